@@ -1,0 +1,58 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the ISO engine raises: one class per kind of failure.
+
+Every message is one sentence for a person: what is wrong, where, and what
+to do about it when that is not obvious.
+"""
+
+
+class IsoError(Exception):
+    """Base of every error of the engine."""
+
+
+class NotAnIsoError(IsoError):
+    """The file has no ISO 9660 volume descriptor."""
+
+
+class CorruptImageError(IsoError):
+    """A structure of the image is out of range, cyclic or malformed."""
+
+
+class NoSuchPathError(IsoError):
+    """The image has no file or directory of that path."""
+
+
+class InjectionError(IsoError, ValueError):
+    """The injection cannot be applied to this image, or is malformed."""
+
+
+class KernelArgumentError(InjectionError):
+    """A kernel argument cannot be carried by a boot loader."""
+
+
+class NoSpaceError(InjectionError):
+    """A file system inside the image (the ESP) has too little room.
+
+    :param need: bytes of clusters that the files need.
+    :param have: bytes of clusters that are free.
+    """
+
+    def __init__(self, message: str, need: int = 0, have: int = 0) -> None:
+        super().__init__(message)
+        self.need = need
+        self.have = have
+
+
+class OverlayError(IsoError):
+    """An overlay file is malformed, or does not belong to this base."""

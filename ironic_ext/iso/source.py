@@ -1,0 +1,90 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The base image as a bounded, read-only sequence of bytes.
+
+Reads use ``pread``, so one open file serves any number of threads.
+"""
+
+import os
+import types
+
+from ironic_ext.iso import errors
+
+#: Bytes in a logical sector of ISO 9660 (ECMA-119 section 6.1.2).
+SECTOR = 2048
+
+
+class Source:
+    """An open base image.
+
+    :ivar path: the path as given.
+    :ivar size: bytes at the time of opening.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open the image.
+
+        :raises: IsoError when it is not a regular file or block device, or
+            cannot be read.
+        """
+        self.path = os.fspath(path)
+        try:
+            self.fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as exc:
+            raise errors.IsoError(
+                f'cannot open {self.path}: {exc.strerror}') from exc
+        try:
+            # A FIFO or a directory has no size to seek to.
+            self.size = os.lseek(self.fd, 0, os.SEEK_END)
+        except OSError as exc:
+            os.close(self.fd)
+            raise errors.IsoError(
+                f'{self.path} is not a regular file or a block '
+                f'device') from exc
+
+    def read(self, offset: int, length: int, what: str) -> bytes:
+        """Read exactly ``length`` bytes.
+
+        :param what: names the structure in the error message.
+        :raises: CorruptImageError when the range leaves the image.
+        """
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise errors.CorruptImageError(
+                f'{self.path}: {what} lies at bytes {offset} to '
+                f'{offset + length}, outside the image of {self.size} '
+                f'bytes: the image is truncated or damaged')
+        chunks = []
+        while length:
+            chunk = os.pread(self.fd, min(length, 1 << 26), offset)
+            if not chunk:
+                raise errors.CorruptImageError(
+                    f'{self.path}: the image became shorter while it was '
+                    f'read (at byte {offset}, reading {what})')
+            chunks.append(chunk)
+            offset += len(chunk)
+            length -= len(chunk)
+        return chunks[0] if len(chunks) == 1 else b''.join(chunks)
+
+    def close(self) -> None:
+        """Close the file; closing twice is allowed."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> 'Source':
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None,
+                 error: BaseException | None,
+                 trace: types.TracebackType | None) -> None:
+        self.close()
