@@ -1,0 +1,172 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Ironic as one process on SQLite, and its command line client."""
+
+from collections.abc import Mapping, Sequence
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import urllib.request
+
+from lab import process
+
+_API_VERSION = '1.93'
+
+_CONFIG = """\
+[DEFAULT]
+auth_strategy = noauth
+rpc_transport = none
+debug = true
+use_stderr = false
+log_file = {directory}/ironic.log
+state_path = {directory}
+tempdir = {directory}/tmp
+host = lab
+my_ip = 127.0.0.1
+enabled_hardware_types = {hardware_types}
+enabled_bios_interfaces = no-bios
+enabled_boot_interfaces = {boot_interfaces}
+enabled_console_interfaces = no-console
+enabled_deploy_interfaces = ramdisk,direct
+enabled_firmware_interfaces = no-firmware
+enabled_inspect_interfaces = no-inspect
+enabled_management_interfaces = redfish
+enabled_network_interfaces = noop
+enabled_power_interfaces = redfish
+enabled_raid_interfaces = no-raid
+enabled_rescue_interfaces = no-rescue
+enabled_storage_interfaces = noop
+enabled_vendor_interfaces = no-vendor
+
+[api]
+host_ip = 127.0.0.1
+port = {port}
+api_workers = 1
+
+[conductor]
+automated_clean = false
+# A machine that switches itself off must not be an event for the tests.
+sync_power_state_interval = 3600
+# The default of 60 s would make a killed conductor look alive for a minute.
+heartbeat_interval = 2
+heartbeat_timeout = 10
+file_url_allowed_paths = {images}
+
+[database]
+connection = sqlite:///{directory}/ironic.sqlite
+
+[deploy]
+http_root = {http_root}
+http_url = {http_url}
+
+[oslo_concurrency]
+lock_path = {directory}/locks
+
+[redfish]
+use_swift = false
+{extra}
+"""
+
+
+class Ironic(process.Service):
+    """API and conductor in one process, without authentication."""
+
+    start_timeout = 120.0
+
+    def __init__(self, directory: pathlib.Path, *, http_root: pathlib.Path,
+                 http_url: str, images: pathlib.Path,
+                 hardware_types: str = 'redfish-ext',
+                 boot_interfaces: str = 'redfish-iso',
+                 extra: str = '', outlives: bool = False) -> None:
+        super().__init__('ironic', directory, outlives=outlives)
+        # What the process prints before and beside its log.
+        self.log_path = directory / 'ironic.out'
+        self.ironic_log = directory / 'ironic.log'
+        self.port = process.free_port()
+        self.url = f'http://127.0.0.1:{self.port}'
+        self._config = directory / 'ironic.conf'
+        for name in ('tmp', 'locks'):
+            (directory / name).mkdir()
+        self._config.write_text(_CONFIG.format(
+            directory=directory, port=self.port, http_root=http_root,
+            http_url=http_url, images=images, hardware_types=hardware_types,
+            boot_interfaces=boot_interfaces, extra=extra))
+
+    def _program(self, name: str) -> str:
+        return str(pathlib.Path(sys.executable).parent / name)
+
+    def command(self) -> Sequence[str]:
+        return [self._program('ironic'), '--config-file', str(self._config)]
+
+    def environment(self) -> Mapping[str, str]:
+        path = (f'{pathlib.Path(sys.executable).parent}{os.pathsep}'
+                f'{os.environ.get("PATH", "")}{os.pathsep}/usr/sbin')
+        return {**os.environ, 'PATH': path,
+                'TMPDIR': str(self.directory / 'tmp')}
+
+    def create_schema(self) -> None:
+        """Make the database; once, before the first start."""
+        result = subprocess.run(
+            [self._program('ironic-dbsync'), '--config-file',
+             str(self._config), 'create_schema'],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if result.returncode:
+            raise process.LabError(
+                f'ironic-dbsync ended with {result.returncode}:\n'
+                f'{result.stderr[-2000:]}')
+
+    def is_ready(self) -> bool:
+        """The API answers and a conductor with drivers stands behind it."""
+        try:
+            return bool(self.get('/v1/drivers')['drivers'])
+        except (OSError, ValueError):
+            return False
+
+    def log_tail(self) -> str:
+        tail = super().log_tail()
+        if self.ironic_log.exists():
+            tail += (f'\n--- end of {self.ironic_log}\n'
+                     + self.ironic_log.read_text(errors='replace')[-4000:])
+        return tail
+
+    def client_environment(self) -> dict[str, str]:
+        """Return what the command line client reads from the environment."""
+        return {'OS_AUTH_TYPE': 'none', 'OS_ENDPOINT': self.url}
+
+    def get(self, path: str) -> dict:
+        """Return a resource of the API, for polling: the CLI is slow.
+
+        :raises: OSError, ValueError when there is no good answer.
+        """
+        request = urllib.request.Request(
+            self.url + path, headers={'X-OpenStack-Ironic-API-Version':
+                                      _API_VERSION})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def cli(self, *arguments: str) -> str:
+        """Run openstack baremetal ... and return what it prints.
+
+        :raises: LabError with what the client said.
+        """
+        result = subprocess.run(
+            [self._program('openstack'), 'baremetal', *arguments],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            env={**os.environ, **self.client_environment()})
+        if result.returncode:
+            raise process.LabError(
+                f'openstack baremetal {" ".join(arguments)}: '
+                f'{result.stderr.strip()}')
+        return result.stdout

@@ -1,0 +1,264 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A small bootable ISO that tells on the serial port what it was given.
+
+Debian's cloud kernel, a busybox initrd, ISOLINUX for BIOS and GRUB for UEFI
+(in an ESP that is an El Torito image and a partition), Rock Ridge and
+Joliet. The kernel package is downloaded and unpacked, never installed.
+"""
+
+from collections.abc import Iterable
+import dataclasses
+import gzip
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+from lab import process
+
+_KERNEL_PACKAGE = 'linux-image-cloud-amd64'
+# The CD-ROM of the lab's machines, and the file system on it. isofs names
+# no module for its character set; the kernel falls back to its default.
+_MODULES = ('ata_piix', 'sr_mod', 'isofs')
+
+VOLUME_ID = 'LAB_BOOT'
+KERNEL_ARGUMENTS = 'console=ttyS0 quiet'
+
+# The report on the serial port, see parse_reports.
+_BEGIN = 'LAB-REPORT-BEGIN'
+_END = 'LAB-REPORT-END'
+_FILE_BEGIN = 'LAB-FILE-BEGIN '
+_FILE_END = 'LAB-FILE-END '
+
+_INIT = f"""\
+#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+echo 1 > /proc/sys/kernel/printk
+for module in $(cat /modules.order); do
+    insmod /modules/$module
+done
+# Like cloud-init, take the first whole device with an iso9660 file system.
+for attempt in $(seq 50); do
+    for device in /dev/sr0 /dev/sr1; do
+        mount -t iso9660 -o ro $device /mnt 2>/dev/null && break 2
+    done
+    sleep 0.2
+done
+show() {{
+    echo "{_FILE_BEGIN}$1"
+    cat "/mnt/$1"
+    echo
+    echo "{_FILE_END}$1"
+}}
+{{
+    echo
+    echo "{_BEGIN}"
+    echo "LAB-CMDLINE $(cat /proc/cmdline)"
+    if [ -d /sys/firmware/efi ]; then
+        echo "LAB-FIRMWARE uefi"
+    else
+        echo "LAB-FIRMWARE bios"
+    fi
+    # What came with the ISO itself is of no interest.
+    (cd /mnt && find . -type f) | sed 's,^\\./,,' | sort |
+    grep -v -E '^(boot|isolinux|EFI)/' |
+    while read -r name; do show "$name"; done
+    echo "{_END}"
+}} > /dev/ttyS0
+exec sleep 86400
+"""
+
+_ISOLINUX = f"""\
+SERIAL 0 115200
+DEFAULT live
+PROMPT 0
+TIMEOUT 1
+LABEL live
+  KERNEL /boot/vmlinuz
+  APPEND initrd=/boot/initrd.img {KERNEL_ARGUMENTS}
+"""
+
+_GRUB = f"""\
+serial --unit=0 --speed=115200
+terminal_output serial
+set timeout=0
+set default=0
+search --no-floppy --label {VOLUME_ID} --set=root
+menuentry "Live" {{
+    linux /boot/vmlinuz {KERNEL_ARGUMENTS}
+    initrd /boot/initrd.img
+}}
+"""
+
+_GRUB_MODULES = ('part_gpt', 'part_msdos', 'fat', 'iso9660', 'normal',
+                 'configfile', 'search', 'search_label', 'linux', 'serial',
+                 'terminal', 'echo', 'test', 'minicmd')
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What a booted machine said of itself.
+
+    files maps paths in the ISO's root, without those that the ISO came
+    with, to their text.
+    """
+
+    command_line: str
+    firmware: str
+    files: dict[str, str]
+
+
+def parse_reports(console: str) -> list[Report]:
+    """Return the whole reports in what a serial port wrote, oldest first."""
+    text = console.replace('\r', '')
+    return [_parse_report(body) for body in re.findall(
+        f'^{_BEGIN}$(.*?)^{_END}$', text, re.DOTALL | re.MULTILINE)]
+
+
+def _parse_report(body: str) -> Report:
+    values = dict(re.findall('^LAB-(CMDLINE|FIRMWARE) (.*)$', body,
+                             re.MULTILINE))
+    files = dict(re.findall(
+        f'^{_FILE_BEGIN}([^\n]*)\n(.*?)\n{_FILE_END}\\1$', body,
+        re.DOTALL | re.MULTILINE))
+    return Report(values['CMDLINE'], values['FIRMWARE'], files)
+
+
+def _run(*command: str | pathlib.Path,
+         cwd: pathlib.Path | None = None) -> str:
+    result = subprocess.run(
+        [str(word) for word in command], stdin=subprocess.DEVNULL, cwd=cwd,
+        capture_output=True, text=True)
+    if result.returncode:
+        raise process.LabError(
+            f'{command[0]} ended with {result.returncode}: '
+            f'{(result.stderr or result.stdout)[-1000:]}')
+    return result.stdout
+
+
+def _kernel_package_name() -> str:
+    """Return the real package behind the kernel's metapackage."""
+    depends = _run('apt-cache', 'depends', '--no-recommends', _KERNEL_PACKAGE)
+    match = re.search(r'Depends: (linux-image-\S+)', depends)
+    if not match:
+        raise process.LabError(
+            f'apt knows no kernel behind {_KERNEL_PACKAGE}: run '
+            '"apt-get update"')
+    return match[1]
+
+
+def _unpacked_kernel(cache: pathlib.Path) -> pathlib.Path:
+    """Return the directory of an unpacked kernel package; fetch it once."""
+    unpacked = cache / 'kernel'
+    if unpacked.is_dir():
+        return unpacked
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as name:
+        directory = pathlib.Path(name)
+        _run('apt-get', 'download', _kernel_package_name(), cwd=directory)
+        package, = directory.glob('*.deb')
+        _run('dpkg-deb', '-x', package, directory / 'kernel')
+        (directory / 'kernel').rename(unpacked)
+    return unpacked
+
+
+def _module_paths(kernel: pathlib.Path,
+                  wanted: Iterable[str]) -> list[pathlib.Path]:
+    """Return the modules and what they depend on, in loading order."""
+    known = {path.stem.replace('-', '_'): path
+             for path in (kernel / 'lib/modules').rglob('*.ko')}
+    ordered: list[pathlib.Path] = []
+
+    def add(name: str) -> None:
+        path = known[name]
+        if path in ordered:
+            return
+        depends = re.search(rb'\0depends=([\w,-]*)\0', path.read_bytes())
+        for needed in depends[1].decode().split(',') if depends else ():
+            if needed:
+                add(needed.replace('-', '_'))
+        ordered.append(path)
+
+    for name in wanted:
+        add(name)
+    return ordered
+
+
+def _make_initrd(kernel: pathlib.Path, work: pathlib.Path) -> bytes:
+    root = work / 'initrd'
+    for name in ('bin', 'dev', 'mnt', 'modules', 'proc', 'sys'):
+        (root / name).mkdir(parents=True)
+    shutil.copy('/bin/busybox', root / 'bin/busybox')
+    modules = _module_paths(kernel, _MODULES)
+    for module in modules:
+        shutil.copy(module, root / 'modules' / module.name)
+    (root / 'modules.order').write_text(
+        '\n'.join(module.name for module in modules) + '\n')
+    init = root / 'init'
+    init.write_text(_INIT)
+    init.chmod(0o755)
+    names = sorted(str(path.relative_to(root)) for path in root.rglob('*'))
+    result = subprocess.run(
+        ['cpio', '--create', '--format=newc', '--quiet', '--owner=0:0'],
+        input='\n'.join(['.', *names]).encode(), cwd=root,
+        stdout=subprocess.PIPE, check=True)
+    return gzip.compress(result.stdout, 1)
+
+
+def _make_esp(path: pathlib.Path, work: pathlib.Path) -> None:
+    """Write a FAT image with GRUB and a whole grub.cfg of its own."""
+    loader = work / 'BOOTX64.EFI'
+    _run('grub-mkimage', '-O', 'x86_64-efi', '-o', loader,
+         '-p', '/EFI/BOOT', *_GRUB_MODULES)
+    config = work / 'grub.cfg'
+    config.write_text(_GRUB)
+    size = loader.stat().st_size // 1024 + 512
+    _run('mkfs.vfat', '-C', '-n', 'ESP', path, str(size))
+    _run('mmd', '-i', path, '::/EFI', '::/EFI/BOOT')
+    _run('mcopy', '-i', path, loader, config, '::/EFI/BOOT')
+
+
+def build(path: pathlib.Path, cache: pathlib.Path) -> None:
+    """Write the ISO to path.
+
+    :param cache: keeps the unpacked kernel package.
+    :raises: LabError when a tool fails.
+    """
+    kernel = _unpacked_kernel(cache)
+    with tempfile.TemporaryDirectory() as name:
+        work = pathlib.Path(name)
+        tree = work / 'tree'
+        for directory in ('boot/grub', 'isolinux', 'EFI/BOOT'):
+            (tree / directory).mkdir(parents=True)
+        vmlinuz, = (kernel / 'boot').glob('vmlinuz-*')
+        shutil.copy(vmlinuz, tree / 'boot/vmlinuz')
+        (tree / 'boot/initrd.img').write_bytes(_make_initrd(kernel, work))
+        (tree / 'isolinux/isolinux.cfg').write_text(_ISOLINUX)
+        shutil.copy('/usr/lib/ISOLINUX/isolinux.bin', tree / 'isolinux')
+        shutil.copy('/usr/lib/syslinux/modules/bios/ldlinux.c32',
+                    tree / 'isolinux')
+        # From a CD, GRUB often reads this one and not the ESP's.
+        (tree / 'EFI/BOOT/grub.cfg').write_text(_GRUB)
+        _make_esp(tree / 'boot/grub/efi.img', work)
+        _run('xorriso', '-as', 'mkisofs', '-quiet', '-R', '-J',
+             '-V', VOLUME_ID, '-o', path,
+             '-isohybrid-mbr', '/usr/lib/ISOLINUX/isohdpfx.bin',
+             '-b', 'isolinux/isolinux.bin', '-c', 'isolinux/boot.cat',
+             '-no-emul-boot', '-boot-load-size', '4', '-boot-info-table',
+             '-eltorito-alt-boot', '-e', 'boot/grub/efi.img',
+             '-no-emul-boot', '-isohybrid-gpt-basdat', tree)

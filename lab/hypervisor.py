@@ -1,0 +1,225 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A libvirt daemon of the lab's own, and the machines that it runs.
+
+The daemon runs in libvirt's session mode under directories of its own, so
+that it neither sees nor disturbs a libvirtd of the machine. Session mode is
+for unprivileged users: started by root, the daemon becomes "nobody".
+Machines run under TCG: /dev/kvm may exist and still run nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+import contextlib
+import enum
+import os
+import pathlib
+import pwd
+import uuid
+from xml.sax import saxutils
+
+import libvirt
+
+from lab import boot_iso
+from lab import process
+
+_OVMF_CODE = '/usr/share/OVMF/OVMF_CODE_4M.fd'
+_OVMF_VARS = '/usr/share/OVMF/OVMF_VARS_4M.fd'
+# Of struct sockaddr_un; libvirt appends names of its own to the directory.
+_SOCKET_PATH_MAX = 107
+_SOCKET_SUFFIX = len('/config/libvirt/qemu/lib/domain-99-0123456789ab'
+                     '/monitor.sock')
+
+POOL = 'lab'
+
+# The firmware is named outright: automatic selection picks a build that
+# needs SMM. The chipset is the i440fx, since Debian's cloud kernel drives
+# its IDE controller but not the q35's AHCI.
+_DOMAIN = """\
+<domain type='qemu'>
+  <name>{name}</name>
+  <uuid>{uuid}</uuid>
+  <memory unit='MiB'>512</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='pc'>hvm</type>
+    {firmware}
+    <boot dev='hd'/>
+  </os>
+  <features><acpi/></features>
+  <cpu mode='custom'><model>qemu64</model></cpu>
+  <on_reboot>restart</on_reboot>
+  <devices>
+    <controller type='ide' index='0'/>
+    <serial type='file'>
+      <source path='{console}' append='on'/>
+      <target port='0'/>
+    </serial>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+"""
+
+_UEFI = """\
+<loader readonly='yes' type='pflash'>{code}</loader>
+    <nvram template='{template}'>{nvram}</nvram>"""
+
+_STORAGE_POOL = """\
+<pool type='dir'>
+  <name>{name}</name>
+  <target><path>{path}</path></target>
+</pool>
+"""
+
+
+class Firmware(enum.Enum):
+    """How a machine starts; the value is Ironic's boot_mode."""
+
+    BIOS = 'bios'
+    UEFI = 'uefi'
+
+
+class Libvirtd(process.Service):
+    """libvirtd in session mode, with a storage pool for virtual media."""
+
+    def __init__(self, directory: pathlib.Path, *,
+                 outlives: bool = False) -> None:
+        super().__init__('libvirtd', directory, outlives=outlives)
+        if len(str(directory)) + _SOCKET_SUFFIX > _SOCKET_PATH_MAX:
+            raise process.LabError(
+                f'{directory} is too long for the paths of libvirt\'s '
+                'sockets: choose a shorter temporary directory (TMPDIR)')
+        self.socket = directory / 'run/libvirt/libvirt-sock'
+        self.uri = f'qemu+unix:///session?socket={self.socket}'
+        self.media_directory = directory / 'media'
+        self._machine_directory = directory / 'machines'
+        self._user = (pwd.getpwnam('nobody') if os.geteuid() == 0
+                      else pwd.getpwuid(os.geteuid()))
+        settings = directory / 'config/libvirt'
+        settings.mkdir(parents=True)
+        for name in ('run', 'cache', 'data', 'media', 'machines'):
+            (directory / name).mkdir()
+        (settings / 'qemu.conf').write_text(
+            # Without virtlogd, which would be one more daemon to mind.
+            'stdio_handler = "file"\n'
+            # Bounds what a machine can write if a lab is killed.
+            'max_core = 0\n')
+        (settings / 'libvirtd.conf').write_text('log_level = 3\n')
+        self._give_to_user()
+
+    def _give_to_user(self) -> None:
+        if os.geteuid() != 0:
+            return
+        for path in (self.directory, *self.directory.rglob('*')):
+            os.chown(path, self._user.pw_uid, self._user.pw_gid)
+
+    def command(self) -> Sequence[str]:
+        return ['/usr/sbin/libvirtd', '--config',
+                str(self.directory / 'config/libvirt/libvirtd.conf'),
+                '--pid-file', str(self.directory / 'libvirtd.pid')]
+
+    def environment(self) -> Mapping[str, str]:
+        return {
+            'PATH': '/usr/sbin:/usr/bin:/sbin:/bin',
+            'LANG': 'C.UTF-8',
+            'USER': self._user.pw_name,
+            'HOME': str(self.directory),
+            'TMPDIR': str(self.directory),
+            'XDG_RUNTIME_DIR': str(self.directory / 'run'),
+            'XDG_CONFIG_HOME': str(self.directory / 'config'),
+            'XDG_CACHE_HOME': str(self.directory / 'cache'),
+            'XDG_DATA_HOME': str(self.directory / 'data'),
+        }
+
+    def prepare_child(self) -> None:
+        if os.geteuid() == 0:
+            process.demote(self._user.pw_uid, self._user.pw_gid)()
+
+    def is_ready(self) -> bool:
+        if not self.socket.exists():
+            return False
+        try:
+            with self.connection():
+                return True
+        except libvirt.libvirtError:
+            return False
+
+    @contextlib.contextmanager
+    def connection(self):
+        """Yield a libvirt connection to this daemon."""
+        connection = libvirt.open(self.uri)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def start(self) -> None:
+        # Errors are raised as exceptions; the library would print them too.
+        libvirt.registerErrorHandler(lambda context, error: None, None)
+        super().start()
+        with self.connection() as connection:
+            pool = connection.storagePoolDefineXML(_STORAGE_POOL.format(
+                name=POOL, path=saxutils.escape(str(self.media_directory))))
+            pool.create()
+
+    def stop(self) -> None:
+        """Stop every machine, then the daemon."""
+        if self._process is not None and self._process.poll() is None:
+            with contextlib.suppress(libvirt.libvirtError):
+                with self.connection() as connection:
+                    for domain in connection.listAllDomains():
+                        with contextlib.suppress(libvirt.libvirtError):
+                            domain.destroy()
+        super().stop()
+
+    def add_machine(self, name: str, firmware: Firmware) -> 'Machine':
+        """Define a machine without a disk, switched off."""
+        identity = str(uuid.uuid4())
+        console = self._machine_directory / f'{name}.console'
+        boot = ''
+        if firmware is Firmware.UEFI:
+            boot = _UEFI.format(
+                code=_OVMF_CODE, template=_OVMF_VARS,
+                nvram=self._machine_directory / f'{name}.nvram')
+        with self.connection() as connection:
+            connection.defineXML(_DOMAIN.format(
+                name=name, uuid=identity, firmware=boot, console=console))
+        return Machine(self, name, identity, firmware, console)
+
+
+class Machine:
+    """One machine made of QEMU; its BMC is the emulator."""
+
+    def __init__(self, hypervisor: Libvirtd, name: str, identity: str,
+                 firmware: Firmware, console_path: pathlib.Path) -> None:
+        self._hypervisor = hypervisor
+        self.name = name
+        self.identity = identity
+        self.firmware = firmware
+        self.console_path = console_path
+
+    def console(self) -> str:
+        """Return all that the machine has written to its serial port."""
+        try:
+            return self.console_path.read_text(errors='replace')
+        except FileNotFoundError:
+            return ''
+
+    def reports(self) -> list[boot_iso.Report]:
+        """Return what the lab's ISO reported at each boot of the machine."""
+        return boot_iso.parse_reports(self.console())
+
+    def is_on(self) -> bool:
+        """Tell whether the machine is switched on."""
+        with self._hypervisor.connection() as connection:
+            return bool(connection.lookupByUUIDString(
+                self.identity).isActive())

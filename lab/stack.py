@@ -1,0 +1,208 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The whole lab: all services in one directory, up and down together."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import pwd
+import shutil
+import tempfile
+import uuid
+
+from lab import bare_metal
+from lab import boot_iso
+from lab import emulator
+from lab import fault_proxy
+from lab import hypervisor
+from lab import process
+from lab import web
+
+DEFAULT_CACHE = pathlib.Path(__file__).resolve().parent.parent / '.cache'
+
+
+@dataclasses.dataclass(frozen=True)
+class Drivers:
+    """Which driver the lab's Ironic offers."""
+
+    hardware_type: str = 'redfish-ext'
+    boot_interface: str = 'redfish-iso'
+
+
+class Lab:
+    """A context manager: services start on entry and are gone on exit.
+
+    :param cache: directory that keeps the downloaded kernel.
+    :param outlives: services go on when this process ends without exit.
+    """
+
+    def __init__(self, *, cache: pathlib.Path = DEFAULT_CACHE,
+                 drivers: Drivers = Drivers(), extra_config: str = '',
+                 outlives: bool = False) -> None:
+        self._cache = cache
+        self._drivers = drivers
+        self._extra_config = extra_config
+        self._outlives = outlives
+        self._exit = contextlib.ExitStack()
+
+    def __enter__(self) -> 'Lab':
+        with contextlib.ExitStack() as stack:
+            self._start(stack)
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._exit.close()
+
+    def _start(self, stack: contextlib.ExitStack) -> None:
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix='ironic-lab-'))
+        stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
+        # The hypervisor is another user where the lab runs as root.
+        self.directory.chmod(0o755)
+        self.http_root = self._subdirectory('http')
+        self.images = self._subdirectory('images')
+        self.iso = self.images / 'lab.iso'
+        boot_iso.build(self.iso, self._cache)
+
+        self.hypervisor = hypervisor.Libvirtd(
+            self._subdirectory('virt'), outlives=self._outlives)
+        self._run(stack, self.hypervisor)
+        self.emulator = emulator.SushyEmulator(
+            self._subdirectory('bmc'), self.hypervisor.uri,
+            outlives=self._outlives)
+        self._run(stack, self.emulator)
+        self.proxy = fault_proxy.FaultProxy(self.emulator.url)
+        stack.callback(self.proxy.stop)
+        self.proxy.start()
+        self.web = web.Nginx(
+            self._subdirectory('web'), self.http_root,
+            user=pwd.getpwuid(0).pw_name if os.geteuid() == 0 else None,
+            outlives=self._outlives)
+        self._run(stack, self.web)
+        self.ironic = bare_metal.Ironic(
+            self._subdirectory('ironic'), http_root=self.http_root,
+            http_url=self.web.url, images=self.images,
+            hardware_types=self._drivers.hardware_type,
+            boot_interfaces=self._drivers.boot_interface,
+            extra=self._extra_config, outlives=self._outlives)
+        self.ironic.create_schema()
+        self._run(stack, self.ironic)
+
+    def _subdirectory(self, name: str) -> pathlib.Path:
+        path = self.directory / name
+        path.mkdir()
+        return path
+
+    @staticmethod
+    def _run(stack: contextlib.ExitStack, service: process.Service) -> None:
+        stack.callback(service.stop)
+        service.start()
+
+    def services(self) -> list[process.Service]:
+        """Return the child processes in the order in which to stop them."""
+        return [self.ironic, self.web, self.emulator, self.hypervisor]
+
+    def published(self) -> list[pathlib.Path]:
+        """Return every file below the directory that the web serves."""
+        return sorted(path for path in self.http_root.rglob('*')
+                      if not path.is_dir())
+
+    def enrol(self, name: str, firmware: hypervisor.Firmware, *,
+              bmc_url: str | None = None) -> 'Node':
+        """Make a machine and enrol it as an available node."""
+        machine = self.hypervisor.add_machine(name, firmware)
+        node = Node(self.ironic, machine)
+        node.enrol(self._drivers, bmc_url or self.proxy.url)
+        return node
+
+
+class Node:
+    """An Ironic node, driven through the command line client."""
+
+    def __init__(self, ironic: bare_metal.Ironic,
+                 machine: hypervisor.Machine) -> None:
+        self._ironic = ironic
+        self.machine = machine
+        self.name = machine.name
+        self.identity = str(uuid.uuid4())
+
+    def enrol(self, drivers: Drivers, bmc_url: str) -> None:
+        """Create the node, manage and provide it."""
+        self._ironic.cli(
+            'node', 'create', '--name', self.name, '--uuid', self.identity,
+            '--driver', drivers.hardware_type,
+            '--boot-interface', drivers.boot_interface,
+            '--deploy-interface', 'ramdisk',
+            '--driver-info', f'redfish_address={bmc_url}',
+            '--driver-info', 'redfish_system_id=/redfish/v1/Systems/'
+            f'{self.machine.identity}',
+            '--property', 'capabilities=boot_mode:'
+            f'{self.machine.firmware.value}')
+        # The client's own --wait looks every ten seconds only.
+        self._ironic.cli('node', 'manage', self.name)
+        self.await_state('manageable')
+        self._ironic.cli('node', 'provide', self.name)
+        self.await_state('available')
+
+    def set_instance_info(self, **values: str) -> None:
+        """Set keys of instance_info; a value may be JSON."""
+        arguments = []
+        for key, value in values.items():
+            arguments += ['--instance-info', f'{key}={value}']
+        self._ironic.cli('node', 'set', self.name, *arguments)
+
+    def request(self, verb: str, *arguments: str) -> None:
+        """Ask for a state change: deploy, undeploy, rebuild."""
+        self._ironic.cli('node', verb, self.name, *arguments)
+
+    def show(self) -> dict:
+        """Return the node as the API shows it."""
+        return self._ironic.get(f'/v1/nodes/{self.identity}')
+
+    def await_state(self, wanted: str, timeout: float = 90) -> dict:
+        """Wait for a provision state and return the node.
+
+        :raises: LabError when another state is reached for good, or none.
+        """
+        node: dict = {}
+
+        def settled() -> bool:
+            node.update(self.show())
+            return (node['provision_state'] == wanted
+                    or node['provision_state'] in _FINAL_STATES
+                    and not node['reservation']
+                    and node['target_provision_state'] is None)
+
+        process.await_condition(
+            settled, f'node {self.name} to be {wanted}', timeout=timeout,
+            interval=0.3)
+        if node['provision_state'] != wanted:
+            raise process.LabError(
+                f'node {self.name} is {node["provision_state"]}, not '
+                f'{wanted}: {node["last_error"]}')
+        return node
+
+    def await_report(self, seen: int = 0,
+                     timeout: float = 120) -> boot_iso.Report:
+        """Wait until the machine has reported more often than seen times."""
+        def newest() -> boot_iso.Report | None:
+            reports = self.machine.reports()
+            return reports[-1] if len(reports) > seen else None
+        return process.await_condition(
+            newest, f'the serial console of {self.name} to show a report',
+            timeout=timeout, interval=0.2)
+
+
+_FINAL_STATES = frozenset(('active', 'available', 'deploy failed', 'enroll', 'error',
+                           'manageable'))

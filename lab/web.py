@@ -1,0 +1,63 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A web server for the directory that Ironic publishes into."""
+
+from collections.abc import Sequence
+import pathlib
+
+from lab import process
+
+_CONFIG = """\
+daemon off;
+pid {directory}/nginx.pid;
+error_log stderr;
+worker_processes 1;
+{user}
+events {{ worker_connections 64; }}
+http {{
+    access_log {directory}/access.log;
+    client_body_temp_path {directory}/nginx-body;
+    proxy_temp_path {directory}/nginx-proxy;
+    fastcgi_temp_path {directory}/nginx-fastcgi;
+    uwsgi_temp_path {directory}/nginx-uwsgi;
+    scgi_temp_path {directory}/nginx-scgi;
+    sendfile on;
+    server {{
+        listen 127.0.0.1:{port};
+        root {root};
+        autoindex off;
+    }}
+}}
+"""
+
+
+class Nginx(process.Service):
+    """nginx, in the foreground, for one directory."""
+
+    def __init__(self, directory: pathlib.Path, root: pathlib.Path, *,
+                 user: str | None = None, outlives: bool = False) -> None:
+        super().__init__('nginx', directory, outlives=outlives)
+        self.port = process.free_port()
+        self.url = f'http://127.0.0.1:{self.port}'
+        self._config = directory / 'nginx.conf'
+        self._config.write_text(_CONFIG.format(
+            directory=directory, port=self.port, root=root,
+            user=f'user {user};' if user else ''))
+
+    def command(self) -> Sequence[str]:
+        # -e: else it tries its compiled-in log first, which only root may.
+        return ['/usr/sbin/nginx', '-e', 'stderr', '-p', str(self.directory),
+                '-c', str(self._config)]
+
+    def is_ready(self) -> bool:
+        return process.http_answers(self.url)
