@@ -204,5 +204,5 @@ class Node:
             timeout=timeout, interval=0.2)
 
 
-_FINAL_STATES = frozenset(('active', 'available', 'deploy failed', 'enroll', 'error',
-                           'manageable'))
+_FINAL_STATES = frozenset(('active', 'available', 'deploy failed', 'enroll',
+                           'error', 'manageable'))

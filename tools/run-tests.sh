@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+# Run test suites (unit, functional, e2e; all of them without arguments) and
+# end with the counts. Keeps each suite's subunit stream in .test-results.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+results=.test-results
+suites=${*:-unit functional e2e}
+status=0
+
+rm -rf $results
+mkdir $results
+for suite in $suites; do
+    printf '==> %s tests\n' "$suite"
+    # Every end-to-end test has machines of its own; two cores carry one.
+    serial=
+    [ "$suite" = e2e ] && serial=--serial
+    started=$SECONDS
+    .venv/bin/stestr --test-path "tests/$suite" run $serial || status=1
+    .venv/bin/stestr last --subunit > "$results/$suite.subunit"
+    printf '==> %s tests took %s s\n' "$suite" $((SECONDS - started))
+done
+.venv/bin/python tools/count_tests.py $results/*.subunit || status=1
+exit $status

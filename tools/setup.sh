@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+# Install what is missing for the bindep profiles that are named as
+# arguments (test, lab): system packages, and the virtual environment .venv.
+# Does nothing, quickly, when all is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+venv=.venv
+profiles=${*:-test lab}
+
+say() { printf '==> %s\n' "$*"; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        echo "setup: '$*' needs root: run as root or install sudo" >&2
+        exit 1
+    fi
+}
+
+apt_install() {
+    if ! command -v apt-get >/dev/null; then
+        echo "setup: install by hand, there is no apt-get here: $*" >&2
+        exit 1
+    fi
+    say "Installing system packages: $*"
+    as_root apt-get -qq update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+        --no-install-recommends "$@" >/dev/null </dev/null
+}
+
+# The system's own Python first: the one for which apt has headers.
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-/usr/bin/python3 python3}; do
+        if "$candidate" -c 'import sys, venv, ensurepip
+sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+if [ ! -x $venv/bin/python ]; then
+    find_python >/dev/null || apt_install python3 python3-venv
+    python=$(find_python) || {
+        echo 'setup: no Python of at least 3.11 with venv found' >&2
+        exit 1
+    }
+    say "Making the virtual environment $venv with $($python --version)"
+    rm -rf $venv
+    "$python" -m venv $venv
+fi
+
+[ -x $venv/bin/bindep ] || $venv/bin/pip install -q bindep
+# bindep ends with 1 when something is missing.
+# shellcheck disable=SC2086
+missing=$($venv/bin/bindep -b $profiles || true)
+if [ -n "$missing" ]; then
+    # shellcheck disable=SC2086
+    apt_install $missing
+fi
+
+wanted=$(sha256sum setup.cfg setup.py requirements.txt lab/requirements.txt)
+if [ "$(cat $venv/installed 2>/dev/null)" != "$wanted" ]; then
+    say 'Installing Python packages'
+    $venv/bin/pip install -q -e '.[conductor,agent,server,test]' \
+        -r lab/requirements.txt
+    echo "$wanted" > $venv/installed
+fi
+
+# The lab downloads a kernel package, for which apt needs its lists.
+case " $profiles " in *' lab '*)
+    if [ ! -d .cache/kernel ] && [ -z "$(apt-cache policy \
+            linux-image-cloud-amd64 | grep 'Candidate: [0-9]')" ]; then
+        as_root apt-get -qq update
+    fi
+esac
