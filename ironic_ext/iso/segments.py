@@ -23,6 +23,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import types
 import typing
 
@@ -33,6 +34,9 @@ from ironic_ext.iso import source as base_source
 #: Bytes from the start of the base that its fingerprint covers: the system
 #: area, the volume descriptors and, as a rule, the path tables.
 FINGERPRINT_BYTES = 65536
+
+#: A run of zeros shorter than this costs less as part of a literal.
+_ZEROS = re.compile(rb'\0{64,}')
 
 _MAGIC = b'ironic-ext overlay 1\n'
 #: Bytes of JSON that an overlay's head may have.
@@ -67,6 +71,18 @@ class Zeros:
 
 
 Segment = BaseRange | Literal | Zeros
+
+
+def sparse(data: bytes) -> list[Segment]:
+    """Split bytes into literals and runs of zeros worth a segment."""
+    out: list[Segment] = []
+    done = 0
+    for run in _ZEROS.finditer(data):
+        out.append(Literal(data[done:run.start()]))
+        out.append(Zeros(run.end() - run.start()))
+        done = run.end()
+    out.append(Literal(data[done:]))
+    return out
 
 
 def joined(segments: typing.Iterable[Segment]) -> tuple[Segment, ...]:

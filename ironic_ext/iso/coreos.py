@@ -1,0 +1,123 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Kernel argument areas of CoreOS live ISOs.
+
+``/coreos/kargs.json`` lists areas of one fixed size in boot configurations;
+their content is kernel arguments, an end and padding, and the same in every
+file. The format is coreos-installer's; images older than 2021-12, whose
+areas are named in the system area, are not read.
+"""
+
+import dataclasses
+import json
+
+from ironic_ext.iso import errors
+from ironic_ext.iso import kernel_args
+
+DESCRIPTION = '/coreos/kargs.json'
+_MAX_AREA = 65536
+
+
+@dataclasses.dataclass(frozen=True)
+class Area:
+    """One area.
+
+    :ivar path: absolute path of its file.
+    :ivar offset: byte offset in the file.
+    """
+
+    path: str
+    offset: int
+    pad: bytes
+    end: bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class KernelArgumentAreas:
+    """Every area of an image.
+
+    :ivar size: bytes of each.
+    """
+
+    size: int
+    areas: tuple[Area, ...]
+
+    def content(self, area: Area, data: bytes) -> tuple[str, ...]:
+        """Return the arguments that an area of a file's content holds.
+
+        :raises: CorruptImageError when it leaves the file.
+        """
+        raw = data[area.offset:area.offset + self.size]
+        if len(raw) != self.size:
+            raise errors.CorruptImageError(
+                f'{DESCRIPTION} names {self.size} bytes at '
+                f'{area.offset} of {area.path}, which has {len(data)}')
+        text = raw.rstrip(area.pad) if area.pad else raw
+        if area.end and text.endswith(area.end):
+            text = text[:-len(area.end)]
+        words = text.decode('utf-8', 'surrogateescape')
+        return tuple(words[start:end]
+                     for start, end in kernel_args.spans(words))
+
+    def edited(self, area: Area, data: bytes, append: tuple[str, ...],
+               delete: tuple[str, ...]) -> bytes:
+        """Return a file's content with other arguments in its area.
+
+        :raises: KernelArgumentError when they do not fit the area, or a
+            word to delete stands outside it.
+        """
+        words = kernel_args.edit(self.content(area, data), append, delete)
+        outside = (data[:area.offset] + data[area.offset + self.size:]
+                   ).decode('utf-8', 'surrogateescape').split()
+        for item in delete:
+            if any(word == item or word.startswith(item + '=')
+                   for word in outside):
+                raise errors.KernelArgumentError(
+                    f'"{item}" stands outside the kernel argument area of '
+                    f'{area.path}: a CoreOS image lets only arguments in '
+                    f'the area be removed')
+        text = ' '.join(words).encode('utf-8', 'surrogateescape')
+        room = self.size - len(area.end)
+        if len(text) > room:
+            raise errors.KernelArgumentError(
+                f'the kernel arguments need {len(text)} bytes; the area '
+                f'that this CoreOS image reserves has {room}')
+        filled = text + area.end
+        filled += area.pad * (self.size - len(filled))
+        return (data[:area.offset] + filled
+                + data[area.offset + self.size:])
+
+
+def parse(description: bytes) -> KernelArgumentAreas:
+    """Read ``kargs.json``.
+
+    :raises: CorruptImageError
+    """
+    try:
+        facts = json.loads(description)
+        size = facts['size']
+        areas = tuple(
+            Area('/' + row['path'].lstrip('/'), row['offset'],
+                 row.get('pad', '#').encode(), row.get('end', '').encode())
+            for row in facts['files'])
+        if (not isinstance(size, int) or not 0 < size <= _MAX_AREA
+                or not areas):
+            raise ValueError(f'size {size!r}')
+        for area in areas:
+            if (not isinstance(area.offset, int) or area.offset < 0
+                    or len(area.pad) != 1 or len(area.end) > size):
+                raise ValueError(f'area in {area.path}')
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise errors.CorruptImageError(
+            f'{DESCRIPTION} of this image is malformed: {exc!r}') from exc
+    return KernelArgumentAreas(size, areas)

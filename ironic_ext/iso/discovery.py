@@ -1,0 +1,251 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Finding the boot loader configurations of a file system.
+
+The same search serves the image's tree and each ESP: well-known places
+first, then the files that a configuration includes. A firmware or a boot
+loader may read either, so every one that is found counts.
+"""
+
+import collections.abc
+import dataclasses
+import posixpath
+import types
+import typing
+
+from ironic_ext.iso import boot_entry
+from ironic_ext.iso import grub
+from ironic_ext.iso import isolinux
+from ironic_ext.iso import systemd_boot
+
+if typing.TYPE_CHECKING:
+    from ironic_ext.iso import image as images
+    from ironic_ext.iso import tree as trees
+
+#: Bytes of a configuration that is taken for one.
+MAX_BYTES = 1 << 20
+_MAX_CONFIGS = 128
+
+_GRUB = ('/boot/grub/grub.cfg', '/boot/grub2/grub.cfg',
+         '/boot/grub/loopback.cfg', '/boot/grub/x86_64-efi/grub.cfg',
+         '/boot/grub/i386-pc/grub.cfg', '/grub/grub.cfg', '/grub.cfg',
+         '/grub2/grub.cfg')
+_ISOLINUX = tuple(
+    f'{directory}/{name}'
+    for directory in ('/boot/isolinux', '/isolinux', '/boot/syslinux',
+                      '/syslinux', '/arch/boot/syslinux',
+                      '/boot/x86_64/loader', '/boot/i386/loader', '',
+                      '/EFI/BOOT', '/EFI/syslinux')
+    for name in ('isolinux.cfg', 'syslinux.cfg'))
+_GRUB_NAMES = ('grub.cfg', 'boot.conf')
+_ENTRIES = '/loader/entries'
+
+
+class Files(typing.Protocol):
+    """A file system to search; paths ignore case."""
+
+    def read(self, path: str) -> tuple[str, bytes] | None:
+        """Return (its path as spelled there, content) of a small file."""
+
+    def names(self, path: str) -> list[str]:
+        """Return the names in a directory, none when there is none."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigFile:
+    """A configuration and what it says.
+
+    :ivar kind: ``grub``, ``isolinux`` or ``systemd-boot``.
+    """
+
+    path: str
+    kind: str
+    data: bytes
+    entries: tuple[boot_entry.BootEntry, ...]
+
+    @property
+    def directory(self) -> str:
+        """The directory that holds it."""
+        return posixpath.dirname(self.path)
+
+    def edited(self, append: tuple[str, ...],
+               delete: tuple[str, ...]) -> bytes:
+        """Return the content with other kernel arguments.
+
+        :raises: KernelArgumentError when they cannot be written so.
+        """
+        return _LANGUAGES[self.kind].edit(self.data, append, delete)
+
+    def initrds(self) -> list[str]:
+        """Return the last initrd of each entry, as an absolute path.
+
+        Several initrds are unpacked in their order, so what is to win goes
+        to the last one.
+        """
+        found = []
+        for entry in self.entries:
+            if entry.initrds:
+                path = resolve(entry.initrds[-1], self.directory, self.kind)
+                if path and path not in found:
+                    found.append(path)
+        return found
+
+
+_LANGUAGES: dict[str, typing.Any] = {
+    'grub': grub, 'isolinux': isolinux, 'systemd-boot': systemd_boot}
+
+
+def find(files: Files) -> list[ConfigFile]:
+    """Return the configurations of a file system, includes after includers.
+
+    :raises: CorruptImageError
+    """
+    todo = [('grub', path) for path in _GRUB]
+    todo += [('grub', f'/EFI/{directory}/{name}')
+             for directory in files.names('/EFI')
+             for name in _GRUB_NAMES]
+    todo += [('isolinux', path) for path in _ISOLINUX]
+    todo += [('systemd-boot', f'{_ENTRIES}/{name}')
+             for name in files.names(_ENTRIES)
+             if name.casefold().endswith('.conf')]
+    found: dict[str, ConfigFile] = {}
+    seen = set()
+    while todo and len(found) < _MAX_CONFIGS:
+        kind, path = todo.pop(0)
+        if path.casefold() in seen:
+            continue
+        seen.add(path.casefold())
+        read = files.read(path)
+        if read is None or read[0] in found:
+            continue
+        where, data = read
+        parsed = _LANGUAGES[kind].parse(data)
+        found[where] = ConfigFile(where, kind, data, parsed.entries)
+        for include in parsed.includes:
+            target = resolve(include, posixpath.dirname(where), kind)
+            if target:
+                todo.append((kind, target))
+    return list(found.values())
+
+
+def resolve(path: str, directory: str, kind: str) -> str | None:
+    """Return the absolute path that a configuration means, or None.
+
+    :param path: as written: GRUB's may begin with a device or variables.
+    :param directory: of the configuration.
+    """
+    if kind == 'grub':
+        if path.startswith('('):
+            path = path.partition(')')[2]
+        for name in ('$prefix', '${prefix}', '$config_directory',
+                     '${config_directory}'):
+            if path.startswith(name + '/'):
+                path = directory + path[len(name):]
+        for name in ('$root', '${root}', '$isoroot', '${isoroot}'):
+            if path.startswith(name + '/'):
+                path = path[len(name):]
+        if '$' in path or not path.startswith('/'):
+            return None
+    elif kind == 'systemd-boot':
+        path = path.replace('\\', '/')
+        path = '/' + path.lstrip('/')
+    elif not path.startswith('/'):
+        path = f'{directory}/{path}'
+    path = posixpath.normpath(path)
+    return path if path.startswith('/') and path != '/' else None
+
+
+class _TreeFiles:
+    """The image's main tree as a place to search for configurations."""
+
+    def __init__(self, image: 'images.IsoImage',
+                 replaced: collections.abc.Mapping[str, bytes]) -> None:
+        self.image = image
+        self.replaced = replaced
+
+    def read(self, path: str) -> tuple[str, bytes] | None:
+        found = self.image.main.find(path, ignore_case=True)
+        where = found[0] if found else path
+        if where in self.replaced:
+            return where, self.replaced[where]
+        if found is None:
+            return None
+        entry = self.image.main.entry(*found)
+        if entry.is_dir or entry.size > MAX_BYTES:
+            return None
+        return where, self.image.read_entry(entry)
+
+    def names(self, path: str) -> list[str]:
+        folder = self.image.main.folder(path, ignore_case=True)
+        return sorted(folder.children) if folder else []
+
+
+class _EspFiles:
+    """A FAT file system as a place to search for configurations."""
+
+    def __init__(self, esp: 'images.Esp') -> None:
+        self.volume = esp.volume
+
+    def read(self, path: str) -> tuple[str, bytes] | None:
+        entry = self.volume.lookup(path)
+        if (entry is None or entry.is_dir
+                or entry.size > MAX_BYTES):
+            return None
+        return entry.path, self.volume.read_file(path)
+
+    def names(self, path: str) -> list[str]:
+        entry = self.volume.lookup(path)
+        if entry is None or not entry.is_dir:
+            return []
+        return [child.name for child in self.volume.listdir(path)]
+
+
+def tree_configs(image: 'images.IsoImage',
+                 replaced: collections.abc.Mapping[str, bytes]
+                 = types.MappingProxyType({})
+                 ) -> list[ConfigFile]:
+    """Return the configurations in the image's tree.
+
+    :param replaced: content that stands for what the image has.
+    :raises: CorruptImageError
+    """
+    return find(_TreeFiles(image, replaced))
+
+
+def esp_configs(esp: 'images.Esp') -> list[ConfigFile]:
+    """Return the configurations in an ESP.
+
+    :raises: CorruptImageError
+    """
+    return find(_EspFiles(esp))
+
+
+def initrds(image: 'images.IsoImage',
+            replaced: collections.abc.Mapping[str, bytes]
+            = types.MappingProxyType({})) -> list['trees.Entry']:
+    """Return the initrds in the image's tree that a configuration loads.
+
+    :raises: CorruptImageError
+    """
+    configs = tree_configs(image, replaced)
+    for esp in image.esps:
+        configs += esp_configs(esp)
+    found: dict[str, trees.Entry] = {}
+    for config in configs:
+        for path in config.initrds():
+            node = image.main.find(path, ignore_case=True)
+            if node is not None:
+                entry = image.main.entry(*node)
+                if not entry.is_dir and not entry.compressed:
+                    found[entry.path] = entry
+    return list(found.values())

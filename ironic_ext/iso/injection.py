@@ -1,0 +1,409 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Planning a customised image: what an injection changes, and where.
+
+The result is a segment map: kernel arguments in every boot configuration of
+the image and of its ESPs, files in every directory tree, and initrds grown
+by an appended cpio archive. The base is read where it has to be and is
+never changed.
+"""
+
+import collections.abc
+import dataclasses
+import types
+
+from ironic_ext.iso import canvas as canvases
+from ironic_ext.iso import coreos
+from ironic_ext.iso import cpio
+from ironic_ext.iso import discovery
+from ironic_ext.iso import errors
+from ironic_ext.iso import image as images
+from ironic_ext.iso import kernel_args
+from ironic_ext.iso import layout
+from ironic_ext.iso import media_check
+from ironic_ext.iso import segments as segs
+from ironic_ext.iso import tree_edit
+
+SECTOR = canvases.SECTOR
+#: Bytes of content that one injection may carry; it is held in memory.
+MAX_BYTES = 1 << 30
+MEDIA_CHECKS = ('drop', 'keep', 'reimplant')
+_CHECK_ARGUMENT = 'rd.live.check'
+_CHECKSUMS = '/md5sum.txt'
+#: Byte offset of the PVD's application use field's text (isomd5sum's
+#: libimplantisomd5.h: APPDATA_OFFSET 883 in the descriptor).
+_APPLICATION_USE = 883
+
+
+@dataclasses.dataclass(frozen=True)
+class Injection:
+    """What to put into an image.
+
+    :ivar append_args: kernel arguments to append, as one line.
+    :ivar delete_args: kernel arguments to remove: ``quiet`` removes that
+        word and every ``quiet=...``, ``console=tty0`` just that word.
+    :ivar files: path in the image -> content; added or replaced.
+    :ivar initrd_files: path in the initrd -> content.
+    :ivar media_check: what happens to a checksum that the image carries of
+        itself and that a boot may verify. ``drop`` removes the kernel
+        argument that asks for it, ``reimplant`` replaces it by one over the
+        first 17 sectors (so that it passes, and proves little), ``keep``
+        leaves it to fail.
+    """
+
+    append_args: str = ''
+    delete_args: tuple[str, ...] = ()
+    files: collections.abc.Mapping[str, bytes] = dataclasses.field(
+        default_factory=dict)
+    initrd_files: collections.abc.Mapping[str, bytes] = dataclasses.field(
+        default_factory=dict)
+    media_check: str = 'drop'
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        :raises: InjectionError
+        """
+        kernel_args.parse(self.append_args)
+        for item in self.delete_args:
+            if len(kernel_args.parse(item)) != 1:
+                raise errors.KernelArgumentError(
+                    f'"{item}" is not one kernel argument to remove')
+        if self.media_check not in MEDIA_CHECKS:
+            raise errors.InjectionError(
+                f'media_check "{self.media_check}" is none of '
+                f'{", ".join(MEDIA_CHECKS)}')
+        object.__setattr__(self, 'files', types.MappingProxyType(
+            _checked(self.files)))
+        object.__setattr__(self, 'initrd_files', types.MappingProxyType(
+            _checked(self.initrd_files)))
+        total = sum(len(content) for group in (self.files,
+                                               self.initrd_files)
+                    for content in group.values())
+        if total > MAX_BYTES:
+            raise errors.InjectionError(
+                f'the files to inject have {total} bytes together; at most '
+                f'{MAX_BYTES} can be injected')
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is to be injected."""
+        return not (self.changes_arguments or self.files
+                    or self.initrd_files)
+
+    @property
+    def changes_arguments(self) -> bool:
+        """Whether kernel arguments are appended or removed."""
+        return bool(kernel_args.parse(self.append_args)
+                    or self.delete_args)
+
+
+def _checked(files: collections.abc.Mapping[str, bytes]
+             ) -> dict[str, bytes]:
+    """Return files under normal paths.
+
+    :raises: InjectionError for paths that leave the image or collide.
+    """
+    found: dict[str, bytes] = {}
+    for path, content in files.items():
+        parts = [part for part in path.split('/') if part not in ('', '.')]
+        if not parts or path.endswith('/'):
+            raise errors.InjectionError(
+                f'"{path}" is not a path of a file in the image')
+        if '..' in parts:
+            raise errors.InjectionError(
+                f'the path "{path}" contains "..": name the file from the '
+                f'root of the image')
+        if any(c < ' ' or c == '\x7f' for c in path):
+            raise errors.InjectionError(
+                f'the path {path!r} contains control characters')
+        where = '/' + '/'.join(parts)
+        if where in found:
+            raise errors.InjectionError(f'{where} is given twice')
+        found[where] = bytes(content)
+    for where in found:
+        above = where.rpartition('/')[0]
+        while above:
+            if above in found:
+                raise errors.InjectionError(
+                    f'{above} is given as a file and, by {where}, as a '
+                    f'directory')
+            above = above.rpartition('/')[0]
+    return found
+
+
+@dataclasses.dataclass
+class _Change:
+    """New content of one file of the image."""
+
+    content: tuple[segs.Segment, ...]
+    data: bytes | None
+
+    @property
+    def size(self) -> int:
+        return sum(piece.length for piece in self.content)
+
+
+def inject(image: images.IsoImage, injection: Injection) -> segs.SegmentMap:
+    """Return the customised image.
+
+    :raises: InjectionError when the image cannot take the injection,
+        CorruptImageError
+    """
+    return _Plan(image, injection).segment_map()
+
+
+class _Plan:
+    """The state of one planning run."""
+
+    def __init__(self, image: images.IsoImage,
+                 injection: Injection) -> None:
+        self.image = image
+        self.injection = injection
+        self.changes: dict[str, _Change] = {}
+        self.esp_files: dict[int, dict[str, bytes]] = {}
+        self.warnings: list[str] = []
+
+    def segment_map(self) -> segs.SegmentMap:
+        if self.image.volumes.udf:
+            raise errors.InjectionError(
+                f'{self.image.path} has a UDF file system that names the '
+                f'same files, and readers that prefer it would not see the '
+                f'injection; an ISO without UDF is needed')
+        for path, content in self.injection.files.items():
+            self._change(self._place(path), content)
+        self._plan_arguments()
+        self._plan_initrds()
+        self._plan_checksums()
+        return self._compose()
+
+    def _place(self, path: str) -> str:
+        """Return the path under which the image has or will have a file.
+
+        Links and the case of names in trees that ignore it are resolved.
+        """
+        found = self.image.main.find(path)
+        if found:
+            return found[0]
+        parent, _, name = path.rpartition('/')
+        if not parent:
+            return path
+        return self._place(parent).rstrip('/') + '/' + name
+
+    def _change(self, path: str, data: bytes) -> None:
+        self.changes[path] = _Change((segs.Literal(data),), data)
+
+    def _literals(self) -> dict[str, bytes]:
+        return {path: change.data for path, change in self.changes.items()
+                if change.data is not None}
+
+    # Kernel arguments
+
+    def _plan_arguments(self) -> None:
+        append = kernel_args.parse(self.injection.append_args)
+        delete = tuple(self.injection.delete_args)
+        if self._drops_media_check():
+            delete += (_CHECK_ARGUMENT,)
+        if not append and not delete:
+            return
+        areas = self._areas()
+        edited = 0
+        if areas is not None:
+            edited += self._fill_areas(areas, append, delete)
+        covered = {area.path for area in areas.areas} if areas else set()
+        for config in discovery.tree_configs(self.image, self._literals()):
+            if config.path in covered or not config.entries:
+                continue
+            data = config.edited(append, delete)
+            if data != config.data:
+                self._change(config.path, data)
+            edited += 1
+        for number, esp in enumerate(self.image.esps):
+            for config in discovery.esp_configs(esp):
+                if not config.entries:
+                    continue
+                data = config.edited(append, delete)
+                if data != config.data:
+                    self.esp_files.setdefault(number, {})[
+                        config.path] = data
+                edited += 1
+        if not edited and self.injection.changes_arguments:
+            raise errors.InjectionError(
+                f'{self.image.path} has no boot configuration with a Linux '
+                f'kernel that could be edited (GRUB, ISOLINUX or '
+                f'systemd-boot), so kernel arguments cannot be injected')
+
+    def _drops_media_check(self) -> bool:
+        return (self.injection.media_check == 'drop'
+                and not self.injection.empty
+                and media_check.read(self.image.volumes.primary.data)
+                is not None)
+
+    def _areas(self) -> coreos.KernelArgumentAreas | None:
+        if self.image.main.find(coreos.DESCRIPTION) is None:
+            return None
+        return coreos.parse(self._content(coreos.DESCRIPTION))
+
+    def _content(self, path: str) -> bytes:
+        change = self.changes.get(path)
+        if change is not None and change.data is not None:
+            return change.data
+        entry = self.image.stat(path)
+        if entry.size > discovery.MAX_BYTES:
+            raise errors.InjectionError(
+                f'{path} has {entry.size} bytes, too many for a '
+                f'configuration')
+        return self.image.read_entry(entry)
+
+    def _fill_areas(self, areas: coreos.KernelArgumentAreas,
+                    append: tuple[str, ...],
+                    delete: tuple[str, ...]) -> int:
+        for area in areas.areas:
+            path = self._place(area.path)
+            self._change(path, areas.edited(
+                area, self._content(path), append, delete))
+        return len(areas.areas)
+
+    # Initrds
+
+    def _plan_initrds(self) -> None:
+        if not self.injection.initrd_files:
+            return
+        archive = cpio.archive(self.injection.initrd_files)
+        found = discovery.initrds(self.image, self._literals())
+        if not found:
+            raise errors.InjectionError(
+                f'{self.image.path} has no boot configuration that names '
+                f'an initrd in the image\'s own file system (one inside '
+                f'the ESP cannot grow), so files cannot be added to it')
+        for entry in found:
+            if entry.path in self.changes:
+                raise errors.InjectionError(
+                    f'{entry.path} is an initrd: either replace it or add '
+                    f'files to it')
+            self._grow_initrd(entry, archive)
+
+    def _grow_initrd(self, entry: images.Entry, archive: bytes) -> None:
+        content: list[segs.Segment] = [
+            segs.BaseRange(*section) for section in entry.sections]
+        # The kernel looks for the next archive at a multiple of 4 bytes.
+        content += [segs.Zeros(-entry.size % 4), segs.Literal(archive)]
+        change = _Change(tuple(content), None)
+        if change.size >= 1 << 32:
+            raise errors.InjectionError(
+                f'{entry.path} would reach 4 GiB, which one extent cannot '
+                f'hold')
+        self.changes[entry.path] = change
+
+    # Checksums that the image carries
+
+    def _plan_checksums(self) -> None:
+        found = self.image.main.find(_CHECKSUMS)
+        if found is None or not self.changes:
+            return
+        changed = {
+            path: change.data for path, change in self.changes.items()
+            if path != _CHECKSUMS}
+        entry = self.image.main.entry(*found)
+        if (entry.is_dir or entry.size > 64 * discovery.MAX_BYTES
+                or _CHECKSUMS in self.changes):
+            return
+        data = self.image.read_entry(entry)
+        # A sum over a grown initrd would mean reading all of it.
+        edited = media_check.edit_md5sum_txt(data, changed)
+        if edited != data:
+            self._change(_CHECKSUMS, edited)
+
+    # Putting it together
+
+    def _compose(self) -> segs.SegmentMap:
+        image = self.image
+        canvas = canvases.Canvas(image.source,
+                                 layout.insertion_point(image))
+        esps = [self._edit_esp(canvas, number, files)
+                for number, files in self.esp_files.items()]
+        moved = [esp for esp in esps if esp is not None]
+        self._edit_trees(canvas, moved)
+        growth = layout.settle(image, canvas, moved)
+        self._settle_media_check(canvas, growth)
+        return segs.SegmentMap(image.path, layout.assemble(canvas, growth),
+                               warnings=self.warnings)
+
+    def _edit_esp(self, canvas: canvases.Canvas, number: int,
+                  files: dict[str, bytes]) -> layout.MovedEsp | None:
+        esp = self.image.esps[number]
+        try:
+            for offset, data in esp.volume.plan(files):
+                canvas.patch(esp.start + offset, data)
+            return None
+        except errors.NoSpaceError:
+            pieces = tuple(
+                segs.Literal(piece) if isinstance(piece, bytes)
+                else segs.BaseRange(esp.start + piece[0], piece[1])
+                for piece in esp.volume.grow(files))
+        if esp.start >= canvas.cut * SECTOR:
+            return layout.MovedEsp(esp.start, pieces, None)
+        return layout.MovedEsp(esp.start, pieces, canvas.place(pieces))
+
+    def _edit_trees(self, canvas: canvases.Canvas,
+                    moved: list[layout.MovedEsp]) -> None:
+        image = self.image
+        boot_images = {entry.sector * SECTOR for entry in
+                       image.boot_entries}
+        edits = [tree_edit.TreeEdit(
+            tree, canvas, alone=len({t.kind for t in image.trees}) == 1)
+            for tree in image.trees]
+        for path, change in sorted(self.changes.items()):
+            found = image.main.find(path)
+            original = None
+            if found is not None:
+                entry = image.main.entry(*found)
+                # An empty file may well share its address with another.
+                original = entry.sections[0][0] if entry.size else 0
+                if original in boot_images:
+                    raise errors.InjectionError(
+                        f'{path} is a boot image of the El Torito '
+                        f'catalogue and cannot be replaced')
+            sector = canvas.place(change.content) if change.size else 0
+            for edit in edits:
+                edit.put(path, sector, change.size, original)
+        for esp in moved:
+            if esp.sector is not None:
+                self._rename_esp(edits, esp)
+        for edit in edits:
+            edit.finish()
+
+    def _rename_esp(self, edits: list[tree_edit.TreeEdit],
+                    esp: layout.MovedEsp) -> None:
+        """Let the file that is the ESP, if there is one, move with it."""
+        assert esp.sector is not None
+        for entry in self.image.walk():
+            if (not entry.is_dir and entry.size
+                    and entry.sections[0][0] == esp.old):
+                for edit in edits:
+                    edit.put(entry.path, esp.sector, esp.length, esp.old)
+
+    def _settle_media_check(self, canvas: canvases.Canvas,
+                            growth: layout.Growth) -> None:
+        carried = media_check.read(self.image.volumes.primary.data)
+        if carried is None or self.injection.empty:
+            return
+        if self.injection.media_check != 'reimplant':
+            self.warnings.append(
+                f'the image carries a checksum of itself ({carried.kind}) '
+                f'that no longer holds')
+            return
+        head = canvas.read(0, 17 * SECTOR, 'the volume descriptors')
+        field = media_check.reimplanted(head, growth.volume_sectors)
+        canvas.patch(self.image.volumes.primary.sector * SECTOR
+                     + _APPLICATION_USE, field)

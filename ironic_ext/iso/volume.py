@@ -1,0 +1,176 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Volume descriptors: where an image's directory trees begin.
+
+ECMA-119 section 8, the Joliet escape sequences (Joliet Specification,
+"SVD Identification"), the El Torito boot record (section 2.0) and the
+recognition of a UDF bridge (ECMA-167 2/8.3). Volume partition descriptors
+are passed over.
+"""
+
+import dataclasses
+import struct
+
+from ironic_ext.iso import errors
+from ironic_ext.iso import source as base_source
+
+SECTOR = base_source.SECTOR
+#: First sector of the volume descriptor set (ECMA-119 section 8.1.1).
+FIRST = 16
+_MAX_DESCRIPTORS = 64
+_JOLIET_ESCAPES = (b'%/@', b'%/C', b'%/E')
+_UDF_SEQUENCE = (b'BEA01', b'BOOT2', b'CDW02', b'TEA01')
+
+
+@dataclasses.dataclass(frozen=True)
+class Descriptor:
+    """A primary, supplementary (Joliet) or enhanced volume descriptor.
+
+    :ivar kind: ``primary``, ``joliet`` or ``enhanced``.
+    :ivar sector: absolute sector of the descriptor in the image.
+    :ivar shift: sectors to add to an address in this tree to get an
+        absolute one; not 0 in the second tree of an image made with a
+        partition offset.
+    :ivar data: its 2048 bytes.
+    """
+
+    kind: str
+    sector: int
+    shift: int
+    data: bytes
+
+    @property
+    def volume_id(self) -> str:
+        """The volume identifier, without its padding."""
+        raw = self.data[40:72]
+        if self.kind == 'joliet':
+            return raw.decode('utf-16-be', 'replace').rstrip(' \0')
+        return raw.decode('utf-8', 'replace').rstrip(' \0')
+
+    @property
+    def publisher_id(self) -> str:
+        """The publisher identifier, without its padding."""
+        return self.data[318:446].decode('utf-8', 'replace').rstrip(' \0')
+
+    @property
+    def application_id(self) -> str:
+        """The application identifier, without its padding."""
+        return self.data[574:702].decode('utf-8', 'replace').rstrip(' \0')
+
+    @property
+    def sectors(self) -> int:
+        """The volume space size in sectors."""
+        return int.from_bytes(self.data[80:84], 'little')
+
+    @property
+    def root(self) -> tuple[int, int]:
+        """Address (sectors, in this tree) and bytes of the root."""
+        return (int.from_bytes(self.data[158:162], 'little'),
+                int.from_bytes(self.data[166:170], 'little'))
+
+    @property
+    def path_table_bytes(self) -> int:
+        """Bytes in each path table."""
+        return int.from_bytes(self.data[132:136], 'little')
+
+    @property
+    def path_tables(self) -> tuple[int, int, int, int]:
+        """Addresses of the L, optional L, M and optional M path tables."""
+        return (*struct.unpack_from('<II', self.data, 140),
+                *struct.unpack_from('>II', self.data, 148))
+
+
+@dataclasses.dataclass(frozen=True)
+class DescriptorSet:
+    """What one sequence of descriptors says.
+
+    :ivar boot_catalog: absolute sector of the El Torito boot catalogue.
+    :ivar udf: whether a UDF file system names the same files.
+    """
+
+    descriptors: tuple[Descriptor, ...]
+    boot_catalog: int | None
+    udf: bool
+
+    @property
+    def primary(self) -> Descriptor:
+        """The primary volume descriptor."""
+        return next(d for d in self.descriptors if d.kind == 'primary')
+
+
+def read(source: base_source.Source, shift: int = 0) -> DescriptorSet:
+    """Read the descriptor set that begins 16 sectors after ``shift``.
+
+    :raises: NotAnIsoError when there is no primary descriptor,
+        CorruptImageError when the set never ends.
+    """
+    descriptors: list[Descriptor] = []
+    catalog = None
+    udf = terminated = False
+    for number in range(_MAX_DESCRIPTORS):
+        sector = shift + FIRST + number
+        if (sector + 1) * SECTOR > source.size:
+            break
+        data = source.read(sector * SECTOR, SECTOR, 'a volume descriptor')
+        identifier = data[1:6]
+        if identifier in (b'NSR02', b'NSR03'):
+            udf = True
+        elif identifier in _UDF_SEQUENCE:
+            pass
+        elif identifier != b'CD001' or terminated:
+            break
+        elif data[0] == 255:
+            # Descriptors of a UDF bridge follow the terminator.
+            terminated = True
+        elif data[0] == 0 and data[7:30] == b'EL TORITO SPECIFICATION':
+            catalog = shift + int.from_bytes(data[71:75], 'little')
+        elif data[0] == 1 and not descriptors:
+            descriptors.append(Descriptor('primary', sector, shift, data))
+        elif data[0] == 2 and data[88:91] in _JOLIET_ESCAPES:
+            descriptors.append(Descriptor('joliet', sector, shift, data))
+        elif data[0] == 2 and data[6] == 2:
+            descriptors.append(Descriptor('enhanced', sector, shift, data))
+    else:
+        raise errors.CorruptImageError(
+            f'{source.path}: more than {_MAX_DESCRIPTORS} volume '
+            f'descriptors without an end')
+    if not descriptors or descriptors[0].kind != 'primary':
+        if udf:
+            raise errors.NotAnIsoError(
+                f'{source.path} has only a UDF file system: ISO 9660 is '
+                f'needed to read and change it')
+        raise errors.NotAnIsoError(
+            f'{source.path} is not an ISO 9660 image: no primary volume '
+            f'descriptor at byte {(shift + FIRST) * SECTOR}')
+    if descriptors[0].data[128:130] != b'\0\x08':
+        raise errors.NotAnIsoError(
+            f'{source.path} has logical blocks of '
+            f'{int.from_bytes(descriptors[0].data[128:130], "little")} '
+            f'bytes; only 2048 are supported')
+    return DescriptorSet(tuple(descriptors), catalog, udf)
+
+
+def with_root(descriptor: bytes, address: int, size: int) -> bytes:
+    """Return a descriptor whose root record names another extent."""
+    return (descriptor[:158] + both32(address) + both32(size)
+            + descriptor[174:])
+
+
+def both16(value: int) -> bytes:
+    """Return a 16-bit number in both byte orders (ECMA-119 7.2.3)."""
+    return struct.pack('<H', value) + struct.pack('>H', value)
+
+
+def both32(value: int) -> bytes:
+    """Return a 32-bit number in both byte orders (ECMA-119 7.3.3)."""
+    return struct.pack('<I', value) + struct.pack('>I', value)
