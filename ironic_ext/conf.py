@@ -1,0 +1,102 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Options of the suite in ironic.conf.
+
+Two groups: ``[ext_images]`` for the cache of base images, ``[ext_boot]`` for
+what is put into an image and how it reaches the machine.
+"""
+
+from oslo_config import cfg
+
+IMAGES_GROUP = cfg.OptGroup(
+    'ext_images', title='Base images and their cache')
+
+IMAGES_OPTS = [
+    cfg.StrOpt('cache_dir',
+               default='/var/lib/ironic/ext-images',
+               help='Directory of the cache of base images. Put it on the '
+                    'file system of [deploy]http_root, where that file '
+                    'system has reflinks (XFS, btrfs): a customised image '
+                    'then shares the blocks of its base.'),
+    cfg.IntOpt('cache_size',
+               default=51200, min=0,
+               help='Size of the cache in MiB. When it is exceeded, the '
+                    'images used least recently are removed, except those '
+                    'being read at that moment. 0 keeps every image.'),
+    cfg.IntOpt('max_image_size',
+               default=20480, min=1,
+               help='Largest base image that is accepted, in MiB.'),
+    cfg.IntOpt('connection_timeout',
+               default=30, min=1,
+               help='Seconds to wait for an image server to accept a '
+                    'connection, and between two pieces of an answer.'),
+    cfg.IntOpt('lock_timeout',
+               default=3600, min=1,
+               help='Seconds to wait for another download of the same '
+                    'image to finish.'),
+]
+
+BOOT_GROUP = cfg.OptGroup(
+    'ext_boot', title='Customised boot images and virtual media')
+
+BOOT_OPTS = [
+    cfg.StrOpt('publish_subdir',
+               default='ext-media',
+               regex=r'^[A-Za-z0-9][A-Za-z0-9._-]*$',
+               help='Directory below [deploy]http_root that customised '
+                    'images are published in. The web server must not list '
+                    'it: the names are unguessable, and whoever knows one '
+                    'can read the config drive in that image.'),
+    cfg.StrOpt('file_permission',
+               default='0644',
+               regex=r'^0[0-7]{3}$',
+               help='Permission bits of a published image, octal. The user '
+                    'of the web server must be able to read it.'),
+    cfg.IntOpt('max_file_size',
+               default=64, min=1,
+               help='Largest file that boot_iso_files may add, in MiB.'),
+    cfg.IntOpt('max_total_size',
+               default=256, min=1,
+               help='Largest sum of all files added to one image, the '
+                    'files of the config drive included, in MiB.'),
+    cfg.IntOpt('max_configdrive_size',
+               default=64, min=1,
+               help='Largest config drive, unpacked, in MiB.'),
+    cfg.IntOpt('insert_attempts',
+               default=4, min=1,
+               help='How often inserting a medium is tried when the BMC '
+                    'answers with a server error (5xx) or not at all.'),
+    cfg.IntOpt('insert_retry_interval',
+               default=3, min=0,
+               help='Seconds between two such attempts.'),
+    cfg.IntOpt('media_timeout',
+               default=60, min=1,
+               help='Seconds until the BMC must show a medium as inserted '
+                    '(or as ejected) after it accepted the request.'),
+    cfg.FloatOpt('media_poll_interval',
+                 default=1.0, min=0.01,
+                 help='Seconds between two looks at what the BMC shows.'),
+]
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Register the options of the suite in ``conf``."""
+    for group, opts in ((IMAGES_GROUP, IMAGES_OPTS), (BOOT_GROUP, BOOT_OPTS)):
+        conf.register_group(group)
+        conf.register_opts(opts, group=group)
+
+
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
+    """Return the options by group, for ``oslo-config-generator``."""
+    return [(IMAGES_GROUP, list(IMAGES_OPTS)),
+            (BOOT_GROUP, list(BOOT_OPTS))]
