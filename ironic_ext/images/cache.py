@@ -41,6 +41,8 @@ _CHUNK = 1 << 20
 _MAX_CHECKSUM_FILE = 4 << 20
 _LOCK_POLL = 0.1
 
+Services = collections.abc.Mapping[str, services.ImageService]
+
 
 @dataclasses.dataclass(frozen=True)
 class BaseImage:
@@ -110,9 +112,8 @@ class ImageCache:
     :param lock_timeout: seconds to wait for somebody else's download.
     """
 
-    def __init__(self, root: str, image_services: collections.abc.Mapping[
-                     str, services.ImageService], *, max_size: int = 0,
-                 max_image_size: int = 20 << 30,
+    def __init__(self, root: str, image_services: Services, *,
+                 max_size: int = 0, max_image_size: int = 20 << 30,
                  lock_timeout: float = 3600) -> None:
         self._root = root
         self._services = image_services

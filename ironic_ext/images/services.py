@@ -35,6 +35,8 @@ _CHUNK = 1 << 20
 _SNIFF = 512
 
 Validators = collections.abc.Mapping[str, str]
+Session = collections.abc.Callable[[], requests.Session]
+Auth = collections.abc.Callable[[str], typing.Any]
 
 
 class Sink(typing.Protocol):
@@ -100,11 +102,9 @@ class HttpService(ImageService):
     :param auth: called with the href for its requests auth object.
     """
 
-    def __init__(self, session: collections.abc.Callable[
-                     [], requests.Session] = requests.Session, *,
+    def __init__(self, session: Session = requests.Session, *,
                  verify: bool | str = True, timeout: float = 30,
-                 auth: collections.abc.Callable[
-                     [str], typing.Any] = lambda href: None) -> None:
+                 auth: Auth = lambda href: None) -> None:
         self._session = session
         self._verify = verify
         self._timeout = timeout

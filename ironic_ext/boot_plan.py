@@ -1,0 +1,276 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What does this node boot: the node's words turned into a BootPlan.
+
+Validates everything that can be judged without the base image. Fetching it,
+injecting and delivering are somebody else's.
+"""
+
+import base64
+import binascii
+import collections.abc
+import dataclasses
+import json
+import typing
+
+from ironic.common import exception
+
+from ironic_ext import config_drive
+from ironic_ext import images
+from ironic_ext.images import checksum as checksums
+from ironic_ext import iso
+
+#: Where IPA has its own configuration (ironic's image_utils.py has the same).
+_AGENT_CA = '/etc/ironic-python-agent/ironic.crt'
+_AGENT_CA_CONFIG = '/etc/ironic-python-agent.d/ironic-tls.conf'
+_NETWORK_DATA = '/openstack/latest/network_data.json'
+#: Where glean looks for the config drive it has mounted (glean/cmd.py).
+_GLEAN_DRIVE = '/mnt/config'
+#: Labels of a medium that IPA copies its configuration from, case ignored
+#: (ironic_python_agent/utils.py, copy_config_from_vmedia).
+AGENT_LABELS = ('config-2', 'vmedia_boot_iso')
+
+_HREF_SCHEMES = ('http://', 'https://', 'file://', 'glance://')
+_MAX_NAME = 255
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Sizes in bytes that a node's own content must not exceed."""
+
+    file: int
+    total: int
+    configdrive: int
+
+
+@dataclasses.dataclass(frozen=True)
+class BootPlan:
+    """An image to boot and what to put into it.
+
+    :param href: the base image.
+    :param checksum: of the base: a checksum, the URL of a checksum file, or
+        None.
+    :param injection: secret, since config drives and tokens are.
+    """
+
+    href: str
+    checksum: str | None
+    injection: iso.Injection = dataclasses.field(repr=False)
+
+    def without_initrd_files(self) -> 'BootPlan':
+        """Return the plan with nothing to add to the initrd."""
+        return dataclasses.replace(self, injection=dataclasses.replace(
+            self.injection, initrd_files={}))
+
+
+def for_instance(node: typing.Any, *, limits: Limits,
+                 read: config_drive.Read,
+                 default_arguments: str | None) -> BootPlan:
+    """Plan the boot of ``instance_info/boot_iso``.
+
+    :param node: an ironic node.
+    :param read: downloads an href of at most so many bytes; raises
+        ImageError.
+    :param default_arguments: what ``%default%`` stands for in
+        ``kernel_append_params``.
+    :raises: InvalidParameterValue
+    """
+    info = node.instance_info
+    try:
+        drive = config_drive.files(
+            info.get('configdrive'), node_uuid=node.uuid, node_name=node.name,
+            read=read, limit=limits.configdrive)
+        added = _files(info.get('boot_iso_files'), limits, read)
+    except images.ImageError as exc:
+        raise exception.InvalidParameterValue(str(exc)) from exc
+    for path in sorted(drive.keys() & added.keys()):
+        raise exception.InvalidParameterValue(
+            f'instance_info/boot_iso_files and the config drive both have '
+            f'{path}: leave it out of one of them')
+    files = {**drive, **added}
+    _require_total(files, limits)
+    arguments = [
+        _arguments('instance_info', info, 'kernel_append_params',
+                   default_arguments),
+        _arguments('instance_info', info, 'ramdisk_kernel_arguments', None)]
+    return _plan('instance_info/boot_iso', info.get('boot_iso'),
+                 _checksum(info.get('boot_iso_checksum')),
+                 append_args=' '.join(filter(None, arguments)), files=files)
+
+
+def for_agent(node: typing.Any, name: str, href: str,
+              params: collections.abc.Mapping[str, str | None], *,
+              append_params: str | None,
+              network_data: collections.abc.Mapping[str, typing.Any] | None,
+              ca: bytes | None) -> BootPlan:
+    """Plan the boot of the agent from a ``deploy_iso`` or ``rescue_iso``.
+
+    The files go into the ISO's root, where IPA looks on media with one of
+    AGENT_LABELS, and into the initrd, where they are whatever the label is.
+
+    :param name: ``deploy_iso`` or ``rescue_iso``.
+    :param params: kernel arguments for the agent; None is a bare word.
+    :param append_params: the operator's kernel arguments; they come last
+        and so win.
+    :param network_data: of the network interface, for the agent.
+    :param ca: certificates that the agent trusts the API by.
+    :raises: InvalidParameterValue
+    """
+    words = [_word(key, value) for key, value in params.items()]
+    if append_params:
+        words.append(append_params)
+    files: dict[str, bytes] = {}
+    initrd_files: dict[str, bytes] = {}
+    if ca:
+        files[_AGENT_CA] = ca
+        files[_AGENT_CA_CONFIG] = f'[DEFAULT]\ncafile = {_AGENT_CA}\n'.encode()
+        initrd_files.update(files)
+    if network_data:
+        content = json.dumps(network_data, indent=2).encode()
+        files[_NETWORK_DATA] = content
+        initrd_files[_GLEAN_DRIVE + _NETWORK_DATA] = content
+    return _plan(f'driver_info/{name}', href,
+                 _checksum(node.driver_info.get(f'{name}_checksum'),
+                           f'driver_info/{name}_checksum'),
+                 append_args=' '.join(words), files=files,
+                 initrd_files=initrd_files)
+
+
+def agent_finds_files(volume_id: str) -> bool:
+    """Tell whether IPA copies files from a medium with that label."""
+    return volume_id.strip().lower() in AGENT_LABELS
+
+
+def _plan(name: str, href: object, checksum: str | None,
+          **injection: typing.Any) -> BootPlan:
+    if not isinstance(href, str) or not href:
+        raise exception.InvalidParameterValue(
+            f'{name} must be the URL or the Glance UUID of an ISO')
+    try:
+        return BootPlan(href, checksum, iso.Injection(**injection))
+    except iso.InjectionError as exc:
+        raise exception.InvalidParameterValue(str(exc)) from exc
+
+
+def _word(key: str, value: str | None) -> str:
+    if value is None or value == '':
+        return key
+    text = f'{key}={value}'
+    return f'{key}="{value}"' if set(text) & set(' \t') else text
+
+
+def _arguments(where: str, info: collections.abc.Mapping[str, typing.Any],
+               key: str, default: str | None) -> str:
+    value = info.get(key)
+    if not value:
+        return ''
+    if not isinstance(value, str):
+        raise exception.InvalidParameterValue(
+            f'{where}/{key} must be text, one line of kernel arguments')
+    if default is not None:
+        value = value.replace('%default%', default)
+    try:
+        iso.parse_arguments(value)
+    except iso.InjectionError as exc:
+        raise exception.InvalidParameterValue(
+            f'{where}/{key}: {exc}') from exc
+    return value
+
+
+def _checksum(value: object, name: str = 'instance_info/boot_iso_checksum'
+              ) -> str | None:
+    if value is None or value == '':
+        return None
+    if not isinstance(value, str):
+        raise exception.InvalidParameterValue(f'{name} must be text')
+    if checksums.is_url(value):
+        return value
+    try:
+        return str(images.Checksum.parse(value))
+    except images.ChecksumError as exc:
+        raise exception.InvalidParameterValue(f'{name}: {exc}') from exc
+
+
+def _files(value: object, limits: Limits, read: config_drive.Read
+           ) -> dict[str, bytes]:
+    """Read ``boot_iso_files``: path -> text, href or object."""
+    if not value:
+        return {}
+    if not isinstance(value, collections.abc.Mapping):
+        raise exception.InvalidParameterValue(
+            'instance_info/boot_iso_files must be a JSON object: path -> '
+            'content')
+    found: dict[str, bytes] = {}
+    for key, content in value.items():
+        path = _path(key)
+        if path in found:
+            raise exception.InvalidParameterValue(
+                f'instance_info/boot_iso_files names {path} twice')
+        data = _content(path, content, limits, read)
+        if len(data) > limits.file:
+            raise exception.InvalidParameterValue(
+                f'instance_info/boot_iso_files: {path} has {len(data)} '
+                f'bytes, more than the limit of {limits.file} '
+                '([ext_boot]max_file_size)')
+        found[path] = data
+        _require_total(found, limits)
+    return found
+
+
+def _path(key: object) -> str:
+    names = key.removeprefix('/').split('/') if isinstance(key, str) else ['']
+    for name in names:
+        if (name in ('', '.', '..') or not name.isprintable()
+                or len(name.encode()) > _MAX_NAME):
+            raise exception.InvalidParameterValue(
+                f'instance_info/boot_iso_files: {key!r:.200} is no path of '
+                'a file in the ISO: write it like /dir/name, without "..", '
+                'empty or unprintable parts')
+    return '/' + '/'.join(names)
+
+
+def _content(path: str, value: object, limits: Limits,
+             read: config_drive.Read) -> bytes:
+    name = f'instance_info/boot_iso_files: {path}'
+    if isinstance(value, str):
+        # A text that looks like an href can be written as an object.
+        if value.startswith(_HREF_SCHEMES) and not set(value) & set(' \n'):
+            return read(value, limits.file)
+        return value.encode()
+    if isinstance(value, collections.abc.Mapping):
+        encoding = value.get('encoding', 'text')
+        if set(value) == {'href'} and isinstance(value['href'], str):
+            return read(value['href'], limits.file)
+        if (set(value) <= {'content', 'encoding'}
+                and isinstance(value.get('content'), str)):
+            if encoding == 'text':
+                return value['content'].encode()
+            if encoding == 'base64':
+                try:
+                    return base64.b64decode(
+                        ''.join(value['content'].split()), validate=True)
+                except (binascii.Error, ValueError) as exc:
+                    raise exception.InvalidParameterValue(
+                        f'{name} is not base64') from exc
+    raise exception.InvalidParameterValue(
+        f'{name} must be text, an href, {{"content": ..., "encoding": '
+        '"text" or "base64"} or {"href": ...}')
+
+
+def _require_total(files: collections.abc.Mapping[str, bytes],
+                   limits: Limits) -> None:
+    total = sum(map(len, files.values()))
+    if total > limits.total:
+        raise exception.InvalidParameterValue(
+            f'the files to add to the ISO have {total} bytes, more than the '
+            f'limit of {limits.total} ([ext_boot]max_total_size)')

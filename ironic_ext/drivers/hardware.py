@@ -1,0 +1,39 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Hardware types: the stock ones plus the interfaces of this suite."""
+
+from ironic.drivers import base
+from ironic.drivers import drac
+from ironic.drivers import redfish
+
+from ironic_ext.drivers import redfish_iso
+
+
+class RedfishExtHardware(redfish.RedfishHardware):
+    """Redfish machines."""
+
+    @property
+    def supported_boot_interfaces(self) -> list[type[base.BootInterface]]:
+        """The stock interfaces first, so that their defaults stay."""
+        return [*super().supported_boot_interfaces,
+                redfish_iso.RedfishIsoBoot]
+
+
+class IDRACExtHardware(drac.IDRACHardware):
+    """Dell machines."""
+
+    @property
+    def supported_boot_interfaces(self) -> list[type[base.BootInterface]]:
+        """The stock interfaces first, so that their defaults stay."""
+        return [*super().supported_boot_interfaces,
+                redfish_iso.RedfishIsoBoot]

@@ -1,0 +1,64 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Which media of this node are published: a small record on the node.
+
+A record is written before the file appears and goes after the file and the
+medium are gone, so that whatever happens in between, the next try or the
+clean-up knows what to remove.
+"""
+
+import dataclasses
+import typing
+
+_KEY = 'ext_media'
+
+
+@dataclasses.dataclass(frozen=True)
+class MediaRecord:
+    """One image made for a node.
+
+    :param id: of the published file.
+    :param purpose: ``instance`` or ``agent``.
+    :param slot: path of the virtual media resource it was put into, None
+        as long as that has not succeeded.
+    """
+
+    id: str
+    purpose: str
+    slot: str | None = None
+
+
+def records(node: typing.Any) -> tuple[MediaRecord, ...]:
+    """Return the records of a node, oldest first."""
+    return tuple(MediaRecord(row['id'], row['purpose'], row.get('slot'))
+                 for row in node.driver_internal_info.get(_KEY, ()))
+
+
+def save(node: typing.Any, record: MediaRecord) -> None:
+    """Add a record, or replace the one of the same id."""
+    kept = [row for row in records(node) if row.id != record.id]
+    _store(node, [*kept, record])
+
+
+def remove(node: typing.Any, media_id: str) -> None:
+    """Remove the record of that id."""
+    _store(node, [row for row in records(node) if row.id != media_id])
+
+
+def _store(node: typing.Any, rows: list[MediaRecord]) -> None:
+    if rows:
+        node.set_driver_internal_info(
+            _KEY, [dataclasses.asdict(row) for row in rows])
+    else:
+        node.del_driver_internal_info(_KEY)
+    node.save()

@@ -1,0 +1,78 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Where vendors and Ironic's releases differ: one small function each."""
+
+import typing
+
+from ironic.common import driver_factory
+from ironic.drivers import drac
+from ironic.drivers.modules.drac import boot as drac_boot
+from ironic.drivers.modules import image_utils
+from ironic.drivers.modules.redfish import boot as redfish_boot
+
+_REDFISH = redfish_boot.RedfishVirtualMediaBoot()
+_DRAC = drac_boot.DracRedfishVirtualMediaBoot()
+
+#: Types of this suite -> the stock type whose publisher settings they use.
+_STOCK_TYPES = {'redfish-ext': 'redfish', 'idrac-ext': 'idrac'}
+
+
+def stock_boot(task: typing.Any) -> redfish_boot.RedfishVirtualMediaBoot:
+    """Return the stock interface that knows this machine's peculiarities.
+
+    Dell's iDRAC boots virtual media only through its OEM action, and
+    iDRAC 10 takes media in slot "1" alone; both live in Ironic's own
+    interface for it.
+    """
+    hardware_type = driver_factory.get_hardware_type(task.node.driver)
+    if isinstance(hardware_type, drac.IDRACHardware):
+        return _DRAC
+    return _REDFISH
+
+
+def only_slot(task: typing.Any, resource: typing.Any) -> str | None:
+    """Return the id of the one slot that boots, None if all of them do.
+
+    :param resource: the sushy System or Manager with the slots.
+    """
+    try:
+        return stock_boot(task)._get_acceptable_media_id(task, resource)
+    except AttributeError:
+        # Asked about a Manager, which has no managers of its own.
+        return None
+
+
+def hides_image(slot: typing.Any) -> bool:
+    """Tell whether a BMC shows a medium as inserted, but not which.
+
+    Some (seen on older AMI MegaRAC) leave Image and ImageName empty.
+    """
+    return bool(slot.inserted) and not (slot.image or slot.image_name)
+
+
+def publish_as_stock_types() -> None:
+    """Let Ironic 35 publish images for the types of this suite.
+
+    Up to 35 (2026.1) the publisher settings are found by the name of the
+    hardware type, and only stock names are known; from 36 on the boot
+    interface has them.
+    """
+    if hasattr(redfish_boot.RedfishVirtualMediaBoot,
+               'image_publisher_settings'):
+        return
+    stock = image_utils.ImageHandler.update_driver_config
+
+    def update_driver_config(self: typing.Any, driver: str) -> None:
+        stock(self, _STOCK_TYPES.get(driver, driver))
+
+    image_utils.ImageHandler.update_driver_config = update_driver_config

@@ -1,0 +1,430 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Boot interface ``redfish-iso``: boot any ISO with the node's own config.
+
+Customises ``instance_info/boot_iso`` (deploy interface ``ramdisk``) and
+``driver_info/deploy_iso`` and ``rescue_iso``; everything else boots as with
+Ironic's own redfish-virtual-media, which this class is based on.
+"""
+
+import collections.abc
+import contextlib
+import typing
+
+from ironic.common import boot_devices
+from ironic.common import exception
+from ironic.common import states
+from ironic.conductor import utils as manager_utils
+from ironic.conf import CONF
+from ironic.drivers.modules import boot_mode_utils
+from ironic.drivers.modules import deploy_utils
+from ironic.drivers.modules import image_utils
+from ironic.drivers.modules.redfish import boot as redfish_boot
+from ironic.drivers.modules.redfish import utils as redfish_utils
+from ironic.drivers import utils as driver_utils
+from oslo_log import log
+import sushy
+
+from ironic_ext import boot_plan
+from ironic_ext import conf
+from ironic_ext.drivers import base_images
+from ironic_ext.drivers import node_media
+from ironic_ext.drivers import quirks
+from ironic_ext.drivers import redfish_media
+from ironic_ext import images
+from ironic_ext import iso
+from ironic_ext.media import publish
+
+LOG = log.getLogger(__name__)
+
+conf.register_opts(CONF)
+quirks.publish_as_stock_types()
+
+_MIB = 1 << 20
+# System area and the first volume descriptors: enough to tell an ISO.
+_HEAD = 34 << 10
+# ECMA-119 section 8.1.2: identifier of the descriptor in sector 16.
+_MAGIC = (32769, b'CD001')
+
+_FAILURES = (images.ImageError, iso.IsoError, OSError)
+
+
+class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
+    """Virtual media boot that puts the node's config into the ISO."""
+
+    # Validation
+
+    def validate(self, task: typing.Any) -> None:
+        """Refuse what cannot work, before anything is touched.
+
+        :raises: InvalidParameterValue, MissingParameterValue
+        """
+        if not _customises_instance(task.node):
+            super().validate(task)
+            if _agent_iso(task.node):
+                self._validate_agent(task)
+            return
+        self._validate_driver_info(task)
+        # Refuses image_source beside boot_iso.
+        deploy_utils.get_image_instance_info(task.node)
+        self._validate_plan(task, self._plan_instance(task))
+
+    def validate_rescue(self, task: typing.Any) -> None:
+        """Refuse a rescue that cannot work.
+
+        :raises: InvalidParameterValue, MissingParameterValue
+        """
+        super().validate_rescue(task)
+        if _agent_iso(task.node, 'rescue'):
+            self._validate_agent(task, 'rescue')
+
+    def _validate_agent(self, task: typing.Any, mode: str = 'deploy'
+                        ) -> None:
+        self._validate_plan(task, self._plan_agent(task, {}, mode))
+
+    def _validate_plan(self, task: typing.Any, plan: boot_plan.BootPlan
+                       ) -> None:
+        _require_http(task.node)
+        try:
+            self._judge_base(task, plan)
+            redfish_media.require_slot(task)
+        except (*_FAILURES, redfish_media.MediaError) as exc:
+            raise exception.InvalidParameterValue(str(exc)) from exc
+
+    def _judge_base(self, task: typing.Any, plan: boot_plan.BootPlan
+                    ) -> None:
+        """Try the injection if the base is here, else look at its start."""
+        cache = base_images.cache(task.context)
+        with cache.at_hand(plan.href, plan.checksum) as base:
+            if base is not None:
+                with _opened(base) as image, _inject(image, plan):
+                    return
+        head = cache.peek(plan.href, _HEAD)
+        if head is not None and not head.startswith(_MAGIC[1], _MAGIC[0]):
+            raise exception.InvalidParameterValue(
+                f'{images.redacted(plan.href)} is not an ISO 9660 image')
+
+    # Plans
+
+    def _plan_instance(self, task: typing.Any) -> boot_plan.BootPlan:
+        return boot_plan.for_instance(
+            task.node, limits=_limits(),
+            read=base_images.cache(task.context).read,
+            default_arguments=CONF.redfish.kernel_append_params)
+
+    def _plan_agent(self, task: typing.Any, params: dict[str, str | None],
+                    mode: str) -> boot_plan.BootPlan:
+        node = task.node
+        ca = None
+        if CONF.agent.api_ca_file:
+            with open(CONF.agent.api_ca_file, 'rb') as file:
+                ca = file.read()
+        network_data = None
+        if not (node.provision_state in (states.INSPECTING,
+                                         states.INSPECTWAIT)
+                and CONF.inspector.force_dhcp):
+            network_data = task.driver.network.get_node_network_data(task)
+        return boot_plan.for_agent(
+            node, f'{mode}_iso', _agent_iso(node, mode),
+            image_utils.override_api_url(params),
+            append_params=driver_utils.get_kernel_append_params(
+                node, default=CONF.redfish.kernel_append_params),
+            network_data=network_data, ca=ca)
+
+    # Instance
+
+    def prepare_instance(self, task: typing.Any) -> None:
+        """Prepare the boot of the instance.
+
+        :raises: InstanceDeployFailure, InvalidParameterValue
+        """
+        node = task.node
+        if not _customises_instance(node):
+            self._withdraw(task)
+            super().prepare_instance(task)
+            return
+        if node.provision_state == states.ACTIVE:
+            self._take_over(task)
+            return
+        plan = self._plan_instance(task)
+        self._withdraw(task)
+        boot_mode_utils.sync_boot_mode(task)
+        boot_mode_utils.configure_secure_boot_if_needed(task)
+        with self._delivered(task, plan, 'instance'):
+            self._set_boot_device(task, boot_devices.CDROM, persistent=True)
+        LOG.info('Node %(node)s is set to boot %(iso)s with its own config',
+                 {'node': node.uuid, 'iso': images.redacted(plan.href)})
+
+    def _take_over(self, task: typing.Any) -> None:
+        """Leave a running machine alone, as long as its medium is there.
+
+        A medium that got lost (a BMC that was reset) is inserted again if
+        that is sure to be the very same image and no other medium is in the
+        way; the boot device and the boot mode are not touched.
+        """
+        node = task.node
+        records = [record for record in node_media.records(node)
+                   if record.purpose == 'instance']
+        store = _store()
+        try:
+            if redfish_media.shown(task, records):
+                LOG.info('Node %s keeps its boot medium', node.uuid)
+                return
+            names = [name for record in records
+                     if (name := store.find(record.id))]
+            if names and redfish_media.free_slot_left(task):
+                LOG.warning('The boot medium of the active node %s is gone; '
+                            'inserting it again', node.uuid)
+                self._insert(task, store, names[-1], 'instance')
+                return
+        except redfish_media.MediaError as exc:
+            LOG.warning('The boot medium of the active node %(node)s cannot '
+                        'be looked after, nothing was changed: %(error)s',
+                        {'node': node.uuid, 'error': exc})
+            return
+        LOG.warning('The boot medium of the active node %s is not in its '
+                    'drive, and this conductor does not have it; nothing '
+                    'was changed. The node boots its ISO again after a '
+                    'rebuild', node.uuid)
+
+    def clean_up_instance(self, task: typing.Any) -> None:
+        """Remove what was made for the boot of the instance.
+
+        :raises: MediaError when the BMC keeps a medium; the published
+            images are gone even so.
+        """
+        if not (_customises_instance(task.node)
+                or node_media.records(task.node)):
+            super().clean_up_instance(task)
+            return
+        self._withdraw(task)
+        boot_mode_utils.deconfigure_secure_boot_if_needed(task)
+
+    # Agent
+
+    def prepare_ramdisk(self, task: typing.Any,
+                        ramdisk_params: dict[str, str | None]) -> None:
+        """Prepare the boot of the agent, with its config in the ISO.
+
+        :raises: IronicException
+        """
+        node = task.node
+        mode = deploy_utils.rescue_or_deploy_mode(node)
+        if (not driver_utils.need_prepare_ramdisk(node)
+                or not _agent_iso(node, mode)):
+            super().prepare_ramdisk(task, ramdisk_params)
+            return
+        system = redfish_utils.get_system(node)
+        self._validate_vendor(task, system.managers)
+        if manager_utils.is_fast_track(task):
+            if redfish_boot._has_vmedia_device(
+                    system.managers, sushy.VIRTUAL_MEDIA_CD, inserted=True,
+                    system=system):
+                LOG.debug('Fast track operation for node %s, not inserting '
+                          'any medium', node.uuid)
+                return
+            LOG.warning('Fast track is possible for node %s, but no ISO is '
+                        'inserted: going the normal way', node.uuid)
+        # The token gets in with the kernel arguments, so it need not be
+        # handed out over the network on first contact.
+        manager_utils.add_secret_token(node, pregenerated=True)
+        node.save()
+        ramdisk_params['ipa-agent-token'] = \
+            node.driver_internal_info['agent_secret_token']
+        bootif = deploy_utils.get_single_nic_with_vif_port_id(task)
+        if bootif is not None:
+            ramdisk_params['BOOTIF'] = bootif
+        if CONF.debug and 'ipa-debug' not in ramdisk_params:
+            ramdisk_params['ipa-debug'] = '1'
+        # Without it IPA ignores the files on the medium.
+        ramdisk_params['boot_method'] = 'vmedia'
+        plan = self._plan_agent(task, ramdisk_params, mode)
+        manager_utils.node_power_action(task, states.POWER_OFF)
+        self._withdraw(task)
+        with self._delivered(task, plan, 'agent'):
+            boot_mode_utils.sync_boot_mode(task)
+            self._set_boot_device(task, boot_devices.CDROM)
+        LOG.info('Node %(node)s is set to boot the agent from %(iso)s',
+                 {'node': node.uuid, 'iso': images.redacted(plan.href)})
+
+    def clean_up_ramdisk(self, task: typing.Any) -> None:
+        """Remove what was made for the boot of the agent.
+
+        :raises: MediaError when the BMC keeps a medium; the published
+            images are gone even so.
+        """
+        mode = deploy_utils.rescue_or_deploy_mode(task.node)
+        if manager_utils.is_fast_track(task) or not (
+                _agent_iso(task.node, mode)
+                or node_media.records(task.node)):
+            super().clean_up_ramdisk(task)
+            return
+        manager_utils.node_power_action(task, states.POWER_OFF)
+        self._withdraw(task)
+
+    # Media
+
+    @contextlib.contextmanager
+    def _delivered(self, task: typing.Any, plan: boot_plan.BootPlan,
+                   purpose: str) -> collections.abc.Iterator[None]:
+        """Put the planned medium into the machine; undo that on failure.
+
+        :raises: InstanceDeployFailure
+        """
+        name = publish.MediaName.new()
+        # Before there is anything to forget.
+        node_media.save(task.node, node_media.MediaRecord(name.id, purpose))
+        try:
+            store = _store()
+            with self._fetched(task, plan) as customised:
+                store.publish(customised, name)
+            self._insert(task, store, name, purpose)
+            yield
+        except Exception as exc:
+            self._withdraw_quietly(task)
+            if isinstance(exc, (*_FAILURES, redfish_media.MediaError)):
+                raise exception.InstanceDeployFailure(str(exc)) from exc
+            raise
+
+    @contextlib.contextmanager
+    def _fetched(self, task: typing.Any, plan: boot_plan.BootPlan
+                 ) -> collections.abc.Iterator[iso.SegmentMap]:
+        with base_images.cache(task.context).lease(
+                plan.href, plan.checksum) as base:
+            with _opened(base) as image, _inject(image, plan) as customised:
+                for warning in customised.warnings:
+                    LOG.warning('Node %(node)s, %(iso)s: %(warning)s',
+                                {'node': task.node.uuid, 'iso': base.href,
+                                 'warning': warning})
+                yield customised
+            base.require_unchanged()
+
+    def _insert(self, task: typing.Any, store: publish.MediaStore,
+                name: publish.MediaName, purpose: str) -> None:
+        url = store.url(name, _require_http(task.node))
+        slot = redfish_media.insert(task, url, name.id)
+        node_media.save(task.node,
+                        node_media.MediaRecord(name.id, purpose, slot))
+
+    def _withdraw(self, task: typing.Any) -> None:
+        """Eject this node's media and remove their files.
+
+        The files go whether or not the BMC can be reached: they hold the
+        node's secrets. What could not be ejected stays on record.
+
+        :raises: MediaError
+        """
+        records = node_media.records(task.node)
+        if not records:
+            return
+        store = _store()
+        try:
+            redfish_media.eject(task, records)
+        finally:
+            for record in records:
+                store.unpublish(record.id)
+        for record in records:
+            node_media.remove(task.node, record.id)
+
+    def _withdraw_quietly(self, task: typing.Any) -> None:
+        try:
+            self._withdraw(task)
+        except Exception as exc:
+            LOG.warning('Undoing the failed boot of node %(node)s is left '
+                        'to its clean-up: %(error)s',
+                        {'node': task.node.uuid, 'error': exc})
+
+    # Vendors
+
+    def _validate_vendor(self, task: typing.Any, managers: typing.Any
+                         ) -> None:
+        quirks.stock_boot(task)._validate_vendor(task, managers)
+
+    def _get_acceptable_media_id(self, task: typing.Any,
+                                 resource: typing.Any) -> str | None:
+        return quirks.only_slot(task, resource)
+
+    def _set_boot_device(self, task: typing.Any, device: str,
+                         persistent: bool = False) -> None:
+        quirks.stock_boot(task)._set_boot_device(task, device, persistent)
+
+
+def _customises_instance(node: typing.Any) -> bool:
+    return bool(node.instance_info.get('boot_iso')
+                and deploy_utils.get_boot_option(node) == 'ramdisk')
+
+
+def _agent_iso(node: typing.Any, mode: str = 'deploy') -> str | None:
+    """Return the agent's ISO, None where stock Ironic is to boot it.
+
+    That is with a kernel and a ramdisk, and when the operator wants the
+    config on a removable device of its own.
+    """
+    info = node.driver_info
+    if info.get('config_via_removable') or info.get('config_via_floppy'):
+        return None
+    return driver_utils.get_agent_iso(node, mode, 'redfish')
+
+
+def _limits() -> boot_plan.Limits:
+    return boot_plan.Limits(
+        file=CONF.ext_boot.max_file_size * _MIB,
+        total=CONF.ext_boot.max_total_size * _MIB,
+        configdrive=CONF.ext_boot.max_configdrive_size * _MIB)
+
+
+def _store() -> publish.MediaStore:
+    return publish.MediaStore(CONF.deploy.http_root,
+                              CONF.ext_boot.publish_subdir,
+                              int(CONF.ext_boot.file_permission, 8))
+
+
+def _require_http(node: typing.Any) -> str:
+    """Return the URL of the web server as this node's BMC reaches it.
+
+    :raises: InvalidParameterValue
+    """
+    protocol = node.driver_info.get('vmedia_transport_protocol') or 'HTTP'
+    if str(protocol).upper() not in ('HTTP', 'HTTPS'):
+        raise exception.InvalidParameterValue(
+            'driver_info/vmedia_transport_protocol: redfish-iso serves '
+            f'images over HTTP or HTTPS only, not {protocol}')
+    url = (node.driver_info.get('external_http_url')
+           or CONF.deploy.external_http_url or CONF.deploy.http_url)
+    if not url:
+        raise exception.InvalidParameterValue(
+            'there is no web server to boot the image from: set '
+            '[deploy]http_url or driver_info/external_http_url')
+    return url
+
+
+@contextlib.contextmanager
+def _opened(base: images.BaseImage
+            ) -> collections.abc.Iterator[iso.IsoImage]:
+    """Open a base image; errors name it as the node's owner does."""
+    try:
+        with iso.IsoImage.open(base.path) as image:
+            yield image
+    except iso.IsoError as exc:
+        raise iso.IsoError(str(exc).replace(base.path, base.href)) from exc
+
+
+def _inject(image: iso.IsoImage, plan: boot_plan.BootPlan) -> iso.SegmentMap:
+    try:
+        return iso.inject(image, plan.injection)
+    except iso.InjectionError:
+        # IPA reads the same files from the ISO's root, given the label.
+        if not (plan.injection.initrd_files
+                and boot_plan.agent_finds_files(image.volume_id)):
+            raise
+    return iso.inject(image, plan.without_initrd_files().injection)

@@ -1,0 +1,133 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Customised images as files below the root of Ironic's own web server.
+
+A published file is named ``<id>-<secret>.iso``. The id is kept with the node
+and may be logged; the secret is known to the file system and the BMC alone,
+since whoever has it can read the config drive in the image. The file is a
+copy (blocks shared where the file system can), never a hard link: nobody's
+image changes with another's.
+"""
+
+import contextlib
+import dataclasses
+import os
+import re
+import secrets
+import typing
+import uuid
+
+#: 16 bytes from the system's random source, 22 characters.
+_SECRET_BYTES = 16
+_ID = re.compile(r'[0-9a-f]{32}')
+_DIRECTORY_MODE = 0o755
+
+
+class Image(typing.Protocol):
+    """What is published: the part of iso.SegmentMap that is needed."""
+
+    def write(self, path: str, *, mode: int = 0o644) -> object:
+        """Write the image to a new file that takes ``path`` when whole."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MediaName:
+    """The name of one published image.
+
+    :param id: 32 hexadecimal digits, not secret.
+    :param secret: what makes the URL unguessable.
+    """
+
+    id: str
+    secret: str = dataclasses.field(repr=False)
+
+    @classmethod
+    def new(cls) -> 'MediaName':
+        """Make up a name that nobody can guess."""
+        return cls(uuid.uuid4().hex, secrets.token_urlsafe(_SECRET_BYTES))
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file; some BMCs insist on ``.iso``."""
+        return f'{self.id}-{self.secret}.iso'
+
+
+@dataclasses.dataclass(frozen=True)
+class MediaStore:
+    """A directory of published images.
+
+    :param http_root: the root directory of the web server.
+    :param subdir: the directory below it.
+    :param mode: permission bits of the files.
+    """
+
+    http_root: str
+    subdir: str
+    mode: int = 0o644
+
+    def url(self, name: MediaName, http_url: str) -> str:
+        """Return the URL of an image under the server's ``http_url``."""
+        return f'{http_url.rstrip("/")}/{self.subdir}/{name.file_name}'
+
+    def publish(self, image: Image, name: MediaName) -> str:
+        """Write an image to its place and return its path.
+
+        On failure nothing is left.
+
+        :raises: OSError, and what ``image.write`` raises
+        """
+        directory = os.path.join(self.http_root, self.subdir)
+        if not os.path.isdir(directory):
+            os.makedirs(directory, exist_ok=True)
+            # Whatever the umask: the web server has to get in.
+            os.chmod(directory, _DIRECTORY_MODE)
+        path = os.path.join(directory, name.file_name)
+        try:
+            image.write(path, mode=self.mode)
+        except BaseException:
+            self.unpublish(name.id)
+            raise
+        return path
+
+    def find(self, media_id: str) -> MediaName | None:
+        """Return the name of a published image, None when it is not here."""
+        for file_name in self._files(media_id):
+            if not file_name.startswith('.') and file_name.endswith('.iso'):
+                secret = file_name[len(media_id) + 1:-len('.iso')]
+                return MediaName(media_id, secret)
+        return None
+
+    def unpublish(self, media_id: str) -> bool:
+        """Remove the image of that id, half-written files included.
+
+        :returns: whether there was something to remove.
+        :raises: OSError when a file is there and stays there.
+        """
+        found = False
+        for file_name in self._files(media_id):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(self.http_root, self.subdir,
+                                       file_name))
+                found = True
+        return found
+
+    def _files(self, media_id: str) -> list[str]:
+        if not _ID.fullmatch(media_id):
+            raise ValueError(f'"{media_id}" is no id of a published image')
+        try:
+            names = os.listdir(os.path.join(self.http_root, self.subdir))
+        except FileNotFoundError:
+            return []
+        # ".<name>.<random>.part" is what a killed writer leaves behind.
+        return [name for name in names
+                if name.startswith((f'{media_id}-', f'.{media_id}-'))]
