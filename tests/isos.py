@@ -83,7 +83,7 @@ def _kind(**facts: typing.Any) -> typing.Callable[..., typing.Any]:
 _README = {'README.TXT': b'A test image.\n',
            'docs/guide.txt': b'Read me.\n' * 300}
 
-_GENISOIMAGE = ('genisoimage', '-quiet', '-allow-limited-size')
+_GENISOIMAGE = ('genisoimage', '-quiet')
 
 
 @_kind(trees=('rock_ridge', 'joliet'))
@@ -102,7 +102,8 @@ def rr_only(directory: pathlib.Path, *, payload: int = 0) -> pathlib.Path:
 @_kind(trees=('joliet',))
 def joliet_only(directory: pathlib.Path, *, payload: int = 0) -> pathlib.Path:
     """No boot loader; Joliet beside plain ISO 9660 names."""
-    return build(directory, 'joliet_only', _README, payload, '-J', tool=_GENISOIMAGE)
+    return build(directory, 'joliet_only', _README, payload, '-J',
+                 tool=_GENISOIMAGE)
 
 
 @_kind(trees=('iso9660',))
@@ -358,8 +359,9 @@ def _uefi_only(directory: pathlib.Path, name: str, payload: int,
         {**_README, 'EFI/BOOT/grub.cfg': cfg.GRUB_CFG,
          'images/efiboot.img': esp.read_bytes(),
          'live/vmlinuz': vmlinuz, 'live/initrd.img': ramdisk},
-        payload, '-R', '-J', '-e', 'images/efiboot.img', '-no-emul-boot',
-        '-c', 'boot.cat', '-isohybrid-gpt-basdat')
+        payload, '-R', '-J', '-c', 'boot.cat', '-e', 'images/efiboot.img',
+        '-no-emul-boot', '-efi-boot-part', '--efi-boot-image',
+        '--protective-msdos-label')
 
 
 _ESP_FACTS: dict[str, typing.Any] = {

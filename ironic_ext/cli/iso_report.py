@@ -1,0 +1,168 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What `ironic-iso` says of images, as text for people.
+
+Names inside an image are foreign input: whatever a terminal could take for
+a control sequence is escaped.
+"""
+
+import collections.abc
+import dataclasses
+import json
+
+from ironic_ext.cli import progress
+from ironic_ext import iso
+
+
+def printable(text: str) -> str:
+    """Escape what is not printable, so that one line stays one line."""
+    return ''.join(c if c.isprintable() else
+                   c.encode('unicode_escape', 'surrogatepass').decode()
+                   for c in text)
+
+
+def listing(entries: collections.abc.Iterable[iso.Entry], *,
+            long: bool) -> list[str]:
+    """Return a line for each entry; ``long`` adds type, size and target."""
+    if not long:
+        return [printable(entry.name or '/') for entry in entries]
+    rows = list(entries)
+    width = max((len(str(entry.size)) for entry in rows), default=0)
+    return [_long_line(entry, width) for entry in rows]
+
+
+def _long_line(entry: iso.Entry, width: int) -> str:
+    kind = ('d' if entry.is_dir else
+            'l' if entry.link_target is not None else '-')
+    size = '-' if entry.is_dir else str(entry.size)
+    target = ('' if entry.link_target is None
+              else f' -> {printable(entry.link_target)}')
+    return f'{kind} {size:>{width}} {printable(entry.name)}{target}'
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What `inject` made, or would make; sizes in bytes.
+
+    :ivar target: path of the output, None for a dry run.
+    """
+
+    target: str | None
+    size: int
+    base_size: int
+    literal_bytes: int
+    digest: str
+    warnings: tuple[str, ...]
+
+    def text(self) -> str:
+        """One sentence for people."""
+        verb = (f'wrote {printable(self.target)}' if self.target
+                else 'dry run, nothing written')
+        return (f'{verb}: {progress.size_text(self.size)}, of which '
+                f'{progress.size_text(self.literal_bytes)} differ from the '
+                f'ISO; {self.digest}')
+
+    def json(self) -> str:
+        """The same as JSON."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+
+_INJECTABLE = ('kernel_arguments', 'files', 'initrd_files')
+
+
+def inspection_text(found: iso.Inspection) -> str:
+    """Return an inspection as text, in sections, without a final newline."""
+    sections = [(printable(found.path), _summary(found)),
+                ('Boot loaders', _loaders(found)),
+                ('Partitions', _partitions(found)),
+                ('Boot configurations', _configs(found)),
+                ('Kernels', list(found.kernels)),
+                ('Injection', _injection(found)),
+                ('Notes', list(found.notes))]
+    return '\n\n'.join(
+        '\n'.join([title, *(f'  {printable(line)}' for line in lines)])
+        for title, lines in sections if lines)
+
+
+def _columns(rows: collections.abc.Iterable[tuple[str, ...]]) -> list[str]:
+    """Align every column but the last."""
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table)]
+    return ['  '.join(cell.ljust(width) for cell, width
+                      in zip(row, widths)).rstrip() for row in table]
+
+
+def _summary(found: iso.Inspection) -> list[str]:
+    trees = [tree.kind + (f' (relative to sector {tree.shift})'
+                          if tree.shift else '') for tree in found.trees]
+    if found.udf:
+        trees.append('udf')
+    rows = [('volume id', found.volume_id or '(none)'),
+            ('size', f'{progress.size_text(found.size)} '
+                     f'({found.size} bytes)'),
+            ('publisher', found.publisher_id),
+            ('application', found.application_id),
+            ('trees', ', '.join(trees)),
+            ('checksum', found.media_check or '')]
+    return _columns(row for row in rows if row[1])
+
+
+def _loaders(found: iso.Inspection) -> list[str]:
+    if not found.loaders:
+        return ['none: the image does not boot']
+    order = sorted(found.loaders, key=lambda loader: loader.firmware)
+    return _columns((loader.firmware.upper(), loader.name, loader.path)
+                    for loader in order)
+
+
+def _partitions(found: iso.Inspection) -> list[str]:
+    rows = _columns(
+        (f'{part.table} {part.number}',
+         f'{progress.size_text(part.length)} at byte {part.start}',
+         'EFI system partition' if part.esp else part.kind)
+        for part in found.partitions)
+    return rows + [
+        f'EFI system partition at byte {esp.start}: FAT{esp.fat}, '
+        f'{progress.size_text(esp.size)}, {progress.size_text(esp.free)} '
+        f'free' for esp in found.esps]
+
+
+def _configs(found: iso.Inspection) -> list[str]:
+    lines = []
+    shown: dict[object, str] = {}
+    for config in found.configs:
+        where = 'in the ESP' if config.where == 'esp' else 'in the ISO'
+        name = f'{config.path} {where}'
+        lines.append(f'{name} ({config.kind})')
+        if not config.entries:
+            lines.append('  no kernel of its own')
+        elif config.entries in shown:
+            lines.append(f'  the same entries as {shown[config.entries]}')
+        else:
+            shown[config.entries] = name
+            for entry in config.entries:
+                lines.append(f'  {entry.title or "(no title)"}')
+                lines += [f'    {line}' for line in _columns(
+                    row for row in (
+                        ('kernel', entry.kernel),
+                        ('arguments', ' '.join(entry.arguments)),
+                        ('initrd', ' '.join(entry.initrds))) if row[1])]
+    return lines
+
+
+def _injection(found: iso.Inspection) -> list[str]:
+    return _columns(
+        (kind.replace('_', ' '),
+         'yes' if kind in found.can else
+         f'no: {found.cannot.get(kind, "not supported")}')
+        for kind in _INJECTABLE)
