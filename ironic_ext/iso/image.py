@@ -55,7 +55,7 @@ class Esp:
         self.volume = fat.FatVolume(
             lambda offset, length: source.read(
                 start + offset, length, 'the EFI system partition'), size)
-        self.size = self.volume.size
+        self.size = min(size, self.volume.geometry.total)
 
 
 class IsoImage:

@@ -198,7 +198,7 @@ def inspect(image: 'images.IsoImage') -> Inspection:
             entry.platform, entry.emulation, entry.sector, entry.blocks)
             for entry in image.boot_entries),
         esps=tuple(Esp(esp.start, esp.size, esp.volume.free_bytes,
-                       esp.volume.type) for esp in image.esps),
+                       esp.volume.bits) for esp in image.esps),
         loaders=tuple(_loaders(image)), configs=tuple(configs),
         can=tuple(kind for kind in ('kernel_arguments', 'files',
                                     'initrd_files') if kind not in cannot),

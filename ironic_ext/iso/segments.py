@@ -268,6 +268,8 @@ class SegmentMap:
                     if progress and not isinstance(segment, BaseRange):
                         progress(segment.length)
                     position += segment.length
+                # Past its end a base that shrank looks like a hole.
+                self._base.check_size()
         except OSError as exc:
             raise errors.IsoError(
                 f'cannot write {target}: {exc.strerror or exc}') from exc

@@ -16,6 +16,7 @@ Reads use ``pread``, so one open file serves any number of threads.
 """
 
 import os
+import stat
 import types
 
 from ironic_ext.iso import errors
@@ -39,18 +40,18 @@ class Source:
         """
         self.path = os.fspath(path)
         try:
-            self.fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            # Opening a FIFO would otherwise wait for its writer.
+            self.fd = os.open(
+                self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as exc:
             raise errors.IsoError(
                 f'cannot open {self.path}: {exc.strerror}') from exc
-        try:
-            # A FIFO or a directory has no size to seek to.
-            self.size = os.lseek(self.fd, 0, os.SEEK_END)
-        except OSError as exc:
-            os.close(self.fd)
+        mode = os.fstat(self.fd).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
+            self.close()
             raise errors.IsoError(
-                f'{self.path} is not a regular file or a block '
-                f'device') from exc
+                f'{self.path} is neither a regular file nor a block device')
+        self.size = os.lseek(self.fd, 0, os.SEEK_END)
 
     def read(self, offset: int, length: int, what: str) -> bytes:
         """Read exactly ``length`` bytes.
@@ -74,6 +75,16 @@ class Source:
             offset += len(chunk)
             length -= len(chunk)
         return chunks[0] if len(chunks) == 1 else b''.join(chunks)
+
+    def check_size(self) -> None:
+        """Check that the image is as long as when it was opened.
+
+        :raises: CorruptImageError
+        """
+        if os.lseek(self.fd, 0, os.SEEK_END) != self.size:
+            raise errors.CorruptImageError(
+                f'{self.path}: the size of the image changed while it was '
+                f'read')
 
     def close(self) -> None:
         """Close the file; closing twice is allowed."""

@@ -1,0 +1,163 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Partition tables, the boot catalogue and CoreOS areas, on values."""
+
+import json
+import subprocess
+
+import fixtures
+import pathlib
+import testtools
+
+from ironic_ext.iso import coreos
+from ironic_ext.iso import discovery
+from ironic_ext.iso import el_torito
+from ironic_ext.iso import errors
+from ironic_ext.iso import partitions
+from ironic_ext.iso import source as base_source
+
+
+class PartitionsTest(testtools.TestCase):
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.path = folder / 'disk'
+
+    def _read(self) -> partitions.Tables:
+        with base_source.Source(self.path) as source:
+            return partitions.read(source)
+
+    def _gpt_disk(self) -> None:
+        self.path.write_bytes(bytes(8 << 20))
+        subprocess.run(
+            ['sgdisk', '-n', '1:2048:6143', '-t', '1:0700',
+             '-n', '2:6144:8191', '-t', '2:ef00', str(self.path)],
+            check=True, capture_output=True)
+
+    def test_a_gpt_is_read_as_sgdisk_wrote_it(self) -> None:
+        self._gpt_disk()
+        tables = self._read()
+        self.assertEqual(
+            [('gpt', 1, 2048 * 512, 4096 * 512, False),
+             ('gpt', 2, 6144 * 512, 2048 * 512, True)],
+            [(p.table, p.number, p.start, p.length, p.esp)
+             for p in tables.partitions if p.table == 'gpt'])
+
+    def test_a_grown_gpt_is_valid_to_sgdisk(self) -> None:
+        self._gpt_disk()
+        size = 12 << 20
+        data = bytearray(self.path.read_bytes()).ljust(size, b'\0')
+        patches, backup = partitions.grown(
+            self._read(), size, {('gpt', 2): (8 << 20, 1 << 20)})
+        for offset, patch in patches:
+            data[offset:offset + len(patch)] = patch
+        data[size - len(backup):] = backup
+        self.path.write_bytes(data)
+        seen = subprocess.run(['sgdisk', '-v', '-p', str(self.path)],
+                              check=True, capture_output=True, text=True)
+        self.assertIn('No problems found', seen.stdout)
+        self.assertEqual(9 << 20, self._read().partitions[-1].end)
+
+    def test_a_gpt_with_a_wrong_checksum_is_taken_as_absent(self) -> None:
+        self._gpt_disk()
+        data = bytearray(self.path.read_bytes())
+        data[1024 + 40] ^= 1
+        self.path.write_bytes(data)
+        self.assertIsNone(self._read().gpt)
+
+    def test_boot_code_is_no_partition_table(self) -> None:
+        self.path.write_bytes(b'\xeb' * 510 + b'\x55\xaa' + bytes(4096))
+        self.assertEqual(partitions.Tables(None, None, ()), self._read())
+
+    def test_a_size_beyond_an_mbr_is_refused(self) -> None:
+        mbr = bytearray(512)
+        mbr[446 + 4] = 0x17
+        mbr[446 + 12:446 + 16] = (100).to_bytes(4, 'little')
+        mbr[510:] = b'\x55\xaa'
+        self.path.write_bytes(bytes(mbr) + bytes(4096))
+        self.assertRaises(errors.InjectionError, partitions.grown,
+                          self._read(), 1 << 42,
+                          {('mbr', 1): (0, 1 << 42)})
+
+
+class ElToritoTest(testtools.TestCase):
+
+    def test_a_catalogue_without_validation_is_refused(self) -> None:
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        (folder / 'x').write_bytes(bytes(4096))
+        with base_source.Source(folder / 'x') as source:
+            self.assertRaises(errors.CorruptImageError, el_torito.read,
+                              source, 1)
+
+    def test_an_image_too_long_for_blocks_is_entered_as_0(self) -> None:
+        self.assertEqual(bytes.fromhex('0800') + bytes.fromhex('64000000'),
+                         el_torito.moved(100, 4096))
+        self.assertEqual(bytes(2) + bytes.fromhex('64000000'),
+                         el_torito.moved(100, 64 << 20))
+
+
+class CoreOsTest(testtools.TestCase):
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.facts = {
+            'default': 'a=1 quiet', 'size': 40,
+            'files': [{'path': 'EFI/fedora/grub.cfg', 'offset': 5,
+                       'pad': '#', 'end': '\n'}]}
+        self.data = (b'LINUX' + b'a=1 quiet\n'.ljust(40, b'#')
+                     + b' # COREOS_KARG_EMBED_AREA')
+
+    def _edit(self, append=(), delete=()) -> bytes:
+        areas = coreos.parse(json.dumps(self.facts).encode())
+        return areas.edited(areas.areas[0], self.data, append, delete)
+
+    def test_arguments_go_into_the_area_and_nothing_moves(self) -> None:
+        data = self._edit(('b=2',), ('quiet',))
+        self.assertEqual(b'LINUX' + b'a=1 b=2\n'.ljust(40, b'#')
+                         + b' # COREOS_KARG_EMBED_AREA', data)
+
+    def test_arguments_too_long_for_the_area_are_refused(self) -> None:
+        error = self.assertRaises(errors.KernelArgumentError, self._edit,
+                                  ('x' * 40,))
+        self.assertIn('reserves has 39', str(error))
+
+    def test_a_word_outside_the_area_cannot_be_removed(self) -> None:
+        error = self.assertRaises(errors.KernelArgumentError, self._edit,
+                                  (), ('LINUXa=1', '#'))
+        self.assertIn('outside the kernel argument area', str(error))
+
+    def test_a_malformed_description_is_refused(self) -> None:
+        for facts in (b'', b'[]', b'{"size": -1, "files": []}',
+                      b'{"size": 9, "files": [{"path": 7}]}',
+                      b'{"size": 1e99, "files": [{"path": "x"}]}'):
+            self.assertRaises(errors.CorruptImageError, coreos.parse,
+                              facts)
+
+
+class ResolveTest(testtools.TestCase):
+
+    def test_paths_mean_what_their_boot_loader_makes_of_them(self) -> None:
+        for path, directory, kind, expected in (
+                ('/boot/x.cfg', '/boot/grub', 'grub', '/boot/x.cfg'),
+                ('($root)/images/v', '/EFI', 'grub', '/images/v'),
+                ('(hd0,gpt1)/v', '/EFI', 'grub', '/v'),
+                ('$prefix/x.cfg', '/boot/grub', 'grub',
+                 '/boot/grub/x.cfg'),
+                ('${prefix}/../y', '/boot/grub', 'grub', '/boot/y'),
+                ('$else/x.cfg', '/boot/grub', 'grub', None),
+                ('txt.cfg', '/isolinux', 'isolinux', '/isolinux/txt.cfg'),
+                ('/a/../b', '/isolinux', 'isolinux', '/b'),
+                ('\\linux', '/loader/entries', 'systemd-boot', '/linux')):
+            self.assertEqual(expected, discovery.resolve(path, directory,
+                                                         kind), path)
