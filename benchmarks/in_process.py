@@ -1,0 +1,84 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""One process that plans injections with the engine, as a conductor does.
+
+Prints one JSON object: median milliseconds of opening and planning, the
+same for the first (cold) time, peak memory, and the cost of many nodes.
+"""
+
+import argparse
+import json
+import pathlib
+import resource
+import statistics
+import time
+
+from benchmarks import tools
+
+
+def _peak() -> int:
+    """Peak resident bytes of this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('base')
+    parser.add_argument('directory', type=pathlib.Path)
+    parser.add_argument('--repeat', type=int, default=50)
+    parser.add_argument('--nodes', type=int, default=100)
+    args = parser.parse_args()
+    idle = _peak()
+    started = time.perf_counter()
+    from ironic_ext import iso
+    imported = time.perf_counter() - started
+
+    def plan(node: int) -> tuple[float, float, iso.SegmentMap]:
+        injection = iso.Injection(
+            append_args=tools.APPEND.replace('n-1', f'n-{node}'),
+            files={tools.NEW_FILE: b'{"uuid": "n-%d"}\n' % node})
+        begin = time.perf_counter()
+        with iso.IsoImage.open(args.base) as image:
+            opened = time.perf_counter()
+            smap = iso.inject(image, injection)
+        return opened - begin, time.perf_counter() - opened, smap
+
+    times = []
+    for _ in range(args.repeat):
+        opening, planning, smap = plan(1)
+        smap.close()
+        times.append((opening, planning))
+    started = time.perf_counter()
+    written = 0
+    for node in range(args.nodes):
+        smap = plan(node)[2]
+        overlay = args.directory / f'node-{node}.overlay'
+        smap.save(overlay)
+        smap.close()
+        written += overlay.stat().st_blocks * 512
+    nodes_seconds = time.perf_counter() - started
+    print(json.dumps({
+        'import_ms': imported * 1e3,
+        'first_ms': sum(times[0]) * 1e3,
+        'open_ms': statistics.median(t[0] for t in times) * 1e3,
+        'inject_ms': statistics.median(t[1] for t in times) * 1e3,
+        'total_ms': statistics.median(map(sum, times)) * 1e3,
+        'worst_ms': max(map(sum, times)) * 1e3,
+        'memory': _peak(), 'idle_memory': idle,
+        'nodes': args.nodes, 'nodes_seconds': nodes_seconds,
+        'nodes_disk': written}))
+
+
+if __name__ == '__main__':
+    main()

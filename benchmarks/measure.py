@@ -1,0 +1,118 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Time, bytes written and peak memory of commands, each a child process.
+
+Linux only, see proc(5). The bytes are ``wchar`` of /proc/PID/io, read between
+the process's end and its reaping. The memory is VmHWM of /proc/PID/status,
+a high-water mark, looked at every few milliseconds while the process runs:
+the ru_maxrss of wait4(2) would start at what this process itself has.
+"""
+
+import collections.abc
+import dataclasses
+import os
+import pathlib
+import signal
+import statistics
+import subprocess
+import threading
+import time
+
+_LOOK_SECONDS = 0.004
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What a job needed: seconds, bytes written, peak resident bytes."""
+
+    seconds: float
+    written: int
+    memory: int
+
+
+class ToolError(Exception):
+    """A measured command failed; the message is its last output."""
+
+
+class _PeakMemory(threading.Thread):
+    """Follows a process's VmHWM until :meth:`stop`."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._status = pathlib.Path(f'/proc/{pid}/status')
+        self._stopped = threading.Event()
+        self.bytes = 0
+        self.start()
+
+    def run(self) -> None:
+        while not self._stopped.wait(_LOOK_SECONDS):
+            for line in self._status.read_text().splitlines():
+                if line.startswith('VmHWM:'):
+                    self.bytes = int(line.split()[1]) * 1024
+
+    def stop(self) -> None:
+        """Return once the process is no longer looked at."""
+        self._stopped.set()
+        self.join()
+
+
+def run(commands: collections.abc.Iterable[collections.abc.Sequence[str]],
+        log: pathlib.Path) -> Cost:
+    """Run commands one after the other and return their cost together.
+
+    :param log: file for the commands' output.
+    :raises: ToolError
+    """
+    costs = [_run_one(command, log) for command in commands]
+    return Cost(sum(cost.seconds for cost in costs),
+                sum(cost.written for cost in costs),
+                max(cost.memory for cost in costs))
+
+
+def _run_one(command: collections.abc.Sequence[str],
+             log: pathlib.Path) -> Cost:
+    with log.open('wb') as output:
+        started = time.perf_counter()
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True)
+        peak = _PeakMemory(child.pid)
+        try:
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+            seconds = time.perf_counter() - started
+            written = _written(child.pid)
+        except BaseException:
+            os.killpg(child.pid, signal.SIGKILL)
+            raise
+        finally:
+            peak.stop()
+            status = child.wait()
+    if status:
+        raise ToolError(f'{command[0]} failed ({status}): '
+                        + log.read_text(errors='replace').strip()[-300:])
+    return Cost(seconds, written, peak.bytes)
+
+
+def _written(pid: int) -> int:
+    for line in pathlib.Path(f'/proc/{pid}/io').read_text().splitlines():
+        key, _, value = line.partition(': ')
+        if key == 'wchar':
+            return int(value)
+    raise ToolError('/proc has no wchar')
+
+
+def median(costs: collections.abc.Sequence[Cost]) -> Cost:
+    """The median of each value."""
+    return Cost(statistics.median(cost.seconds for cost in costs),
+                int(statistics.median(cost.written for cost in costs)),
+                int(statistics.median(cost.memory for cost in costs)))

@@ -1,0 +1,52 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Customise an ISO the way pycdlib offers: change objects, write it all."""
+
+import posixpath
+import sys
+
+import pycdlib
+
+
+def _put(image: pycdlib.PyCdlib, source: str, path: str) -> None:
+    """Add a file, and the directories above it, to both trees."""
+    directory, name = posixpath.split(path)
+    plain = ''
+    for depth, part in enumerate(directory.strip('/').split('/'), 1):
+        plain += '/' + part.upper()[:8]
+        full = '/' + '/'.join(directory.strip('/').split('/')[:depth])
+        try:
+            image.get_record(rr_path=full)
+        except pycdlib.pycdlibexception.PyCdlibException:
+            image.add_directory(plain, rr_name=part, joliet_path=full)
+    stem, dot, suffix = name.upper().replace('-', '_').partition('.')
+    image.add_file(source, f'{plain}/{stem[:8]}.{suffix[:3]};1',
+                   rr_name=name, joliet_path=path)
+
+
+def main(base: str, output: str, edited: str, added: str, new_file: str,
+         *configs: str) -> None:
+    """Write ``output``: ``edited`` in place of configs, ``added`` new."""
+    image = pycdlib.PyCdlib()
+    image.open(base)
+    for config in configs:
+        image.rm_file(image.full_path_from_dirrecord(
+            image.get_record(rr_path=config)))
+        _put(image, edited, config)
+    _put(image, added, new_file)
+    image.write(output)
+    image.close()
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
