@@ -1,0 +1,62 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Shell completion, tried in a real bash."""
+
+import pathlib
+import shutil
+import subprocess
+
+import fixtures
+import testtools
+
+from ironic_ext.cli import completion
+from ironic_ext.cli import iso as command
+
+
+class CompletionTestCase(testtools.TestCase):
+
+    def _complete(self, *words: str, cwd: str = '/') -> list[str]:
+        script = completion.script(command.build_parser(), 'bash')
+        done = subprocess.run(
+            ['bash', '--norc', '-c', script + '\n'
+             'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))\n'
+             '_ironic_iso; printf "%s\\n" "${COMPREPLY[@]}"', 'bash',
+             'ironic-iso', *words],
+            cwd=cwd, capture_output=True, text=True, check=True)
+        self.assertEqual('', done.stderr)
+        return done.stdout.split()
+
+    def test_commands_are_completed(self):
+        self.assertEqual(['inspect', 'inject'], self._complete('in'))
+
+    def test_options_are_those_of_the_command(self):
+        self.assertEqual(['--json'], self._complete('inspect', '--j'))
+        self.assertEqual([], self._complete('ls', '--j'))
+
+    def test_a_source_after_the_equals_sign_is_a_local_file(self):
+        folder = self.useFixture(fixtures.TempDir()).path
+        pathlib.Path(folder, 'kickstart.cfg').touch()
+        self.assertEqual(['kickstart.cfg'], self._complete(
+            'inject', 'a.iso', '--file', '/ks.cfg=kick', cwd=folder))
+
+    def test_images_are_completed_as_files(self):
+        folder = self.useFixture(fixtures.TempDir()).path
+        pathlib.Path(folder, 'fedora.iso').touch()
+        self.assertEqual(['fedora.iso'],
+                         self._complete('inspect', 'fed', cwd=folder))
+
+    def test_zsh_accepts_its_script(self):
+        if shutil.which('zsh') is None:
+            self.skipTest('zsh is not installed')
+        script = completion.script(command.build_parser(), 'zsh')
+        subprocess.run(['zsh', '-n'], input=script, text=True, check=True)
