@@ -1,0 +1,83 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""FAT12, FAT16 and FAT32 volumes (an ESP): read, and plan changes.
+
+Nothing is written: plan() returns byte patches, grow() a bigger volume as
+pieces of the present one. Deleting files is left out.
+"""
+
+from collections.abc import Mapping
+
+from ironic_ext.iso import errors
+from ironic_ext.iso import fat_change
+from ironic_ext.iso import fat_grow
+from ironic_ext.iso import fat_layout
+from ironic_ext.iso import fat_read
+
+FatEntry = fat_layout.FatEntry
+Piece = fat_grow.Piece
+Reader = fat_read.Reader
+
+
+class FatVolume(fat_read.FatReader):
+    """A FAT volume, read lazily; see FatReader for the arguments."""
+
+    @property
+    def free_bytes(self) -> int:
+        """Bytes in free clusters."""
+        change = fat_change.Change(self._reader, self.size)
+        return change.free * self.geometry.cluster
+
+    def plan(self, files: Mapping[str, bytes]) -> list[tuple[int, bytes]]:
+        """Plan to replace or create files; directories come as needed.
+
+        :returns: (offset, bytes) patches of this volume, sorted, that do
+            not overlap.
+        :raises NoSpaceError: when the free clusters do not suffice.
+        :raises InjectionError: when a path cannot be a file here.
+        """
+        change = fat_change.Change(self._reader, self.size)
+        try:
+            change.write(files)
+        except fat_change.OutOfClusters:
+            unit = self.geometry.cluster
+            have = fat_change.Change(self._reader, self.size).free * unit
+            need = have + self._shortage(files) * unit
+            raise errors.NoSpaceError(
+                'the FAT volume has %d bytes of free clusters, the files '
+                'need %d' % (have, need), need, have) from None
+        return change.patches()
+
+    def grow(self, files: Mapping[str, bytes]) -> list[Piece]:
+        """Plan a replacement volume that has room for the files.
+
+        :returns: pieces of a volume whose length is a multiple of 2048.
+        :raises NoSpaceError: when the FAT type cannot address the clusters
+            that are needed, or a fixed root directory is full.
+        """
+        bigger = fat_grow.Enlarged(self._reader, self.size,
+                                   self._shortage(files))
+        change = fat_change.Change(bigger.read, bigger.size)
+        change.write(files)
+        return bigger.pieces(change.patches())
+
+    def _shortage(self, files: Mapping[str, bytes]) -> int:
+        """How many clusters are missing to hold the files."""
+        # With room for everything anew, count what lies past the end.
+        unit = self.geometry.cluster
+        spare = sum(-(-len(data) // unit) + (path.count('/') + 1)
+                    * (2 + -(-fat_change.MAX_RECORDS // unit))
+                    for path, data in files.items())
+        change = fat_change.Change(self._reader, self.size, spare)
+        change.write(files)
+        return change.used_spare
