@@ -1,0 +1,112 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Write cpio archives in the "newc" format that Linux unpacks as initrd.
+
+Reference: Linux, Documentation/driver-api/early-userspace/
+buffer-format.rst. Regular files and directories only; no compression.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+
+from ironic_ext.iso import errors
+
+_DIRECTORY = 0o040755
+_FILE = 0o100644
+_TRAILER = 'TRAILER!!!'
+_MAX_SIZE = 0xffffffff      # bytes of a file: the field has 8 hex digits
+_PATH_MAX = 4096            # bytes with the NUL, as the kernel has it
+_BLOCK = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class _Node:
+    path: str
+    mode: int
+    data: bytes = b''
+
+
+def archive(files: Mapping[str, bytes], mtime: int = 0) -> bytes:
+    """Return an archive of the files and their parent directories.
+
+    Everything belongs to root; files are 0644, directories 0755. The same
+    files give the same bytes. The length is a multiple of 512 bytes.
+
+    :param mtime: seconds since the epoch.
+    :raises InjectionError: for a path that is empty, holds a NUL or
+        ``..``, or names both a file and a directory.
+    """
+    nodes: dict[str, _Node] = {}
+    for path, data in sorted(files.items()):
+        name = clean_path(path)
+        if len(data) > _MAX_SIZE:
+            raise errors.InjectionError(
+                'the initrd file %s has %d bytes, the limit is %d'
+                % (path, len(data), _MAX_SIZE))
+        parts = name.split('/')
+        for count in range(1, len(parts)):
+            parent = '/'.join(parts[:count])
+            if nodes.setdefault(parent, _Node(parent, _DIRECTORY)
+                                ).mode != _DIRECTORY:
+                raise errors.InjectionError(
+                    'the initrd files %s and %s cannot both exist'
+                    % (parent, name))
+        if name in nodes:
+            raise errors.InjectionError(
+                'the initrd file %s is given twice, or is a directory of '
+                'another one' % name)
+        nodes[name] = _Node(name, _FILE, data)
+    out = [_member(index, node, mtime)
+           for index, node in enumerate(nodes.values(), 1)]
+    out.append(_member(0, _Node(_TRAILER, 0), 0))
+    result = b''.join(out)
+    return result + bytes(-len(result) % _BLOCK)
+
+
+def clean_path(path: str) -> str:
+    """Return a path as it is named in an archive: without leading slash.
+
+    :raises InjectionError: when it cannot be a file below the root.
+    """
+    parts = [part for part in path.split('/') if part not in ('', '.')]
+    name = '/'.join(parts)
+    reason = ''
+    if not parts or path.endswith('/') or parts == [_TRAILER]:
+        reason = 'it names no file'
+    elif '..' in parts:
+        reason = 'it has a component ".."'
+    elif '\0' in path:
+        reason = 'it holds a NUL'
+    else:
+        try:
+            if len(name.encode()) >= _PATH_MAX:
+                reason = 'it is longer than %d bytes' % (_PATH_MAX - 1)
+        except UnicodeEncodeError:
+            reason = 'it is not valid Unicode'
+    if reason:
+        raise errors.InjectionError(
+            'the initrd path %r is refused: %s' % (path, reason))
+    return name
+
+
+def _member(inode: int, node: _Node, mtime: int) -> bytes:
+    name = node.path.encode() + b'\0'
+    links = 2 if node.mode == _DIRECTORY else 1
+    fields = (inode, node.mode, 0, 0, links, mtime, len(node.data),
+              0, 0, 0, 0, len(name), 0)
+    header = b'070701' + b''.join(b'%08X' % field for field in fields) + name
+    return _pad(header) + _pad(node.data)
+
+
+def _pad(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)
