@@ -43,6 +43,7 @@ from ironic_ext.drivers import quirks
 from ironic_ext.drivers import redfish_media
 from ironic_ext import images
 from ironic_ext import iso
+from ironic_ext.iso import segments
 from ironic_ext.media import publish
 
 LOG = log.getLogger(__name__)
@@ -420,6 +421,10 @@ def _opened(base: images.BaseImage
 
 
 def _inject(image: iso.IsoImage, plan: boot_plan.BootPlan) -> iso.SegmentMap:
+    if plan.injection.empty:
+        # Also images that nothing can be injected into boot as they are.
+        return iso.SegmentMap(image.path,
+                              [segments.BaseRange(0, image.size)])
     try:
         return iso.inject(image, plan.injection)
     except iso.InjectionError:

@@ -126,7 +126,7 @@ class MediaStore:
             raise ValueError(f'"{media_id}" is no id of a published image')
         try:
             names = os.listdir(os.path.join(self.http_root, self.subdir))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         # ".<name>.<random>.part" is what a killed writer leaves behind.
         return [name for name in names

@@ -1,0 +1,119 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A node of a type of this suite, with everything below it made up."""
+
+import pathlib
+import tempfile
+import unittest.mock
+
+from ironic.common import states
+from ironic.conductor import task_manager
+from ironic.conductor import utils as manager_utils
+from ironic.drivers.modules import boot_mode_utils
+from ironic.drivers.modules.redfish import utils as redfish_utils
+from ironic.tests.unit.db import base as db_base
+from ironic.tests.unit.db import utils as db_utils
+from ironic.tests.unit.objects import utils as obj_utils
+
+from ironic_ext.drivers import hardware  # noqa: F401
+from ironic_ext.drivers import redfish_iso
+from tests.unit.drivers import fake_bmc
+
+HTTP_URL = 'http://192.0.2.1:8080'
+
+
+class DriverTestCase(db_base.DbTestCase):
+
+    driver = 'redfish-ext'
+    deploy_interface = 'ramdisk'
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name).resolve()
+        self.images = self.folder / 'images'
+        self.images.mkdir()
+        self.config(enabled_hardware_types=['redfish-ext', 'idrac-ext'],
+                    enabled_boot_interfaces=['redfish-iso',
+                                             'redfish-virtual-media',
+                                             'idrac-redfish-virtual-media'],
+                    enabled_deploy_interfaces=['ramdisk', 'direct'],
+                    enabled_power_interfaces=['redfish', 'idrac-redfish'],
+                    enabled_management_interfaces=['redfish',
+                                                   'idrac-redfish'],
+                    enabled_inspect_interfaces=['redfish', 'idrac-redfish'],
+                    enabled_bios_interfaces=['no-bios'],
+                    enabled_firmware_interfaces=['no-firmware'],
+                    enabled_raid_interfaces=['no-raid'],
+                    enabled_vendor_interfaces=['no-vendor'],
+                    enabled_network_interfaces=['noop'])
+        self.config(http_root=str(self.folder / 'http'), http_url=HTTP_URL,
+                    group='deploy')
+        self.config(file_url_allowed_paths=[str(self.images)],
+                    automated_clean=False, group='conductor')
+        self.config(cache_dir=str(self.folder / 'cache'), group='ext_images')
+        self.config(media_timeout=1, media_poll_interval=0.01,
+                    insert_retry_interval=0, group='ext_boot')
+        self.bmc = fake_bmc.Bmc()
+        self.replace(redfish_utils, 'get_system', lambda node: self.bmc)
+        self.boot_device = self.replace(manager_utils, 'node_set_boot_device')
+        self.power = self.replace(manager_utils, 'node_power_action')
+        for name in ('sync_boot_mode', 'configure_secure_boot_if_needed',
+                     'deconfigure_secure_boot_if_needed'):
+            self.replace(boot_mode_utils, name)
+        self.node = obj_utils.create_test_node(
+            self.context, driver=self.driver, boot_interface='redfish-iso',
+            deploy_interface=self.deploy_interface,
+            network_interface='noop', provision_state=states.DEPLOYING,
+            name='node-7', instance_info={}, driver_internal_info={},
+            driver_info=db_utils.get_test_redfish_info())
+
+    def replace(self, target, name, new=None):
+        patch = unittest.mock.patch.object(
+            target, name, new or unittest.mock.Mock(
+                spec=getattr(target, name)))
+        self.addCleanup(patch.stop)
+        return patch.start()
+
+    def say(self, **info):
+        """Set instance_info."""
+        self.node.instance_info = {**self.node.instance_info, **info}
+        self.node.save()
+
+    def be(self, state):
+        self.node.provision_state = state
+        self.node.save()
+
+    def task(self, shared=False):
+        return task_manager.acquire(self.context, self.node.uuid,
+                                    shared=shared)
+
+    def call(self, method, *args):
+        """Call a method of the boot interface as the conductor does."""
+        with self.task() as task:
+            assert isinstance(task.driver.boot, redfish_iso.RedfishIsoBoot)
+            try:
+                return getattr(task.driver.boot, method)(task, *args)
+            finally:
+                self.node.refresh()
+
+    def failure(self, kind, method, *args):
+        return str(self.assertRaises(kind, self.call, method, *args))
+
+    def published(self):
+        folder = self.folder / 'http' / 'ext-media'
+        return sorted(folder.iterdir()) if folder.exists() else []
+
+    def records(self):
+        return self.node.driver_internal_info.get('ext_media', [])

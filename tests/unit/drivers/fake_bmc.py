@@ -1,0 +1,107 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A BMC as sushy shows it, with the faults real ones have."""
+
+import types
+import unittest.mock
+
+import sushy
+
+
+def http_error(status, message='it hurts'):
+    """Make the error sushy raises for an HTTP status."""
+    answer = unittest.mock.Mock(status_code=status)
+    answer.json.return_value = {'error': {
+        'code': 'Base.1.0.GeneralError', 'message': message}}
+    kind = {400: sushy.exceptions.BadRequestError,
+            401: sushy.exceptions.AccessError,
+            403: sushy.exceptions.AccessError}.get(
+                status, sushy.exceptions.HTTPError)
+    if status >= 500:
+        kind = sushy.exceptions.ServerSideError
+    return kind('POST', 'https://bmc/redfish/v1/insert', answer)
+
+
+class Slot:
+    """A virtual drive.
+
+    :ivar failures: what the next insertions raise, None for success.
+    :ivar deaf: accepts every request and does nothing.
+    :ivar stuck: accepts an ejection and keeps the medium.
+    :ivar nameless: does not show what is in it.
+    :ivar slow: how often it is looked at before a medium shows.
+    """
+
+    def __init__(self, identity='Cd', media_types=(sushy.VIRTUAL_MEDIA_CD,)):
+        self.identity = self.name = identity
+        self.path = f'/redfish/v1/Systems/1/VirtualMedia/{identity}'
+        self.media_types = list(media_types)
+        self.failures = []
+        self.deaf = self.stuck = self.nameless = False
+        self.works_but_fails = False
+        self.slow = 0
+        self.medium = None
+        self.calls = []
+        self._show()
+
+    def _show(self):
+        self.inserted = self.medium is not None
+        self.image = None if self.nameless else self.medium
+        self.image_name = None
+
+    def insert_media(self, url, **options):
+        self.calls.append(('insert', url))
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is None or self.works_but_fails:
+            self.medium = self.medium if self.deaf else url
+        if failure:
+            raise failure
+
+    def eject_media(self):
+        self.calls.append(('eject', self.medium))
+        if not self.deaf and not self.stuck:
+            self.medium = None
+
+    def refresh(self, force=True):
+        if self.slow:
+            self.slow -= 1
+        else:
+            self._show()
+
+    def put(self, url):
+        """Insert a medium as an operator does by hand."""
+        self.medium = url
+        self._show()
+
+
+class Bmc:
+    """A machine with virtual drives."""
+
+    def __init__(self, *slots):
+        self.slots = list(slots) or [Slot()]
+        self.managers = []
+        self.manager = types.SimpleNamespace(
+            virtual_media=self.virtual_media, model='14G', managers=[],
+            manager_type=sushy.MANAGER_TYPE_BMC, firmware_version='6.1')
+
+    @property
+    def virtual_media(self):
+        return types.SimpleNamespace(get_members=lambda: list(self.slots))
+
+    @property
+    def calls(self):
+        return [call for slot in self.slots for call in slot.calls]
+
+    @property
+    def inserted(self):
+        return [slot.medium for slot in self.slots if slot.medium]

@@ -1,0 +1,148 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Tests for the hardware types and what Ironic needs them to have."""
+
+from ironic.common import driver_factory
+from ironic.common import image_publisher
+from ironic.common import states
+from ironic.drivers.modules.drac import boot as drac_boot
+from ironic.drivers.modules import image_utils
+from ironic.drivers.modules.redfish import boot as redfish_boot
+from ironic.drivers.modules.redfish import utils as redfish_utils
+from oslo_config import cfg
+
+from ironic_ext import conf
+from ironic_ext.drivers import hardware
+from ironic_ext.drivers import quirks
+from ironic_ext.drivers import redfish_iso
+from tests.unit.drivers import base
+from tests.unit.drivers import fake_bmc
+
+
+class HardwareTestCase(base.DriverTestCase):
+
+    def test_the_stock_interfaces_come_first(self):
+        for kind in (hardware.RedfishExtHardware,
+                     hardware.IDRACExtHardware):
+            stock = super(kind, kind()).supported_boot_interfaces
+            self.assertEqual([*stock, redfish_iso.RedfishIsoBoot],
+                             kind().supported_boot_interfaces)
+
+    def test_a_node_can_use_the_interface(self):
+        with self.task(shared=True) as task:
+            self.assertEqual('redfish-iso', task.node.boot_interface)
+            self.assertIsInstance(task.driver.boot,
+                                  redfish_iso.RedfishIsoBoot)
+
+    def test_the_interface_boots_ramdisks_with_config_drives(self):
+        self.assertLessEqual(
+            {'ramdisk_boot', 'ramdisk_boot_configdrive'},
+            set(redfish_iso.RedfishIsoBoot.capabilities))
+
+    def test_the_default_interface_is_the_stock_types(self):
+        hardware_type = driver_factory.get_hardware_type('redfish-ext')
+        self.assertEqual(
+            'redfish-virtual-media', driver_factory.default_interface(
+                hardware_type, 'boot'))
+
+    def test_ironic_finds_the_certificates_of_redfish(self):
+        ca = self.folder / 'ca.pem'
+        ca.write_text('')
+        self.config(verify_ca=str(ca), group='redfish')
+        self.node.driver_info = {
+            key: value for key, value in self.node.driver_info.items()
+            if key != 'redfish_verify_ca'}
+        for driver in ('redfish-ext', 'idrac-ext'):
+            self.node.driver = driver
+            self.assertEqual(str(ca), redfish_utils.parse_driver_info(
+                self.node)['verify_ca'])
+
+    def test_without_certificates_the_systems_are_used(self):
+        self.node.driver_info = {
+            key: value for key, value in self.node.driver_info.items()
+            if key != 'redfish_verify_ca'}
+        self.assertIs(True, redfish_utils.parse_driver_info(
+            self.node)['verify_ca'])
+
+    def test_ironic_can_publish_images_of_its_own_for_the_type(self):
+        image = self.folder / 'agent.iso'
+        image.write_bytes(b'x')
+        (self.folder / 'http').mkdir()
+        self.replace(image_publisher.utils, 'execute')  # restorecon
+        with self.task(shared=True) as task:
+            try:
+                handler = image_utils.ImageHandler(task.node.driver,
+                                                   task.driver.boot)
+            except TypeError:  # Ironic 35
+                handler = image_utils.ImageHandler(task.node.driver)
+        self.assertEqual(
+            f'{base.HTTP_URL}/redfish/a.iso',
+            handler.publish_image(str(image), 'a.iso'))
+
+    def test_the_options_can_be_listed_and_registered_twice(self):
+        options = cfg.ConfigOpts()
+        conf.register_opts(options)
+        conf.register_opts(options)
+        self.assertEqual(
+            {'ext_images', 'ext_boot', 'redfish-ext', 'idrac-ext'},
+            {group.name for group, _opts in conf.list_opts()})
+
+
+class QuirksTestCase(base.DriverTestCase):
+
+    def test_a_redfish_machine_is_handled_as_stock_redfish(self):
+        with self.task(shared=True) as task:
+            self.assertIs(redfish_boot.RedfishVirtualMediaBoot,
+                          type(quirks.stock_boot(task)))
+            self.assertIsNone(quirks.only_slot(task, self.bmc))
+
+    def test_an_old_dell_is_refused_as_by_stock_redfish(self):
+        self.node.properties = {'vendor': 'Dell Inc.'}
+        self.node.save()
+        self.bmc.manager.firmware_version = '4.0.0'
+        with self.task(shared=True) as task:
+            self.assertRaises(
+                redfish_iso.exception.InvalidParameterValue,
+                task.driver.boot._validate_vendor, task, [self.bmc.manager])
+
+
+class DellTestCase(base.DriverTestCase):
+
+    driver = 'idrac-ext'
+
+    def setUp(self):
+        super().setUp()
+        self.oem = self.replace(drac_boot.drac_utils,
+                                'execute_oem_manager_method')
+        self.be(states.DEPLOYING)
+
+    def test_virtual_media_boot_with_dells_own_action(self):
+        with self.task() as task:
+            task.driver.boot._set_boot_device(task, 'cdrom', persistent=True)
+        self.oem.assert_called_once()
+        self.boot_device.assert_not_called()
+
+    def test_other_devices_boot_with_the_standard_action(self):
+        with self.task() as task:
+            task.driver.boot._set_boot_device(task, 'disk', persistent=True)
+        self.oem.assert_not_called()
+        self.boot_device.assert_called_once()
+
+    def test_idrac_10_takes_media_in_its_first_slot_only(self):
+        self.bmc.manager.model = '17G Monolithic'
+        self.bmc.managers = [self.bmc.manager]
+        self.bmc.slots = [fake_bmc.Slot('2'), fake_bmc.Slot('1')]
+        with self.task() as task:
+            slot = redfish_iso.redfish_media.insert(
+                task, f'http://x/{"a" * 32}-b.iso', 'a' * 32)
+        self.assertEqual(self.bmc.slots[1].path, slot)
