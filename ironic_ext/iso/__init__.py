@@ -12,5 +12,30 @@
 
 """The ISO engine: read a bootable ISO, inject config as a segment map.
 
-Pure Python; it knows nothing of Ironic.
+Pure Python; it knows nothing of Ironic. What is imported here is the
+engine's public face.
 """
+
+from ironic_ext.iso.errors import CorruptImageError
+from ironic_ext.iso.errors import InjectionError
+from ironic_ext.iso.errors import IsoError
+from ironic_ext.iso.errors import KernelArgumentError
+from ironic_ext.iso.errors import NoSpaceError
+from ironic_ext.iso.errors import NoSuchPathError
+from ironic_ext.iso.errors import NotAnIsoError
+from ironic_ext.iso.errors import OverlayError
+from ironic_ext.iso.image import IsoImage
+from ironic_ext.iso.injection import inject
+from ironic_ext.iso.injection import Injection
+from ironic_ext.iso.inspection import Inspection
+from ironic_ext.iso.kernel_args import parse as parse_arguments
+from ironic_ext.iso.segments import BaseIdentity
+from ironic_ext.iso.segments import SegmentMap
+from ironic_ext.iso.tree import Entry
+
+__all__ = (
+    'BaseIdentity', 'CorruptImageError', 'Entry', 'Injection',
+    'InjectionError', 'Inspection', 'IsoError', 'IsoImage',
+    'KernelArgumentError', 'NoSpaceError', 'NoSuchPathError',
+    'NotAnIsoError', 'OverlayError', 'SegmentMap', 'inject',
+    'parse_arguments')

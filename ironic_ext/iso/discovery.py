@@ -19,6 +19,7 @@ loader may read either, so every one that is found counts.
 
 import collections.abc
 import dataclasses
+import functools
 import posixpath
 import types
 import typing
@@ -84,7 +85,7 @@ class ConfigFile:
 
         :raises: KernelArgumentError when they cannot be written so.
         """
-        return _LANGUAGES[self.kind].edit(self.data, append, delete)
+        return _edit(self.kind, self.data, append, delete)
 
     def initrds(self) -> list[str]:
         """Return the last initrd of each entry, as an absolute path.
@@ -103,6 +104,21 @@ class ConfigFile:
 
 _LANGUAGES: dict[str, typing.Any] = {
     'grub': grub, 'isolinux': isolinux, 'systemd-boot': systemd_boot}
+
+
+# The same configuration often lies in the tree and in the ESP, and an image
+# is customised for many nodes.
+@functools.lru_cache(maxsize=32)
+def _parse(kind: str, data: bytes) -> boot_entry.BootConfig:
+    parsed: boot_entry.BootConfig = _LANGUAGES[kind].parse(data)
+    return parsed
+
+
+@functools.lru_cache(maxsize=32)
+def _edit(kind: str, data: bytes, append: tuple[str, ...],
+          delete: tuple[str, ...]) -> bytes:
+    edited: bytes = _LANGUAGES[kind].edit(data, append, delete)
+    return edited
 
 
 def find(files: Files) -> list[ConfigFile]:
@@ -129,7 +145,7 @@ def find(files: Files) -> list[ConfigFile]:
         if read is None or read[0] in found:
             continue
         where, data = read
-        parsed = _LANGUAGES[kind].parse(data)
+        parsed = _parse(kind, data)
         found[where] = ConfigFile(where, kind, data, parsed.entries)
         for include in parsed.includes:
             target = resolve(include, posixpath.dirname(where), kind)
