@@ -169,10 +169,13 @@ def quote(word: str) -> str:
     ``a="b c"`` arrives as ``"a=b c"``, which the kernel reads alike; quotes
     around text without a space are dropped.
 
-    :raises KernelArgumentError: for a single quote, a backslash (but in
-        ``\\xHH``, as in udev-escaped labels) and a double quote inside a
-        value: GRUB would put a backslash in front of it on the kernel's
-        command line.
+    A backslash is accepted in ``\\xHH`` only, as in udev-escaped labels: the
+    GRUB of Fedora and its kin passes it on as it is. GRUB 2.06 as Debian
+    builds it doubles every backslash (measured).
+
+    :raises KernelArgumentError: for any other backslash, a single quote and
+        a double quote inside a value: GRUB 2.06 puts a backslash in front
+        of them on the kernel's command line.
     """
     rest = _HEX_ESCAPE.sub('', word)
     for char, name in (("'", 'single quote'), ('\\', 'backslash')):

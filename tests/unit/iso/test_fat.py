@@ -315,7 +315,9 @@ class GrowTestCase(VolumeTestCase):
                 errors.NoSpaceError, self.open(path).plan,
                 {'/big': bytes(KINDS[kind][0])})
             filler = bytes(exc.have)
-            self.patch(path, self.open(path).plan({'/filler': filler}))
+            with open(os.path.join(self.folder, 'source'), 'wb') as stream:
+                stream.write(filler)
+            self.run_tool('mcopy', '-i', path, stream.name, '::/filler')
             files = {'EFI/BOOT/grub.cfg': b'g' * 70000,
                      'new dir/file': b'n' * 3000}
             volume = self.open(path)
