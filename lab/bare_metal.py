@@ -13,9 +13,11 @@
 """Ironic as one process on SQLite, and its command line client."""
 
 from collections.abc import Mapping, Sequence
+import contextlib
 import json
 import os
 import pathlib
+import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -28,12 +30,13 @@ _CONFIG = """\
 [DEFAULT]
 auth_strategy = noauth
 rpc_transport = none
+hash_ring_reset_interval = 2
 debug = true
 use_stderr = false
 log_file = {directory}/ironic.log
 state_path = {directory}
 tempdir = {directory}/tmp
-host = lab
+host = {host}
 my_ip = 127.0.0.1
 enabled_hardware_types = {hardware_types}
 enabled_bios_interfaces = no-bios
@@ -62,6 +65,7 @@ sync_power_state_interval = 3600
 # The default of 60 s would make a killed conductor look alive for a minute.
 heartbeat_interval = 2
 heartbeat_timeout = 10
+sync_local_state_interval = 2
 file_url_allowed_paths = {images}
 
 [database]
@@ -99,10 +103,32 @@ class Ironic(process.Service):
         self._config = directory / 'ironic.conf'
         for name in ('tmp', 'locks'):
             (directory / name).mkdir()
-        self._config.write_text(_CONFIG.format(
-            directory=directory, port=self.port, http_root=http_root,
-            http_url=http_url, images=images, hardware_types=hardware_types,
-            boot_interfaces=boot_interfaces, extra=extra))
+        self._settings = {
+            'directory': directory, 'port': self.port, 'images': images,
+            'http_root': http_root, 'http_url': http_url,
+            'hardware_types': hardware_types,
+            'boot_interfaces': boot_interfaces, 'extra': extra}
+        self.configure('lab')
+
+    def configure(self, host: str) -> None:
+        """Write the configuration: what the conductor is called.
+
+        A conductor that starts under another name takes over the nodes of
+        the one before.
+        """
+        self.host = host
+        self._config.write_text(_CONFIG.format(host=host, **self._settings))
+
+    def responsible_host(self, node_id: str) -> str | None:
+        """Return the conductor that last deployed or took over a node."""
+        with contextlib.closing(sqlite3.connect(
+                f'file:{self.directory}/ironic.sqlite?mode=ro',
+                uri=True)) as database:
+            row = database.execute(
+                'SELECT conductors.hostname FROM nodes JOIN conductors '
+                'ON nodes.conductor_affinity = conductors.id '
+                'WHERE nodes.uuid = ?', (node_id,)).fetchone()
+        return row[0] if row else None
 
     def _program(self, name: str) -> str:
         return str(pathlib.Path(sys.executable).parent / name)
@@ -168,5 +194,5 @@ class Ironic(process.Service):
         if result.returncode:
             raise process.LabError(
                 f'openstack baremetal {" ".join(arguments)}: '
-                f'{result.stderr.strip()}')
+                f'{result.stderr.strip().splitlines()[-1]}')
         return result.stdout

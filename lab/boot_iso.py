@@ -80,7 +80,8 @@ show() {{
     while read -r name; do show "$name"; done
     echo "{_END}"
 }} > /dev/ttyS0
-exec sleep 86400
+sleep 3600
+poweroff -f
 """
 
 _ISOLINUX = f"""\

@@ -69,6 +69,9 @@ _DOMAIN = """\
 </domain>
 """
 
+# Named too, since the emulator reads the boot mode from the loader's type.
+_BIOS = "<loader type='rom'>/usr/share/seabios/bios-256k.bin</loader>"
+
 _UEFI = """\
 <loader readonly='yes' type='pflash'>{code}</loader>
     <nvram template='{template}'>{nvram}</nvram>"""
@@ -185,7 +188,7 @@ class Libvirtd(process.Service):
         """Define a machine without a disk, switched off."""
         identity = str(uuid.uuid4())
         console = self._machine_directory / f'{name}.console'
-        boot = ''
+        boot = _BIOS
         if firmware is Firmware.UEFI:
             boot = _UEFI.format(
                 code=_OVMF_CODE, template=_OVMF_VARS,
@@ -194,6 +197,14 @@ class Libvirtd(process.Service):
             connection.defineXML(_DOMAIN.format(
                 name=name, uuid=identity, firmware=boot, console=console))
         return Machine(self, name, identity, firmware, console)
+
+    def remove_machine(self, machine: 'Machine') -> None:
+        """Switch a machine off and forget it."""
+        with self.connection() as connection:
+            domain = connection.lookupByUUIDString(machine.identity)
+            if domain.isActive():
+                domain.destroy()
+            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
 
 
 class Machine:

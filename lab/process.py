@@ -129,9 +129,10 @@ class Service:
         libc = ctypes.CDLL(None)
 
         def before_exec() -> None:
+            # In this order: a change of user clears the signal.
+            self.prepare_child()
             if not self._outlives:
                 libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-            self.prepare_child()
 
         with open(self.log_path, 'ab') as log:
             self._process = subprocess.Popen(

@@ -14,11 +14,13 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import pathlib
 import pwd
 import shutil
 import tempfile
+import urllib.request
 import uuid
 
 from lab import bare_metal
@@ -65,6 +67,10 @@ class Lab:
     def __exit__(self, *exc_info: object) -> None:
         self._exit.close()
 
+    def release(self) -> None:
+        """Leave everything up on exit; only for a lab that outlives."""
+        self._exit.pop_all()
+
     def _start(self, stack: contextlib.ExitStack) -> None:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix='ironic-lab-'))
         stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
@@ -87,6 +93,7 @@ class Lab:
         self.proxy.start()
         self.web = web.Nginx(
             self._subdirectory('web'), self.http_root,
+            self.images,
             user=pwd.getpwuid(0).pw_name if os.geteuid() == 0 else None,
             outlives=self._outlives)
         self._run(stack, self.web)
@@ -118,13 +125,23 @@ class Lab:
         return sorted(path for path in self.http_root.rglob('*')
                       if not path.is_dir())
 
-    def enrol(self, name: str, firmware: hypervisor.Firmware, *,
-              bmc_url: str | None = None) -> 'Node':
-        """Make a machine and enrol it as an available node."""
+    def create(self, name: str, firmware: hypervisor.Firmware) -> 'Node':
+        """Make a machine and create its node, in the state enroll.
+
+        Its BMC is reached through the fault proxy.
+        """
         machine = self.hypervisor.add_machine(name, firmware)
         node = Node(self.ironic, machine)
-        node.enrol(self._drivers, bmc_url or self.proxy.url)
+        node.create(self._drivers, self.proxy.url)
         return node
+
+    def inserted_medium(self, node: 'Node') -> str | None:
+        """Return the URL of the CD that the node's BMC shows, if any."""
+        url = (f'{self.emulator.url}/redfish/v1/Systems/'
+               f'{node.machine.identity}/VirtualMedia/Cd')
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            medium = json.load(answer)
+        return medium['Image'] if medium['Inserted'] else None
 
 
 class Node:
@@ -137,8 +154,8 @@ class Node:
         self.name = machine.name
         self.identity = str(uuid.uuid4())
 
-    def enrol(self, drivers: Drivers, bmc_url: str) -> None:
-        """Create the node, manage and provide it."""
+    def create(self, drivers: Drivers, bmc_url: str) -> None:
+        """Create the node in Ironic."""
         self._ironic.cli(
             'node', 'create', '--name', self.name, '--uuid', self.identity,
             '--driver', drivers.hardware_type,
@@ -149,11 +166,19 @@ class Node:
             f'{self.machine.identity}',
             '--property', 'capabilities=boot_mode:'
             f'{self.machine.firmware.value}')
+
+    def provide(self) -> None:
+        """Take the node from enroll to available."""
         # The client's own --wait looks every ten seconds only.
         self._ironic.cli('node', 'manage', self.name)
         self.await_state('manageable')
         self._ironic.cli('node', 'provide', self.name)
         self.await_state('available')
+
+    def delete(self) -> None:
+        """Remove the node from Ironic, whatever its state."""
+        self._ironic.cli('node', 'maintenance', 'set', self.name)
+        self._ironic.cli('node', 'delete', self.name)
 
     def set_instance_info(self, **values: str) -> None:
         """Set keys of instance_info; a value may be JSON."""
@@ -179,10 +204,9 @@ class Node:
 
         def settled() -> bool:
             node.update(self.show())
-            return (node['provision_state'] == wanted
-                    or node['provision_state'] in _FINAL_STATES
-                    and not node['reservation']
-                    and node['target_provision_state'] is None)
+            # The state is saved before last_error is; the lock goes last.
+            return (not node['reservation']
+                    and node['provision_state'] in _FINAL_STATES)
 
         process.await_condition(
             settled, f'node {self.name} to be {wanted}', timeout=timeout,

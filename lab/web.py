@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A web server for the directory that Ironic publishes into."""
+"""A web server for what Ironic publishes, and for the lab's images."""
 
 from collections.abc import Sequence
 import pathlib
@@ -35,23 +35,25 @@ http {{
     server {{
         listen 127.0.0.1:{port};
         root {root};
-        autoindex off;
+        location /lab-images/ {{ alias {images}/; }}
     }}
 }}
 """
 
 
 class Nginx(process.Service):
-    """nginx, in the foreground, for one directory."""
+    """nginx in the foreground."""
 
-    def __init__(self, directory: pathlib.Path, root: pathlib.Path, *,
-                 user: str | None = None, outlives: bool = False) -> None:
+    def __init__(self, directory: pathlib.Path, root: pathlib.Path,
+                 images: pathlib.Path, *, user: str | None = None,
+                 outlives: bool = False) -> None:
         super().__init__('nginx', directory, outlives=outlives)
         self.port = process.free_port()
         self.url = f'http://127.0.0.1:{self.port}'
+        self.image_url = f'{self.url}/lab-images'
         self._config = directory / 'nginx.conf'
         self._config.write_text(_CONFIG.format(
-            directory=directory, port=self.port, root=root,
+            directory=directory, port=self.port, root=root, images=images,
             user=f'user {user};' if user else ''))
 
     def command(self) -> Sequence[str]:

@@ -1,0 +1,78 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A lab that outlives the process that started it: written down, stopped.
+
+A process is known by its id and its start time, so that an id that has been
+given to somebody else's process since is left alone.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+
+import libvirt
+
+from lab import process
+from lab import stack
+
+
+def _start_time(pid: int) -> str | None:
+    """Return field 22 of /proc/PID/stat, see proc(5); None if it is over."""
+    try:
+        text = pathlib.Path(f'/proc/{pid}/stat').read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = text.rpartition(')')[2].split()
+    return None if fields[0] == 'Z' else fields[19]
+
+
+def record(path: pathlib.Path, lab: stack.Lab) -> None:
+    """Write down what stop() needs."""
+    path.write_text(json.dumps({
+        'directory': str(lab.directory),
+        'libvirt': lab.hypervisor.uri,
+        'processes': [[service.pid, _start_time(service.pid)]
+                      for service in lab.services()]}))
+
+
+def stop(path: pathlib.Path) -> bool:
+    """Stop what was written down; tell whether there was anything."""
+    try:
+        state = json.loads(path.read_text())
+    except FileNotFoundError:
+        return False
+    with contextlib.suppress(libvirt.libvirtError):
+        libvirt.registerErrorHandler(lambda context, error: None, None)
+        connection = libvirt.open(state['libvirt'])
+        for domain in connection.listAllDomains():
+            with contextlib.suppress(libvirt.libvirtError):
+                domain.destroy()
+        connection.close()
+    for pid, started in state['processes']:
+        _stop_group(pid, started)
+    shutil.rmtree(state['directory'], ignore_errors=True)
+    path.unlink()
+    return True
+
+
+def _stop_group(pid: int, started: str) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if _start_time(pid) != started:
+            return
+        os.killpg(pid, number)
+        with contextlib.suppress(process.LabError):
+            process.await_condition(lambda: _start_time(pid) != started,
+                                    f'process {pid} to end', timeout=15)

@@ -1,0 +1,145 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""One lab for all end-to-end tests of a process, and nodes of their own."""
+
+import atexit
+import contextlib
+import json
+import pathlib
+import signal
+import sys
+import tempfile
+
+import testtools
+
+from lab import boot_iso
+from lab import hypervisor
+from lab import process
+from lab import stack
+
+ARGUMENT = 'e2e.colour=green'
+FILES = {'site/greeting.txt': 'Hello\nworld', 'site/deep/er/file': 'deep'}
+HOSTNAME = 'e2e-host'
+CONFIG_DRIVE = json.dumps({
+    'meta_data': {'hostname': HOSTNAME},
+    'user_data': '#cloud-config\n{}\n',
+    'network_data': {'links': [], 'networks': [], 'services': []}})
+META_DATA = 'openstack/latest/meta_data.json'
+INSERT = r'/VirtualMedia/Cd/Actions/VirtualMedia\.InsertMedia$'
+EJECT = r'/VirtualMedia/Cd/Actions/VirtualMedia\.EjectMedia$'
+
+
+class _SharedLab:
+    """Starts the lab when first asked and stops it as the process ends."""
+
+    def __init__(self) -> None:
+        self._lab: stack.Lab | None = None
+        self._error: BaseException | None = None
+
+    def get(self) -> stack.Lab:
+        if self._error is not None:
+            raise process.LabError(f'the lab did not start: {self._error}')
+        if self._lab is None:
+            # So that a terminated run stops the lab, too.
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
+            exit_stack = contextlib.ExitStack()
+            atexit.register(exit_stack.close)
+            try:
+                self._lab = exit_stack.enter_context(stack.Lab())
+            except Exception as exc:
+                self._error = exc
+                raise
+        return self._lab
+
+
+_SHARED_LAB = _SharedLab()
+
+
+class EndToEndTestCase(testtools.TestCase):
+    """A test with the lab, and a node of its own."""
+
+    firmware = hypervisor.Firmware.BIOS
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.lab = _SHARED_LAB.get()
+        self.addOnException(self._attach_logs)
+        name = self.id().rpartition('.')[2][-20:].strip('_')
+        name = f'{name}-{self.firmware.value}'.replace('_', '-')
+        self.addCleanup(self.lab.proxy.clear)
+        self.node = self.lab.create(name, self.firmware)
+        self.addCleanup(self._remove_node)
+        self.node.provide()
+
+    def _remove_node(self) -> None:
+        """Leave nothing of this test's to the next one."""
+        self.lab.proxy.clear()
+        with contextlib.suppress(process.LabError):
+            if self.node.show()['provision_state'] != 'available':
+                self.undeploy()
+        self.node.delete()
+        self.lab.hypervisor.remove_machine(self.node.machine)
+        for path in self.lab.published():
+            path.unlink()
+
+    def _attach_logs(self, exc_info: object) -> None:
+        tail = self.lab.ironic.ironic_log.read_text(errors='replace')
+        lines = [line for line in tail.splitlines()
+                 if ' DEBUG ' not in line and ' ironic.api ' not in line]
+        self.addDetail('ironic.log', testtools.content.text_content(
+            '\n'.join(lines[-60:])))
+        self.addDetail('console', testtools.content.text_content(
+            self.node.machine.console()[-2000:]
+            if hasattr(self, 'node') else ''))
+
+    def configure(self, **extra: str) -> None:
+        """Give the node the lab's ISO and a config of its own."""
+        self.node.set_instance_info(
+            boot_iso=f'file://{self.lab.iso}',
+            kernel_append_params=ARGUMENT,
+            boot_iso_files=json.dumps(FILES), **extra)
+
+    def deploy(self, *arguments: str) -> dict:
+        """Deploy and return the active node."""
+        self.node.request('deploy', *arguments)
+        return self.node.await_state('active')
+
+    def undeploy(self) -> dict:
+        """Undeploy and return the available node."""
+        self.node.request('undeploy')
+        return self.node.await_state('available')
+
+    def config_drive_file(self) -> str:
+        """Return the path of a JSON config drive."""
+        directory = pathlib.Path(self.enterContext(
+            tempfile.TemporaryDirectory()))
+        path = directory / 'config-drive.json'
+        path.write_text(CONFIG_DRIVE)
+        return str(path)
+
+    def enterContext(self, manager):
+        """Enter a context that the test's end leaves."""
+        value = manager.__enter__()
+        self.addCleanup(manager.__exit__, None, None, None)
+        return value
+
+    def assert_nothing_left(self) -> None:
+        """No published file, no medium in the BMC."""
+        self.assertEqual([], self.lab.published())
+        self.assertIsNone(self.lab.inserted_medium(self.node))
+
+    def assert_config_arrived(self, report: boot_iso.Report) -> None:
+        """The kernel argument and the added files."""
+        self.assertIn(ARGUMENT, report.command_line.split())
+        for path, text in FILES.items():
+            self.assertEqual(text, report.files.get(path), path)
