@@ -165,6 +165,10 @@ def _plan(name: str, href: object, checksum: str | None,
 def _word(key: str, value: str | None) -> str:
     if value is None or value == '':
         return key
+    if '"' in str(value):
+        raise exception.InvalidParameterValue(
+            f'the kernel argument {key} for the agent has a double quote in '
+            'its value, which kernel command lines cannot carry')
     text = f'{key}={value}'
     return f'{key}="{value}"' if set(text) & set(' \t') else text
 
@@ -246,7 +250,7 @@ def _content(path: str, value: object, limits: Limits,
         # A text that looks like an href can be written as an object.
         if value.startswith(_HREF_SCHEMES) and not set(value) & set(' \n'):
             return read(value, limits.file)
-        return value.encode()
+        return _encoded(name, value)
     if isinstance(value, collections.abc.Mapping):
         encoding = value.get('encoding', 'text')
         if set(value) == {'href'} and isinstance(value['href'], str):
@@ -254,7 +258,7 @@ def _content(path: str, value: object, limits: Limits,
         if (set(value) <= {'content', 'encoding'}
                 and isinstance(value.get('content'), str)):
             if encoding == 'text':
-                return value['content'].encode()
+                return _encoded(name, value['content'])
             if encoding == 'base64':
                 try:
                     return base64.b64decode(
@@ -265,6 +269,14 @@ def _content(path: str, value: object, limits: Limits,
     raise exception.InvalidParameterValue(
         f'{name} must be text, an href, {{"content": ..., "encoding": '
         '"text" or "base64"} or {"href": ...}')
+
+
+def _encoded(name: str, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as exc:
+        raise exception.InvalidParameterValue(
+            f'{name} is not valid Unicode text: give it as base64') from exc
 
 
 def _require_total(files: collections.abc.Mapping[str, bytes],

@@ -107,7 +107,11 @@ def from_json(configdrive: collections.abc.Mapping[str, typing.Any],
     if isinstance(user_data, (dict, list)):
         content['user_data'] = json.dumps(user_data).encode()
     elif isinstance(user_data, str) and user_data:
-        content['user_data'] = user_data.encode()
+        try:
+            content['user_data'] = user_data.encode()
+        except UnicodeEncodeError as exc:
+            raise _refused('has a user_data that is not valid Unicode '
+                           'text') from exc
     elif user_data:
         raise _refused('has a user_data that is neither text nor JSON')
     return {f'/openstack/{version}/{name}': data
@@ -187,8 +191,12 @@ def _from_iso(data: bytes) -> dict[str, bytes]:
     with tempfile.NamedTemporaryFile(prefix='configdrive-') as file:
         file.write(data)
         file.flush()
-        with iso.IsoImage.open(file.name) as image:
-            return _walked(image, lambda entry: bool(entry.link_target))
+        try:
+            with iso.IsoImage.open(file.name) as image:
+                return _walked(image, lambda entry: bool(entry.link_target))
+        except iso.IsoError as exc:
+            raise iso.IsoError(
+                str(exc).replace(file.name, 'its image')) from exc
 
 
 def _from_vfat(data: bytes) -> dict[str, bytes]:
