@@ -52,7 +52,8 @@ class Kind:
 
     Paths are those of Rock Ridge (or of the only tree there is). ``configs``
     are in the ISO, ``esp_configs`` in its EFI system partition; each holds
-    at least one kernel command line that carries the word ``quiet``.
+    at least one kernel command line with the word ``quiet``. ``initrd`` is
+    the last one that an entry loads.
     """
 
     name: str
@@ -115,8 +116,8 @@ def plain_9660(directory: pathlib.Path, *, payload: int = 0) -> pathlib.Path:
 @_kind(trees=('rock_ridge', 'joliet', 'udf'))
 def udf_bridge(directory: pathlib.Path, *, payload: int = 0) -> pathlib.Path:
     """ISO 9660 and UDF that name the same files."""
-    return build(directory, 'udf_bridge', _README, payload, '-udf', '-R',
-                 '-J', tool=_GENISOIMAGE)
+    return build(directory, 'udf_bridge', _README, payload, '-udf', '-R', '-J',
+                 tool=_GENISOIMAGE)
 
 
 def _deep_files() -> Files:
@@ -265,9 +266,8 @@ def _appended_esp(esp: pathlib.Path) -> tuple[str | pathlib.Path, ...]:
     """Options for a second tree at sector 16 and an ESP behind the ISO."""
     return ('--grub2-mbr', GRUB / 'i386-pc/boot_hybrid.img',
             '-partition_offset', '16', '-appended_part_as_gpt',
-            '-append_partition', '2', ESP_TYPE, esp,
-            '-iso_mbr_part_type', BASIC_DATA_TYPE,
-            '-c', 'boot.cat', '--boot-catalog-hide')
+            '-append_partition', '2', ESP_TYPE, esp, '-iso_mbr_part_type',
+            BASIC_DATA_TYPE, '-c', 'boot.cat', '--boot-catalog-hide')
 
 
 _EFI_APPENDED = ('-eltorito-alt-boot', '-e',

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Kernel argument areas of CoreOS live ISOs.
+"""Areas that CoreOS live ISOs reserve for kernel arguments and Ignition.
 
 ``/coreos/kargs.json`` lists areas of one fixed size in boot configurations;
 their content is kernel arguments, an end and padding, and the same in every
@@ -20,11 +20,17 @@ areas are named in the system area, are not read.
 
 import dataclasses
 import json
+import typing
 
 from ironic_ext.iso import errors
 from ironic_ext.iso import kernel_args
 
+if typing.TYPE_CHECKING:
+    from ironic_ext.iso import image as images
+
 DESCRIPTION = '/coreos/kargs.json'
+_IGNITION = '/coreos/igninfo.json'
+_MAX_DESCRIPTION = 65536
 _MAX_AREA = 65536
 
 
@@ -121,3 +127,21 @@ def parse(description: bytes) -> KernelArgumentAreas:
         raise errors.CorruptImageError(
             f'{DESCRIPTION} of this image is malformed: {exc!r}') from exc
     return KernelArgumentAreas(size, areas)
+
+
+def ignition_area(image: 'images.IsoImage') -> str | None:
+    """Return the path of the initrd that is reserved for Ignition.
+
+    :raises: CorruptImageError
+    """
+    found = image.main.find(_IGNITION)
+    if found is None:
+        return None
+    entry = image.main.entry(*found)
+    try:
+        facts = json.loads(image.read_entry(entry, 0, _MAX_DESCRIPTION))
+        path: str = facts['file']
+        return '/' + path.lstrip('/')
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise errors.CorruptImageError(
+            f'{_IGNITION} of this image is malformed: {exc!r}') from exc

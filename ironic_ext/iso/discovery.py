@@ -25,6 +25,7 @@ import types
 import typing
 
 from ironic_ext.iso import boot_entry
+from ironic_ext.iso import coreos
 from ironic_ext.iso import grub
 from ironic_ext.iso import isolinux
 from ironic_ext.iso import systemd_boot
@@ -87,19 +88,11 @@ class ConfigFile:
         """
         return _edit(self.kind, self.data, append, delete)
 
-    def initrds(self) -> list[str]:
-        """Return the last initrd of each entry, as an absolute path.
-
-        Several initrds are unpacked in their order, so what is to win goes
-        to the last one.
-        """
-        found = []
-        for entry in self.entries:
-            if entry.initrds:
-                path = resolve(entry.initrds[-1], self.directory, self.kind)
-                if path and path not in found:
-                    found.append(path)
-        return found
+    def initrds(self) -> list[list[str]]:
+        """Return the absolute paths of each entry's initrds."""
+        resolved = [[resolve(path, self.directory, self.kind)
+                     for path in entry.initrds] for entry in self.entries]
+        return [[path for path in paths if path] for paths in resolved]
 
 
 _LANGUAGES: dict[str, typing.Any] = {
@@ -249,19 +242,31 @@ def esp_configs(esp: 'images.Esp') -> list[ConfigFile]:
 def initrds(image: 'images.IsoImage',
             replaced: collections.abc.Mapping[str, bytes]
             = types.MappingProxyType({})) -> list['trees.Entry']:
-    """Return the initrds in the image's tree that a configuration loads.
+    """Return the initrds in the image's tree that files can be added to.
+
+    Of several initrds of one entry it is the last, which wins where two
+    hold the same file; CoreOS' area for Ignition is left alone.
 
     :raises: CorruptImageError
     """
     configs = tree_configs(image, replaced)
     for esp in image.esps:
         configs += esp_configs(esp)
-    found: dict[str, trees.Entry] = {}
+    reserved = coreos.ignition_area(image)
+    found: dict[str, 'trees.Entry'] = {}
     for config in configs:
-        for path in config.initrds():
-            node = image.main.find(path, ignore_case=True)
-            if node is not None:
-                entry = image.main.entry(*node)
-                if not entry.is_dir and not entry.compressed:
-                    found[entry.path] = entry
+        for paths in config.initrds():
+            entries = [entry for path in paths
+                       if (entry := _initrd(image, path)) is not None
+                       and entry.path != reserved]
+            if entries:
+                found[entries[-1].path] = entries[-1]
     return list(found.values())
+
+
+def _initrd(image: 'images.IsoImage', path: str) -> 'trees.Entry | None':
+    node = image.main.find(path, ignore_case=True)
+    if node is None:
+        return None
+    entry = image.main.entry(*node)
+    return None if entry.is_dir or entry.compressed else entry

@@ -18,6 +18,7 @@ loaded whole, as free clusters have to be found.
 
 import array
 import collections
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
@@ -33,6 +34,8 @@ from ironic_ext.iso import fat_read
 #: characters, and the short one.
 MAX_RECORDS = 21 * fat_layout.SLOT
 
+# Numbers of a table that are compared at once.
+_RUN = 1024
 _INFO_SIGNATURES = (0x41615252, 0x61417272)
 
 
@@ -272,11 +275,9 @@ class Change(fat_read.FatReader):
     def _store_table(self) -> None:
         geo = self.geometry
         used = 0
-        for cluster, (old, new) in enumerate(zip(self._original,
-                                                 self.table)):
-            if old == new:
-                continue
-            used += bool(new) - bool(old)
+        for cluster in _changed(self._original, self.table):
+            new = self.table[cluster]
+            used += bool(new) - bool(self._original[cluster])
             for copy in range(geo.fats):
                 self._store(geo.reserved + copy * geo.fat, cluster, new)
         if not used or not geo.info:
@@ -342,6 +343,16 @@ class Change(fat_read.FatReader):
             part = data[done:done + unit - at]
             sector[at:at + len(part)] = part
             done += len(part)
+
+
+def _changed(old: 'array.array[int]', new: 'array.array[int]'
+             ) -> Iterator[int]:
+    """Yield where two tables differ; most of a large one does not."""
+    for start in range(0, len(old), _RUN):
+        if old[start:start + _RUN] != new[start:start + _RUN]:
+            for cluster in range(start, min(start + _RUN, len(old))):
+                if old[cluster] != new[cluster]:
+                    yield cluster
 
 
 def _load_table(data: bytes, geo: fat_layout.Geometry
