@@ -16,6 +16,7 @@ Nothing is written: plan() returns byte patches, grow() a bigger volume as
 pieces of the present one. Deleting files is left out.
 """
 
+from collections.abc import Iterator
 from collections.abc import Mapping
 
 from ironic_ext.iso import errors
@@ -30,7 +31,22 @@ Reader = fat_read.Reader
 
 
 class FatVolume(fat_read.FatReader):
-    """A FAT volume, read lazily; see FatReader for the arguments."""
+    """A FAT volume, read lazily; see FatReader for the arguments.
+
+    The base does not change, so directories are kept once they are read.
+    """
+
+    def __init__(self, read: Reader, size: int) -> None:
+        super().__init__(read, size)
+        self._listed: dict[str, list[fat_layout.FatEntry]] = {}
+
+    def _entries(self, directory: fat_layout.FatEntry
+                 ) -> Iterator[fat_layout.FatEntry]:
+        found = self._listed.get(directory.path)
+        if found is None:
+            found = list(super()._entries(directory))
+            self._listed[directory.path] = found
+        return iter(found)
 
     @property
     def free_bytes(self) -> int:
