@@ -143,8 +143,10 @@ class IsoImage:
 
     @functools.cached_property
     def esps(self) -> tuple[Esp, ...]:
-        """The EFI system partitions, as El Torito and the tables name
-        them; what is no FAT is left out."""
+        """The EFI system partitions that El Torito and the tables name.
+
+        What is no FAT is left out.
+        """
         places: dict[int, int] = {}
         for partition in self.tables.partitions:
             if partition.esp:

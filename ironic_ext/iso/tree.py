@@ -225,7 +225,8 @@ class Tree:
         ignore = ignore_case or self.ignores_case
         todo = [part for part in reversed(path.split('/'))
                 if part not in ('', '.')]
-        folder, done = self.root, []
+        folder = self.root
+        done: list[str] = []
         links = 0
         node: Node | None = None
         while todo:

@@ -13,10 +13,10 @@
 """Partition tables, the boot catalogue and CoreOS areas, on values."""
 
 import json
+import pathlib
 import subprocess
 
 import fixtures
-import pathlib
 import testtools
 
 from ironic_ext.iso import coreos

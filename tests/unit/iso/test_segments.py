@@ -16,10 +16,9 @@ import os
 import pathlib
 import random
 
+import fixtures
 import testtools
 from testtools import matchers
-
-import fixtures
 
 from ironic_ext.iso import errors
 from ironic_ext.iso import filecopy
