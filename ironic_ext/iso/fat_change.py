@@ -36,6 +36,8 @@ MAX_RECORDS = 21 * fat_layout.SLOT
 
 # Numbers of a table that are compared at once.
 _RUN = 1024
+# So many clusters are looked for one by one.
+_FEW = 16
 _INFO_SIGNATURES = (0x41615252, 0x61417272)
 
 
@@ -239,7 +241,7 @@ class Change(fat_read.FatReader):
             cluster = self._next_free
             try:
                 cluster = self.table.index(0, cluster)
-                while self._references[cluster] \
+                while self._references.count(cluster) \
                         and cluster not in self._own \
                         and not self._was_used(cluster):
                     # Marked free, and yet a file or a chain names it.
@@ -257,17 +259,16 @@ class Change(fat_read.FatReader):
             and bool(self._original[cluster])
 
     @functools.cached_property
-    def _references(self) -> collections.Counter[int]:
-        """How many chains and entries of the base name each cluster."""
-        result = collections.Counter(self._original)
+    def _references(self) -> '_References':
         base = fat_read.FatReader(self._base, self._base_size)
-        result.update(entry.cluster for entry in base.walk())
-        result[self.geometry.root_cluster] += 1
-        return result
+        starts = collections.Counter(entry.cluster for entry in base.walk())
+        starts[self.geometry.root_cluster] += 1
+        return _References(self._original, starts)
 
     def _check_unshared(self, chain: Sequence[int], path: str) -> None:
         for cluster in chain:
-            if cluster not in self._own and self._references[cluster] > 1:
+            if cluster not in self._own \
+                    and self._references.count(cluster) > 1:
                 raise errors.CorruptImageError(
                     '%s shares cluster %d of the FAT volume with another '
                     'file; repair the volume first' % (path, cluster))
@@ -345,6 +346,34 @@ class Change(fat_read.FatReader):
             done += len(part)
 
 
+class _References:
+    """How many chains and directory entries name a cluster."""
+
+    def __init__(self, table: 'array.array[int]',
+                 starts: collections.Counter[int]) -> None:
+        self._table = table
+        self._raw = table.tobytes()
+        self._counts = starts
+        self._asked = 0
+
+    def count(self, cluster: int) -> int:
+        """Count the references to a cluster; two stand for many."""
+        self._asked += 1
+        if self._asked == _FEW:
+            self._counts.update(self._table)
+        if self._asked >= _FEW:
+            return self._counts[cluster]
+        # A search in memory beats counting all of a large table.
+        width = self._table.itemsize
+        wanted = cluster.to_bytes(width, sys.byteorder)
+        count = self._counts[cluster]
+        at = self._raw.find(wanted)
+        while at >= 0 and count < 2:
+            count += at % width == 0
+            at = self._raw.find(wanted, at + 1)
+        return count
+
+
 def _changed(old: 'array.array[int]', new: 'array.array[int]'
              ) -> Iterator[int]:
     """Yield where two tables differ; most of a large one does not."""
@@ -373,6 +402,8 @@ def _load_table(data: bytes, geo: fat_layout.Geometry
     values.frombytes(data[:count * values.itemsize])
     if sys.byteorder == 'big':
         values.byteswap()
-    if max(values) > 0x0fffffff:
+    if geo.bits == 32 and data[3:count * 4:4].translate(
+            None, bytes(range(16))):
+        # The upper four bits are not part of the number.
         return array.array('I', (value & 0x0fffffff for value in values))
     return array.array('I', values)
