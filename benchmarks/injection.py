@@ -94,13 +94,15 @@ def _compare(job: tools.Job, names: list[str], runs: int
     """Run every tool in turn, ``runs`` times; a failure is its message."""
     costs: dict[str, list[measure.Cost] | str] = {
         name: [] for name in names}
-    log = job.output.with_name('log')
-    for _ in range(runs):
+    directory = job.base.parent
+    for run in range(-1, runs):           # the first round only warms up
         for name, found in costs.items():
             if isinstance(found, str):
                 continue
             try:
-                found.append(measure.run(tools.TOOLS[name](job), log))
+                cost = measure.run(tools.TOOLS[name](job), directory)
+                if run >= 0:
+                    found.append(cost)
             except measure.ToolError as exc:
                 costs[name] = str(exc)
             job.output.unlink(missing_ok=True)
@@ -112,7 +114,8 @@ def _in_process(job: tools.Job, nodes: int) -> dict[str, float]:
         done = subprocess.run(
             [sys.executable, '-m', 'benchmarks.in_process', job.base,
              overlays, '--nodes', str(nodes)],
-            check=True, capture_output=True, text=True)
+            check=True, capture_output=True, text=True,
+            env=measure.child_environment(job.base.parent))
     found: dict[str, float] = json.loads(done.stdout)
     return found
 
@@ -144,10 +147,11 @@ def _report(job: tools.Job, costs: dict[str, list[measure.Cost] | str],
                 text(plan['memory']), f'{plan["nodes_seconds"]:.2f} s',
                 text(plan['nodes_disk'])])
     print(f'  open {plan["open_ms"]:.2f} ms + plan '
-          f'{plan["inject_ms"]:.2f} ms (medians); first '
-          f'{plan["first_ms"]:.1f} ms after an import of '
-          f'{plan["import_ms"]:.0f} ms; worst {plan["worst_ms"]:.2f} ms; '
-          f'{text(plan["idle_memory"])} of the memory is Python\'s own')
+          f'{plan["inject_ms"]:.2f} ms, {plan["cpu_ms"]:.2f} ms of them on '
+          f'the CPU (medians); first {plan["first_ms"]:.1f} ms after an '
+          f'import of {plan["import_ms"]:.0f} ms; worst '
+          f'{plan["worst_ms"]:.2f} ms; {text(plan["idle_memory"])} of the '
+          f'memory is Python\'s own')
 
 
 def main() -> None:

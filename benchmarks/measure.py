@@ -66,26 +66,38 @@ class _PeakMemory(threading.Thread):
         self.join()
 
 
+def child_environment(directory: pathlib.Path) -> dict[str, str]:
+    """Let Python keep its byte code in ``directory``.
+
+    An installed program has it; without, each start would compile anew.
+    """
+    environment = {**os.environ,
+                   'PYTHONPYCACHEPREFIX': str(directory / 'pycache')}
+    environment.pop('PYTHONDONTWRITEBYTECODE', None)
+    return environment
+
+
 def run(commands: collections.abc.Iterable[collections.abc.Sequence[str]],
-        log: pathlib.Path) -> Cost:
+        directory: pathlib.Path) -> Cost:
     """Run commands one after the other and return their cost together.
 
-    :param log: file for the commands' output.
+    :param directory: for the commands' output and for Python's byte code.
     :raises: ToolError
     """
-    costs = [_run_one(command, log) for command in commands]
+    costs = [_run_one(command, directory) for command in commands]
     return Cost(sum(cost.seconds for cost in costs),
                 sum(cost.written for cost in costs),
                 max(cost.memory for cost in costs))
 
 
 def _run_one(command: collections.abc.Sequence[str],
-             log: pathlib.Path) -> Cost:
+             directory: pathlib.Path) -> Cost:
+    log = directory / 'log'
     with log.open('wb') as output:
         started = time.perf_counter()
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            start_new_session=True)
+            start_new_session=True, env=child_environment(directory))
         peak = _PeakMemory(child.pid)
         try:
             os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
