@@ -18,7 +18,6 @@ else to standard error; errors are one line and exit code 1 (2 for usage).
 
 import argparse
 import collections.abc
-import importlib.metadata
 import json
 import os
 import stat
@@ -54,11 +53,18 @@ class _UsageError(CommandError):
     """The command line itself is wrong."""
 
 
-def _version() -> str:
-    try:
-        return importlib.metadata.version('ironic-ext')
-    except importlib.metadata.PackageNotFoundError:
-        return 'not installed'
+class _Version(argparse.Action):
+    """Print the version and exit."""
+
+    def __call__(self, *args: typing.Any) -> typing.NoReturn:
+        # Only here: this import takes as long as planning an image does.
+        import importlib.metadata
+        try:
+            version = importlib.metadata.version('ironic-ext')
+        except importlib.metadata.PackageNotFoundError:
+            version = '(not installed)'
+        print(PROG, version)
+        sys.exit(0)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -68,8 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
         'kernel arguments and files into them without copying them.',
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--version', action='version',
-                        version=f'{PROG} {_version()}')
+    parser.add_argument('--version', action=_Version, nargs=0,
+                        help='print the version and exit')
     commands = parser.add_subparsers(metavar='COMMAND', required=True)
     _add_reading_commands(commands)
     _add_inject(commands)
