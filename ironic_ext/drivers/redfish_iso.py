@@ -50,6 +50,7 @@ LOG = log.getLogger(__name__)
 
 conf.register_opts(CONF)
 quirks.publish_as_stock_types()
+redfish_media.hide_urls_in_logs()
 
 _MIB = 1 << 20
 # System area and the first volume descriptors: enough to tell an ISO.

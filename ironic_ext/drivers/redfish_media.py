@@ -18,6 +18,7 @@ they are, unless the only slot has to be freed for it.
 """
 
 import collections.abc
+import logging
 import re
 import time
 import typing
@@ -40,6 +41,27 @@ _DISC_TYPES = (sushy.VIRTUAL_MEDIA_CD, sushy.VIRTUAL_MEDIA_DVD)
 # The name of a published image (media.publish.MediaName).
 _PUBLISHED = re.compile(r'([0-9a-f]{32})-[A-Za-z0-9_-]+\.iso')
 _MAX_REASON = 400
+
+
+# What of sushy logs requests and answers (on level DEBUG).
+_SUSHY_LOGS = ('sushy.connector', 'sushy.exceptions', 'sushy.resources.base',
+               'sushy.resources.manager.virtual_media')
+
+
+class _HideUrls(logging.Filter):
+    """Takes the secret part of our URLs out of sushy's log records."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = _masked(record.getMessage()), ()
+        return True
+
+
+def hide_urls_in_logs() -> None:
+    """Keep URLs of published images out of the log, even on DEBUG."""
+    for name in _SUSHY_LOGS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(f, _HideUrls) for f in logger.filters):
+            logger.addFilter(_HideUrls())
 
 
 class MediaError(exception.IronicException):
@@ -280,8 +302,11 @@ def _title(slot: typing.Any) -> str:
 
 def _reason(exc: Exception) -> str:
     """Return what the BMC said, without the secret part of our URLs."""
-    text = _PUBLISHED.sub(r'\1-***.iso', str(exc))
-    return ' '.join(text.split())[:_MAX_REASON]
+    return ' '.join(_masked(str(exc)).split())[:_MAX_REASON]
+
+
+def _masked(text: str) -> str:
+    return _PUBLISHED.sub(r'\1-***.iso', text)
 
 
 def _unreachable(task: typing.Any, exc: Exception) -> str:

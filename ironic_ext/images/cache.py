@@ -415,25 +415,21 @@ class ImageCache:
     @contextlib.contextmanager
     def _locked(self, href: str) -> collections.abc.Iterator[None]:
         """One download of an href at a time, on the whole host."""
-        fd = os.open(self._path('locks', _key(href)),
-                     os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + self._lock_timeout
+        path = self._path('locks', _key(href))
+        while (fd := _try_lock(path)) is None:
+            if time.monotonic() > deadline:
+                raise errors.ImageError(
+                    f'another download of {services.redacted(href)} has '
+                    f'been going on for {self._lock_timeout:.0f} s: '
+                    'try again later')
+            time.sleep(_LOCK_POLL)
         try:
-            deadline = time.monotonic() + self._lock_timeout
-            while True:
-                # Never blocking: that would stop every green thread.
-                try:
-                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    pass
-                if time.monotonic() > deadline:
-                    raise errors.ImageError(
-                        f'another download of {services.redacted(href)} has '
-                        f'been going on for {self._lock_timeout:.0f} s: '
-                        'try again later')
-                time.sleep(_LOCK_POLL)
             yield
         finally:
+            # Before the lock goes: whoever opened the file meanwhile sees
+            # that it has no name any more, and opens it anew.
+            os.unlink(path)
             os.close(fd)
 
     def _evict(self) -> None:
@@ -465,6 +461,19 @@ class ImageCache:
                 if 'validators' in record and not os.path.exists(
                         self._path('objects', record['sha256'])):
                     os.unlink(path)
+
+
+def _try_lock(path: str) -> int | None:
+    """Lock a file, made if need be; never wait (green threads would)."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(fd).st_nlink:
+            return fd
+    except BlockingIOError:
+        pass
+    os.close(fd)
+    return None
 
 
 def _remove_unless_held(path: str) -> bool:

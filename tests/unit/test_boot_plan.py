@@ -13,6 +13,8 @@
 """Tests for turning a node's words into a BootPlan."""
 
 import types
+import unittest
+import unittest.mock
 
 from ironic.common import exception
 import testtools
@@ -164,6 +166,17 @@ class AgentTestCase(testtools.TestCase):
         for label in ('config-2', 'CONFIG-2', 'VMEDIA_BOOT_ISO'):
             self.assertTrue(boot_plan.agent_finds_files(label))
         self.assertFalse(boot_plan.agent_finds_files('Fedora-Live'))
+
+    def test_the_labels_are_those_the_agent_itself_looks_for(self):
+        try:
+            from ironic_python_agent import utils
+        except ImportError:
+            raise unittest.SkipTest('ironic-python-agent is missing')
+        with unittest.mock.patch.object(
+                utils, '_find_vmedia_device_by_labels') as find:
+            find.return_value = None
+            utils.copy_config_from_vmedia()
+        find.assert_called_once_with(list(boot_plan.AGENT_LABELS))
 
     def test_the_isos_checksum_is_in_driver_info(self):
         self.assertEqual(f'sha256:{SHA256}', self.plan(driver_info={

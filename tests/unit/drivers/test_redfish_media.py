@@ -12,6 +12,8 @@
 
 """Tests for virtual media over Redfish: what the BMC shows is believed."""
 
+import logging
+
 import sushy
 
 from ironic_ext.drivers import node_media
@@ -157,6 +159,20 @@ class InsertTestCase(base.DriverTestCase):
         self.bmc.slots = []
         self.bmc.managers = [manager]
         self.assertEqual(slot.path, self.insert())
+
+
+class LogTestCase(base.DriverTestCase):
+
+    def test_urls_of_images_do_not_reach_the_log(self):
+        redfish_media.hide_urls_in_logs()
+        for name in ('sushy.connector', 'sushy.resources.base'):
+            logger = logging.getLogger(name)
+            record = logger.makeRecord(
+                name, logging.DEBUG, 'connector.py', 1, 'HTTP request: %s',
+                ({'Image': URL},), None)
+            self.assertTrue(logger.filter(record))
+            self.assertIn(ID, record.getMessage())
+            self.assertNotIn('SECRET', record.getMessage())
 
 
 class EjectTestCase(base.DriverTestCase):

@@ -201,6 +201,7 @@ class HttpTestCase(CacheTestCase):
         for thread in threads:
             thread.join()
         self.assertEqual([CONTENT] * 4, results)
+        self.assertEqual([], os.listdir(self.root / 'locks'))
         whole = [request for request in self.web.requests
                  if 'If-None-Match' not in request.headers]
         self.assertEqual(1, len(whole))
