@@ -19,6 +19,7 @@ from ironic.drivers import drac
 from ironic.drivers.modules.drac import boot as drac_boot
 from ironic.drivers.modules import image_utils
 from ironic.drivers.modules.redfish import boot as redfish_boot
+import sushy
 
 _REDFISH = redfish_boot.RedfishVirtualMediaBoot()
 _DRAC = drac_boot.DracRedfishVirtualMediaBoot()
@@ -50,6 +51,23 @@ def only_slot(task: typing.Any, resource: typing.Any) -> str | None:
     except AttributeError:
         # Asked about a Manager, which has no managers of its own.
         return None
+
+
+def insert_media(slot: typing.Any, url: str, **options: typing.Any) -> None:
+    """Call sushy's insert_media, and raise what the BMC answered.
+
+    sushy (5.14) looks for words in the message of an error answer, and
+    fails with a TypeError of its own when there is no message.
+
+    :raises: SushyError
+    """
+    try:
+        slot.insert_media(url, inserted=True, write_protected=True,
+                          **options)
+    except (AttributeError, TypeError) as exc:
+        if isinstance(exc.__context__, sushy.exceptions.HTTPError):
+            raise exc.__context__ from None
+        raise
 
 
 def hides_image(slot: typing.Any) -> bool:

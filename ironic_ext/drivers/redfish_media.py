@@ -160,8 +160,7 @@ def _insert(task: typing.Any, url: str, media_id: str) -> str:
                              'slot': slot.identity,
                              'node': task.node.uuid})
                 _empty(task, slot)
-            slot.insert_media(url, inserted=True, write_protected=True,
-                              **_transfer_protocol(task))
+            quirks.insert_media(slot, url, **_transfer_protocol(task))
         except (sushy.exceptions.ServerSideError,
                 sushy.exceptions.ConnectionError) as exc:
             # It may have worked all the same.

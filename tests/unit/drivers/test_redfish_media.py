@@ -13,8 +13,10 @@
 """Tests for virtual media over Redfish: what the BMC shows is believed."""
 
 import logging
+import unittest.mock
 
 import sushy
+from sushy.resources.manager import virtual_media
 
 from ironic_ext.drivers import node_media
 from ironic_ext.drivers import redfish_media
@@ -159,6 +161,61 @@ class InsertTestCase(base.DriverTestCase):
         self.bmc.slots = []
         self.bmc.managers = [manager]
         self.assertEqual(slot.path, self.insert())
+
+
+class SushyTestCase(base.DriverTestCase):
+    """The same with sushy's own class, down to HTTP."""
+
+    def setUp(self):
+        super().setUp()
+        self.shown = {
+            '@odata.id': '/vm/Cd', 'Id': 'Cd', 'Name': 'Cd',
+            'MediaTypes': ['CD'], 'Inserted': False, 'Image': None,
+            'Actions': {'#VirtualMedia.InsertMedia': {'target': '/insert'},
+                        '#VirtualMedia.EjectMedia': {'target': '/eject'}}}
+        self.posts = []
+        self.answers = []
+        connector = unittest.mock.Mock()
+        connector.get.return_value.json.side_effect = (
+            lambda: dict(self.shown))
+        connector.get.return_value.headers = {}
+        connector.post.side_effect = self.post
+        self.bmc.slots = [virtual_media.VirtualMedia(connector, '/vm/Cd')]
+
+    def post(self, path, data=None, **options):
+        self.posts.append(path)
+        answer = self.answers.pop(0) if self.answers else None
+        if answer:
+            raise answer
+        self.shown.update(Inserted=path == '/insert',
+                          Image=(data or {}).get('Image'))
+
+    def insert(self):
+        with self.task() as task:
+            return redfish_media.insert(task, URL, ID)
+
+    def test_an_image_is_inserted_and_ejected(self):
+        self.assertEqual('/vm/Cd', self.insert())
+        self.assertEqual(URL, self.shown['Image'])
+        with self.task() as task:
+            redfish_media.eject(task, [EjectTestCase.record])
+        self.assertFalse(self.shown['Inserted'])
+
+    def test_an_error_answer_without_a_message_is_tried_again(self):
+        bare = fake_bmc.http_error(500)
+        bare.detail = None
+        self.answers = [bare]
+        self.insert()
+        self.assertEqual(['/insert', '/insert'], self.posts)
+
+    def test_an_ejection_that_sushy_hides_the_failure_of_is_noticed(self):
+        self.insert()
+        self.answers = [fake_bmc.http_error(403) for _n in range(9)]
+        with self.task() as task:
+            error = self.assertRaises(
+                redfish_media.MediaError, redfish_media.eject, task,
+                [EjectTestCase.record])
+        self.assertIn('still has medium', str(error))
 
 
 class LogTestCase(base.DriverTestCase):
