@@ -81,8 +81,9 @@ class FatVolume(fat_read.FatReader):
         :raises NoSpaceError: when the FAT type cannot address the clusters
             that are needed, or a fixed root directory is full.
         """
+        # One more, as mtools refuses a volume whose last cluster is in use.
         bigger = fat_grow.Enlarged(self._reader, self.size,
-                                   self._shortage(files))
+                                   self._shortage(files) + 1)
         change = fat_change.Change(bigger.read, bigger.size)
         change.write(files)
         return bigger.pieces(change.patches())
