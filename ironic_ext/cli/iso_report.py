@@ -77,6 +77,12 @@ class Written:
         return json.dumps(dataclasses.asdict(self), indent=2)
 
 
+# What partition types are called (UEFI 2.10 table 5.3; the MBR's by habit).
+_PARTITION_KINDS = {
+    '0x00': 'unused type', '0x17': 'isohybrid', '0x83': 'Linux',
+    '0xee': 'protects the GPT', '0xef': 'EFI',
+    'ebd0a0a2-b9e5-4433-87c0-68b6b72699c7': 'basic data',
+    '48465300-0000-11aa-aa11-00306543ecac': 'HFS+'}
 _INJECTABLE = ('kernel_arguments', 'files', 'initrd_files')
 
 
@@ -129,7 +135,8 @@ def _partitions(found: iso.Inspection) -> list[str]:
     rows = _columns(
         (f'{part.table} {part.number}',
          f'{progress.size_text(part.length)} at byte {part.start}',
-         'EFI system partition' if part.esp else part.kind)
+         'EFI system partition' if part.esp else
+         _PARTITION_KINDS.get(part.kind, part.kind))
         for part in found.partitions)
     return rows + [
         f'EFI system partition at byte {esp.start}: FAT{esp.fat}, '
