@@ -33,7 +33,9 @@ _SIGNATURES = (
     (b'ISOLINUX ', 'ISOLINUX'), (b'#### LoaderInfo: systemd-boot',
                                  'systemd-boot'),
     (b'UEFI SHIM', 'shim'), (b'iPXE', 'iPXE'), (b'Memtest86+', 'Memtest86+'),
-    (b'GRUB', 'GRUB'), (b'SYSLINUX', 'SYSLINUX'))
+    (b'GRUB', 'GRUB'), (b'SYSLINUX', 'SYSLINUX'),
+    # GRUB's El Torito image is compressed but for cdboot.img's messages.
+    (b'cdrom read fails', 'GRUB'))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,6 +29,7 @@ from ironic_ext.iso import volume
 
 SECTOR = canvases.SECTOR
 _PROTECTIVE = '0xee'
+_FIRST_DESCRIPTOR = volume.FIRST * SECTOR
 #: Bytes. Partitioned images stay whole in cylinders of 64 heads by 32
 #: sectors, the geometry of isohybrid's MBR.
 _CYLINDER = 1 << 20
@@ -192,8 +193,10 @@ def _changed_partitions(
             elif has_tail and partition.end == cut:
                 place = (partition.start, inside - partition.start)
             elif (not has_tail and partition is last
-                    and not partition.esp):
-                place = (partition.start, limit - partition.start)
+                    and partition.start <= _FIRST_DESCRIPTOR):
+                # It is the file system's; one in a gap may stay short.
+                end = limit // SECTOR * SECTOR
+                place = (partition.start, end - partition.start)
             if place != (partition.start, partition.length):
                 changes[table, partition.number] = place
     return changes

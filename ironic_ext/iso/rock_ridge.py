@@ -126,6 +126,19 @@ def parse(source: base_source.Source, shift: int, area: bytes,
         child=child, relocated=relocated, compressed=compressed)
 
 
+def continuation(area: bytes) -> int | None:
+    """Return where in a system use area the field ``CE`` is, if it is.
+
+    :param area: as for :func:`parse`.
+    """
+    position = 0
+    while position + 28 <= len(area) and area[position + 2] >= 4:
+        if area[position:position + 2] == b'CE':
+            return position
+        position += area[position + 2]
+    return None
+
+
 def _text(raw: bytes) -> str:
     return raw.decode('utf-8', 'surrogateescape')
 
@@ -167,7 +180,7 @@ def skip_length(area: bytes) -> int | None:
 
 
 def area_for(name: str | None, *, directory: bool, model: bytes,
-             skip: int) -> bytes:
+             skip: int, serial: int) -> bytes:
     """Return the system use area of a new file or directory.
 
     :param name: None for the records ``.`` and ``..``.
@@ -175,6 +188,8 @@ def area_for(name: str | None, *, directory: bool, model: bytes,
         version of PX and whose dates are taken over, so that equal input
         gives equal output.
     :param skip: bytes that ``SP`` says to skip.
+    :param serial: file serial number of RRIP 1.12; equal ones are taken
+        for hard links by some readers.
     :raises: InjectionError when the name is too long.
     """
     raw = (name or '').encode('utf-8', 'surrogateescape')
@@ -199,7 +214,8 @@ def area_for(name: str | None, *, directory: bool, model: bytes,
     px = b'PX' + bytes([length, 1]) + b''.join(
         volume.both32(value)
         for value in (mode, 2 if directory else 1, 0, 0))
-    px += bytes(length - len(px))
+    if length == 44:
+        px += volume.both32(serial)
     if name is None:
         return bytes(skip) + px + times
     return (bytes(skip) + px + times

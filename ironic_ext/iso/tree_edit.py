@@ -18,7 +18,9 @@ only when its sectors are full. Then parents, children, path tables and
 descriptors are made to agree.
 """
 
+import binascii
 import dataclasses
+import struct
 
 from ironic_ext.iso import canvas as canvases
 from ironic_ext.iso import directory as dirs
@@ -34,6 +36,7 @@ _JOLIET_NAME = 64
 #: Characters of a name without Rock Ridge (ECMA-119 section 7.5.1).
 _PLAIN_NAME = 31
 _PARENT_NUMBERS = 0xFFFF
+_FIRST_SERIAL = 1 << 31
 
 
 @dataclasses.dataclass
@@ -129,7 +132,7 @@ class TreeEdit:
     def _make_directory(self, folder: trees.Folder,
                         name: str) -> trees.Folder:
         node = self._insert(folder, name, 0, SECTOR, directory=True)
-        area = self._area(None, True)
+        area = self._area(node, '', True)
         date = self.tree.root.records.own.raw[18:25]
         records = dirs.Directory(0, SECTOR, [[
             dirs.new_record(identifier, 0, SECTOR, flags=dirs.DIRECTORY,
@@ -144,12 +147,25 @@ class TreeEdit:
         folder.records.own.add_links(1)
         return made
 
-    def _area(self, name: str | None, directory: bool) -> bytes:
+    def _area(self, above: trees.Node | None, name: str,
+              directory: bool) -> bytes:
+        """Return the system use area of a new record.
+
+        :param above: the directory it is for, None for the root.
+        :param name: empty for the records ``.`` and ``..``.
+        """
         if self.tree.kind != 'rock ridge':
             return b''
-        model = self.tree.root.records.parent.area[self.tree.skip:]
-        return rock_ridge.area_for(name, directory=directory, model=model,
-                                   skip=self.tree.skip)
+        path = name
+        while above is not None:
+            path = f'{above.name}/{path}'
+            above = above.owner.node if above.owner else None
+        return rock_ridge.area_for(
+            name or None, directory=directory, skip=self.tree.skip,
+            model=self.tree.root.records.parent.area[self.tree.skip:],
+            # Mastering tools count up from 1.
+            serial=_FIRST_SERIAL | binascii.crc32(
+                path.rstrip('/').encode('utf-8', 'surrogateescape')))
 
     def _insert(self, folder: trees.Folder, name: str, extent: int,
                 size: int, *, directory: bool) -> trees.Node:
@@ -157,7 +173,7 @@ class TreeEdit:
             self._identifier(folder, name, directory), extent, size,
             flags=dirs.DIRECTORY if directory else 0,
             date=self.tree.root.records.own.raw[18:25],
-            area=self._area(name, directory))
+            area=self._area(folder.node, name, directory))
         folder.records.insert(record, self.tree.kind == 'joliet')
         shown = (name if self.tree.kind == 'rock ridge'
                  else self.tree.plain_name(record.identifier))
@@ -234,6 +250,7 @@ class TreeEdit:
                 folder, None, self._reserve(folder)))
         for move in moves:
             self._relink(move)
+            self._carry_continuations(move.folder.records)
         moved = {id(move.folder) for move in moves}
         for folder in [*self._touched.values()]:
             if id(folder) not in moved:
@@ -283,6 +300,32 @@ class TreeEdit:
             else:
                 child.records.parent.place(move.new, size)
             self._touch(child)
+
+    def _carry_continuations(self, records: dirs.Directory) -> None:
+        """Let continuation areas follow their directory, by reference.
+
+        Some readers (libarchive) read an image from its start to its end
+        and want them behind the directory.
+        """
+        if self.tree.kind != 'rock ridge':
+            return
+        places: dict[tuple[int, int], int] = {}
+        for record in [one for sector in records.sectors for one in sector]:
+            start = len(record.raw) - len(record.area) + self.tree.skip
+            field = rock_ridge.continuation(record.raw[start:])
+            if field is None:
+                continue
+            at = start + field + 4
+            sector, offset, size = struct.unpack_from(
+                '<I4xI4xI', record.raw, at)
+            count = -(-(offset + size) // SECTOR)
+            if (sector, count) not in places:
+                places[sector, count] = self.canvas.place([segs.BaseRange(
+                    (sector + self.tree.shift) * SECTOR,
+                    count * SECTOR)]) - self.tree.shift
+            record.raw = (record.raw[:at]
+                          + volume.both32(places[sector, count])
+                          + record.raw[at + 8:])
 
     def _write_in_place(self, folder: trees.Folder) -> None:
         start = (folder.records.extent + self.tree.shift) * SECTOR
