@@ -1,0 +1,116 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The `ironic-iso` command line; what it writes is a functional test's."""
+
+import contextlib
+import io
+import pathlib
+from unittest import mock
+
+import fixtures
+import testtools
+
+from ironic_ext.cli import iso as command
+from ironic_ext import iso
+
+
+class _Output(io.StringIO):
+
+    def __init__(self):
+        super().__init__()
+        self.buffer = io.BytesIO()
+
+
+class CommandTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.base = self.folder / 'base.iso'
+        self.base.write_bytes(b'no image')
+        self.output, self.errors = _Output(), io.StringIO()
+
+    def run_command(self, *words):
+        with contextlib.redirect_stdout(self.output):
+            with contextlib.redirect_stderr(self.errors):
+                return command.main([str(word) for word in words])
+
+    def injected(self, *words):
+        """The Injection that a command line asks for."""
+        with mock.patch.object(iso.IsoImage, 'open') as opened:
+            opened.side_effect = iso.IsoError('stop here')
+            with mock.patch.object(iso, 'Injection') as made:
+                self.assertEqual(1, self.run_command(
+                    'inject', self.base, '--dry-run', *words))
+        return made.call_args.kwargs
+
+    def test_arguments_of_several_options_are_one_line(self):
+        found = self.injected('--append', 'a=1', '--append', 'b c',
+                              '--delete', 'quiet', '--delete', 'x=1')
+        self.assertEqual('a=1 b c', found['append_args'])
+        self.assertEqual(('quiet', 'x=1'), found['delete_args'])
+        self.assertEqual('drop', found['media_check'])
+
+    def test_a_source_may_contain_equals_signs(self):
+        source = self.folder / 'a=b'
+        source.write_bytes(b'content')
+        found = self.injected('--file', f'/x={source}',
+                              '--initrd-file', f'/y={source}')
+        self.assertEqual({'/x': b'content'}, found['files'])
+        self.assertEqual({'/y': b'content'}, found['initrd_files'])
+
+    def test_standard_input_is_one_source_only(self):
+        self.assertEqual(2, self.run_command(
+            'inject', self.base, '--dry-run', '--file', '/a=-',
+            '--initrd-file', '/b=-'))
+        self.assertIn('only one SRC', self.errors.getvalue())
+
+    def test_a_source_beyond_the_limit_is_refused_without_reading_it(self):
+        with mock.patch.object(command, '_MAX_SOURCE', 3):
+            self.assertEqual(1, self.run_command(
+                'inject', self.base, '--dry-run', '--file',
+                f'/x={self.base}'))
+        self.assertIn('too many to inject', self.errors.getvalue())
+
+    def test_an_error_with_line_breaks_stays_one_line(self):
+        with mock.patch.object(iso.IsoImage, 'open') as opened:
+            opened.side_effect = iso.IsoError('bad\nname \x1b[2J')
+            self.assertEqual(1, self.run_command('ls', self.base))
+        self.assertEqual('ironic-iso: error: bad\\nname \\x1b[2J\n',
+                         self.errors.getvalue())
+
+    def test_an_interrupt_is_no_traceback(self):
+        with mock.patch.object(iso.IsoImage, 'open') as opened:
+            opened.side_effect = KeyboardInterrupt
+            self.assertEqual(130, self.run_command('ls', self.base))
+        self.assertEqual('', self.errors.getvalue())
+
+    def test_an_image_does_not_go_to_a_terminal(self):
+        self.output.isatty = lambda: True
+        self.assertEqual(1, self.run_command(
+            'inject', self.base, '--append', 'a', '-o', '-'))
+        self.assertIn('terminal', self.errors.getvalue())
+
+    def test_warnings_of_a_plan_are_shown(self):
+        smap = mock.MagicMock(size=1, literal_bytes=1, digest='sha256:0',
+                              warnings=('beware',))
+        smap.__enter__.return_value = smap
+        with mock.patch.object(iso.IsoImage, 'open'):
+            with mock.patch.object(iso, 'inject', return_value=smap):
+                with mock.patch.object(command.iso_report.Written, 'text',
+                                       return_value='done'):
+                    self.assertEqual(0, self.run_command(
+                        'inject', self.base, '--append', 'a', '--dry-run'))
+        self.assertEqual('ironic-iso: warning: beware\n',
+                         self.errors.getvalue())
+        self.assertEqual('done\n', self.output.getvalue())
