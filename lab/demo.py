@@ -53,8 +53,7 @@ class _Narrator:
         print(f'[{self.elapsed:5.1f} s] {text}', flush=True)
 
     def command(self, arguments: Sequence[str]) -> None:
-        words = shlex.join(['openstack', 'baremetal', *arguments])
-        print(f'          $ {words}', flush=True)
+        self.say('$ ' + shlex.join(['openstack', 'baremetal', *arguments]))
 
 
 def _write_config_drive(directory: pathlib.Path) -> pathlib.Path:

@@ -20,6 +20,7 @@ that fits wins.
 import dataclasses
 import http.client
 import http.server
+import json
 import re
 import threading
 from urllib import parse
@@ -29,6 +30,12 @@ from lab import process
 _HOP_BY_HOP = frozenset(
     ('connection', 'keep-alive', 'transfer-encoding', 'content-length'))
 _ALWAYS = 1 << 30
+_ERROR = json.dumps({'error': {
+    'code': 'Base.1.0.GeneralError',
+    'message': 'The lab made this up',
+    '@Message.ExtendedInfo': [
+        {'@odata.type': '/redfish/v1/$metadata#Message.1.0.0.Message',
+         'MessageId': 'Base.1.0.GeneralError'}]}}).encode()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +63,8 @@ class Rule:
         self._left -= 1
         return True
 
-    def answer(self) -> int | None:
-        """Return the status to answer with; None: let the BMC answer."""
+    def answer(self) -> int:
+        """Return the status to answer with."""
         raise NotImplementedError
 
 
@@ -67,7 +74,7 @@ class _Answer(Rule):
         super().__init__(method, pattern, times)
         self._status = status
 
-    def answer(self) -> int | None:
+    def answer(self) -> int:
         return self._status
 
 
@@ -92,7 +99,7 @@ class Hang(Rule):
         """Let hanging requests go; they never reach the BMC."""
         self._released.set()
 
-    def answer(self) -> int | None:
+    def answer(self) -> int:
         self._reached.set()
         self._released.wait()
         return 503
@@ -173,7 +180,10 @@ class FaultProxy:
         """Answer one request: status, headers, body."""
         rule = self._rule_for(request)
         if rule:
-            return rule.answer(), [], b''
+            status = rule.answer()
+            if status < 400:
+                return status, [], b''
+            return status, [('Content-Type', 'application/json')], _ERROR
         connection = http.client.HTTPConnection(self._target, timeout=120)
         try:
             connection.request(request.method, request.path, request.body,

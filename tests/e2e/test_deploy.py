@@ -47,7 +47,8 @@ class BiosDeployTestCase(DeployTests, base.EndToEndTestCase):
     def test_a_rebuild_boots_with_the_new_config_and_one_published_file(self):
         # ironic 39.0.0 answers 500 to a rebuild of a node that has no
         # image_source ("auto_lessee" is used before it is set).
-        self.configure(image_source=f'file://{self.lab.iso}')
+        self.configure(
+            image_source=f'{self.lab.web.image_url}/{self.lab.iso.name}')
         self.deploy()
         seen = len([self.node.await_report()])
         first, = self.lab.published()
