@@ -129,15 +129,19 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         node = task.node
         ca = None
         if CONF.agent.api_ca_file:
-            with open(CONF.agent.api_ca_file, 'rb') as file:
-                ca = file.read()
+            try:
+                with open(CONF.agent.api_ca_file, 'rb') as file:
+                    ca = file.read()
+            except OSError as exc:
+                raise exception.InvalidParameterValue(
+                    f'[agent]api_ca_file cannot be read: {exc}') from exc
         network_data = None
         if not (node.provision_state in (states.INSPECTING,
                                          states.INSPECTWAIT)
                 and CONF.inspector.force_dhcp):
             network_data = task.driver.network.get_node_network_data(task)
         return boot_plan.for_agent(
-            node, f'{mode}_iso', _agent_iso(node, mode),
+            node, f'{mode}_iso', _agent_iso(node, mode) or '',
             image_utils.override_api_url(params),
             append_params=driver_utils.get_kernel_append_params(
                 node, default=CONF.redfish.kernel_append_params),

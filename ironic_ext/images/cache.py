@@ -33,10 +33,10 @@ import typing
 from urllib import parse as urlparse
 
 from ironic_ext.images import checksum as checksums
+from ironic_ext.images import digests
 from ironic_ext.images import errors
 from ironic_ext.images import services
 
-_CHUNK = 1 << 20
 # Largest checksum file: those of big distributions have some 100 KiB.
 _MAX_CHECKSUM_FILE = 4 << 20
 _LOCK_POLL = 0.1
@@ -67,39 +67,6 @@ class BaseImage:
             raise errors.ImageError(
                 f'{self.href} was changed while it was being read: put a '
                 'new version in place by a rename, then try again')
-
-
-class _Sink:
-    """Takes a download: counts, limits and digests it on the way."""
-
-    def __init__(self, file: typing.BinaryIO, limit: int, href: str,
-                 algorithms: collections.abc.Set[str]) -> None:
-        self._file = file
-        self._limit = limit
-        self._href = href
-        self._hashes = {name: hashlib.new(name) for name in algorithms}
-        self._count = 0
-
-    def write(self, data: bytes) -> int:
-        self._count += len(data)
-        if self._count > self._limit:
-            raise errors.ImageError(_too_large(self._href, self._limit))
-        for algorithm in self._hashes.values():
-            algorithm.update(data)
-        return self._file.write(data)
-
-    def fileno(self) -> int:
-        return self._file.fileno()
-
-    def digests(self) -> dict[str, str]:
-        self._file.flush()
-        size = os.fstat(self._file.fileno()).st_size
-        if size > self._limit:
-            raise errors.ImageError(_too_large(self._href, self._limit))
-        if size != self._count:
-            # Glance's direct file access goes past write().
-            return _file_digests(self._file.fileno(), self._hashes.keys())
-        return {k: v.hexdigest() for k, v in self._hashes.items()}
 
 
 class ImageCache:
@@ -201,7 +168,7 @@ class ImageCache:
                 nonlocal count
                 count += len(data)
                 if count > limit:
-                    raise errors.ImageError(_too_large(href, limit))
+                    raise errors.ImageError(digests.too_large(href, limit))
                 parts.append(data)
                 return len(data)
 
@@ -211,7 +178,7 @@ class ImageCache:
                     f'the server sent no content for '
                     f'{services.redacted(href)}')
             if download.size is not None and download.size > limit:
-                raise errors.ImageError(_too_large(href, limit))
+                raise errors.ImageError(digests.too_large(href, limit))
             download.copy_to(Memory())
         return b''.join(parts)
 
@@ -285,26 +252,26 @@ class ImageCache:
                wanted: checksums.Checksum | None) -> int:
         limit = self._max_image_size
         if download.size is not None and download.size > limit:
-            raise errors.ImageError(_too_large(href, limit))
+            raise errors.ImageError(digests.too_large(href, limit))
         part = self._path('hrefs', _key(href) + '.part')
         try:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(part)
             with open(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL
                               | os.O_CLOEXEC, 0o600), 'w+b') as file:
-                sink = _Sink(file, limit, href, _algorithms(wanted))
+                sink = digests.Sink(file, limit, href, wanted)
                 download.copy_to(sink)
-                digests = sink.digests()
-                self._compare(href, digests, wanted)
+                found = sink.digests()
+                self._compare(href, found, wanted)
                 os.fchmod(file.fileno(), 0o444)
                 os.fsync(file.fileno())
-            os.rename(part, self._path('objects', digests['sha256']))
-            fd = self._held(digests['sha256'])
+            os.rename(part, self._path('objects', found['sha256']))
+            fd = self._held(found['sha256'])
             if fd is None:
                 raise errors.ImageError(
                     f'{services.redacted(href)} vanished from the cache: '
                     'does something else remove files there?')
-            self._remember(href, {**digests,
+            self._remember(href, {**found,
                                   'validators': dict(download.validators)})
         except OSError as exc:
             raise errors.ImageError(
@@ -316,13 +283,13 @@ class ImageCache:
         self._evict()
         return fd
 
-    def _compare(self, href: str, digests: dict[str, str],
+    def _compare(self, href: str, found: dict[str, str],
                  wanted: checksums.Checksum | None) -> None:
-        if wanted is None or digests[wanted.algorithm] == wanted.digest:
+        if wanted is None or found[wanted.algorithm] == wanted.digest:
             return
         raise errors.ChecksumError(
             f'{services.redacted(href)} has {wanted.algorithm} '
-            f'{digests[wanted.algorithm]}, but {wanted.digest} was asked '
+            f'{found[wanted.algorithm]}, but {wanted.digest} was asked '
             'for: correct the checksum or the image')
 
     @contextlib.contextmanager
@@ -334,7 +301,7 @@ class ImageCache:
             size = before[2]
             if size > self._max_image_size:
                 raise errors.ImageError(
-                    _too_large(href, self._max_image_size))
+                    digests.too_large(href, self._max_image_size))
             if wanted is not None:
                 self._compare(href, self._local_digests(file, wanted),
                               wanted)
@@ -349,7 +316,7 @@ class ImageCache:
         record = self._record(name)
         if wanted.algorithm not in record:
             record = {**record,
-                      **_file_digests(file.fd, {wanted.algorithm})}
+                      **digests.of_file(file.fd, {wanted.algorithm})}
             if name == 'file:%d:%d:%d:%d:%d' % file.identity():
                 self._remember(name, record)
         return record
@@ -491,25 +458,5 @@ def _remove_unless_held(path: str) -> bool:
     return True
 
 
-def _algorithms(wanted: checksums.Checksum | None) -> set[str]:
-    return {'sha256'} | ({wanted.algorithm} if wanted else set())
-
-
-def _file_digests(fd: int, algorithms: collections.abc.Set[str]
-                  ) -> dict[str, str]:
-    hashes = {name: hashlib.new(name) for name in algorithms}
-    offset = 0
-    while chunk := os.pread(fd, _CHUNK, offset):
-        offset += len(chunk)
-        for algorithm in hashes.values():
-            algorithm.update(chunk)
-    return {name: value.hexdigest() for name, value in hashes.items()}
-
-
 def _key(href: str) -> str:
     return hashlib.sha256(href.encode('utf-8', 'surrogatepass')).hexdigest()
-
-
-def _too_large(href: str, limit: int) -> str:
-    size = f'{limit >> 20} MiB' if limit >= 1 << 20 else f'{limit} bytes'
-    return (f'{services.redacted(href)} is larger than the limit of {size}')

@@ -51,9 +51,9 @@ class Checksum:
 
         :raises: ChecksumError
         """
-        algorithm, colon, digest = text.strip().rpartition(':')
-        algorithm = algorithm.lower() if colon else _LENGTHS.get(len(digest))
-        if (_LENGTHS.get(len(digest)) != algorithm or not algorithm
+        name, _colon, digest = text.strip().rpartition(':')
+        algorithm = _LENGTHS.get(len(digest))
+        if (algorithm is None or name.lower() not in ('', algorithm)
                 or not _HEX.fullmatch(digest)):
             raise errors.ChecksumError(
                 f'checksum "{text[:160]}" is malformed: write '
