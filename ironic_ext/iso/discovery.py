@@ -68,12 +68,15 @@ class ConfigFile:
     """A configuration and what it says.
 
     :ivar kind: ``grub``, ``isolinux`` or ``systemd-boot``.
+    :ivar inherited: the arguments that the including file gives to labels
+        without arguments of their own (ISOLINUX).
     """
 
     path: str
     kind: str
     data: bytes
     entries: tuple[boot_entry.BootEntry, ...]
+    inherited: str | None = None
 
     @property
     def directory(self) -> str:
@@ -86,7 +89,8 @@ class ConfigFile:
 
         :raises: KernelArgumentError when they cannot be written so.
         """
-        return _edit(self.kind, self.data, append, delete)
+        return _edit(self.kind, self.data, append, delete,
+                     self.inherited is not None)
 
     def initrds(self) -> list[list[str]]:
         """Return the absolute paths of each entry's initrds."""
@@ -95,23 +99,26 @@ class ConfigFile:
         return [[path for path in paths if path] for paths in resolved]
 
 
-_LANGUAGES: dict[str, typing.Any] = {
-    'grub': grub, 'isolinux': isolinux, 'systemd-boot': systemd_boot}
-
-
 # The same configuration often lies in the tree and in the ESP, and an image
 # is customised for many nodes.
 @functools.lru_cache(maxsize=32)
-def _parse(kind: str, data: bytes) -> boot_entry.BootConfig:
-    parsed: boot_entry.BootConfig = _LANGUAGES[kind].parse(data)
-    return parsed
+def _parse(kind: str, data: bytes, inherited: str | None
+           ) -> boot_entry.BootConfig:
+    if kind == 'isolinux':
+        return isolinux.parse(data, inherited)
+    if kind == 'systemd-boot':
+        return systemd_boot.parse(data)
+    return grub.parse(data)
 
 
 @functools.lru_cache(maxsize=32)
 def _edit(kind: str, data: bytes, append: tuple[str, ...],
-          delete: tuple[str, ...]) -> bytes:
-    edited: bytes = _LANGUAGES[kind].edit(data, append, delete)
-    return edited
+          delete: tuple[str, ...], inherits: bool) -> bytes:
+    if kind == 'isolinux':
+        return isolinux.edit(data, append, delete, inherits)
+    if kind == 'systemd-boot':
+        return systemd_boot.edit(data, append, delete)
+    return grub.edit(data, append, delete)
 
 
 def find(files: Files) -> list[ConfigFile]:
@@ -119,18 +126,19 @@ def find(files: Files) -> list[ConfigFile]:
 
     :raises: CorruptImageError
     """
-    todo = [('grub', path) for path in _GRUB]
-    todo += [('grub', f'/EFI/{directory}/{name}')
+    todo: list[tuple[str, str, str | None]] = [
+        ('grub', path, None) for path in _GRUB]
+    todo += [('grub', f'/EFI/{directory}/{name}', None)
              for directory in files.names('/EFI')
              for name in _GRUB_NAMES]
-    todo += [('isolinux', path) for path in _ISOLINUX]
-    todo += [('systemd-boot', f'{_ENTRIES}/{name}')
+    todo += [('isolinux', path, None) for path in _ISOLINUX]
+    todo += [('systemd-boot', f'{_ENTRIES}/{name}', None)
              for name in files.names(_ENTRIES)
              if name.casefold().endswith('.conf')]
     found: dict[str, ConfigFile] = {}
     seen = set()
     while todo and len(found) < _MAX_CONFIGS:
-        kind, path = todo.pop(0)
+        kind, path, inherited = todo.pop(0)
         if path.casefold() in seen:
             continue
         seen.add(path.casefold())
@@ -138,12 +146,16 @@ def find(files: Files) -> list[ConfigFile]:
         if read is None or read[0] in found:
             continue
         where, data = read
-        parsed = _parse(kind, data)
-        found[where] = ConfigFile(where, kind, data, parsed.entries)
+        parsed = _parse(kind, data, inherited)
+        found[where] = ConfigFile(where, kind, data, parsed.entries,
+                                  inherited)
+        handed_on = (parsed.global_append
+                     if isinstance(parsed, isolinux.IsolinuxConfig)
+                     else None)
         for include in parsed.includes:
             target = resolve(include, posixpath.dirname(where), kind)
             if target:
-                todo.append((kind, target))
+                todo.append((kind, target, handed_on))
     return list(found.values())
 
 

@@ -224,7 +224,7 @@ class _Plan:
         for config in discovery.tree_configs(self.image, self._literals()):
             if config.path in covered or not config.entries:
                 continue
-            data = config.edited(append, delete)
+            data = self._edited(config, append, delete)
             if data != config.data:
                 self._change(config.path, data)
             edited += 1
@@ -232,7 +232,7 @@ class _Plan:
             for config in discovery.esp_configs(esp):
                 if not config.entries:
                     continue
-                data = config.edited(append, delete)
+                data = self._edited(config, append, delete)
                 if data != config.data:
                     self.esp_files.setdefault(number, {})[
                         config.path] = data
@@ -242,6 +242,18 @@ class _Plan:
                 f'{self.image.path} has no boot configuration with a Linux '
                 f'kernel that could be edited (GRUB, ISOLINUX or '
                 f'systemd-boot), so kernel arguments cannot be injected')
+
+    def _edited(self, config: discovery.ConfigFile,
+                append: tuple[str, ...], delete: tuple[str, ...]) -> bytes:
+        longest = max(len(' '.join(kernel_args.edit(
+            entry.arguments, append, delete)).encode(
+                'utf-8', 'surrogateescape')) for entry in config.entries)
+        if longest > kernel_args.X86_MAX_LENGTH:
+            self.warnings.append(
+                f'the kernel command line in {config.path} gets {longest} '
+                f'bytes; x86 and arm64 kernels drop what comes after '
+                f'{kernel_args.X86_MAX_LENGTH}')
+        return config.edited(append, delete)
 
     def _drops_media_check(self) -> bool:
         return (self.injection.media_check == 'drop'

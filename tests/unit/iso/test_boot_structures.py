@@ -145,6 +145,47 @@ class CoreOsTest(testtools.TestCase):
                               facts)
 
 
+class _Files:
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self.files = files
+
+    def read(self, path: str) -> tuple[str, bytes] | None:
+        return next(((name, data) for name, data in self.files.items()
+                     if name.casefold() == path.casefold()), None)
+
+    def names(self, path: str) -> list[str]:
+        prefix = path.rstrip('/') + '/'
+        return sorted({name[len(prefix):].partition('/')[0]
+                       for name in self.files if name.startswith(prefix)})
+
+
+class FindTest(testtools.TestCase):
+
+    def test_labels_of_an_included_file_have_the_global_arguments(
+            self) -> None:
+        main, part = discovery.find(_Files({
+            '/isolinux/isolinux.cfg':
+                b'append quiet\ninclude part.cfg\n',
+            '/isolinux/part.cfg': b'label a\n  kernel /vmlinuz\n'}))
+        self.assertEqual(('quiet',), part.entries[0].arguments)
+        self.assertEqual(part.data, part.edited(('new',), ()))
+        self.assertIn(b'append quiet new', main.edited(('new',), ()))
+
+    def test_files_that_include_one_another_are_read_once(self) -> None:
+        found = discovery.find(_Files({
+            '/boot/grub/grub.cfg': b'configfile /boot/grub/a.cfg\n',
+            '/boot/grub/a.cfg': b'source /boot/grub/grub.cfg\n'}))
+        self.assertEqual(['/boot/grub/grub.cfg', '/boot/grub/a.cfg'],
+                         [config.path for config in found])
+
+    def test_every_directory_of_efi_is_looked_into(self) -> None:
+        found = discovery.find(_Files({
+            '/EFI/vendor/GRUB.CFG': b'linux /v\n',
+            '/EFI/BOOT/BOOT.conf': b'linux /v\n',
+            '/loader/entries/x.conf': b'linux /v\noptions a\n'}))
+        self.assertEqual(3, len(found))
+
+
 class ResolveTest(testtools.TestCase):
 
     def test_paths_mean_what_their_boot_loader_makes_of_them(self) -> None:

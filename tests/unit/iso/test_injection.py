@@ -265,6 +265,12 @@ class InjectionTest(testtools.TestCase):
         self.assertIn(b'rd.live.check', b''.join(
             config.data for config in discovery.tree_configs(image)))
 
+    def test_a_command_line_that_a_kernel_would_cut_is_warned_of(
+            self) -> None:
+        made = self._inject(isos.shared('grub_bios'),
+                            append_args='a=' + 'x' * 2100)
+        self.assertIn('drop what comes after', made.warnings[0])
+
     def test_coreos_areas_keep_their_place(self) -> None:
         base = isos.shared('coreos_like')
         image = self._written(base, append_args='ignition.config.url=x')
