@@ -12,8 +12,11 @@
 
 """Tests for the boot interface: a node's words to a medium in its drive."""
 
+import base64
+import gzip
 import json
 import shutil
+import tempfile
 import unittest.mock
 
 from ironic.common import boot_devices
@@ -21,6 +24,7 @@ from ironic.common import exception
 from ironic.common import states
 from ironic.conductor import utils as manager_utils
 from ironic.drivers.modules.redfish import boot as redfish_boot
+from openstack.baremetal import configdrive as os_configdrive
 import sushy
 
 from ironic_ext.drivers import redfish_iso
@@ -427,6 +431,14 @@ class AgentTestCase(RedfishIsoTestCase):
 
     deploy_interface = 'direct'
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # Labelled config-2, as media are that IPA copies files from.
+        with tempfile.TemporaryDirectory() as folder:
+            cls.labelled = gzip.decompress(base64.b64decode(
+                os_configdrive.pack(folder)))
+
     def setUp(self):
         super().setUp()
         self.agent_iso('deploy_iso')
@@ -490,6 +502,30 @@ class AgentTestCase(RedfishIsoTestCase):
         self.assertIn(b'/etc/ironic-python-agent/ironic.crt',
                       image.read_file('/etc/ironic-python-agent.d/'
                                       'ironic-tls.conf'))
+        initrds = {initrd for config in image.inspect().configs
+                   for entry in config.entries for initrd in entry.initrds}
+        self.assertNotEqual(set(), initrds)
+        for initrd in initrds:
+            content = image.read_file(initrd)
+            for part in (b'etc/ironic-python-agent/ironic.crt',
+                         b'CERTIFICATE', b'mnt/config/openstack/latest/'
+                         b'network_data.json'):
+                self.assertIn(part, content)
+
+    def test_without_an_initrd_the_label_decides(self):
+        plan = redfish_iso.boot_plan.for_agent(
+            self.node, 'deploy_iso', self.href, {}, append_params=None,
+            network_data=None, ca=b'CERTIFICATE')
+        for content, found in ((self.labelled, True),
+                               (self.isos['plain_rr_joliet'].read_bytes(),
+                                False)):
+            self.base.write_bytes(content)
+            with iso.IsoImage.open(self.base) as image:
+                if found:
+                    redfish_iso._inject(image, plan).close()
+                else:
+                    self.assertRaises(iso.InjectionError,
+                                      redfish_iso._inject, image, plan)
 
     def test_clean_up_removes_medium_and_file(self):
         self.prepare()
