@@ -15,6 +15,7 @@
 import typing
 
 from ironic.common import driver_factory
+from ironic.conductor import utils as manager_utils
 from ironic.drivers import drac
 from ironic.drivers.modules.drac import boot as drac_boot
 from ironic.drivers.modules import image_utils
@@ -94,3 +95,21 @@ def publish_as_stock_types() -> None:
         stock(self, _STOCK_TYPES.get(driver, driver))
 
     image_utils.ImageHandler.update_driver_config = update_driver_config
+
+
+def let_boot_iso_nodes_be_rebuilt() -> None:
+    """Keep "node rebuild" from failing for nodes with a boot_iso.
+
+    Up to 39 at least, start_deploy() (conductor/deployments.py) ends with an
+    UnboundLocalError, "auto_lessee", when a rebuild's node has no
+    image_source, since update_image_type() then returns False. True, for
+    nodes of this interface, only means that the node is saved once more.
+    """
+    stock = manager_utils.update_image_type
+
+    def update_image_type(context: typing.Any, node: typing.Any) -> bool:
+        return stock(context, node) or bool(
+            node.boot_interface == 'redfish-iso'
+            and node.instance_info.get('boot_iso'))
+
+    manager_utils.update_image_type = update_image_type

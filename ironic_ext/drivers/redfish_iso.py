@@ -50,6 +50,7 @@ LOG = log.getLogger(__name__)
 
 conf.register_opts(CONF)
 quirks.publish_as_stock_types()
+quirks.let_boot_iso_nodes_be_rebuilt()
 redfish_media.hide_urls_in_logs()
 
 _MIB = 1 << 20

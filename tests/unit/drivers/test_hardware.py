@@ -12,9 +12,13 @@
 
 """Tests for the hardware types and what Ironic needs them to have."""
 
+import unittest.mock
+
 from ironic.common import driver_factory
 from ironic.common import image_publisher
 from ironic.common import states
+from ironic.conductor import deployments
+from ironic.conductor import utils as manager_utils
 from ironic.drivers.modules.drac import boot as drac_boot
 from ironic.drivers.modules import image_utils
 from ironic.drivers.modules.redfish import boot as redfish_boot
@@ -114,6 +118,21 @@ class QuirksTestCase(base.DriverTestCase):
             self.assertRaises(
                 redfish_iso.exception.InvalidParameterValue,
                 task.driver.boot._validate_vendor, task, [self.bmc.manager])
+
+    def test_a_node_with_a_boot_iso_can_be_rebuilt(self):
+        self.node.instance_info = {'boot_iso': 'file:///x.iso'}
+        self.be(states.ACTIVE)
+        with self.task() as task:
+            task.driver.deploy.validate = unittest.mock.Mock()
+            task.process_event = unittest.mock.Mock()
+            deployments.start_deploy(task, unittest.mock.Mock(),
+                                     event='rebuild')
+            task.process_event.assert_called_once()
+
+    def test_other_nodes_are_not_changed_by_that(self):
+        self.node.instance_info = {}
+        self.assertFalse(
+            manager_utils.update_image_type(self.context, self.node))
 
 
 class DellTestCase(base.DriverTestCase):
