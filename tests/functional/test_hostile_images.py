@@ -74,10 +74,10 @@ class HostileImagesTest(unittest.TestCase):
         return used[:60] + [n for n in used[60:]
                             if data[n * 2048 + 1] in (0, 0x3c, 0x58, 0x45)]
 
-    def check(self, kind, damage):
+    def check(self, kind, damage, rounds=_ROUNDS):
         data = isos.shared(kind).read_bytes()
         path = self.scratch / 'damaged.iso'
-        for number in range(_ROUNDS):
+        for number in range(rounds):
             dice = random.Random(f'{kind} {number}')
             path.write_bytes(damage(bytearray(data), dice))
             what = f'{kind}, round {number}'
@@ -128,3 +128,20 @@ class HostileImagesTest(unittest.TestCase):
             return data[:dice.randrange(len(data))]
         for kind in _KINDS:
             self.check(kind, damage)
+
+    def test_an_empty_path_table_is_no_crash(self):
+        def damage(data, dice):
+            # The primary descriptor's path table size (ECMA-119 8.4.13).
+            data[16 * 2048 + 132:16 * 2048 + 140] = bytes(8)
+            return data
+        for kind in _KINDS:
+            self.check(kind, damage, rounds=1)
+
+    def test_a_path_table_of_zeros_is_no_crash(self):
+        def damage(data, dice):
+            place = int.from_bytes(
+                data[16 * 2048 + 140:16 * 2048 + 144], 'little')
+            data[place * 2048:(place + 1) * 2048] = bytes(2048)
+            return data
+        for kind in _KINDS:
+            self.check(kind, damage, rounds=1)
