@@ -17,7 +17,6 @@ import pathlib
 import tempfile
 
 from lab import hypervisor
-from lab import process
 from tests.e2e import base
 
 
@@ -52,14 +51,7 @@ class BiosDeployTestCase(DeployTests, base.EndToEndTestCase):
         first, = self.lab.published()
 
         self.node.set_instance_info(kernel_append_params='e2e.colour=blue')
-        try:
-            self.node.request('rebuild')
-        except process.LabError as exc:
-            if 'auto_lessee' in str(exc):
-                self.skipTest('ironic 39.0.0 answers 500 to every rebuild '
-                              'without image_source: "auto_lessee" is used '
-                              'before it is set')
-            raise
+        self.node.request('rebuild')
         self.node.await_state('active')
         report = self.node.await_report(seen=1)
         self.assertIn('e2e.colour=blue', report.command_line.split())
