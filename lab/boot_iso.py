@@ -163,7 +163,7 @@ def _kernel_package_name() -> str:
     return match[1]
 
 
-def _unpacked_kernel(cache: pathlib.Path) -> pathlib.Path:
+def unpacked_kernel(cache: pathlib.Path) -> pathlib.Path:
     """Return the directory of an unpacked kernel package; fetch it once."""
     unpacked = cache / 'kernel'
     if unpacked.is_dir():
@@ -178,8 +178,8 @@ def _unpacked_kernel(cache: pathlib.Path) -> pathlib.Path:
     return unpacked
 
 
-def _module_paths(kernel: pathlib.Path,
-                  wanted: Iterable[str]) -> list[pathlib.Path]:
+def module_paths(kernel: pathlib.Path,
+                 wanted: Iterable[str]) -> list[pathlib.Path]:
     """Return the modules and what they depend on, in loading order."""
     known = {path.stem.replace('-', '_'): path
              for path in (kernel / 'lib/modules').rglob('*.ko')}
@@ -205,7 +205,7 @@ def _make_initrd(kernel: pathlib.Path, work: pathlib.Path) -> bytes:
     for name in ('bin', 'dev', 'mnt', 'modules', 'proc', 'sys'):
         (root / name).mkdir(parents=True)
     shutil.copy('/bin/busybox', root / 'bin/busybox')
-    modules = _module_paths(kernel, _MODULES)
+    modules = module_paths(kernel, _MODULES)
     for module in modules:
         shutil.copy(module, root / 'modules' / module.name)
     (root / 'modules.order').write_text(
@@ -240,7 +240,7 @@ def build(path: pathlib.Path, cache: pathlib.Path) -> None:
     :param cache: keeps the unpacked kernel package.
     :raises: LabError when a tool fails.
     """
-    kernel = _unpacked_kernel(cache)
+    kernel = unpacked_kernel(cache)
     with tempfile.TemporaryDirectory() as name:
         work = pathlib.Path(name)
         tree = work / 'tree'
