@@ -1,0 +1,56 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the lab's ISO writes to a serial port, read back."""
+
+import testtools
+
+from lab import boot_iso
+
+_CONSOLE = """\
+ISOLINUX 6.04\r
+[    0.000000] Linux version 6.1\r
+\r
+LAB-REPORT-BEGIN\r
+LAB-CMDLINE console=ttyS0 quiet a=1\r
+LAB-FIRMWARE bios\r
+LAB-FILE-BEGIN site/a b.txt\r
+Hello\r
+\r
+world\r
+LAB-FILE-END site/a b.txt\r
+LAB-FILE-BEGIN empty\r
+\r
+LAB-FILE-END empty\r
+LAB-REPORT-END\r
+"""
+
+
+class ParseReportsTestCase(testtools.TestCase):
+
+    def test_a_report_is_found_between_other_output(self):
+        report, = boot_iso.parse_reports(_CONSOLE)
+        self.assertEqual('console=ttyS0 quiet a=1', report.command_line)
+        self.assertEqual('bios', report.firmware)
+        self.assertEqual({'site/a b.txt': 'Hello\n\nworld', 'empty': ''},
+                         report.files)
+
+    def test_every_boot_has_a_report_of_its_own_oldest_first(self):
+        second = _CONSOLE.replace('a=1', 'a=2')
+        self.assertEqual(
+            ['a=1', 'a=2'],
+            [report.command_line.split()[-1] for report in
+             boot_iso.parse_reports(_CONSOLE + second)])
+
+    def test_a_report_that_is_not_complete_is_none(self):
+        cut = _CONSOLE[:_CONSOLE.index('LAB-REPORT-END')]
+        self.assertEqual([], boot_iso.parse_reports(cut))

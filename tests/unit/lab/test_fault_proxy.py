@@ -1,0 +1,107 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The lab's proxy, on which the end-to-end tests of faults rely."""
+
+import http.server
+import threading
+import urllib.error
+import urllib.request
+
+import testtools
+
+from lab import fault_proxy
+from lab import process
+
+
+class _Bmc(http.server.BaseHTTPRequestHandler):
+
+    def _answer(self) -> None:
+        self.server.seen.append((self.command, self.path))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'the BMC')
+
+    do_GET = do_POST = _answer
+
+    def log_message(self, *arguments: object) -> None:
+        """Nothing to say."""
+
+
+class FaultProxyTestCase(testtools.TestCase):
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.bmc = http.server.ThreadingHTTPServer(('127.0.0.1', 0), _Bmc)
+        self.bmc.seen = []
+        thread = threading.Thread(target=self.bmc.serve_forever, args=(0.05,))
+        thread.start()
+        self.addCleanup(self.bmc.server_close)
+        self.addCleanup(thread.join)
+        self.addCleanup(self.bmc.shutdown)
+        self.proxy = fault_proxy.FaultProxy(
+            'http://127.0.0.1:%d' % self.bmc.server_address[1])
+        self.proxy.start()
+        self.addCleanup(self.proxy.stop)
+
+    def request(self, method: str, path: str) -> int:
+        request = urllib.request.Request(self.proxy.url + path,
+                                         method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status
+        except urllib.error.HTTPError as exc:
+            return exc.code
+
+    def test_without_a_rule_the_bmc_answers_and_the_request_is_recorded(self):
+        self.assertEqual(200, self.request('GET', '/redfish/v1'))
+        self.assertEqual([('GET', '/redfish/v1')], self.bmc.seen)
+        self.assertEqual(1, len(self.proxy.requests('GET', 'v1$')))
+        self.assertEqual([], self.proxy.requests('POST'))
+
+    def test_a_rule_applies_to_its_method_and_path_as_often_as_it_says(self):
+        self.proxy.answer_next('POST', 'Insert$', 500)
+        self.assertEqual(200, self.request('GET', '/Insert'))
+        self.assertEqual(200, self.request('POST', '/Eject'))
+        self.assertEqual(500, self.request('POST', '/Insert'))
+        self.assertEqual(200, self.request('POST', '/Insert'))
+        self.assertEqual(3, len(self.bmc.seen))
+
+    def test_an_accepted_request_never_reaches_the_bmc(self):
+        self.proxy.answer_always('POST', 'Insert$', 204)
+        self.assertEqual([204, 204], [self.request('POST', '/Insert')
+                                      for _ in range(2)])
+        self.assertEqual([], self.bmc.seen)
+
+    def test_a_hanging_request_waits_until_it_is_released(self):
+        hang = self.proxy.hang_next('POST', 'Insert$')
+        statuses: list[int] = []
+        thread = threading.Thread(
+            target=lambda: statuses.append(self.request('POST', '/Insert')))
+        thread.start()
+        hang.await_request(10)
+        self.assertEqual([], statuses)
+        hang.release()
+        thread.join(10)
+        self.assertEqual([503], statuses)
+        self.assertEqual([], self.bmc.seen)
+
+    def test_waiting_for_a_request_that_never_comes_is_an_error(self):
+        hang = self.proxy.hang_next('POST', 'Insert$')
+        self.assertRaises(process.LabError, hang.await_request, 0.01)
+
+    def test_clearing_forgets_rules_and_requests(self):
+        self.proxy.answer_always('GET', '', 500)
+        self.request('GET', '/')
+        self.proxy.clear()
+        self.assertEqual([], self.proxy.requests('GET'))
+        self.assertEqual(200, self.request('GET', '/'))

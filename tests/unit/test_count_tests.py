@@ -1,0 +1,67 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The counts that a test run ends with."""
+
+import io
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import subunit
+import testtools
+
+_SCRIPT = pathlib.Path(__file__).resolve().parents[2] / 'tools/count_tests.py'
+
+
+class CountTestsTestCase(testtools.TestCase):
+
+    def count(self, *statuses: str | None,
+              reason: bytes | None = None) -> tuple[int, list[str]]:
+        """Count tests of these last statuses; None: it never ended."""
+        stream = io.BytesIO()
+        output = subunit.StreamResultToBytes(stream)
+        for number, status in enumerate(statuses):
+            name = f'test{number}'
+            output.status(test_id=name, test_status='inprogress')
+            if status == 'skip' and reason:
+                output.status(
+                    test_id=name, file_name='reason', file_bytes=reason,
+                    mime_type='text/plain; charset=utf8', eof=True)
+            if status:
+                output.status(test_id=name, test_status=status)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(stream.getvalue())
+            file.flush()
+            result = subprocess.run(
+                [sys.executable, str(_SCRIPT), file.name],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        return result.returncode, result.stdout.splitlines()
+
+    def test_all_passed(self):
+        self.assertEqual((0, ['2 passed, 0 failed, 0 skipped']),
+                         self.count('success', 'success'))
+
+    def test_a_failure_and_a_test_that_never_ended_count_as_failed(self):
+        self.assertEqual((1, ['1 passed, 2 failed, 0 skipped']),
+                         self.count('success', 'fail', None))
+
+    def test_a_skipped_test_is_listed_with_its_reason(self):
+        code, lines = self.count('success', 'skip', reason=b'no loop device')
+        self.assertEqual(0, code)
+        self.assertEqual(['skipped: test1: no loop device',
+                          '1 passed, 0 failed, 1 skipped'], lines)
+
+    def test_no_test_at_all_is_a_failure(self):
+        self.assertEqual((1, ['0 passed, 0 failed, 0 skipped']),
+                         self.count())
