@@ -230,6 +230,8 @@ def _hybrid(directory: pathlib.Path, name: str, payload: int,
              b'vga=788', b'priority=low vga=788'),
          'boot/grub/grub.cfg': cfg.HYBRID_GRUB_CFG,
          'boot/grub/efi.img': esp.read_bytes(),
+         # GRUB looks here when it comes from a CD.
+         'EFI/debian/grub.cfg': cfg.HYBRID_STUB,
          '.disk/info': b'Debian-like\n',
          'install.amd/vmlinuz': vmlinuz, 'install.amd/initrd.gz': ramdisk},
         payload, '-R', '-J', '-isohybrid-mbr', ISOLINUX / 'isohdpfx.bin',

@@ -1,0 +1,161 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A small real machine for functional tests: QEMU and a reporting initrd.
+
+The kernel is Debian's, the initrd is busybox: it writes the command line,
+a file of its own root and the sums of files on every ISO 9660 it can mount
+to the serial port, then switches the machine off.
+"""
+
+import dataclasses
+import gzip
+import hashlib
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from lab import boot_iso
+
+OVMF_CODE = pathlib.Path('/usr/share/OVMF/OVMF_CODE_4M.fd')
+OVMF_VARS = pathlib.Path('/usr/share/OVMF/OVMF_VARS_4M.fd')
+#: Seconds: a machine under TCG reports in a tenth of that when left alone.
+TIMEOUT = 180
+_MODULES = ('ata_piix', 'sr_mod', 'sd_mod', 'isofs')
+#: What the kernel may call the medium: CD, whole disk, first partition.
+DEVICES = ('sr0', 'sda', 'sda1')
+_INIT = f"""\
+#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t devtmpfs devtmpfs /dev
+echo 1 > /proc/sys/kernel/printk
+for module in $(cat /modules.order); do
+    insmod /modules/$module
+done
+for attempt in $(seq 50); do
+    [ -b /dev/sr0 ] || [ -b /dev/sda ] && break
+    sleep 0.2
+done
+{{
+    echo
+    echo "GUEST-CMDLINE $(cat /proc/cmdline)"
+    [ -e /injected ] && echo "GUEST-INITRD $(cat /injected)"
+    for device in {' '.join(DEVICES)}; do
+        mount -t iso9660 -o ro /dev/$device /mnt 2>/dev/null || continue
+        (cd /mnt && find openstack -type f 2>/dev/null) | sort |
+        while read -r name; do
+            echo "GUEST-FILE $device $(sha256sum < /mnt/$name) $name"
+        done
+        umount /mnt
+    done
+    echo GUEST-END
+}} > /dev/ttyS0
+poweroff -f
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What the machine said.
+
+    :ivar initrd: content of ``/injected`` in its initrd, or None.
+    :ivar files: device -> {path: sha256} of what is under ``openstack``.
+    """
+
+    arguments: tuple[str, ...]
+    initrd: str | None
+    files: dict[str, dict[str, str]]
+
+
+def make(directory: pathlib.Path, cache: pathlib.Path
+         ) -> tuple[pathlib.Path, pathlib.Path]:
+    """Return the paths of a kernel and of the reporting initrd."""
+    kernel = boot_iso.unpacked_kernel(cache)
+    with tempfile.TemporaryDirectory() as name:
+        root = pathlib.Path(name)
+        for folder in ('bin', 'dev', 'mnt', 'modules', 'proc'):
+            (root / folder).mkdir()
+        shutil.copy('/bin/busybox', root / 'bin/busybox')
+        modules = boot_iso.module_paths(kernel, _MODULES)
+        for module in modules:
+            shutil.copy(module, root / 'modules')
+        (root / 'modules.order').write_text(
+            ''.join(f'{module.name}\n' for module in modules))
+        (root / 'init').write_text(_INIT)
+        (root / 'init').chmod(0o755)
+        names = sorted(str(path.relative_to(root))
+                       for path in root.rglob('*'))
+        archive = subprocess.run(
+            ['cpio', '-o', '-H', 'newc', '--quiet', '--owner=0:0'],
+            input='\n'.join(names).encode(), cwd=root, check=True,
+            stdout=subprocess.PIPE).stdout
+    initrd = directory / 'initrd.img'
+    initrd.write_bytes(gzip.compress(archive, 1))
+    vmlinuz, = (kernel / 'boot').glob('vmlinuz-*')
+    return vmlinuz, initrd
+
+
+def boot(image: pathlib.Path, firmware: str, drive: str) -> Report:
+    """Boot an image and return the machine's report.
+
+    :param firmware: ``bios`` or ``uefi``.
+    :param drive: ``cd`` or ``disk``.
+    :raises: AssertionError with the console when there is no report.
+    """
+    if not OVMF_CODE.exists() and firmware == 'uefi':
+        raise unittest.SkipTest('OVMF is missing: install the Debian '
+                                'package ovmf')
+    with tempfile.TemporaryDirectory() as name:
+        command = [
+            'qemu-system-x86_64', '-accel', 'tcg', '-machine', 'pc',
+            '-m', '512', '-display', 'none', '-monitor', 'none',
+            '-serial', 'stdio', '-no-reboot', '-net', 'none', '-snapshot',
+            '-drive', f'file={image},format=raw,if=ide,index=0,media={drive}'
+            .replace('media=cd', 'media=cdrom')]
+        if firmware == 'uefi':
+            variables = shutil.copy(OVMF_VARS, name)
+            for part, readonly in ((OVMF_CODE, 'on'), (variables, 'off')):
+                command += ['-drive', f'if=pflash,format=raw,file={part},'
+                                      f'readonly={readonly}']
+        try:
+            console = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True,
+                timeout=TIMEOUT, text=True, errors='replace').stdout
+        except subprocess.TimeoutExpired as exc:
+            console = (exc.stdout or b'').decode(errors='replace')
+    return _parse(console)
+
+
+def _parse(console: str) -> Report:
+    lines = console.replace('\r', '').split('\n')
+    if 'GUEST-END' not in lines:
+        raise AssertionError('the machine did not report; its console '
+                             'ends with: ' + console[-2000:])
+    found = dict(re.findall(r'^GUEST-(CMDLINE|INITRD) (.*)$',
+                            '\n'.join(lines), re.MULTILINE))
+    files: dict[str, dict[str, str]] = {}
+    for device, value, path in re.findall(
+            r'^GUEST-FILE (\S+) (\w+)  - (.*)$', '\n'.join(lines),
+            re.MULTILINE):
+        files.setdefault(device, {})[path] = value
+    return Report(tuple(found['CMDLINE'].split()), found.get('INITRD'),
+                  files)
+
+
+def sums(files: dict[str, bytes]) -> dict[str, str]:
+    """Return what a report says of injected files."""
+    return {path.lstrip('/'): hashlib.sha256(content).hexdigest()
+            for path, content in files.items()}
