@@ -355,6 +355,11 @@ class TreeEdit:
             rows = dirs.path_table(self.tree.source.read(
                 (first + self.tree.shift) * SECTOR, length,
                 'the path table'), '<')
+            if not rows:
+                raise errors.CorruptImageError(
+                    f'{self.tree.source.path}: the path table at sector '
+                    f'{first + self.tree.shift} is empty: the image is '
+                    f'damaged')
             rows = self._changed_rows(rows, moves)
             start = descriptor.sector * SECTOR
             for index, address in enumerate(descriptor.path_tables):
