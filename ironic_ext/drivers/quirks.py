@@ -12,9 +12,12 @@
 
 """Where vendors and Ironic's releases differ: one small function each."""
 
+import collections.abc
+import contextlib
 import typing
 
 from ironic.common import driver_factory
+from ironic.common import states
 from ironic.conductor import utils as manager_utils
 from ironic.drivers import drac
 from ironic.drivers.modules.drac import boot as drac_boot
@@ -113,3 +116,22 @@ def let_boot_iso_nodes_be_rebuilt() -> None:
             and node.instance_info.get('boot_iso'))
 
     manager_utils.update_image_type = update_image_type
+
+
+@contextlib.contextmanager
+def keeping_last_error(node: typing.Any
+                       ) -> collections.abc.Iterator[None]:
+    """Keep why a deploy failed while its clean-up runs.
+
+    Ironic (35 to 39) writes last_error first and cleans up then; powering
+    off a machine that is off already clears last_error
+    (conductor/utils.py, _not_going_to_change).
+    """
+    error = node.last_error
+    try:
+        yield
+    finally:
+        if (error and node.last_error is None
+                and node.provision_state == states.DEPLOYING):
+            node.last_error = error
+            node.save()

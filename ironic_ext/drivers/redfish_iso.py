@@ -210,12 +210,13 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         :raises: MediaError when the BMC keeps a medium; the published
             images are gone even so.
         """
-        if not (_customises_instance(task.node)
-                or node_media.records(task.node)):
-            super().clean_up_instance(task)
-            return
-        self._withdraw(task)
-        boot_mode_utils.deconfigure_secure_boot_if_needed(task)
+        with quirks.keeping_last_error(task.node):
+            if not (_customises_instance(task.node)
+                    or node_media.records(task.node)):
+                super().clean_up_instance(task)
+                return
+            self._withdraw(task)
+            boot_mode_utils.deconfigure_secure_boot_if_needed(task)
 
     # Agent
 
@@ -271,13 +272,14 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
             images are gone even so.
         """
         mode = deploy_utils.rescue_or_deploy_mode(task.node)
-        if manager_utils.is_fast_track(task) or not (
-                _agent_iso(task.node, mode)
-                or node_media.records(task.node)):
-            super().clean_up_ramdisk(task)
-            return
-        manager_utils.node_power_action(task, states.POWER_OFF)
-        self._withdraw(task)
+        with quirks.keeping_last_error(task.node):
+            if manager_utils.is_fast_track(task) or not (
+                    _agent_iso(task.node, mode)
+                    or node_media.records(task.node)):
+                super().clean_up_ramdisk(task)
+                return
+            manager_utils.node_power_action(task, states.POWER_OFF)
+            self._withdraw(task)
 
     # Media
 

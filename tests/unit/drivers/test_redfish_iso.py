@@ -152,6 +152,22 @@ class InstanceTestCase(RedfishIsoTestCase):
         self.assertIn('second=1', self.arguments(self.medium())[0])
         self.assertEqual(1, len(self.records()))
 
+    def test_clean_up_does_not_forget_why_a_deploy_failed(self):
+        def power_off(task, *args, **kwargs):
+            # As Ironic does for a machine that is off already.
+            task.node.last_error = None
+            task.node.save()
+
+        self.power.side_effect = power_off
+        self.node.last_error = 'the BMC said no'
+        self.be(states.DEPLOYING)
+        self.call('clean_up_ramdisk')
+        self.call('clean_up_instance')
+        self.assertEqual('the BMC said no', self.node.last_error)
+        self.be(states.DELETING)
+        self.call('clean_up_ramdisk')
+        self.assertIsNone(self.node.last_error)
+
     def test_clean_up_leaves_somebody_elses_medium_alone(self):
         other = fake_bmc.Slot('2')
         other.put('http://x/data.iso')
