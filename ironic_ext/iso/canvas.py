@@ -145,6 +145,8 @@ class Canvas:
 def _differences(old: bytes, new: bytes | bytearray
                  ) -> list[tuple[int, int]]:
     """Return the (start, end) ranges in which two sectors differ."""
-    changed = int.from_bytes(old, 'big') ^ int.from_bytes(new, 'big')
-    return [run.span()
-            for run in _CHANGED.finditer(changed.to_bytes(len(old), 'big'))]
+    changed = (int.from_bytes(old, 'big') ^ int.from_bytes(new, 'big')
+               ).to_bytes(len(old), 'big').rstrip(b'\0')
+    # Few bytes of a sector change: do not let the expression scan the rest.
+    start = len(changed) - len(changed.lstrip(b'\0'))
+    return [run.span() for run in _CHANGED.finditer(changed, start)]

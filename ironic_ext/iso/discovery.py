@@ -38,19 +38,20 @@ if typing.TYPE_CHECKING:
 MAX_BYTES = 1 << 20
 _MAX_CONFIGS = 128
 
-_GRUB = ('/boot/grub/grub.cfg', '/boot/grub2/grub.cfg',
-         '/boot/grub/loopback.cfg', '/boot/grub/x86_64-efi/grub.cfg',
-         '/boot/grub/i386-pc/grub.cfg', '/grub/grub.cfg', '/grub.cfg',
-         '/grub2/grub.cfg')
-_ISOLINUX = tuple(
-    f'{directory}/{name}'
-    for directory in ('/boot/isolinux', '/isolinux', '/boot/syslinux',
-                      '/syslinux', '/arch/boot/syslinux',
-                      '/boot/x86_64/loader', '/boot/i386/loader', '',
-                      '/EFI/BOOT', '/EFI/syslinux')
-    for name in ('isolinux.cfg', 'syslinux.cfg'))
-_GRUB_NAMES = ('grub.cfg', 'boot.conf')
+_GRUB_NAMES = ('grub.cfg', 'loopback.cfg', 'boot.conf')
+_ISOLINUX_NAMES = ('isolinux.cfg', 'syslinux.cfg')
 _ENTRIES = '/loader/entries'
+_EFI = '/EFI'
+#: (language, directory, names) of the well-known places; names in lower
+#: case.
+_PLACES = (
+    *(('grub', directory, _GRUB_NAMES) for directory in (
+        '/boot/grub', '/boot/grub2', '/boot/grub/x86_64-efi',
+        '/boot/grub/i386-pc', '/grub', '/grub2', '/')),
+    *(('isolinux', directory, _ISOLINUX_NAMES) for directory in (
+        '/boot/isolinux', '/isolinux', '/boot/syslinux', '/syslinux',
+        '/arch/boot/syslinux', '/boot/x86_64/loader', '/boot/i386/loader',
+        '/', '/EFI/BOOT', '/EFI/syslinux')))
 
 
 class Files(typing.Protocol):
@@ -127,14 +128,7 @@ def find(files: Files) -> list[ConfigFile]:
     :raises: CorruptImageError
     """
     todo: list[tuple[str, str, str | None]] = [
-        ('grub', path, None) for path in _GRUB]
-    todo += [('grub', f'/EFI/{directory}/{name}', None)
-             for directory in files.names('/EFI')
-             for name in _GRUB_NAMES]
-    todo += [('isolinux', path, None) for path in _ISOLINUX]
-    todo += [('systemd-boot', f'{_ENTRIES}/{name}', None)
-             for name in files.names(_ENTRIES)
-             if name.casefold().endswith('.conf')]
+        (kind, path, None) for kind, path in _well_known(files)]
     found: dict[str, ConfigFile] = {}
     seen = set()
     while todo and len(found) < _MAX_CONFIGS:
@@ -157,6 +151,20 @@ def find(files: Files) -> list[ConfigFile]:
             if target:
                 todo.append((kind, target, handed_on))
     return list(found.values())
+
+
+def _well_known(files: Files) -> collections.abc.Iterator[tuple[str, str]]:
+    """Yield (language, path) of the configurations in well-known places."""
+    for kind, directory, wanted in (
+            *_PLACES,
+            *(('grub', f'{_EFI}/{name}', _GRUB_NAMES)
+              for name in files.names(_EFI))):
+        for name in files.names(directory):
+            if name.casefold() in wanted:
+                yield kind, f'{directory.rstrip("/")}/{name}'
+    for name in files.names(_ENTRIES):
+        if name.casefold().endswith('.conf'):
+            yield 'systemd-boot', f'{_ENTRIES}/{name}'
 
 
 def resolve(path: str, directory: str, kind: str) -> str | None:
@@ -208,7 +216,11 @@ class _TreeFiles:
 
     def names(self, path: str) -> list[str]:
         folder = self.image.main.folder(path, ignore_case=True)
-        return sorted(folder.children) if folder else []
+        names = set(folder.children if folder else ())
+        prefix = path.rstrip('/') + '/'
+        names.update(new[len(prefix):].partition('/')[0]
+                     for new in self.replaced if new.startswith(prefix))
+        return sorted(names)
 
 
 class _EspFiles:

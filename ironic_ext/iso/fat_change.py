@@ -389,11 +389,10 @@ def _load_table(data: bytes, geo: fat_layout.Geometry
     """Decode a table: one number per cluster, those of 0 and 1 included."""
     count = geo.clusters + 2
     if geo.bits == 12:
-        values = array.array('I')
-        for at in range(0, len(data) - 2, 3):
-            triple = data[at] | data[at + 1] << 8 | data[at + 2] << 16
-            values.append(triple & 0xfff)
-            values.append(triple >> 12)
+        values = array.array('I', [
+            value for one, two, three in zip(data[0::3], data[1::3],
+                                             data[2::3])
+            for value in (one | (two & 15) << 8, two >> 4 | three << 4)])
         if len(values) < count:
             # An odd number of clusters in a table cut to two bytes.
             values.append(int.from_bytes(data[-2:], 'little') & 0xfff)

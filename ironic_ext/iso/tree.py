@@ -91,14 +91,18 @@ class Folder:
         self.node = node
         self.records = records
         self.children: dict[str, Node] = {}
+        self._folded: dict[str, Node] = {}
+
+    def add(self, node: Node) -> None:
+        """Add a child; the first of a name is the one that counts."""
+        self.children.setdefault(node.name, node)
+        self._folded.setdefault(node.name.casefold(), node)
 
     def find(self, name: str, ignore_case: bool) -> Node | None:
         """Return the child of that name."""
         found = self.children.get(name)
         if found is None and ignore_case:
-            wanted = name.casefold()
-            found = next((node for key, node in self.children.items()
-                          if key.casefold() == wanted), None)
+            found = self._folded.get(name.casefold())
         return found
 
 
@@ -172,7 +176,7 @@ class Tree:
             raise errors.CorruptImageError(
                 f'{self.source.path}: {path} holds the name {name!r}, '
                 f'which cannot be a name of a file')
-        folder.children.setdefault(name, Node(name, records, rr, folder))
+        folder.add(Node(name, records, rr, folder))
 
     def plain_name(self, identifier: bytes) -> str:
         """Return the name that an identifier stands for."""

@@ -178,7 +178,7 @@ class TreeEdit:
         shown = (name if self.tree.kind == 'rock ridge'
                  else self.tree.plain_name(record.identifier))
         node = trees.Node(shown, [record], rock_ridge.RockRidge(), folder)
-        folder.children[shown] = node
+        folder.add(node)
         self._touch(folder)
         return node
 

@@ -292,6 +292,14 @@ class InjectionTest(testtools.TestCase):
                       image.read_file(path))
 
 
+    def test_arguments_apply_to_a_configuration_that_is_new(self) -> None:
+        image = self._written(
+            isos.shared('plain_rr_joliet'), append_args='b=2',
+            files={'/boot/grub/grub.cfg': b'linux /vmlinuz a\n'})
+        self.assertEqual(b'linux /vmlinuz a b=2\n',
+                         image.read_file('/boot/grub/grub.cfg'))
+
+
 class RefusalTest(testtools.TestCase):
 
     def _refused(self, name: str, **what) -> str:
