@@ -290,8 +290,6 @@ class InjectionTest(testtools.TestCase):
                               files={path: config}, append_args='b=2')
         self.assertIn(b'linux /boot/vmlinuz a b=2\n',
                       image.read_file(path))
-
-
     def test_arguments_apply_to_a_configuration_that_is_new(self) -> None:
         image = self._written(
             isos.shared('plain_rr_joliet'), append_args='b=2',
