@@ -172,15 +172,25 @@ class Ironic(process.Service):
         return {'OS_AUTH_TYPE': 'none', 'OS_ENDPOINT': self.url}
 
     def get(self, path: str) -> dict:
-        """Return a resource of the API, for polling: the CLI is slow.
+        """Return a resource of the API: the CLI is slow to poll with.
 
         :raises: OSError, ValueError when there is no good answer.
         """
+        return json.loads(self.call('GET', path))
+
+    def call(self, method: str, path: str, body: object = None) -> bytes:
+        """Send a request to the API, where the CLI is not the point.
+
+        :param body: what to send as JSON.
+        :raises: OSError when there is no good answer.
+        """
         request = urllib.request.Request(
-            self.url + path, headers={'X-OpenStack-Ironic-API-Version':
-                                      _API_VERSION})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+            self.url + path, method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={'X-OpenStack-Ironic-API-Version': _API_VERSION,
+                     'Content-Type': 'application/json'})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.read()
 
     def cli(self, *arguments: str) -> str:
         """Run openstack baremetal ... and return what it prints.

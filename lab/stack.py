@@ -145,7 +145,7 @@ class Lab:
 
 
 class Node:
-    """An Ironic node, driven through the command line client."""
+    """An Ironic node: enrolled by API, then driven by the CLI."""
 
     def __init__(self, ironic: bare_metal.Ironic,
                  machine: hypervisor.Machine) -> None:
@@ -156,29 +156,32 @@ class Node:
 
     def create(self, drivers: Drivers, bmc_url: str) -> None:
         """Create the node in Ironic."""
-        self._ironic.cli(
-            'node', 'create', '--name', self.name, '--uuid', self.identity,
-            '--driver', drivers.hardware_type,
-            '--boot-interface', drivers.boot_interface,
-            '--deploy-interface', 'ramdisk',
-            '--driver-info', f'redfish_address={bmc_url}',
-            '--driver-info', 'redfish_system_id=/redfish/v1/Systems/'
-            f'{self.machine.identity}',
-            '--property', 'capabilities=boot_mode:'
-            f'{self.machine.firmware.value}')
+        self._ironic.call('POST', '/v1/nodes', {
+            'name': self.name, 'uuid': self.identity,
+            'driver': drivers.hardware_type,
+            'boot_interface': drivers.boot_interface,
+            'deploy_interface': 'ramdisk',
+            'driver_info': {
+                'redfish_address': bmc_url,
+                'redfish_system_id':
+                    f'/redfish/v1/Systems/{self.machine.identity}'},
+            'properties': {
+                'capabilities': f'boot_mode:{self.machine.firmware.value}'}})
 
     def provide(self) -> None:
         """Take the node from enroll to available."""
-        # The client's own --wait looks every ten seconds only.
-        self._ironic.cli('node', 'manage', self.name)
-        self.await_state('manageable')
-        self._ironic.cli('node', 'provide', self.name)
-        self.await_state('available')
+        for verb, state in (('manage', 'manageable'),
+                            ('provide', 'available')):
+            self._ironic.call(
+                'PUT', f'/v1/nodes/{self.identity}/states/provision',
+                {'target': verb})
+            self.await_state(state)
 
     def delete(self) -> None:
         """Remove the node from Ironic, whatever its state."""
-        self._ironic.cli('node', 'maintenance', 'set', self.name)
-        self._ironic.cli('node', 'delete', self.name)
+        path = f'/v1/nodes/{self.identity}'
+        self._ironic.call('PUT', f'{path}/maintenance', {})
+        self._ironic.call('DELETE', path)
 
     def set_instance_info(self, **values: str) -> None:
         """Set keys of instance_info; a value may be JSON."""
