@@ -171,7 +171,7 @@ def _add_write(commands: typing.Any) -> None:
 
 def _inspect(args: argparse.Namespace) -> None:
     with iso.IsoImage.open(args.iso) as image:
-        inspection = image.inspect()
+        inspection = iso.inspect(image)
     if args.json:
         print(json.dumps(inspection.as_dict(), indent=2))
     else:

@@ -27,6 +27,7 @@ from ironic_ext.iso.errors import OverlayError
 from ironic_ext.iso.image import IsoImage
 from ironic_ext.iso.injection import inject
 from ironic_ext.iso.injection import Injection
+from ironic_ext.iso.inspection import inspect
 from ironic_ext.iso.inspection import Inspection
 from ironic_ext.iso.kernel_args import parse as parse_arguments
 from ironic_ext.iso.segments import BaseIdentity
@@ -38,4 +39,4 @@ __all__ = (
     'InjectionError', 'Inspection', 'IsoError', 'IsoImage',
     'KernelArgumentError', 'NoSpaceError', 'NoSuchPathError',
     'NotAnIsoError', 'OverlayError', 'SegmentMap', 'inject',
-    'parse_arguments')
+    'inspect', 'parse_arguments')

@@ -20,17 +20,12 @@ areas are named in the system area, are not read.
 
 import dataclasses
 import json
-import typing
 
 from ironic_ext.iso import errors
 from ironic_ext.iso import kernel_args
 
-if typing.TYPE_CHECKING:
-    from ironic_ext.iso import image as images
-
 DESCRIPTION = '/coreos/kargs.json'
-_IGNITION = '/coreos/igninfo.json'
-_MAX_DESCRIPTION = 65536
+IGNITION = '/coreos/igninfo.json'
 _MAX_AREA = 65536
 
 
@@ -129,19 +124,14 @@ def parse(description: bytes) -> KernelArgumentAreas:
     return KernelArgumentAreas(size, areas)
 
 
-def ignition_area(image: 'images.IsoImage') -> str | None:
-    """Return the path of the initrd that is reserved for Ignition.
+def ignition_path(description: bytes) -> str:
+    """Return the initrd that ``igninfo.json`` reserves for Ignition.
 
     :raises: CorruptImageError
     """
-    found = image.main.find(_IGNITION)
-    if found is None:
-        return None
-    entry = image.main.entry(*found)
     try:
-        facts = json.loads(image.read_entry(entry, 0, _MAX_DESCRIPTION))
-        path: str = facts['file']
+        path: str = json.loads(description)['file']
         return '/' + path.lstrip('/')
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise errors.CorruptImageError(
-            f'{_IGNITION} of this image is malformed: {exc!r}') from exc
+            f'{IGNITION} of this image is malformed: {exc!r}') from exc

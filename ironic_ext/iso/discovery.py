@@ -27,12 +27,9 @@ import typing
 from ironic_ext.iso import boot_entry
 from ironic_ext.iso import coreos
 from ironic_ext.iso import grub
+from ironic_ext.iso import image as images
 from ironic_ext.iso import isolinux
 from ironic_ext.iso import systemd_boot
-
-if typing.TYPE_CHECKING:
-    from ironic_ext.iso import image as images
-    from ironic_ext.iso import tree as trees
 
 #: Bytes of a configuration that is taken for one.
 MAX_BYTES = 1 << 20
@@ -197,7 +194,7 @@ def resolve(path: str, directory: str, kind: str) -> str | None:
 class _TreeFiles:
     """The image's main tree as a place to search for configurations."""
 
-    def __init__(self, image: 'images.IsoImage',
+    def __init__(self, image: images.IsoImage,
                  replaced: collections.abc.Mapping[str, bytes]) -> None:
         self.image = image
         self.replaced = replaced
@@ -226,7 +223,7 @@ class _TreeFiles:
 class _EspFiles:
     """A FAT file system as a place to search for configurations."""
 
-    def __init__(self, esp: 'images.Esp') -> None:
+    def __init__(self, esp: images.Esp) -> None:
         self.volume = esp.volume
 
     def read(self, path: str) -> tuple[str, bytes] | None:
@@ -243,7 +240,7 @@ class _EspFiles:
         return [child.name for child in self.volume.listdir(path)]
 
 
-def tree_configs(image: 'images.IsoImage',
+def tree_configs(image: images.IsoImage,
                  replaced: collections.abc.Mapping[str, bytes]
                  = types.MappingProxyType({})
                  ) -> list[ConfigFile]:
@@ -255,7 +252,7 @@ def tree_configs(image: 'images.IsoImage',
     return find(_TreeFiles(image, replaced))
 
 
-def esp_configs(esp: 'images.Esp') -> list[ConfigFile]:
+def esp_configs(esp: images.Esp) -> list[ConfigFile]:
     """Return the configurations in an ESP.
 
     :raises: CorruptImageError
@@ -263,9 +260,9 @@ def esp_configs(esp: 'images.Esp') -> list[ConfigFile]:
     return find(_EspFiles(esp))
 
 
-def initrds(image: 'images.IsoImage',
+def initrds(image: images.IsoImage,
             replaced: collections.abc.Mapping[str, bytes]
-            = types.MappingProxyType({})) -> list['trees.Entry']:
+            = types.MappingProxyType({})) -> list[images.Entry]:
     """Return the initrds in the image's tree that files can be added to.
 
     Of several initrds of one entry it is the last, which wins where two
@@ -276,8 +273,8 @@ def initrds(image: 'images.IsoImage',
     configs = tree_configs(image, replaced)
     for esp in image.esps:
         configs += esp_configs(esp)
-    reserved = coreos.ignition_area(image)
-    found: dict[str, 'trees.Entry'] = {}
+    reserved = _ignition_area(image)
+    found: dict[str, images.Entry] = {}
     for config in configs:
         for paths in config.initrds():
             entries = [entry for path in paths
@@ -288,9 +285,18 @@ def initrds(image: 'images.IsoImage',
     return list(found.values())
 
 
-def _initrd(image: 'images.IsoImage', path: str) -> 'trees.Entry | None':
+def _initrd(image: images.IsoImage, path: str) -> images.Entry | None:
     node = image.main.find(path, ignore_case=True)
     if node is None:
         return None
     entry = image.main.entry(*node)
     return None if entry.is_dir or entry.compressed else entry
+
+
+def _ignition_area(image: images.IsoImage) -> str | None:
+    """Return the path of the initrd that CoreOS reserves for Ignition."""
+    found = image.main.find(coreos.IGNITION)
+    if found is None:
+        return None
+    return coreos.ignition_path(image.read_entry(
+        image.main.entry(*found), 0, MAX_BYTES))

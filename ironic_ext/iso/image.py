@@ -24,7 +24,6 @@ import typing
 from ironic_ext.iso import el_torito
 from ironic_ext.iso import errors
 from ironic_ext.iso import fat
-from ironic_ext.iso import inspection
 from ironic_ext.iso import partitions
 from ironic_ext.iso import source as base_source
 from ironic_ext.iso import tree as tree_module
@@ -232,13 +231,6 @@ class IsoImage:
                     start + low - base, high - low, entry.path))
             base += size
         return b''.join(parts)
-
-    def inspect(self) -> inspection.Inspection:
-        """Say what the image boots, and what can be injected.
-
-        :raises: CorruptImageError
-        """
-        return inspection.inspect(self)
 
     def close(self) -> None:
         """Close the image."""

@@ -19,13 +19,14 @@ from the image, nothing is guessed from its name.
 import dataclasses
 import typing
 
+from ironic_ext.iso import boot_entry
 from ironic_ext.iso import coreos
 from ironic_ext.iso import discovery
+from ironic_ext.iso import el_torito
 from ironic_ext.iso import errors
+from ironic_ext.iso import image as images
 from ironic_ext.iso import media_check
-
-if typing.TYPE_CHECKING:
-    from ironic_ext.iso import image as images
+from ironic_ext.iso import partitions
 
 #: Bytes of a boot image in which its maker's name is looked for.
 _SIGNATURE_BYTES = 8 << 20
@@ -53,16 +54,6 @@ class Loader:
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
-    """A boot entry of a configuration."""
-
-    title: str
-    kernel: str
-    arguments: tuple[str, ...]
-    initrds: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
 class Config:
     """A boot configuration.
 
@@ -73,7 +64,7 @@ class Config:
     path: str
     where: str
     kind: str
-    entries: tuple[Entry, ...]
+    entries: tuple[boot_entry.BootEntry, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,28 +79,6 @@ class Tree:
     volume_id: str
     sectors: int
     shift: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Partition:
-    """A partition: start and length in bytes."""
-
-    table: str
-    number: int
-    start: int
-    length: int
-    kind: str
-    esp: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class BootImage:
-    """An El Torito entry; ``sector`` is absolute, of 2048 bytes."""
-
-    platform: str
-    emulation: str
-    sector: int
-    blocks: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,8 +109,8 @@ class Inspection:
     udf: bool
     media_check: str | None
     trees: tuple[Tree, ...]
-    partitions: tuple[Partition, ...]
-    boot_images: tuple[BootImage, ...]
+    partitions: tuple[partitions.Partition, ...]
+    boot_images: tuple[el_torito.BootEntry, ...]
     esps: tuple[Esp, ...]
     loaders: tuple[Loader, ...]
     configs: tuple[Config, ...]
@@ -163,7 +132,7 @@ class Inspection:
         return facts
 
 
-def inspect(image: 'images.IsoImage') -> Inspection:
+def inspect(image: images.IsoImage) -> Inspection:
     """Inspect an open image.
 
     :raises: CorruptImageError
@@ -194,11 +163,8 @@ def inspect(image: 'images.IsoImage') -> Inspection:
             tree.kind, tree.descriptors[0].volume_id,
             tree.descriptors[0].sectors, tree.shift)
             for tree in image.trees),
-        partitions=tuple(Partition(**dataclasses.asdict(partition))
-                         for partition in image.tables.partitions),
-        boot_images=tuple(BootImage(
-            entry.platform, entry.emulation, entry.sector, entry.blocks)
-            for entry in image.boot_entries),
+        partitions=image.tables.partitions,
+        boot_images=image.boot_entries,
         esps=tuple(Esp(esp.start, esp.size, esp.volume.free_bytes,
                        esp.volume.bits) for esp in image.esps),
         loaders=tuple(_loaders(image)), configs=tuple(configs),
@@ -208,12 +174,10 @@ def inspect(image: 'images.IsoImage') -> Inspection:
 
 
 def _config(config: discovery.ConfigFile, where: str) -> Config:
-    return Config(config.path, where, config.kind, tuple(
-        Entry(entry.title, entry.kernel, entry.arguments, entry.initrds)
-        for entry in config.entries))
+    return Config(config.path, where, config.kind, config.entries)
 
 
-def _cannot(image: 'images.IsoImage', configs: list[Config]
+def _cannot(image: images.IsoImage, configs: list[Config]
             ) -> dict[str, str]:
     if image.volumes.udf:
         why = ('a UDF file system names the same files and would still '
@@ -232,7 +196,7 @@ def _cannot(image: 'images.IsoImage', configs: list[Config]
     return cannot
 
 
-def _loaders(image: 'images.IsoImage') -> list[Loader]:
+def _loaders(image: images.IsoImage) -> list[Loader]:
     found = []
     for entry in image.boot_entries:
         if entry.platform == 'bios':

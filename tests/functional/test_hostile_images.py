@@ -52,7 +52,7 @@ def _use(path):
     """Do all that a conductor or the command could do with an image."""
     with iso.IsoImage.open(path) as image:
         with contextlib.suppress(iso.IsoError):
-            image.inspect().as_dict()
+            iso.inspect(image).as_dict()
         with contextlib.suppress(iso.IsoError):
             for entry in image.walk():
                 with contextlib.suppress(iso.IsoError):

@@ -18,11 +18,13 @@ import testtools
 
 from ironic_ext.cli import iso_report
 from ironic_ext import iso
+from ironic_ext.iso import boot_entry
 from ironic_ext.iso import inspection
 
 
 def _inspection(**facts) -> iso.Inspection:
-    entry = inspection.Entry('Live', '/vmlinuz', ('a=1', 'quiet'), ('/i',))
+    entry = boot_entry.BootEntry('Live', '/vmlinuz', ('a=1', 'quiet'),
+                                 ('/i',))
     defaults = {
         'path': 'a.iso', 'size': 5 << 30, 'volume_id': 'LIVE',
         'publisher_id': '', 'application_id': '', 'udf': False,

@@ -67,7 +67,7 @@ class RedfishIsoTestCase(base.DriverTestCase):
     def arguments(self, image):
         """Return the kernel arguments of every entry of the medium."""
         return [' '.join(entry.arguments)
-                for config in image.inspect().configs
+                for config in iso.inspect(image).configs
                 for entry in config.entries]
 
     def assertClean(self):
@@ -518,7 +518,7 @@ class AgentTestCase(RedfishIsoTestCase):
         self.assertIn(b'/etc/ironic-python-agent/ironic.crt',
                       image.read_file('/etc/ironic-python-agent.d/'
                                       'ironic-tls.conf'))
-        initrds = {initrd for config in image.inspect().configs
+        initrds = {initrd for config in iso.inspect(image).configs
                    for entry in config.entries for initrd in entry.initrds}
         self.assertNotEqual(set(), initrds)
         for initrd in initrds:

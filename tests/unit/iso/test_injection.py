@@ -290,6 +290,7 @@ class InjectionTest(testtools.TestCase):
                               files={path: config}, append_args='b=2')
         self.assertIn(b'linux /boot/vmlinuz a b=2\n',
                       image.read_file(path))
+
     def test_arguments_apply_to_a_configuration_that_is_new(self) -> None:
         image = self._written(
             isos.shared('plain_rr_joliet'), append_args='b=2',
@@ -358,7 +359,7 @@ class InspectionTest(testtools.TestCase):
 
     def _inspect(self, name: str) -> iso.Inspection:
         with iso.IsoImage.open(isos.shared(name)) as image:
-            return image.inspect()
+            return iso.inspect(image)
 
     def test_configurations_are_found_where_the_image_has_them(
             self) -> None:
