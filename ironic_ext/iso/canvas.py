@@ -42,7 +42,8 @@ class Canvas:
         self.source = source
         self.cut = cut
         self.added = 0
-        self._patched: dict[int, bytearray] = {}
+        # Sector -> its bytes in the base, and as they are to be.
+        self._patched: dict[int, tuple[bytes, bytearray]] = {}
         self._filled: dict[int, tuple[segs.Segment, ...]] = {}
 
     def read(self, offset: int, length: int, what: str) -> bytes:
@@ -54,9 +55,9 @@ class Canvas:
         first, last = offset // SECTOR, (offset + length - 1) // SECTOR
         if self._patched:
             for sector in range(first, last + 1):
-                patch = self._patched.get(sector)
-                if patch is None:
+                if sector not in self._patched:
                     continue
+                patch = self._patched[sector][1]
                 start = max(offset, sector * SECTOR)
                 end = min(offset + length, sector * SECTOR + len(patch))
                 data[start - offset:end - offset] = patch[
@@ -71,13 +72,13 @@ class Canvas:
         position = 0
         while position < len(data):
             sector, skip = divmod(offset + position, SECTOR)
-            room = self._patched.get(sector)
-            if room is None:
+            if sector not in self._patched:
                 length = min(SECTOR, self.source.size - sector * SECTOR)
-                room = bytearray(self.source.read(
+                old = self.source.read(
                     sector * SECTOR, max(length, skip + 1),
-                    'a structure to change'))
-                self._patched[sector] = room
+                    'a structure to change')
+                self._patched[sector] = old, bytearray(old)
+            room = self._patched[sector][1]
             part = data[position:position + len(room) - skip]
             if not part:
                 raise errors.CorruptImageError(
@@ -129,11 +130,10 @@ class Canvas:
         """Return the base's bytes from start to end, with its patches."""
         out: list[segs.Segment] = []
         for sector in sorted(self._patched):
-            new = self._patched[sector]
+            old, new = self._patched[sector]
             origin = sector * SECTOR
             if not start <= origin < end:
                 continue
-            old = self.source.read(origin, len(new), 'a changed sector')
             for low, high in _differences(old, new):
                 out.append(segs.BaseRange(start, origin + low - start))
                 out.append(segs.Literal(bytes(new[low:high])))

@@ -36,7 +36,8 @@ from ironic_ext.iso import source as base_source
 FINGERPRINT_BYTES = 65536
 
 #: A run of zeros shorter than this costs less as part of a literal.
-_ZEROS = re.compile(rb'\0{64,}')
+_RUN = 64
+_ZEROS = re.compile(rb'\0{%d,}' % _RUN)
 
 _MAGIC = b'ironic-ext overlay 1\n'
 #: Bytes of JSON that an overlay's head may have.
@@ -75,6 +76,8 @@ Segment = BaseRange | Literal | Zeros
 
 def sparse(data: bytes) -> list[Segment]:
     """Split bytes into literals and runs of zeros worth a segment."""
+    if len(data) < _RUN:
+        return [Literal(data)]
     out: list[Segment] = []
     done = 0
     for run in _ZEROS.finditer(data):
