@@ -136,7 +136,7 @@ def assemble(canvas: canvases.Canvas, growth: Growth
         room += last.length
     out.append(segs.Zeros(room))
     out.append(segs.Literal(growth.backup))
-    return segs.joined(
+    return tuple(
         piece for segment in out for piece in (
             segs.sparse(segment.data) if isinstance(segment, segs.Literal)
             else (segment,)))
