@@ -80,6 +80,11 @@ lock_path = {directory}/locks
 
 [redfish]
 use_swift = false
+
+# Where the agent calls back.
+[service_catalog]
+auth_type = none
+endpoint_override = http://127.0.0.1:{port}
 {extra}
 """
 

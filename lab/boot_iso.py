@@ -19,6 +19,7 @@ Joliet. The kernel package is downloaded and unpacked, never installed.
 
 from collections.abc import Iterable
 import dataclasses
+import fcntl
 import gzip
 import pathlib
 import re
@@ -166,15 +167,19 @@ def _kernel_package_name() -> str:
 def unpacked_kernel(cache: pathlib.Path) -> pathlib.Path:
     """Return the directory of an unpacked kernel package; fetch it once."""
     unpacked = cache / 'kernel'
-    if unpacked.is_dir():
-        return unpacked
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as name:
-        directory = pathlib.Path(name)
-        _run('apt-get', 'download', _kernel_package_name(), cwd=directory)
-        package, = directory.glob('*.deb')
-        _run('dpkg-deb', '-x', package, directory / 'kernel')
-        (directory / 'kernel').rename(unpacked)
+    # Tests that run at the same time want it at the same time.
+    with open(cache / 'kernel.lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if unpacked.is_dir():
+            return unpacked
+        with tempfile.TemporaryDirectory(dir=cache) as name:
+            directory = pathlib.Path(name)
+            _run('apt-get', 'download', _kernel_package_name(),
+                 cwd=directory)
+            package, = directory.glob('*.deb')
+            _run('dpkg-deb', '-x', package, directory / 'kernel')
+            (directory / 'kernel').rename(unpacked)
     return unpacked
 
 

@@ -231,5 +231,6 @@ class Node:
             timeout=timeout, interval=0.2)
 
 
-_FINAL_STATES = frozenset(('active', 'available', 'deploy failed', 'enroll',
+_FINAL_STATES = frozenset(('active', 'available', 'clean failed',
+                           'clean wait', 'deploy failed', 'enroll',
                            'error', 'manageable'))

@@ -37,7 +37,8 @@ def main() -> int:
         if status == 'skip':
             counts['skipped'] += 1
             reason = test['details'].get('reason')
-            reasons.append((test['id'], reason.as_text() if reason else '?'))
+            text = reason.as_text() if reason else 'no reason given'
+            reasons.append((test['id'], ' '.join(text.split())))
         elif status in _PASSED:
             counts['passed'] += 1
         else:
