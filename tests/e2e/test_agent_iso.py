@@ -1,0 +1,55 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The agent's own ISO: a pre-built one boots with the agent's config."""
+
+import json
+
+from tests.e2e import base
+
+NETWORK_DATA = {
+    'links': [{'id': 'port0', 'type': 'phy',
+               'ethernet_mac_address': '52:54:00:00:00:01'}],
+    'networks': [{'id': 'net0', 'type': 'ipv4', 'link': 'port0',
+                  'ip_address': '192.0.2.9', 'netmask': '255.255.255.0',
+                  'network_id': 'net0', 'routes': []}],
+    'services': []}
+# Any step that runs in the agent makes Ironic boot it.
+STEPS = [{'interface': 'deploy', 'step': 'erase_devices_metadata'}]
+
+
+class AgentIsoTestCase(base.EndToEndTestCase):
+
+    def test_a_deploy_iso_boots_with_token_arguments_and_network_data(self):
+        self.lab.ironic.cli(
+            'node', 'set', self.node.identity,
+            '--driver-info', f'deploy_iso=file://{self.lab.iso}',
+            '--driver-info', 'kernel_append_params=e2e.agent=yes',
+            '--network-data', json.dumps(NETWORK_DATA))
+        self.node.request('manage')
+        self.node.await_state('manageable')
+        self.node.request('clean', '--clean-steps', json.dumps(STEPS))
+        self.node.await_state('clean wait')
+        report = self.node.await_report()
+        arguments = dict(word.partition('=')[::2]
+                         for word in report.command_line.split())
+        self.assertEqual('vmedia', arguments['boot_method'])
+        self.assertEqual('yes', arguments['e2e.agent'])
+        self.assertEqual(self.lab.ironic.url, arguments['ipa-api-url'])
+        self.assertGreater(len(arguments['ipa-agent-token']), 20)
+        self.assertEqual(NETWORK_DATA, json.loads(
+            report.files['openstack/latest/network_data.json']))
+
+        self.node.request('abort')
+        self.node.await_state('clean failed')
+        self.assert_nothing_left()
+        self.assertFalse(self.node.machine.is_on())
