@@ -57,7 +57,8 @@ class CountTestsTestCase(testtools.TestCase):
                          self.count('success', 'fail', None))
 
     def test_a_skipped_test_is_listed_with_its_reason(self):
-        code, lines = self.count('success', 'skip', reason=b'no loop\n  device')
+        code, lines = self.count('success', 'skip',
+                                 reason=b'no loop\n  device')
         self.assertEqual(0, code)
         self.assertEqual(['skipped: test1: no loop device',
                           '1 passed, 0 failed, 1 skipped'], lines)
