@@ -63,9 +63,9 @@ class Change(fat_read.FatReader):
                 'the FAT volume is cut off: it claims %d bytes and has %d'
                 % (geo.total, size))
         self._real_clusters = geo.clusters
-        self.table = _load_table(self._read(
+        self._original = _load_table(self._read(
             geo.reserved + geo.active_fat * geo.fat, geo.fat), geo)
-        self._original = self.table[:]
+        self.table = self._original[:]
         self.table.extend([0] * spare)
         self.size = max(size, geo.offset(geo.clusters + 2)
                         + spare * geo.cluster)
@@ -384,6 +384,8 @@ def _changed(old: 'array.array[int]', new: 'array.array[int]'
                     yield cluster
 
 
+# An image is customised for many nodes.
+@functools.lru_cache(maxsize=4)
 def _load_table(data: bytes, geo: fat_layout.Geometry
                 ) -> 'array.array[int]':
     """Decode a table: one number per cluster, those of 0 and 1 included."""

@@ -27,6 +27,7 @@ from ironic.drivers.modules.redfish import boot as redfish_boot
 from openstack.baremetal import configdrive as os_configdrive
 import sushy
 
+from ironic_ext.drivers import quirks
 from ironic_ext.drivers import redfish_iso
 from ironic_ext.drivers import redfish_media
 from ironic_ext import iso
@@ -164,8 +165,12 @@ class InstanceTestCase(RedfishIsoTestCase):
         self.call('clean_up_ramdisk')
         self.call('clean_up_instance')
         self.assertEqual('the BMC said no', self.node.last_error)
+
+    def test_another_operation_may_clear_an_old_error(self):
+        self.node.last_error = 'the BMC said no'
         self.be(states.DELETING)
-        self.call('clean_up_ramdisk')
+        with quirks.keeping_last_error(self.node):
+            self.node.last_error = None
         self.assertIsNone(self.node.last_error)
 
     def test_clean_up_leaves_somebody_elses_medium_alone(self):
