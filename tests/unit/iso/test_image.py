@@ -150,7 +150,7 @@ class IsoImageTest(testtools.TestCase):
         path = self.dir / 'bad.iso'
         for name in ('hybrid', 'deep_tree', 'lorax_like'):
             whole = isos.shared(name).read_bytes()
-            for _run in range(60):
+            for _run in range(25):
                 bad = bytearray(whole)
                 # Descriptors, path tables and directories come first.
                 for _hit in range(rng.randrange(1, 60)):
