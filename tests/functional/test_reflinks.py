@@ -1,0 +1,77 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""On file systems with reflinks a written image shares the base's blocks."""
+
+import os
+import pathlib
+import subprocess
+
+import fixtures
+import testtools
+
+from ironic_ext import iso
+from tests import isos
+
+PAYLOAD = 64 << 20
+#: Bytes: blocks at the edges of ranges, metadata of the file system.
+OVERHEAD = 8 << 20
+
+
+class ReflinkTest(testtools.TestCase):
+
+    def _mounted(self, *mkfs: str) -> pathlib.Path:
+        """Return an empty file system of its own, on a loop device."""
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        disk, mount = folder / 'disk', folder / 'mnt'
+        mount.mkdir()
+        with open(disk, 'wb') as stream:
+            stream.truncate(512 << 20)
+        try:
+            subprocess.run([*mkfs, str(disk)], check=True,
+                           capture_output=True)
+            subprocess.run(['mount', '-o', 'loop', str(disk), str(mount)],
+                           check=True, capture_output=True)
+        except FileNotFoundError as exc:
+            self.skipTest(f'{exc.filename} is missing')
+        except subprocess.CalledProcessError as exc:
+            self.skipTest(f'cannot {exc.cmd[0]} here: '
+                          f'{exc.stderr.decode().strip()}')
+        self.addCleanup(subprocess.run, ['umount', str(mount)], check=True)
+        return mount
+
+    def _used(self, mount: pathlib.Path) -> int:
+        os.sync()
+        facts = os.statvfs(mount)
+        return (facts.f_blocks - facts.f_bfree) * facts.f_frsize
+
+    def _test_shares(self, mount: pathlib.Path) -> None:
+        base = isos.KINDS['lorax_like'].build(mount, payload=PAYLOAD)
+        before = self._used(mount)
+        self.assertGreater(before, PAYLOAD)
+        with iso.IsoImage.open(base) as image, iso.inject(
+                image, iso.Injection(
+                    append_args='a=1',
+                    files={'/openstack/x': b'y' * 5000})) as customised:
+            for number in range(3):
+                out = mount / f'{number}.iso'
+                customised.write(out)
+                self.assertEqual(customised.read(0, customised.size),
+                                 out.read_bytes())
+        self.assertLess(self._used(mount) - before, OVERHEAD)
+
+    def test_on_xfs_three_images_cost_hardly_more_than_none(self) -> None:
+        self._test_shares(self._mounted('mkfs.xfs', '-q', '-m',
+                                        'reflink=1'))
+
+    def test_on_btrfs_three_images_cost_hardly_more_than_none(self) -> None:
+        self._test_shares(self._mounted('mkfs.btrfs', '-q'))
