@@ -193,7 +193,8 @@ def _from_iso(data: bytes) -> dict[str, bytes]:
         file.flush()
         try:
             with iso.IsoImage.open(file.name) as image:
-                return _walked(image, lambda entry: bool(entry.link_target))
+                return _walked(image, len(data),
+                               lambda entry: bool(entry.link_target))
         except iso.IsoError as exc:
             raise iso.IsoError(
                 str(exc).replace(file.name, 'its image')) from exc
@@ -203,12 +204,14 @@ def _from_vfat(data: bytes) -> dict[str, bytes]:
     def read(offset: int, length: int) -> bytes:
         return data[offset:offset + length]
 
-    return _walked(fat.FatVolume(read, len(data)), lambda entry: False)
+    return _walked(fat.FatVolume(read, len(data)), len(data),
+                   lambda entry: False)
 
 
-def _walked(volume: typing.Any,
+def _walked(volume: typing.Any, size: int,
             is_link: collections.abc.Callable[[typing.Any], bool]
             ) -> dict[str, bytes]:
+    """Read every file of a volume of ``size`` bytes."""
     found: dict[str, bytes] = {}
     folders = [('', 0)]
     while folders:
@@ -218,6 +221,11 @@ def _walked(volume: typing.Any,
             if is_link(entry):
                 raise _refused(f'has a symbolic link, {path}')
             if not entry.is_dir:
+                # Names that share their content could multiply it.
+                size -= entry.size
+                if size < 0:
+                    raise _refused('claims more bytes of files than its '
+                                   'image has')
                 found[path] = volume.read_file(path)
             elif depth < _MAX_DEPTH:
                 folders.append((path, depth + 1))

@@ -143,6 +143,21 @@ class ImageTestCase(ConfigDriveTestCase):
         bomb = base64.b64encode(gzip.compress(bytes(1 << 20)) * 8).decode()
         self.assertIn('larger than the limit', self.refusal(bomb))
 
+    def test_names_that_share_their_content_cannot_multiply_it(self):
+        if not shutil.which('genisoimage'):
+            self.skipTest('genisoimage is missing')
+        self.put('openstack/0', bytes(300_000))
+        for number in range(1, 20):
+            os.link(self.folder / 'openstack/0',
+                    self.folder / f'openstack/{number}')
+        image = self.folder.parent / 'links.iso'
+        subprocess.run(['genisoimage', '-quiet', '-R', '-cache-inodes',
+                        '-o', image, self.folder], check=True,
+                       capture_output=True)
+        self.assertLess(image.stat().st_size, 2_000_000)
+        self.assertIn('more bytes of files', self.refusal(
+            packed(image.read_bytes()), limit=1 << 30))
+
     def test_a_damaged_image_is_refused(self):
         image = iso_image(self.folder)
         for damaged in (image[:20 * 2048], vfat_image(self.folder)[:2048]):
