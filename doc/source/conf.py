@@ -12,7 +12,7 @@
 
 """Settings of the Sphinx documentation."""
 
-extensions = ['openstackdocstheme']
+extensions = ['openstackdocstheme', 'oslo_config.sphinxext']
 
 project = 'ironic-ext'
 copyright = 'ironic-ext developers'
