@@ -66,6 +66,9 @@ class ConfigFile:
     """A configuration and what it says.
 
     :ivar kind: ``grub``, ``isolinux`` or ``systemd-boot``.
+    :ivar home: the directory of the configuration that the boot loader
+        began with; ISOLINUX takes relative paths from there in every file
+        that it includes, and GRUB has it as its prefix.
     :ivar inherited: the arguments that the including file gives to labels
         without arguments of their own (ISOLINUX).
     """
@@ -74,12 +77,8 @@ class ConfigFile:
     kind: str
     data: bytes
     entries: tuple[boot_entry.BootEntry, ...]
+    home: str
     inherited: str | None = None
-
-    @property
-    def directory(self) -> str:
-        """The directory that holds it."""
-        return posixpath.dirname(self.path)
 
     def edited(self, append: tuple[str, ...],
                delete: tuple[str, ...]) -> bytes:
@@ -92,9 +91,33 @@ class ConfigFile:
 
     def initrds(self) -> list[list[str]]:
         """Return the absolute paths of each entry's initrds."""
-        resolved = [[resolve(path, self.directory, self.kind)
-                     for path in entry.initrds] for entry in self.entries]
+        resolved = [[self.resolve(path) for path in entry.initrds]
+                    for entry in self.entries]
         return [[path for path in paths if path] for paths in resolved]
+
+    def resolve(self, path: str) -> str | None:
+        """Return the absolute path that it means by one, or None.
+
+        :param path: as written: GRUB's may begin with a device or variables.
+        """
+        if self.kind == 'grub':
+            path = path.partition(')')[2] if path.startswith('(') else path
+            for names, directory in (
+                    (('$prefix', '${prefix}'), self.home),
+                    (('$config_directory', '${config_directory}'),
+                     posixpath.dirname(self.path)),
+                    (('$root', '${root}', '$isoroot', '${isoroot}'), '')):
+                for name in names:
+                    if path.startswith(name + '/'):
+                        path = directory.rstrip('/') + path[len(name):]
+            if '$' in path or not path.startswith('/'):
+                return None
+        elif self.kind == 'systemd-boot':
+            path = '/' + path.replace('\\', '/').lstrip('/')
+        elif not path.startswith('/'):
+            path = f'{self.home}/{path}'
+        path = '/' + posixpath.normpath(path).lstrip('/')
+        return path if path != '/' else None
 
 
 # The same configuration often lies in the tree and in the ESP, and an image
@@ -124,12 +147,12 @@ def find(files: Files) -> list[ConfigFile]:
 
     :raises: CorruptImageError
     """
-    todo: list[tuple[str, str, str | None]] = [
-        (kind, path, None) for kind, path in _well_known(files)]
+    todo: list[tuple[str, str, str | None, str | None]] = [
+        (kind, path, None, None) for kind, path in _well_known(files)]
     found: dict[str, ConfigFile] = {}
     seen = set()
     while todo and len(found) < _MAX_CONFIGS:
-        kind, path, inherited = todo.pop(0)
+        kind, path, home, inherited = todo.pop(0)
         if path.casefold() in seen:
             continue
         seen.add(path.casefold())
@@ -138,15 +161,16 @@ def find(files: Files) -> list[ConfigFile]:
             continue
         where, data = read
         parsed = _parse(kind, data, inherited)
-        found[where] = ConfigFile(where, kind, data, parsed.entries,
-                                  inherited)
+        config = ConfigFile(where, kind, data, parsed.entries,
+                            home or posixpath.dirname(where), inherited)
+        found[where] = config
         handed_on = (parsed.global_append
                      if isinstance(parsed, isolinux.IsolinuxConfig)
                      else None)
         for include in parsed.includes:
-            target = resolve(include, posixpath.dirname(where), kind)
+            target = config.resolve(include)
             if target:
-                todo.append((kind, target, handed_on))
+                todo.append((kind, target, config.home, handed_on))
     return list(found.values())
 
 
@@ -162,33 +186,6 @@ def _well_known(files: Files) -> collections.abc.Iterator[tuple[str, str]]:
     for name in files.names(_ENTRIES):
         if name.casefold().endswith('.conf'):
             yield 'systemd-boot', f'{_ENTRIES}/{name}'
-
-
-def resolve(path: str, directory: str, kind: str) -> str | None:
-    """Return the absolute path that a configuration means, or None.
-
-    :param path: as written: GRUB's may begin with a device or variables.
-    :param directory: of the configuration.
-    """
-    if kind == 'grub':
-        if path.startswith('('):
-            path = path.partition(')')[2]
-        for name in ('$prefix', '${prefix}', '$config_directory',
-                     '${config_directory}'):
-            if path.startswith(name + '/'):
-                path = directory + path[len(name):]
-        for name in ('$root', '${root}', '$isoroot', '${isoroot}'):
-            if path.startswith(name + '/'):
-                path = path[len(name):]
-        if '$' in path or not path.startswith('/'):
-            return None
-    elif kind == 'systemd-boot':
-        path = path.replace('\\', '/')
-        path = '/' + path.lstrip('/')
-    elif not path.startswith('/'):
-        path = f'{directory}/{path}'
-    path = posixpath.normpath(path)
-    return path if path.startswith('/') and path != '/' else None
 
 
 class _TreeFiles:

@@ -171,6 +171,15 @@ class FindTest(testtools.TestCase):
         self.assertEqual(part.data, part.edited(('new',), ()))
         self.assertIn(b'append quiet new', main.edited(('new',), ()))
 
+    def test_isolinux_takes_every_path_from_where_it_began(self) -> None:
+        found = discovery.find(_Files({
+            '/isolinux.cfg': b'include di/boot/menu.cfg\n',
+            '/di/boot/menu.cfg': b'include di/boot/txt.cfg\n',
+            '/di/boot/txt.cfg':
+                b'label a\n kernel di/linux\n append initrd=di/gz\n'}))
+        self.assertEqual('/di/boot/txt.cfg', found[-1].path)
+        self.assertEqual([['/di/gz']], found[-1].initrds())
+
     def test_files_that_include_one_another_are_read_once(self) -> None:
         found = discovery.find(_Files({
             '/boot/grub/grub.cfg': b'configfile /boot/grub/a.cfg\n',
@@ -189,16 +198,18 @@ class FindTest(testtools.TestCase):
 class ResolveTest(testtools.TestCase):
 
     def test_paths_mean_what_their_boot_loader_makes_of_them(self) -> None:
-        for path, directory, kind, expected in (
-                ('/boot/x.cfg', '/boot/grub', 'grub', '/boot/x.cfg'),
-                ('($root)/images/v', '/EFI', 'grub', '/images/v'),
-                ('(hd0,gpt1)/v', '/EFI', 'grub', '/v'),
-                ('$prefix/x.cfg', '/boot/grub', 'grub',
-                 '/boot/grub/x.cfg'),
-                ('${prefix}/../y', '/boot/grub', 'grub', '/boot/y'),
-                ('$else/x.cfg', '/boot/grub', 'grub', None),
-                ('txt.cfg', '/isolinux', 'isolinux', '/isolinux/txt.cfg'),
-                ('/a/../b', '/isolinux', 'isolinux', '/b'),
-                ('\\linux', '/loader/entries', 'systemd-boot', '/linux')):
-            self.assertEqual(expected, discovery.resolve(path, directory,
-                                                         kind), path)
+        for path, kind, expected in (
+                ('/boot/x.cfg', 'grub', '/boot/x.cfg'),
+                ('($root)/images/v', 'grub', '/images/v'),
+                ('(hd0,gpt1)/v', 'grub', '/v'),
+                ('$prefix/x.cfg', 'grub', '/home/x.cfg'),
+                ('${prefix}/../y', 'grub', '/y'),
+                ('$config_directory/x', 'grub', '/home/below/x'),
+                ('$else/x.cfg', 'grub', None),
+                ('relative', 'grub', None),
+                ('txt.cfg', 'isolinux', '/home/txt.cfg'),
+                ('/a/../b', 'isolinux', '/b'),
+                ('\\linux', 'systemd-boot', '/linux')):
+            config = discovery.ConfigFile(
+                '/home/below/x.cfg', kind, b'', (), '/home')
+            self.assertEqual(expected, config.resolve(path), path)
