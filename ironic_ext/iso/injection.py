@@ -245,14 +245,13 @@ class _Plan:
 
     def _edited(self, config: discovery.ConfigFile,
                 append: tuple[str, ...], delete: tuple[str, ...]) -> bytes:
-        longest = max(len(' '.join(kernel_args.edit(
-            entry.arguments, append, delete)).encode(
-                'utf-8', 'surrogateescape')) for entry in config.entries)
+        longest = max(len(' '.join((*entry.arguments, *append)).encode(
+            'utf-8', 'surrogateescape')) for entry in config.entries)
         if longest > kernel_args.X86_MAX_LENGTH:
             self.warnings.append(
-                f'the kernel command line in {config.path} gets {longest} '
-                f'bytes; x86 and arm64 kernels drop what comes after '
-                f'{kernel_args.X86_MAX_LENGTH}')
+                f'the kernel command line in {config.path} gets up to '
+                f'{longest} bytes; x86 and arm64 kernels drop what comes '
+                f'after {kernel_args.X86_MAX_LENGTH}')
         return config.edited(append, delete)
 
     def _drops_media_check(self) -> bool:
