@@ -18,6 +18,7 @@ tail (appended partitions) that then moves back as it is.
 """
 
 import collections.abc
+import dataclasses
 import re
 
 from ironic_ext.iso import errors
@@ -31,6 +32,19 @@ _GAP = 32
 _CHANGED = re.compile(rb'[^\0](?:\0{0,%d}[^\0])*' % _GAP)
 
 
+@dataclasses.dataclass(slots=True)
+class _Patched:
+    """A changed sector: what it is in the base and what it is to be.
+
+    Only bytes from ``low`` to ``high`` can differ.
+    """
+
+    old: bytes
+    new: bytearray
+    low: int
+    high: int = 0
+
+
 class Canvas:
     """Collects patches and added sectors.
 
@@ -42,8 +56,7 @@ class Canvas:
         self.source = source
         self.cut = cut
         self.added = 0
-        # Sector -> its bytes in the base, and as they are to be.
-        self._patched: dict[int, tuple[bytes, bytearray]] = {}
+        self._patched: dict[int, _Patched] = {}
         self._filled: dict[int, tuple[segs.Segment, ...]] = {}
 
     def read(self, offset: int, length: int, what: str) -> bytes:
@@ -57,7 +70,7 @@ class Canvas:
             for sector in range(first, last + 1):
                 if sector not in self._patched:
                     continue
-                patch = self._patched[sector][1]
+                patch = self._patched[sector].new
                 start = max(offset, sector * SECTOR)
                 end = min(offset + length, sector * SECTOR + len(patch))
                 data[start - offset:end - offset] = patch[
@@ -72,19 +85,22 @@ class Canvas:
         position = 0
         while position < len(data):
             sector, skip = divmod(offset + position, SECTOR)
-            if sector not in self._patched:
+            room = self._patched.get(sector)
+            if room is None:
                 length = min(SECTOR, self.source.size - sector * SECTOR)
                 old = self.source.read(
                     sector * SECTOR, max(length, skip + 1),
                     'a structure to change')
-                self._patched[sector] = old, bytearray(old)
-            room = self._patched[sector][1]
-            part = data[position:position + len(room) - skip]
+                room = _Patched(old, bytearray(old), len(old))
+                self._patched[sector] = room
+            part = data[position:position + len(room.new) - skip]
             if not part:
                 raise errors.CorruptImageError(
                     f'{self.source.path}: a structure to change leaves the '
                     f'image at byte {offset + position}')
-            room[skip:skip + len(part)] = part
+            room.new[skip:skip + len(part)] = part
+            room.low = min(room.low, skip)
+            room.high = max(room.high, skip + len(part))
             position += len(part)
 
     def reserve(self, sectors: int) -> int:
@@ -130,13 +146,15 @@ class Canvas:
         """Return the base's bytes from start to end, with its patches."""
         out: list[segs.Segment] = []
         for sector in sorted(self._patched):
-            old, new = self._patched[sector]
-            origin = sector * SECTOR
-            if not start <= origin < end:
+            if not start <= sector * SECTOR < end:
                 continue
-            for low, high in _differences(old, new):
+            room = self._patched[sector]
+            origin = sector * SECTOR + room.low
+            for low, high in _differences(room.old[room.low:room.high],
+                                          room.new[room.low:room.high]):
                 out.append(segs.BaseRange(start, origin + low - start))
-                out.append(segs.Literal(bytes(new[low:high])))
+                out.append(segs.Literal(bytes(
+                    room.new[room.low + low:room.low + high])))
                 start = origin + high
         out.append(segs.BaseRange(start, end - start))
         return out
@@ -144,7 +162,7 @@ class Canvas:
 
 def _differences(old: bytes, new: bytes | bytearray
                  ) -> list[tuple[int, int]]:
-    """Return the (start, end) ranges in which two sectors differ."""
+    """Return the (start, end) ranges in which two strings differ."""
     changed = (int.from_bytes(old, 'big') ^ int.from_bytes(new, 'big')
                ).to_bytes(len(old), 'big').rstrip(b'\0')
     # Few bytes of a sector change: do not let the expression scan the rest.
