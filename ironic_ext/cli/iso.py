@@ -344,10 +344,26 @@ def _say(text: str) -> None:
     print(f'{PROG}: {iso_report.printable(text)}', file=sys.stderr)
 
 
+def _parsed(parser: argparse.ArgumentParser,
+            argv: collections.abc.Sequence[str] | None
+            ) -> argparse.Namespace:
+    """Parse a command line.
+
+    In "ls ISO -l PATH", argparse up to Python 3.11 has given PATH its
+    default before it comes to -l (https://bugs.python.org/issue15112).
+    """
+    args, rest = parser.parse_known_args(argv)
+    if len(rest) == 1 and not rest[0].startswith('-') and (
+            args.run is _ls and args.path == '/'):
+        args.path = rest.pop()
+    if rest:
+        parser.error('unrecognized arguments: ' + ' '.join(rest))
+    return args
+
+
 def main(argv: collections.abc.Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = build_parser()
-    args = parser.parse_args(argv)
+    args = _parsed(build_parser(), argv)
     try:
         args.run(args)
         sys.stdout.flush()

@@ -95,6 +95,10 @@ class ReadingTestCase(IronicIsoTestCase):
         done = self.run_command('ls', self.base, '/docs/guide.txt')
         self.assertEqual(b'guide.txt\n', done.stdout)
 
+    def test_options_may_stand_between_the_image_and_the_path(self):
+        done = self.run_command('ls', self.base, '-l', '/docs/guide.txt')
+        self.assertRegex(done.stdout.decode(), r'^- +\d+ guide\.txt\n$')
+
     def test_cat_prints_the_exact_bytes_of_a_file(self):
         path = '/images/pxeboot/vmlinuz'
         done = self.run_command('cat', self.base, path)
