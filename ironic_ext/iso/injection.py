@@ -40,6 +40,10 @@ MAX_BYTES = 1 << 30
 MEDIA_CHECKS = ('drop', 'keep', 'reimplant')
 _CHECK_ARGUMENT = 'rd.live.check'
 _CHECKSUMS = '/md5sum.txt'
+#: Where images have their ESP as a file, so that checksums may list it.
+_ESP_FILES = ('/boot/grub/efi.img', '/boot/grub2/efi.img', '/EFI/efi.img',
+              '/EFI/BOOT/efiboot.img', '/images/efiboot.img',
+              '/isolinux/efiboot.img', '/efi.img')
 #: Byte offset of the PVD's application use field's text (isomd5sum's
 #: libimplantisomd5.h: APPDATA_OFFSET 883 in the descriptor).
 _APPLICATION_USE = 883
@@ -220,7 +224,8 @@ class _Plan:
         edited = 0
         if areas is not None:
             edited += self._fill_areas(areas, append, delete)
-        covered = {area.path for area in areas.areas} if areas else set()
+        covered = ({self._place(area.path) for area in areas.areas}
+                   if areas else set())
         for config in discovery.tree_configs(self.image, self._literals()):
             if config.path in covered or not config.entries:
                 continue
@@ -320,20 +325,35 @@ class _Plan:
 
     def _plan_checksums(self) -> None:
         found = self.image.main.find(_CHECKSUMS)
-        if found is None or not self.changes:
+        if found is None:
             return
         changed = {
             path: change.data for path, change in self.changes.items()
             if path != _CHECKSUMS}
+        changed |= dict.fromkeys(self._edited_esp_files())
+        if not changed:
+            return
         entry = self.image.main.entry(*found)
         if (entry.is_dir or entry.size > 64 * discovery.MAX_BYTES
                 or _CHECKSUMS in self.changes):
             return
         data = self.image.read_entry(entry)
-        # A sum over a grown initrd would mean reading all of it.
+        # A sum over a grown initrd or an ESP would mean reading all of it.
         edited = media_check.edit_md5sum_txt(data, changed)
         if edited != data:
             self._change(_CHECKSUMS, edited)
+
+    def _edited_esp_files(self) -> list[str]:
+        """Return the files that are ESPs with other configurations."""
+        starts = {self.image.esps[number].start for number in self.esp_files}
+        found = []
+        for path in _ESP_FILES if starts else ():
+            node = self.image.main.find(path, ignore_case=True)
+            if node is not None:
+                entry = self.image.main.entry(*node)
+                if entry.sections[0][0] in starts:
+                    found.append(entry.path)
+        return found
 
     # Putting it together
 

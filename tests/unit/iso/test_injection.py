@@ -254,6 +254,18 @@ class InjectionTest(testtools.TestCase):
                 image.read_file(path), usedforsecurity=False).hexdigest())
             self.assertNotIn('initrd', path)
 
+    def test_an_edited_esp_has_no_stale_checksum(self) -> None:
+        base = isos.shared('esp_fat12')
+        path = '/images/efiboot.img'
+        lines = ''.join(
+            f'{"0" * 32}  .{name}\n' for name in (path, '/README.TXT'))
+        listed = self.dir / 'listed.iso'
+        self._inject(base, files={'/md5sum.txt': lines.encode()}
+                     ).write(listed)
+        image = self._written(listed, append_args='a=1')
+        self.assertEqual(f'{"0" * 32}  ./README.TXT\n',
+                         image.read_file('/md5sum.txt').decode())
+
     def test_the_media_check_is_dropped_from_the_command_line(self) -> None:
         made = self._inject(isos.shared('implanted'), append_args='x')
         self.assertThat(made.warnings, matchers.HasLength(1))
