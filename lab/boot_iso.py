@@ -183,8 +183,8 @@ def unpacked_kernel(cache: pathlib.Path) -> pathlib.Path:
     return unpacked
 
 
-def module_paths(kernel: pathlib.Path,
-                 wanted: Iterable[str]) -> list[pathlib.Path]:
+def _module_paths(kernel: pathlib.Path,
+                  wanted: Iterable[str]) -> list[pathlib.Path]:
     """Return the modules and what they depend on, in loading order."""
     known = {path.stem.replace('-', '_'): path
              for path in (kernel / 'lib/modules').rglob('*.ko')}
@@ -205,25 +205,33 @@ def module_paths(kernel: pathlib.Path,
     return ordered
 
 
-def _make_initrd(kernel: pathlib.Path, work: pathlib.Path) -> bytes:
-    root = work / 'initrd'
-    for name in ('bin', 'dev', 'mnt', 'modules', 'proc', 'sys'):
-        (root / name).mkdir(parents=True)
-    shutil.copy('/bin/busybox', root / 'bin/busybox')
-    modules = module_paths(kernel, _MODULES)
-    for module in modules:
-        shutil.copy(module, root / 'modules' / module.name)
-    (root / 'modules.order').write_text(
-        '\n'.join(module.name for module in modules) + '\n')
-    init = root / 'init'
-    init.write_text(_INIT)
-    init.chmod(0o755)
-    names = sorted(str(path.relative_to(root)) for path in root.rglob('*'))
-    result = subprocess.run(
-        ['cpio', '--create', '--format=newc', '--quiet', '--owner=0:0'],
-        input='\n'.join(['.', *names]).encode(), cwd=root,
-        stdout=subprocess.PIPE, check=True)
-    return gzip.compress(result.stdout, 1)
+def make_initrd(kernel: pathlib.Path, init: str,
+                wanted: Iterable[str]) -> bytes:
+    """Return a busybox initrd that runs init.
+
+    :param kernel: directory of an unpacked kernel package.
+    :param wanted: kernel modules; /modules.order lists them and what they
+        need, in loading order.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        root = pathlib.Path(name)
+        for directory in ('bin', 'dev', 'mnt', 'modules', 'proc', 'sys'):
+            (root / directory).mkdir()
+        shutil.copy('/bin/busybox', root / 'bin/busybox')
+        modules = _module_paths(kernel, wanted)
+        for module in modules:
+            shutil.copy(module, root / 'modules' / module.name)
+        (root / 'modules.order').write_text(
+            ''.join(f'{module.name}\n' for module in modules))
+        (root / 'init').write_text(init)
+        (root / 'init').chmod(0o755)
+        names = sorted(str(path.relative_to(root))
+                       for path in root.rglob('*'))
+        archive = subprocess.run(
+            ['cpio', '--create', '--format=newc', '--quiet', '--owner=0:0'],
+            input='\n'.join(['.', *names]).encode(), cwd=root,
+            stdout=subprocess.PIPE, check=True).stdout
+    return gzip.compress(archive, 1)
 
 
 def _make_esp(path: pathlib.Path, work: pathlib.Path) -> None:
@@ -253,7 +261,8 @@ def build(path: pathlib.Path, cache: pathlib.Path) -> None:
             (tree / directory).mkdir(parents=True)
         vmlinuz, = (kernel / 'boot').glob('vmlinuz-*')
         shutil.copy(vmlinuz, tree / 'boot/vmlinuz')
-        (tree / 'boot/initrd.img').write_bytes(_make_initrd(kernel, work))
+        (tree / 'boot/initrd.img').write_bytes(
+            make_initrd(kernel, _INIT, _MODULES))
         (tree / 'isolinux/isolinux.cfg').write_text(_ISOLINUX)
         shutil.copy('/usr/lib/ISOLINUX/isolinux.bin', tree / 'isolinux')
         shutil.copy('/usr/lib/syslinux/modules/bios/ldlinux.c32',

@@ -18,7 +18,6 @@ to the serial port, then switches the machine off.
 """
 
 import dataclasses
-import gzip
 import hashlib
 import pathlib
 import re
@@ -84,26 +83,8 @@ def make(directory: pathlib.Path, cache: pathlib.Path
          ) -> tuple[pathlib.Path, pathlib.Path]:
     """Return the paths of a kernel and of the reporting initrd."""
     kernel = boot_iso.unpacked_kernel(cache)
-    with tempfile.TemporaryDirectory() as name:
-        root = pathlib.Path(name)
-        for folder in ('bin', 'dev', 'mnt', 'modules', 'proc'):
-            (root / folder).mkdir()
-        shutil.copy('/bin/busybox', root / 'bin/busybox')
-        modules = boot_iso.module_paths(kernel, _MODULES)
-        for module in modules:
-            shutil.copy(module, root / 'modules')
-        (root / 'modules.order').write_text(
-            ''.join(f'{module.name}\n' for module in modules))
-        (root / 'init').write_text(_INIT)
-        (root / 'init').chmod(0o755)
-        names = sorted(str(path.relative_to(root))
-                       for path in root.rglob('*'))
-        archive = subprocess.run(
-            ['cpio', '-o', '-H', 'newc', '--quiet', '--owner=0:0'],
-            input='\n'.join(names).encode(), cwd=root, check=True,
-            stdout=subprocess.PIPE).stdout
     initrd = directory / 'initrd.img'
-    initrd.write_bytes(gzip.compress(archive, 1))
+    initrd.write_bytes(boot_iso.make_initrd(kernel, _INIT, _MODULES))
     vmlinuz, = (kernel / 'boot').glob('vmlinuz-*')
     return vmlinuz, initrd
 

@@ -13,6 +13,7 @@
 """A node of a type of this suite, with everything below it made up."""
 
 import pathlib
+import shutil
 import tempfile
 import unittest.mock
 
@@ -27,6 +28,8 @@ from ironic.tests.unit.objects import utils as obj_utils
 
 from ironic_ext.drivers import hardware  # noqa: F401
 from ironic_ext.drivers import redfish_iso
+from ironic_ext import iso
+from tests import isos
 from tests.unit.drivers import fake_bmc
 
 HTTP_URL = 'http://192.0.2.1:8080'
@@ -117,3 +120,41 @@ class DriverTestCase(db_base.DbTestCase):
 
     def records(self):
         return self.node.driver_internal_info.get('ext_media', [])
+
+
+class RedfishIsoTestCase(DriverTestCase):
+
+    kind = 'hybrid'
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # Here, since the base class keeps tests from running commands.
+        cls.isos = {name: isos.shared(name)
+                    for name in (cls.kind, 'plain_rr_joliet')}
+
+    def setUp(self):
+        super().setUp()
+        self.base = self.images / 'live.iso'
+        shutil.copyfile(self.isos[self.kind], self.base)
+        self.href = f'file://{self.base}'
+
+    def medium(self):
+        """Open what the machine has in its drive."""
+        (url,) = self.bmc.inserted
+        (path,) = self.published()
+        self.assertEqual(f'{HTTP_URL}/ext-media/{path.name}', url)
+        image = iso.IsoImage.open(path)
+        self.addCleanup(image.__exit__, None, None, None)
+        return image
+
+    def arguments(self, image):
+        """Return the kernel arguments of every entry of the medium."""
+        return [' '.join(entry.arguments)
+                for config in iso.inspect(image).configs
+                for entry in config.entries]
+
+    def assertClean(self):
+        self.assertEqual([], self.bmc.inserted)
+        self.assertEqual([], self.published())
+        self.assertEqual([], self.records())
