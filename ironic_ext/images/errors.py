@@ -21,5 +21,25 @@ class HrefError(ImageError, ValueError):
     """The reference is malformed, or points to where it must not."""
 
 
+class ImageNotFoundError(ImageError):
+    """The source has no such image."""
+
+
+class ImageAccessError(ImageError):
+    """The source wants credentials, or other ones."""
+
+
+class ImageChangedError(ImageError):
+    """The source has another version of the image by now."""
+
+
+class ImageTooLargeError(ImageError):
+    """The image is larger than the limit."""
+
+
+class NoSpaceError(ImageError):
+    """There is no room for the image on the conductor's disk."""
+
+
 class ChecksumError(ImageError):
     """The content, or the checksum asked for, is wrong."""

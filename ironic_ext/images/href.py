@@ -1,0 +1,40 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""References to images: their scheme, and what of them may be shown."""
+
+from urllib import parse as urlparse
+
+from ironic_ext.images import errors
+
+
+def redacted(href: str) -> str:
+    """Return an href that is fit for logs: no user, password or query."""
+    try:
+        parts = urlparse.urlsplit(href)
+        if not parts.scheme or not parts.netloc:
+            return href.partition('?')[0]
+        host = parts.netloc.rpartition('@')[2]
+        return urlparse.urlunsplit((parts.scheme, host, parts.path, '', ''))
+    except ValueError:
+        return '(malformed URL)'
+
+
+def scheme(href: str) -> str:
+    """Return the scheme in lower case, '' when there is none.
+
+    :raises: HrefError
+    """
+    try:
+        return urlparse.urlsplit(href).scheme.lower()
+    except ValueError as exc:
+        raise errors.HrefError(f'the URL is malformed: {exc}') from exc

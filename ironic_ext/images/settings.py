@@ -1,0 +1,91 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What image services are told: credentials, TLS, time-outs, paths.
+
+A service is made for one user of it (a conductor's task, a node), so that
+one node's credentials never serve another.
+"""
+
+import collections.abc
+import dataclasses
+import typing
+
+import requests
+
+_MIB = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Access:
+    """How to get at images on a web server.
+
+    Credentials go to the server that the href names and to no other one,
+    whatever it redirects to.
+
+    :param username: for HTTP basic authentication, with ``password``.
+    :param token: a bearer token, instead of a user.
+    :param verify: False, True, or the path of a CA bundle.
+    :param ca: further CA certificates, PEM.
+    :param client_cert: path of a PEM file: certificate, perhaps the key.
+    :param client_key: path of the private key.
+    :param proxies: scheme -> URL as in requests; None means those of the
+        environment.
+    """
+
+    username: str | None = None
+    password: str | None = dataclasses.field(default=None, repr=False)
+    token: str | None = dataclasses.field(default=None, repr=False)
+    verify: bool | str = True
+    ca: str | None = dataclasses.field(default=None, repr=False)
+    client_cert: str | None = None
+    client_key: str | None = None
+    proxies: collections.abc.Mapping[str, str] | None = dataclasses.field(
+        default=None, repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Everything that a service of any scheme may want to know.
+
+    :param access: credentials and TLS for the href that is asked for.
+    :param default_access: called with an href for the operator's own
+        credentials where ``access`` has none; returns (user, password) or
+        None.
+    :param session: makes a requests session (TLS versions and ciphers).
+    :param connect_timeout: seconds for a connection to be accepted.
+    :param stall_timeout: seconds without a byte until a try is given up.
+    :param retries: tries after the first that brought nothing new.
+    :param retry_interval: seconds before the first of them; doubles.
+    :param retry_ceiling: seconds, the longest of such waits.
+    :param connections: parallel ranges of one download.
+    :param parallel_above: bytes from which on ranges are parallel.
+    :param allowed_paths: directories that file:// may lead to.
+    :param denied_paths: directories that it must not, whatever is allowed.
+    :param glance: returns the image proxy of an openstacksdk connection;
+        None where there is no Glance.
+    """
+
+    access: Access = Access()
+    default_access: collections.abc.Callable[
+        [str], tuple[str, str] | None] = lambda href: None
+    session: collections.abc.Callable[[], requests.Session] = requests.Session
+    connect_timeout: float = 30
+    stall_timeout: float = 60
+    retries: int = 5
+    retry_interval: float = 1
+    retry_ceiling: float = 30
+    connections: int = 4
+    parallel_above: int = 64 * _MIB
+    allowed_paths: tuple[str, ...] = ()
+    denied_paths: tuple[str, ...] = ()
+    glance: collections.abc.Callable[[], typing.Any] | None = None
