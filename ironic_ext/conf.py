@@ -90,6 +90,81 @@ BOOT_OPTS = [
 ]
 
 
+MEDIA_GROUP = cfg.OptGroup(
+    'ext_media', title='The media server and how images are delivered')
+
+MEDIA_OPTS = [
+    cfg.StrOpt('delivery',
+               default='auto',
+               choices=[('stream', 'ironic-media-server serves the image '
+                                   'from its base; there is no copy'),
+                        ('file', 'the image is written below '
+                                 '[deploy]http_root'),
+                        ('auto', 'stream, where server_url is set and the '
+                                 'media server answers, else file')],
+               help='How a customised image reaches the BMC.'),
+    cfg.StrOpt('server_url',
+               help='URL of the media server as the BMCs reach it, such as '
+                    'https://media.example.com:8092. With several replicas '
+                    'that of their load balancer. A node can have another '
+                    'one: driver_info/external_media_url.'),
+    cfg.StrOpt('health_url',
+               help='URL of the media server as the conductor reaches it, '
+                    'if server_url is none that it can reach.'),
+    cfg.StrOpt('connection',
+               default='sqlite:////var/lib/ironic/ext-media.sqlite',
+               secret=True,
+               help='SQLAlchemy URL of the database of media, which '
+                    'conductors and media servers share. SQLite does where '
+                    'all of them are on one host and the same user; else '
+                    'use PostgreSQL or MariaDB.'),
+    cfg.StrOpt('overlay_dir',
+               default='/var/lib/ironic/ext-overlays',
+               help='Directory in which a media server keeps overlays, '
+                    'which hold config drives, as local files.'),
+    cfg.IntOpt('token_lifetime',
+               default=604800, min=3600,
+               help='Seconds that the URL of an instance\'s medium is good '
+                    'for. The conductor prolongs it as long as the node '
+                    'has the medium. An agent\'s medium expires soon after '
+                    'Ironic would have given the agent up.'),
+    cfg.IntOpt('max_url_length',
+               default=0, min=0,
+               help='URLs of more characters end in t.iso instead of the '
+                    'node\'s name, for BMCs with little room; 0 for no '
+                    'limit.'),
+    cfg.ListOpt('allowed_networks',
+                default=[],
+                help='Networks that media may be read from, such as '
+                     '192.0.2.0/24; everywhere when empty. A reverse proxy '
+                     'hides where a request comes from.'),
+    cfg.HostAddressOpt('host_ip',
+                       default='0.0.0.0',
+                       help='Address that the media server listens on.'),
+    cfg.PortOpt('port',
+                default=8092,
+                help='Port that the media server listens on.'),
+    cfg.IntOpt('workers',
+               min=1,
+               help='Processes of the media server; by default one for each '
+                    'processor.'),
+    cfg.BoolOpt('use_ssl',
+                default=False,
+                help='Whether the media server speaks HTTPS. The CPU copies '
+                     'and encrypts every byte then.'),
+    cfg.StrOpt('cert_file',
+               help='Certificate chain of the media server, PEM.'),
+    cfg.StrOpt('key_file',
+               help='Private key of the media server, PEM.'),
+    cfg.HostAddressOpt('metrics_host_ip',
+                       default='127.0.0.1',
+                       help='Address that /metrics is served on.'),
+    cfg.PortOpt('metrics_port',
+                default=0,
+                help='Port of /metrics for Prometheus; 0 for none.'),
+]
+
+
 # Ironic's get_verify_ca() fails for a type that has no such group.
 _VERIFY_CA_OPTS = [
     cfg.StrOpt('verify_ca',
@@ -102,6 +177,7 @@ _VERIFY_CA_OPTS = [
 _ALL = (
     (IMAGES_GROUP, IMAGES_OPTS),
     (BOOT_GROUP, BOOT_OPTS),
+    (MEDIA_GROUP, MEDIA_OPTS),
     (cfg.OptGroup('redfish-ext', title='Hardware type redfish-ext'),
      _VERIFY_CA_OPTS),
     (cfg.OptGroup('idrac-ext', title='Hardware type idrac-ext'),
