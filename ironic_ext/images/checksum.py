@@ -10,32 +10,28 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Checksums as people write them: ``sha256:<hex>``, bare, or in a file.
+"""Checksums as people write them: ``sha256:<hex>``, or the bare digits.
 
-Files are read as written by sha256sum(1) (also ``--tag``, the BSD style) and
-by the distributions. MD5 and SHA-1 are refused: they protect nothing.
+SHA-2 (FIPS 180-4) is what counts. MD5 is refused unless the site allows it:
+it stops accidents, but no attacker. Checksum files are in checksum_file.
 """
 
 import dataclasses
-import posixpath
 import re
-from urllib import parse as urlparse
 
 from ironic_ext.images import errors
 
-_LENGTHS = {64: 'sha256', 128: 'sha512'}
+#: Algorithm -> hexadecimal digits, the strongest first.
+LENGTHS = {'sha512': 128, 'sha384': 96, 'sha256': 64, 'md5': 32}
+_BY_LENGTH = {length: name for name, length in LENGTHS.items()}
 _HEX = re.compile(r'[0-9a-fA-F]+')
-# "<hex>  name", "<hex> *name" (GNU) and "SHA256 (name) = <hex>" (BSD).
-_GNU_LINE = re.compile(r'\\?([0-9a-fA-F]{64,128})\s+\*?(.+)')
-_BSD_LINE = re.compile(r'SHA(?:2-)?(?:256|512)\s*\((.+)\)\s*=\s*'
-                       r'([0-9a-fA-F]{64,128})', re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
 class Checksum:
     """A digest that content must have.
 
-    :param algorithm: ``sha256`` or ``sha512``.
+    :param algorithm: a key of ``LENGTHS``, as in hashlib.
     :param digest: lower-case hexadecimal digits.
     """
 
@@ -46,47 +42,46 @@ class Checksum:
         return f'{self.algorithm}:{self.digest}'
 
     @classmethod
-    def parse(cls, text: str) -> 'Checksum':
-        """Read ``sha256:<hex>``, ``sha512:<hex>`` or the bare digits.
+    def parse(cls, text: str, allow_md5: bool = False) -> 'Checksum':
+        """Read ``sha256:<hex>`` and the like, or the bare digits.
 
+        Digits and names may be in any case.
+
+        :param allow_md5: accept MD5.
         :raises: ChecksumError
         """
         name, _colon, digest = text.strip().rpartition(':')
-        algorithm = _LENGTHS.get(len(digest))
+        algorithm = _BY_LENGTH.get(len(digest))
         if (algorithm is None or name.lower() not in ('', algorithm)
                 or not _HEX.fullmatch(digest)):
             raise errors.ChecksumError(
                 f'checksum "{text[:160]}" is malformed: write '
                 '"sha256:<64 hexadecimal digits>", "sha512:<128 hexadecimal '
                 'digits>" or the URL of a checksum file')
+        if algorithm == 'md5' and not allow_md5:
+            raise errors.ChecksumError(
+                f'checksum "{text[:160]}" is MD5, which is easily forged: '
+                'give a sha256 or sha512, or set '
+                '[ext_images]allow_md5')
         return cls(algorithm, digest.lower())
 
     @classmethod
     def find(cls, text: str, href: str) -> 'Checksum':
-        """Find the checksum of the image ``href`` in a checksum file.
+        """Find the checksum of the image ``href`` in a checksum file."""
+        from ironic_ext.images import checksum_file
+        return checksum_file.find(text, href)
 
-        :param text: content of the file: one line per image, or nothing but
-            one checksum.
+    def require(self, digest: str, name: str) -> None:
+        """Make sure that content has this checksum.
+
+        :param digest: of the content, hexadecimal.
+        :param name: of the image, fit for messages.
         :raises: ChecksumError
         """
-        name = posixpath.basename(urlparse.unquote(
-            urlparse.urlsplit(href).path))
-        lines = [line.strip() for line in text.splitlines()
-                 if line.strip() and not line.startswith('#')]
-        for line in lines:
-            if match := _GNU_LINE.fullmatch(line):
-                digest, listed = match.groups()
-            elif match := _BSD_LINE.fullmatch(line):
-                listed, digest = match.groups()
-            else:
-                continue
-            if posixpath.basename(listed) == name:
-                return cls.parse(digest)
-        if len(lines) == 1 and _HEX.fullmatch(lines[0]):
-            return cls.parse(lines[0])
-        raise errors.ChecksumError(
-            f'the checksum file has no sha256 or sha512 line for "{name}": '
-            'give the checksum itself')
+        if digest.lower() != self.digest:
+            raise errors.ChecksumError(
+                f'{name} has {self.algorithm} {digest}, but {self.digest} '
+                'was asked for: correct the checksum or the image')
 
 
 def is_url(text: str) -> bool:

@@ -20,7 +20,6 @@ import abc
 import collections.abc
 import dataclasses
 import datetime
-import types
 import typing
 
 from ironic_ext.images import checksum as checksums
@@ -52,7 +51,7 @@ class ImageVersion:
     ranges: bool = False
     no_cache: bool = False
     properties: collections.abc.Mapping[str, typing.Any] = (
-        types.MappingProxyType({}))
+        dataclasses.field(default_factory=dict))
 
     @property
     def strong_etag(self) -> str | None:

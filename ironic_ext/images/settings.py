@@ -71,8 +71,11 @@ class Settings:
     :param parallel_above: bytes from which on ranges are parallel.
     :param allowed_paths: directories that file:// may lead to.
     :param denied_paths: directories that it must not, whatever is allowed.
+    :param allow_md5: accept MD5, which stops accidents but no attacker.
     :param glance: returns the image proxy of an openstacksdk connection;
         None where there is no Glance.
+    :param glance_permits: called with an image of that proxy; tells
+        whether it may be used.
     """
 
     access: Access = Access()
@@ -88,4 +91,7 @@ class Settings:
     parallel_above: int = 64 * _MIB
     allowed_paths: tuple[str, ...] = ()
     denied_paths: tuple[str, ...] = ()
+    allow_md5: bool = False
     glance: collections.abc.Callable[[], typing.Any] | None = None
+    glance_permits: collections.abc.Callable[
+        [typing.Any], bool] = lambda image: True

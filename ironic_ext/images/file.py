@@ -1,0 +1,305 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Images in the file system of the conductor: ``file://`` (RFC 8089).
+
+Only below the directories that the operator allows. A path is walked one
+component at a time from the allowed directory's descriptor, and no symbolic
+link is followed: what was judged is what is opened.
+"""
+
+import collections.abc
+import contextlib
+import dataclasses
+import datetime
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import stat
+import struct
+import typing
+from urllib import parse as urlparse
+
+from ironic_ext.images import errors
+from ironic_ext.images import href as hrefs
+from ironic_ext.images import ironic_contract
+from ironic_ext.images import service
+from ironic_ext.images import settings as image_settings
+
+_CHUNK = 1 << 20
+# linux/fs.h: _IOW(0x94, 13, struct file_clone_range)
+_FICLONERANGE = 0x4020940D
+# A handle for looking at something without opening it.
+_HANDLE = os.O_PATH | os.O_CLOEXEC
+
+
+@dataclasses.dataclass(frozen=True)
+class _Root:
+    """A directory that images may lie below.
+
+    :param given: its path as configured.
+    :param real: the same without symbolic links.
+    """
+
+    given: str
+    real: str
+
+
+class FileImageService(ironic_contract.IronicImageService):
+    """Images that the conductor reads like any other file."""
+
+    def __init__(self, settings: image_settings.Settings) -> None:
+        super().__init__(settings)
+        self._roots = tuple(
+            _Root(os.path.abspath(path), os.path.realpath(path))
+            for path in settings.allowed_paths if path)
+        self._denied = tuple(
+            os.path.realpath(path) for path in settings.denied_paths if path)
+
+    def open_fd(self, href: str) -> int:
+        """Return a descriptor of the image, open for reading.
+
+        :raises: HrefError, ImageNotFoundError, ImageAccessError, ImageError
+        """
+        root, inner = self._place(href, _path(href))
+        try:
+            handle = os.open(root.real, _HANDLE | os.O_DIRECTORY)
+            try:
+                for name in inner:
+                    below = os.open(name, _HANDLE | os.O_NOFOLLOW,
+                                    dir_fd=handle)
+                    os.close(handle)
+                    handle = below
+                    if stat.S_ISLNK(os.fstat(handle).st_mode):
+                        raise errors.HrefError(
+                            f'{href} has the symbolic link "{name}" on its '
+                            'path: name the place that it leads to')
+                # Only now, as opening a FIFO or a device does something.
+                if not stat.S_ISREG(os.fstat(handle).st_mode):
+                    raise errors.HrefError(f'{href} is not a regular file: '
+                                           'name the image itself')
+                return os.open(f'/proc/self/fd/{handle}',
+                               os.O_RDONLY | os.O_CLOEXEC)
+            finally:
+                os.close(handle)
+        except OSError as exc:
+            raise _refusal(href, exc) from exc
+
+    def stat(self, href: str) -> service.ImageVersion:
+        with self._open(href) as fd:
+            return _version(fd)
+
+    def fetch(self, href: str, target: service.Target,
+              known: service.ImageVersion | None = None
+              ) -> service.ImageVersion | None:
+        with self._open(href) as fd:
+            version = _version(fd)
+            if known is not None and known.etag == version.etag:
+                return None
+            buffer = memoryview(bytearray(_CHUNK))
+            for start, end in target.begin(version):
+                while start < end:
+                    count = os.preadv(fd, [buffer[:end - start]], start)
+                    if not count:
+                        break  # cut off by somebody: found out below
+                    target.write(start, buffer[:count])
+                    start += count
+            _require(href, version, fd)
+            return version
+
+    def read_range(self, href: str, offset: int, length: int,
+                   version: service.ImageVersion | None = None) -> bytes:
+        with self._open(href) as fd:
+            if version is not None:
+                _require(href, version, fd)
+            parts = []
+            while length and (part := os.pread(fd, length, offset)):
+                parts.append(part)
+                offset += len(part)
+                length -= len(part)
+            return b''.join(parts)
+
+    # Ironic's contract
+
+    def show(self, href: str) -> dict[str, typing.Any]:
+        """Describe the image; Ironic need not keep a copy of it."""
+        return {**super().show(href), 'no_cache': True}
+
+    def download(self, href: str, image_file: typing.BinaryIO,
+                 checksum: str | None = None,
+                 checksum_algo: str | None = None) -> None:
+        """Put the image where ``image_file`` is: linked, cloned or copied.
+
+        A hard link on the same file system, else shared blocks (reflink),
+        else a copy. The source's inode, mode and times stay as they are.
+
+        :raises: ChecksumError and other subclasses of ImageError
+        """
+        self._verified = None
+        wanted = self._wanted(checksum, checksum_algo)
+        with self._open(href) as fd:
+            before = _content(fd)
+            if not (_link(fd, image_file) or _clone(fd, image_file)):
+                super().download(href, image_file, checksum, checksum_algo)
+                return
+            if wanted is not None:
+                wanted.require(_digest(fd, wanted.algorithm),
+                               hrefs.redacted(href))
+            if _content(fd) != before:
+                raise _changed(href)
+        self._verified = wanted
+
+    # Paths
+
+    @contextlib.contextmanager
+    def _open(self, href: str) -> collections.abc.Iterator[int]:
+        fd = self.open_fd(href)
+        try:
+            yield fd
+        except OSError as exc:
+            raise errors.ImageError(
+                f'cannot read {href}: {exc.strerror}') from exc
+        finally:
+            os.close(fd)
+
+    def _place(self, href: str, path: str) -> tuple[_Root, list[str]]:
+        """Return the allowed directory, and the components below it."""
+        for root in self._roots:
+            for top in (root.given, root.real):
+                if not _below(path, top):
+                    continue
+                inner = os.path.relpath(path, top)
+                real = os.path.normpath(os.path.join(root.real, inner))
+                if inner == '.':
+                    raise errors.HrefError(f'{href} is a directory: name '
+                                           'the image itself')
+                if not any(_below(real, denied) for denied in self._denied):
+                    return root, inner.split(os.sep)
+        raise errors.HrefError(
+            f'{href} leads to a path that is not allowed: put the image '
+            'below one of [conductor]file_url_allowed_paths')
+
+
+def _path(href: str) -> str:
+    """Return the path that an href names, free of "." and ".."."""
+    try:
+        parts = urlparse.urlsplit(href)
+    except ValueError as exc:
+        raise errors.HrefError(f'the URL is malformed: {exc}') from exc
+    path = os.fsdecode(urlparse.unquote_to_bytes(parts.path))
+    if (parts.scheme.lower() != 'file'
+            or parts.netloc not in ('', 'localhost') or '\0' in path
+            or not path.startswith('/') or parts.query or parts.fragment):
+        raise errors.HrefError(
+            f'{hrefs.redacted(href)} is malformed: write '
+            'file:///path/of/image, with %3F for "?" and %23 for "#"')
+    # "//" at the start may mean something else in POSIX.
+    return os.path.normpath('/' + path.lstrip('/'))
+
+
+def _below(path: str, top: str) -> bool:
+    return top == '/' or path == top or path.startswith(top + os.sep)
+
+
+def _refusal(href: str, exc: OSError) -> errors.ImageError:
+    match exc.errno:
+        case errno.ENOENT:
+            return errors.ImageNotFoundError(
+                f'{href} does not exist on this conductor')
+        case errno.ENOTDIR:
+            return errors.ImageNotFoundError(
+                f'{href} goes through something that is no directory')
+        case errno.EACCES | errno.EPERM:
+            return errors.ImageAccessError(
+                f'{href} may not be read by the conductor: check its owner '
+                'and mode, and those of the directories')
+    return errors.ImageError(f'cannot open {href}: {exc.strerror}')
+
+
+# Versions: whatever changes the content changes the identity of the file.
+
+def _version(fd: int) -> service.ImageVersion:
+    info = os.fstat(fd)
+    changed = datetime.datetime.fromtimestamp(info.st_mtime, datetime.UTC)
+    return service.ImageVersion(
+        size=info.st_size, updated_at=changed.replace(tzinfo=None),
+        etag=f'"{info.st_dev}-{info.st_ino}-{info.st_size}-'
+             f'{info.st_mtime_ns}-{info.st_ctime_ns}"', ranges=True)
+
+
+def _require(href: str, version: service.ImageVersion, fd: int) -> None:
+    if _version(fd).etag != version.etag:
+        raise _changed(href)
+
+
+def _changed(href: str) -> errors.ImageChangedError:
+    return errors.ImageChangedError(
+        f'{href} was changed while it was being read: put a new version in '
+        'place by a rename, then try again')
+
+
+def _content(fd: int) -> tuple[int, int]:
+    """The part of the identity that a new hard link leaves alone."""
+    info = os.fstat(fd)
+    return info.st_size, info.st_mtime_ns
+
+
+# Putting the image in place of a file that is open for writing.
+
+def _link(fd: int, file: typing.BinaryIO) -> bool:
+    """Replace ``file`` by a hard link to ``fd``, if that can be."""
+    path = getattr(file, 'name', None)
+    if not isinstance(path, str):
+        return False
+    folder, name = os.path.split(path)
+    link = f'.{secrets.token_hex(8)}.link'
+    try:
+        parent = os.open(folder or '.', _HANDLE | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        # By descriptor, as the name may lead to another file by now. Only
+        # with a directory's descriptor os.link() follows a link at all.
+        os.link(f'/proc/self/fd/{fd}', link, dst_dir_fd=parent)
+        os.rename(link, name, src_dir_fd=parent, dst_dir_fd=parent)
+    except OSError:
+        # Another file system, or links are not permitted.
+        with contextlib.suppress(OSError):
+            os.unlink(link, dir_fd=parent)
+        return False
+    finally:
+        os.close(parent)
+    file.close()
+    return True
+
+
+def _clone(fd: int, file: typing.BinaryIO) -> bool:
+    """Let ``file`` share the blocks of ``fd``, if the file system can."""
+    try:
+        os.ftruncate(file.fileno(), 0)
+        fcntl.ioctl(file.fileno(), _FICLONERANGE,
+                    struct.pack('qQQQ', fd, 0, 0, 0))
+    except OSError:  # io.UnsupportedOperation is one too
+        return False
+    return True
+
+
+def _digest(fd: int, algorithm: str) -> str:
+    value = hashlib.new(algorithm)
+    buffer = memoryview(bytearray(_CHUNK))
+    offset = 0
+    while count := os.preadv(fd, [buffer], offset):
+        value.update(buffer[:count])
+        offset += count
+    return value.hexdigest()

@@ -1,0 +1,97 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""From an href to the service of its URL scheme.
+
+Schemes are entry points of the namespace ``ironic_ext.image_services``: the
+name is the scheme, the object is called with Settings.
+"""
+
+import functools
+import logging
+import typing
+import uuid
+
+from stevedore import driver
+from stevedore import exception
+from stevedore import extension
+
+from ironic_ext.images import errors
+from ironic_ext.images import href as hrefs
+from ironic_ext.images import service
+from ironic_ext.images import settings as image_settings
+
+NAMESPACE = 'ironic_ext.image_services'
+
+LOG = logging.getLogger(__name__)
+
+
+def service_for(href: str, settings: image_settings.Settings
+                ) -> service.ImageService:
+    """Return the service for an href; a bare UUID is an image in Glance.
+
+    :raises: HrefError
+    """
+    scheme = hrefs.scheme(href)
+    glance = settings.glance is not None
+    if not scheme and glance and _is_uuid(href):
+        scheme = 'glance'
+    elif not scheme or (scheme == 'glance' and not glance):
+        raise errors.HrefError(_unknown(href, glance))
+    try:
+        make = _plugin(scheme)
+    except exception.NoMatches as exc:
+        raise errors.HrefError(_unknown(href, glance)) from exc
+    except exception.MultipleMatches as exc:
+        raise errors.HrefError(
+            f'more than one package brings a service for {scheme}:// (entry '
+            f'points of {NAMESPACE}): remove all but one') from exc
+    made: service.ImageService = make(settings)
+    return made
+
+
+def schemes() -> list[str]:
+    """Return the URL schemes that there are services for, sorted."""
+    manager = extension.ExtensionManager(NAMESPACE, invoke_on_load=False,
+                                         on_load_failure_callback=_log)
+    return sorted(set(manager.names()))
+
+
+# Looking an entry point up costs some 100 microseconds each time.
+@functools.cache
+def _plugin(scheme: str) -> typing.Any:
+    return driver.DriverManager(
+        NAMESPACE, scheme, invoke_on_load=False, warn_on_missing_entrypoint=(
+            False), on_load_failure_callback=_log).driver
+
+
+def _log(manager: typing.Any, entry_point: typing.Any,
+         exc: BaseException) -> None:
+    LOG.error('The image service %(name)s cannot be loaded: %(error)s',
+              {'name': entry_point, 'error': exc})
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def _unknown(href: str, glance: bool) -> str:
+    known = [f'{scheme}://' for scheme in schemes()
+             if glance or scheme != 'glance']
+    text = f'"{hrefs.redacted(href)[:200]}" is no image reference: use '
+    if glance:
+        return f'{text}{", ".join(known)} or the UUID of an image in Glance'
+    return (f'{text}{" or ".join(known)} (there is no Glance: [glance] of '
+            'ironic.conf is not set up)')

@@ -1,0 +1,122 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Tests for finding the service of a URL scheme."""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest.mock
+
+from stevedore import exception
+import testtools
+
+from ironic_ext.images import errors
+from ironic_ext.images import file
+from ironic_ext.images import registry
+from ironic_ext.images import settings
+
+UUID = '7a1b2c3d-0000-4000-8000-123456789abc'
+GLANCE = settings.Settings(glance=unittest.mock.Mock())
+
+_PACKAGE = '''
+from ironic_ext.images import ironic_contract
+from ironic_ext.images import service
+
+IMAGES = {'memory:hello': b'Hello.'}
+
+
+class MemoryImageService(ironic_contract.IronicImageService):
+    def stat(self, href):
+        return service.ImageVersion(size=len(IMAGES[href]))
+
+    def fetch(self, href, target, known=None):
+        version = self.stat(href)
+        for start, end in target.begin(version):
+            target.write(start, IMAGES[href][start:end])
+        return version
+
+    def read_range(self, href, offset, length, version=None):
+        return IMAGES[href][offset:offset + length]
+'''
+
+_USE = '''
+import io
+from ironic_ext.images import registry
+from ironic_ext.images import settings
+service = registry.service_for('memory:hello', settings.Settings())
+found = io.BytesIO()
+service.download('memory:hello', found)
+print(found.getvalue().decode(), *registry.schemes())
+'''
+
+
+class RegistryTestCase(testtools.TestCase):
+
+    def refusal(self, href, given=GLANCE):
+        return str(self.assertRaises(errors.HrefError, registry.service_for,
+                                     href, given))
+
+    def test_the_scheme_decides(self):
+        for href in ('file:///x', 'FILE:///x'):
+            given = settings.Settings()
+            found = registry.service_for(href, given)
+            self.assertIsInstance(found, file.FileImageService)
+            self.assertIs(given, found.settings)
+
+    def test_an_unknown_scheme_is_refused_by_naming_the_known_ones(self):
+        text = self.refusal('gopher://me:secret@server/x?secret')
+        self.assertIn('gopher://server/x', text)
+        self.assertIn('file://', text)
+        self.assertNotIn('secret', text)
+
+    def test_a_name_is_no_reference(self):
+        for href in ('my-image', '', '/path/of/image', 'x' * 10000,
+                     UUID.replace('-', ''), f'{{{UUID}}}'):
+            self.assertIn('UUID', self.refusal(href))
+        self.assertIn('malformed', self.refusal('http://[x/'))
+
+    def test_without_glance_its_images_are_refused_in_so_many_words(self):
+        for href in (UUID, f'glance://{UUID}'):
+            text = self.refusal(href, settings.Settings())
+            self.assertIn('there is no Glance', text)
+            self.assertNotIn('glance://,', text)
+
+    def test_two_packages_for_one_scheme_are_an_error(self):
+        with unittest.mock.patch.object(
+                registry, '_plugin',
+                side_effect=exception.MultipleMatches('two')):
+            self.assertIn('more than one package',
+                          self.refusal('http://server/x'))
+
+    def test_a_site_adds_a_scheme_by_an_entry_point(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / 'memory_images.py').write_text(_PACKAGE)
+            info = folder / 'memory_images-1.0.dist-info'
+            info.mkdir()
+            (info / 'METADATA').write_text(
+                'Metadata-Version: 2.1\nName: memory-images\nVersion: 1.0\n')
+            (info / 'entry_points.txt').write_text(
+                f'[{registry.NAMESPACE}]\n'
+                'memory = memory_images:MemoryImageService\n')
+            result = subprocess.run(
+                [sys.executable, '-c', f'import sys\nsys.path.append({name!r}'
+                 f')\n{_USE}'], stdin=subprocess.DEVNULL,
+                capture_output=True, text=True,
+                cwd=pathlib.Path(__file__).parents[3])
+        self.assertEqual('', result.stderr)
+        said = result.stdout.split()
+        self.assertEqual('Hello.', said[0])
+        self.assertIn('memory', said)
+        self.assertIn('file', said)
