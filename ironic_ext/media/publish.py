@@ -52,9 +52,10 @@ class MediaName:
     secret: str = dataclasses.field(repr=False)
 
     @classmethod
-    def new(cls) -> 'MediaName':
-        """Make up a name that nobody can guess."""
-        return cls(uuid.uuid4().hex, secrets.token_urlsafe(_SECRET_BYTES))
+    def new(cls, media_id: str | None = None) -> 'MediaName':
+        """Make up a name that nobody can guess, for an id if one is given."""
+        return cls(media_id or uuid.uuid4().hex,
+                   secrets.token_urlsafe(_SECRET_BYTES))
 
     @property
     def file_name(self) -> str:

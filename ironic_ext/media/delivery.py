@@ -1,0 +1,332 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How a customised image reaches its machine: as a stream or as a file.
+
+One way in for everything that makes an image for a machine. ``stream``
+keeps an overlay, which ironic-media-server serves from the base; ``file``
+writes the image below the root of a web server; ``auto`` streams where a
+media server answers.
+"""
+
+import collections.abc
+import contextlib
+import dataclasses
+import logging
+import threading
+import time
+import typing
+import uuid
+
+import requests
+
+from ironic_ext.media import publish
+from ironic_ext.media import records
+from ironic_ext.media import tokens
+
+LOG = logging.getLogger(__name__)
+
+FILE = 'file'
+STREAM = 'stream'
+AUTO = 'auto'
+
+#: Seconds that an answer of the media server is believed.
+_HEALTH_LIFE = 30.0
+_HEALTH_TIMEOUT = 5.0
+
+
+class Image(publish.Image, typing.Protocol):
+    """What is delivered: the part of iso.SegmentMap that is needed."""
+
+    size: int
+    segments: tuple[typing.Any, ...]
+
+    @property
+    def digest(self) -> str:
+        """``sha256:<hex>`` over the base's identity and every segment."""
+
+    @property
+    def literal_bytes(self) -> int:
+        """Bytes that this image has and its base has not."""
+
+    def dump(self) -> bytes:
+        """Return the content of an overlay file."""
+
+
+class Holds(typing.Protocol):
+    """The part of images.ImageStore that keeps a base while it is needed."""
+
+    def hold(self, digest: str, owner: str) -> None:
+        """Keep an image until it is released."""
+
+    def release(self, digest: str, owner: str) -> None:
+        """End that; no error if there is nothing to end."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Base:
+    """The image that a customised one was made from.
+
+    :param digest: ``sha256:<hex>`` of all its bytes.
+    :param size: bytes.
+    :param image: its href as it may be shown.
+    :param href: where another host can get it; None if that has
+        credentials in it.
+    :param etag: strong entity tag there, or ''.
+    """
+
+    digest: str
+    size: int
+    image: str
+    href: str | None = None
+    etag: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Medium:
+    """One image on its way: named before anything of it exists.
+
+    :param id: 32 hexadecimal digits, not secret.
+    :param kind: ``file`` or ``stream``.
+    :param node: UUID.
+    :param name: of the node, or its UUID: for the URL.
+    :param purpose: ``instance``, ``agent``, ...
+    """
+
+    id: str
+    kind: str
+    node: str
+    name: str
+    purpose: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Delivered:
+    """Where an image can be read now.
+
+    :param url: whoever has it can read the image.
+    :param mark: what to recognise the URL by: the id that a file's URL
+        has, or the digest of a stream's token. Not secret.
+    """
+
+    id: str
+    url: str = dataclasses.field(repr=False)
+    mark: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a site has decided.
+
+    :param kind: ``file``, ``stream`` or ``auto``.
+    :param server_url: of the media server as the machine's BMC reaches it.
+    :param health_url: of the media server as this process reaches it.
+    :param http_url: of the web server, as the BMC reaches it.
+    :param max_url_length: see tokens.url().
+    :param networks: of the clients that may read streams; all if empty.
+    :param verify: whether, or by which CA, certificates are verified.
+    """
+
+    kind: str = AUTO
+    server_url: str | None = None
+    health_url: str | None = None
+    http_url: str | None = None
+    max_url_length: int = 0
+    networks: tuple[str, ...] = ()
+    verify: bool | str = True
+
+
+class DeliveryError(Exception):
+    """An image cannot be delivered or withdrawn; one sentence."""
+
+
+class Deliveries:
+    """Delivers the images of one node.
+
+    :param settings: of the site, and of that node.
+    :param files: where files are published.
+    :param known: opens the records of streams; called when needed.
+    :param holds: the image store, likewise.
+    """
+
+    def __init__(self, settings: Settings, files: publish.MediaStore,
+                 known: collections.abc.Callable[[], records.Records],
+                 holds: collections.abc.Callable[[], Holds]) -> None:
+        self._settings = settings
+        self._files = files
+        self._known = known
+        self._holds = holds
+
+    def require(self) -> None:
+        """Make sure that there is a server to read images from.
+
+        :raises: DeliveryError
+        """
+        settings = self._settings
+        if settings.kind != FILE and settings.server_url:
+            return
+        if settings.kind == STREAM:
+            raise DeliveryError(
+                'there is no media server to boot the image from: set '
+                '[ext_media]server_url or driver_info/external_media_url')
+        if not settings.http_url:
+            raise DeliveryError(
+                'there is no web server to boot the image from: set '
+                '[deploy]http_url or driver_info/external_http_url')
+
+    def new(self, node: str, name: str, purpose: str) -> Medium:
+        """Name an image, and decide how it will be delivered.
+
+        :raises: DeliveryError
+        """
+        self.require()
+        return Medium(uuid.uuid4().hex, self._kind(), node, name, purpose)
+
+    def _kind(self) -> str:
+        settings = self._settings
+        if settings.kind != AUTO:
+            return settings.kind
+        if not settings.server_url:
+            return FILE
+        url = settings.health_url or settings.server_url
+        if not settings.http_url or _HEALTH.answers(url, settings.verify):
+            return STREAM
+        LOG.warning('The media server at %s does not answer: publishing a '
+                    'file instead of a stream', url)
+        return FILE
+
+    def deliver(self, medium: Medium, image: Image, base: Base,
+                lifetime: float | None = None) -> Delivered:
+        """Make an image readable.
+
+        On failure nothing is left, but what :meth:`withdraw` removes.
+
+        :param lifetime: seconds until a stream expires, None for never.
+        :raises: DeliveryError, OSError, and what ``image.write`` raises
+        """
+        if medium.kind == FILE:
+            name = publish.MediaName.new(medium.id)
+            self._files.publish(image, name)
+            return self._file(name)
+        plain = _is_base(image, base)
+        overlay = None if plain else image.dump()
+        now = time.time()
+        row = records.Medium(
+            id=medium.id, node=medium.node, purpose=medium.purpose,
+            name=tokens.file_name(medium.name), image=base.image,
+            digest=base.digest if plain else image.digest,
+            size=image.size, overlay_size=len(overlay or b''),
+            base_digest=base.digest, base_size=base.size,
+            base_href=base.href, base_etag=base.etag,
+            networks=self._settings.networks, created_at=now,
+            expires_at=None if lifetime is None else now + lifetime)
+        # First: what is on record is never without its base.
+        self._holds().hold(base.digest, owner(medium.id))
+        with _as_delivery_error():
+            token = self._known().create(row, overlay)
+        return self._stream(row, token)
+
+    def find(self, medium_id: str, kind: str,
+             lifetime: float | None = None) -> Delivered | None:
+        """Return an image that was delivered before, readable once more.
+
+        A stream gets a new URL, since nobody knows the old one.
+
+        :returns: None when it is gone, or not on this host.
+        :raises: DeliveryError
+        """
+        if kind == FILE:
+            name = self._files.find(medium_id)
+            return self._file(name) if name else None
+        if not self._settings.server_url:
+            return None
+        with _as_delivery_error():
+            known = self._known()
+            row = known.get(medium_id)
+            token = known.reissue(
+                medium_id,
+                None if lifetime is None else time.time() + lifetime)
+        return self._stream(row, token) if row and token else None
+
+    def withdraw(self, medium_id: str, kind: str) -> None:
+        """Make an image unreadable, at once and everywhere.
+
+        :raises: DeliveryError, OSError
+        """
+        if kind == FILE:
+            self._files.unpublish(medium_id)
+            return
+        with _as_delivery_error():
+            known = self._known()
+            row = known.get(medium_id)
+            known.revoke(medium_id)
+        if row is not None:
+            self._holds().release(row.base_digest, owner(medium_id))
+
+    def _file(self, name: publish.MediaName) -> Delivered:
+        return Delivered(
+            name.id, self._files.url(name, self._settings.http_url or ''),
+            mark=name.id)
+
+    def _stream(self, row: records.Medium, token: str) -> Delivered:
+        return Delivered(
+            row.id, tokens.url(self._settings.server_url or '', token,
+                               row.name, self._settings.max_url_length),
+            mark=tokens.digest(token))
+
+
+def owner(medium_id: str) -> str:
+    """Return who holds the base of a medium in the image store."""
+    return f'media:{medium_id}'
+
+
+def _is_base(image: Image, base: Base) -> bool:
+    return (not image.literal_bytes and image.size == base.size
+            and len(image.segments) == 1
+            and getattr(image.segments[0], 'offset', None) == 0)
+
+
+class _Health:
+    """Asks media servers whether they answer, and remembers it shortly."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: dict[str, tuple[float, bool]] = {}
+
+    def answers(self, server_url: str, verify: bool | str) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            seen = self._seen.get(server_url)
+        if seen is not None and now - seen[0] < _HEALTH_LIFE:
+            return seen[1]
+        try:
+            answer = requests.get(f'{server_url.rstrip("/")}/healthz',
+                                  timeout=_HEALTH_TIMEOUT, verify=verify,
+                                  allow_redirects=False)
+            healthy = answer.status_code == 200
+        except requests.RequestException as exc:
+            LOG.debug('The media server at %s: %s', server_url, exc)
+            healthy = False
+        with self._lock:
+            self._seen[server_url] = now, healthy
+        return healthy
+
+
+_HEALTH = _Health()
+
+
+@contextlib.contextmanager
+def _as_delivery_error() -> collections.abc.Iterator[None]:
+    try:
+        yield
+    except records.RecordsError as exc:
+        raise DeliveryError(str(exc)) from exc

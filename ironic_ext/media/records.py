@@ -1,0 +1,405 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Records of streamed media: who may read which image until when.
+
+Every conductor and every replica of the media server works on the same
+tables, so that what one of them revokes is revoked everywhere.
+"""
+
+import collections.abc
+import contextlib
+import dataclasses
+import itertools
+import json
+import sqlite3
+import threading
+import time
+import typing
+
+import sqlalchemy
+from sqlalchemy import exc as sql_errors
+
+from ironic_ext.media import database
+from ironic_ext.media.database import MEDIUM
+from ironic_ext.media.database import OVERLAY
+from ironic_ext.media.database import READS
+from ironic_ext.media.database import TOKEN
+from ironic_ext.media import reads as media_reads
+from ironic_ext.media.stream import catalogue
+from ironic_ext.media import tokens
+
+#: Ids in one statement.
+_BATCH = 500
+
+
+class RecordsError(Exception):
+    """The database does not do what is needed; one sentence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Medium:
+    """One image made for one node.
+
+    :param id: 32 hexadecimal digits, not secret.
+    :param node: UUID.
+    :param purpose: ``instance``, ``agent``, ...
+    :param name: last part of the URL.
+    :param image: href of the base as it may be shown.
+    :param digest: of the overlay, or of the base where there is none.
+    :param size: bytes.
+    :param overlay_size: bytes of the overlay file, 0 where the image is its
+        base.
+    :param base_digest: ``sha256:<hex>`` of the whole base.
+    :param base_size: bytes.
+    :param base_href: where the base can be had, None if that has
+        credentials in it.
+    :param base_etag: strong entity tag of the base there, or ''.
+    :param networks: of the clients that may read it; all when empty.
+    :param created_at: seconds since the epoch, as are the next two.
+    :param expires_at: None for never.
+    :param revoked_at: None as long as it may be read.
+    """
+
+    id: str
+    node: str
+    purpose: str
+    name: str
+    image: str
+    digest: str
+    size: int
+    overlay_size: int
+    base_digest: str
+    base_size: int
+    created_at: float
+    base_href: str | None = None
+    base_etag: str = ''
+    networks: tuple[str, ...] = ()
+    expires_at: float | None = None
+    revoked_at: float | None = None
+
+    def expired(self, now: float) -> bool:
+        """Tell whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= now
+
+
+class Records:
+    """The tables of a database.
+
+    Thread-safe. Everything raises RecordsError.
+    """
+
+    def __init__(self, connection: str) -> None:
+        """Open a database.
+
+        :param connection: an SQLAlchemy URL; may hold a password.
+        """
+        with _translated():
+            self._engine = database.connect(connection)
+        # SQLite: take the write lock at the start of a transaction.
+        self._writing = self._engine.execution_options(
+            sqlite_begin='IMMEDIATE')
+        self._watched = (self._engine.url.database
+                         if self._engine.dialect.name == 'sqlite' else None)
+        self._watch: sqlite3.Connection | None = None
+        self._watch_lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+        with self._watch_lock:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
+
+    def upgrade(self) -> None:
+        """Make or change the tables to what this version needs."""
+        with _translated():
+            database.upgrade(self._engine)
+
+    def create(self, medium: Medium, overlay: bytes | None) -> str:
+        """Add a medium and return its token.
+
+        :param overlay: content of its overlay file.
+        """
+        token = tokens.new_token()
+        row = dataclasses.asdict(medium)
+        row['networks'] = json.dumps(medium.networks)
+        with _translated(), self._writing.begin() as connection:
+            connection.execute(sqlalchemy.insert(MEDIUM).values(row))
+            connection.execute(sqlalchemy.insert(READS).values(
+                medium_id=medium.id, sent=0, requests=0, ranges='[]',
+                client='', window_sent=0))
+            self._put_token(connection, medium.id, token)
+            view = memoryview(overlay or b'')
+            for number, start in enumerate(
+                    range(0, len(view), database.CHUNK)):
+                connection.execute(sqlalchemy.insert(OVERLAY).values(
+                    medium_id=medium.id, number=number,
+                    data=bytes(view[start:start + database.CHUNK])))
+        return token
+
+    def reissue(self, medium_id: str, expires_at: float | None
+                ) -> str | None:
+        """Give a medium a new token in place of the one it has.
+
+        :param expires_at: its new end.
+        :returns: None when there is no such medium any more.
+        """
+        token = tokens.new_token()
+        with _translated(), self._writing.begin() as connection:
+            changed = connection.execute(
+                sqlalchemy.update(MEDIUM)
+                .where(MEDIUM.c.id == medium_id,
+                       MEDIUM.c.revoked_at.is_(None))
+                .values(expires_at=expires_at))
+            if not changed.rowcount and not connection.execute(
+                    sqlalchemy.select(MEDIUM.c.id).where(
+                        MEDIUM.c.id == medium_id,
+                        MEDIUM.c.revoked_at.is_(None))).first():
+                return None
+            connection.execute(sqlalchemy.delete(TOKEN).where(
+                TOKEN.c.medium_id == medium_id))
+            self._put_token(connection, medium_id, token)
+        return token
+
+    def _put_token(self, connection: sqlalchemy.Connection, medium_id: str,
+                   token: str) -> None:
+        connection.execute(sqlalchemy.insert(TOKEN).values(
+            digest=tokens.digest(token), medium_id=medium_id))
+
+    def extend(self, medium_ids: collections.abc.Iterable[str],
+               expires_at: float) -> None:
+        """Let media live until then; what ends later anyhow stays so."""
+        for batch in _batches(medium_ids):
+            with _translated(), self._writing.begin() as connection:
+                connection.execute(
+                    sqlalchemy.update(MEDIUM)
+                    .where(MEDIUM.c.id.in_(batch),
+                           MEDIUM.c.revoked_at.is_(None),
+                           MEDIUM.c.expires_at < expires_at)
+                    .values(expires_at=expires_at))
+
+    def revoke(self, medium_id: str) -> bool:
+        """End a medium at once; its overlay is deleted.
+
+        :returns: whether there was something to end.
+        """
+        with _translated(), self._writing.begin() as connection:
+            changed = connection.execute(
+                sqlalchemy.update(MEDIUM)
+                .where(MEDIUM.c.id == medium_id,
+                       MEDIUM.c.revoked_at.is_(None))
+                .values(revoked_at=time.time()))
+            connection.execute(sqlalchemy.delete(OVERLAY).where(
+                OVERLAY.c.medium_id == medium_id))
+            return bool(changed.rowcount)
+
+    def find(self, token: str) -> Medium | None:
+        """Return what a token opens or opened, None for an unknown one."""
+        with self._reading() as connection:
+            row = connection.execute(
+                sqlalchemy.select(MEDIUM)
+                .join(TOKEN, TOKEN.c.medium_id == MEDIUM.c.id)
+                .where(TOKEN.c.digest == tokens.digest(token))).first()
+        return None if row is None else _medium(row)
+
+    def owner(self, token_digests: collections.abc.Iterable[str]
+              ) -> frozenset[str]:
+        """Return the ids of the media that these tokens belong to."""
+        found: set[str] = set()
+        for batch in _batches(token_digests):
+            with self._reading() as connection:
+                found.update(connection.execute(
+                    sqlalchemy.select(TOKEN.c.medium_id)
+                    .where(TOKEN.c.digest.in_(batch))).scalars())
+        return frozenset(found)
+
+    def get(self, medium_id: str) -> Medium | None:
+        """Return a medium by its id."""
+        with self._reading() as connection:
+            row = connection.execute(sqlalchemy.select(MEDIUM).where(
+                MEDIUM.c.id == medium_id)).first()
+        return None if row is None else _medium(row)
+
+    def live(self, medium_ids: collections.abc.Iterable[str]
+             ) -> frozenset[str]:
+        """Return those of the media that may be served now."""
+        now = time.time()
+        found: set[str] = set()
+        for batch in _batches(medium_ids):
+            with self._reading() as connection:
+                found.update(connection.execute(
+                    sqlalchemy.select(MEDIUM.c.id).where(
+                        MEDIUM.c.id.in_(batch),
+                        MEDIUM.c.revoked_at.is_(None),
+                        sqlalchemy.or_(MEDIUM.c.expires_at.is_(None),
+                                       MEDIUM.c.expires_at > now))
+                ).scalars())
+        return frozenset(found)
+
+    def kept(self, medium_ids: collections.abc.Iterable[str]
+             ) -> frozenset[str]:
+        """Return those of the media that were not revoked.
+
+        One that expired may come back, see :meth:`extend`.
+        """
+        found: set[str] = set()
+        for batch in _batches(medium_ids):
+            with self._reading() as connection:
+                found.update(connection.execute(
+                    sqlalchemy.select(MEDIUM.c.id).where(
+                        MEDIUM.c.id.in_(batch),
+                        MEDIUM.c.revoked_at.is_(None))).scalars())
+        return frozenset(found)
+
+    def overlay(self, medium_id: str) -> collections.abc.Iterator[bytes]:
+        """Return the content of a medium's overlay file, in pieces.
+
+        It ends early when the medium is revoked meanwhile.
+        """
+        for number in itertools.count():
+            with self._reading() as connection:
+                data = connection.execute(
+                    sqlalchemy.select(OVERLAY.c.data)
+                    .where(OVERLAY.c.medium_id == medium_id,
+                           OVERLAY.c.number == number)).scalar()
+            if data is None:
+                return
+            yield data
+
+    def record_reads(self, reports: collections.abc.Sequence[
+            catalogue.ReadReport]) -> None:
+        """Add reports to what is known; all of them or none."""
+        # In one order everywhere, so that replicas cannot block each other.
+        ordered = sorted(reports, key=lambda report: report.medium_id)
+        with _translated(), self._writing.begin() as connection:
+            for report in ordered:
+                row = connection.execute(
+                    sqlalchemy.select(READS)
+                    .where(READS.c.medium_id == report.medium_id)
+                    .with_for_update()).first()
+                if row is None:
+                    continue
+                values = dataclasses.asdict(_reads(row).plus(report))
+                values['ranges'] = json.dumps(values['ranges'],
+                                              separators=(',', ':'))
+                connection.execute(
+                    sqlalchemy.update(READS)
+                    .where(READS.c.medium_id == report.medium_id)
+                    .values(values))
+
+    def of_node(self, node: str
+                ) -> list[tuple[Medium, media_reads.Reads]]:
+        """Return the media of a node that were not revoked, and reads."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                sqlalchemy.select(MEDIUM, READS)
+                .join(READS, READS.c.medium_id == MEDIUM.c.id)
+                .where(MEDIUM.c.node == node, MEDIUM.c.revoked_at.is_(None))
+                .order_by(MEDIUM.c.created_at)).all()
+        return [(_medium(row), _reads(row)) for row in rows]
+
+    def sources(self, base_digest: str) -> list[tuple[str, str]]:
+        """Return (href, entity tag or '') of where a base can be had.
+
+        The newest first; both are as they were when the medium was made.
+        """
+        with self._reading() as connection:
+            rows = connection.execute(
+                sqlalchemy.select(MEDIUM.c.base_href, MEDIUM.c.base_etag)
+                .where(MEDIUM.c.base_digest == base_digest,
+                       MEDIUM.c.base_href.is_not(None),
+                       MEDIUM.c.revoked_at.is_(None))
+                .order_by(MEDIUM.c.created_at.desc()).limit(100)).all()
+        return list(dict.fromkeys((row.base_href, row.base_etag)
+                                  for row in rows))
+
+    def purge(self, before: float) -> list[str]:
+        """Forget what was revoked, or expired, before that time.
+
+        :returns: the ids of what is gone.
+        """
+        over = sqlalchemy.or_(MEDIUM.c.revoked_at < before,
+                              MEDIUM.c.expires_at < before)
+        with self._reading() as connection:
+            ids = list(connection.execute(
+                sqlalchemy.select(MEDIUM.c.id).where(over)).scalars())
+        for batch in _batches(ids):
+            with _translated(), self._writing.begin() as connection:
+                for table in (TOKEN, OVERLAY, READS):
+                    connection.execute(sqlalchemy.delete(table).where(
+                        table.c.medium_id.in_(batch)))
+                connection.execute(sqlalchemy.delete(MEDIUM).where(
+                    MEDIUM.c.id.in_(batch)))
+        return ids
+
+    def version(self) -> int | None:
+        """Return a number that changes when anybody writes to SQLite.
+
+        Costs microseconds. None for other databases: ask again there.
+        """
+        if self._watched is None:
+            return None
+        with self._watch_lock, _translated():
+            if self._watch is None:
+                self._watch = sqlite3.connect(
+                    self._watched, check_same_thread=False,
+                    isolation_level=None)
+            return int(self._watch.execute(
+                'PRAGMA data_version').fetchone()[0])
+
+    @contextlib.contextmanager
+    def _reading(self) -> collections.abc.Iterator[sqlalchemy.Connection]:
+        with _translated(), self._engine.begin() as connection:
+            yield connection
+
+
+def _batches(values: collections.abc.Iterable[str]
+             ) -> collections.abc.Iterator[list[str]]:
+    rows = list(values)
+    for start in range(0, len(rows), _BATCH):
+        yield rows[start:start + _BATCH]
+
+
+def _medium(row: typing.Any) -> Medium:
+    values = {field.name: getattr(row, field.name)
+              for field in dataclasses.fields(Medium)}
+    values['networks'] = tuple(json.loads(row.networks))
+    return Medium(**values)
+
+
+def _reads(row: typing.Any) -> media_reads.Reads:
+    values = {field.name: getattr(row, field.name)
+              for field in dataclasses.fields(media_reads.Reads)}
+    values['ranges'] = tuple((first, end)
+                             for first, end in json.loads(row.ranges))
+    return media_reads.Reads(**values)
+
+
+@contextlib.contextmanager
+def _translated() -> collections.abc.Iterator[None]:
+    """Turn errors into a RecordsError without statement and password."""
+    try:
+        yield
+    except (sql_errors.DBAPIError, sqlite3.Error) as exc:
+        reason = ' '.join(str(getattr(exc, 'orig', exc)).split())
+        raise RecordsError(
+            f'the media server\'s database fails: {reason}: look at '
+            '[ext_media]connection, and whether its tables are up to date '
+            '(ironic-media-server --upgrade)') from exc
+    except (sql_errors.SQLAlchemyError, ModuleNotFoundError, OSError,
+            ValueError) as exc:
+        raise RecordsError(
+            'the media server\'s database cannot be opened: '
+            f'{" ".join(str(exc).split())}: look at '
+            '[ext_media]connection') from exc

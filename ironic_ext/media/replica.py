@@ -1,0 +1,203 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What one replica of the media server knows: tokens and overlays.
+
+The database is asked at most once a second for a token (SQLite: whenever
+something was written), and gives an overlay once, to be a file here.
+"""
+
+import collections
+import collections.abc
+import contextlib
+import datetime
+import logging
+import os
+import pathlib
+import tempfile
+import threading
+import time
+
+from ironic_ext.media import records
+from ironic_ext.media.stream import catalogue
+from ironic_ext.media import tokens
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds that an answer of the database is believed.
+_LIFE = 1.0
+#: Tokens that are remembered in each worker.
+_REMEMBERED = 4096
+_SUFFIX = '.overlay'
+
+
+class Overlays:
+    """A directory of overlay files, for its owner's eyes only."""
+
+    def __init__(self, directory: str, known: records.Records) -> None:
+        """Make the directory if need be.
+
+        :raises: OSError
+        """
+        self._directory = pathlib.Path(directory)
+        self._records = known
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._directory.chmod(0o700)
+
+    def path(self, medium: records.Medium) -> str | None:
+        """Return the path of a medium's overlay, fetched if need be.
+
+        :returns: None for an image without an overlay.
+        :raises: RecordsError, OSError, CatalogueError
+        """
+        if not medium.overlay_size:
+            return None
+        path = self._directory / f'{medium.id}{_SUFFIX}'
+        try:
+            if path.stat().st_size == medium.overlay_size:
+                return str(path)
+        except FileNotFoundError:
+            pass
+        self._fetch(medium, path)
+        return str(path)
+
+    def _fetch(self, medium: records.Medium, path: pathlib.Path) -> None:
+        # Workers may do this at the same time; each has a file of its own.
+        with tempfile.NamedTemporaryFile(
+                dir=self._directory, prefix=f'.{medium.id}.',
+                delete=False) as file:
+            try:
+                for piece in self._records.overlay(medium.id):
+                    file.write(piece)
+                file.flush()
+                if file.tell() != medium.overlay_size:
+                    raise catalogue.CatalogueError(
+                        f'the overlay of medium {medium.id} is incomplete '
+                        'in the database: it was withdrawn meanwhile, or '
+                        'deploy the node again')
+                os.rename(file.name, path)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(file.name)
+                raise
+
+    def sweep(self) -> None:
+        """Remove the overlays of media that were revoked or forgotten.
+
+        :raises: RecordsError, OSError
+        """
+        here = {path.name.removesuffix(_SUFFIX): path
+                for path in self._directory.glob(f'*{_SUFFIX}')
+                if not path.name.startswith('.')}
+        kept = self._records.kept(here)
+        old = time.time() - 3600
+        for medium_id, path in here.items():
+            if medium_id not in kept:
+                path.unlink(missing_ok=True)
+        for path in self._directory.glob('.*'):
+            # What a killed worker left behind.
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < old:
+                    path.unlink()
+
+
+class RecordsCatalogue:
+    """The :class:`.stream.catalogue.Catalogue` of the database."""
+
+    def __init__(self, known: records.Records, overlays: Overlays) -> None:
+        self._records = known
+        self._overlays = overlays
+        self._lock = threading.Lock()
+        self._cache: collections.OrderedDict[
+            str, tuple[float, int | None, records.Medium | None]] = (
+                collections.OrderedDict())
+
+    def find(self, token: str) -> catalogue.Medium | None:
+        """Return what a token opens, None when nobody knows the token.
+
+        :raises: ExpiredError, RevokedError, CatalogueError
+        """
+        with _translated():
+            medium = self._look_up(token)
+            if medium is None:
+                return None
+            if medium.revoked_at is not None:
+                raise catalogue.RevokedError(
+                    f'medium {medium.id} of node {medium.node} was '
+                    f'withdrawn at {_time(medium.revoked_at)}')
+            if medium.expired(time.time()):
+                raise catalogue.ExpiredError(
+                    f'medium {medium.id} of node {medium.node} expired at '
+                    f'{_time(medium.expires_at or 0)}: deploy the node '
+                    'again, or set a longer [ext_media]token_lifetime')
+            return catalogue.Medium(
+                id=medium.id, node=medium.node, name=medium.name,
+                digest=medium.digest, size=medium.size,
+                last_modified=int(medium.created_at),
+                base_digest=medium.base_digest, base_size=medium.base_size,
+                overlay_path=self._overlays.path(medium),
+                expires_at=medium.expires_at, networks=medium.networks)
+
+    def _look_up(self, token: str) -> records.Medium | None:
+        key = tokens.digest(token)
+        # Before the row: a write in between is seen by the next request.
+        version = self._records.version()
+        now = time.monotonic()
+        with self._lock:
+            entry = self._cache.get(key)
+        if entry is not None:
+            asked_at, seen, medium = entry
+            if (seen == version if version is not None
+                    else now - asked_at < _LIFE):
+                return medium
+        medium = self._records.find(token)
+        with self._lock:
+            self._cache[key] = now, version, medium
+            self._cache.move_to_end(key)
+            while len(self._cache) > _REMEMBERED:
+                self._cache.popitem(last=False)
+        return medium
+
+    def still_valid(self, medium_ids: collections.abc.Collection[str]
+                    ) -> collections.abc.Set[str]:
+        """Return those of the media that may still be served.
+
+        :raises: CatalogueError
+        """
+        with _translated():
+            return self._records.live(medium_ids)
+
+    def record_reads(self, reports: collections.abc.Sequence[
+            catalogue.ReadReport]) -> None:
+        """Keep reports.
+
+        :raises: CatalogueError
+        """
+        with _translated():
+            self._records.record_reads(reports)
+
+
+@contextlib.contextmanager
+def _translated() -> collections.abc.Iterator[None]:
+    try:
+        yield
+    except records.RecordsError as exc:
+        raise catalogue.CatalogueError(str(exc)) from exc
+    except OSError as exc:
+        raise catalogue.CatalogueError(
+            f'an overlay cannot be kept: {exc}: look at '
+            '[ext_media]overlay_dir') from exc
+
+
+def _time(stamp: float) -> str:
+    return datetime.datetime.fromtimestamp(
+        stamp, datetime.timezone.utc).strftime('%Y-%m-%dT%H:%M:%SZ')

@@ -1,0 +1,72 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Tokens: what makes the URL of a streamed image unguessable.
+
+Whoever has the URL can read the image, the config drive in it included. The
+token is in the URL and in the BMC, and nowhere else: what is kept is its
+SHA-256, which opens nothing.
+"""
+
+import hashlib
+import re
+import secrets
+
+#: 16 bytes from the system's random source, 22 characters.
+_BYTES = 16
+#: What a BMC with little room for a URL gets instead of the node's name.
+_SHORT_NAME = 't.iso'
+_UNSAFE = re.compile(r'[^A-Za-z0-9._~-]')
+# A token where a URL of ours has it: before the name of an image.
+_IN_URL = re.compile(r'(?<![A-Za-z0-9_-])([A-Za-z0-9_-]{22})'
+                     r'(?=(?:/[A-Za-z0-9._~-]+)?\.iso\b)')
+
+
+def new_token() -> str:
+    """Make up a token: 22 characters that a URL can have as they are."""
+    return secrets.token_urlsafe(_BYTES)
+
+
+def digest(token: str) -> str:
+    """Return what is kept of a token: 64 hexadecimal digits."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def file_name(name: str) -> str:
+    """Return the last part of a URL, made of a node's name or UUID."""
+    return f'{_UNSAFE.sub("-", name)}.iso'
+
+
+def url(server_url: str, token: str, name: str, max_length: int = 0) -> str:
+    """Return the URL of an image.
+
+    :param server_url: of the media server, as the BMC reaches it.
+    :param name: see :func:`file_name`; the short name takes its place in
+        a URL of more than ``max_length`` characters (0: never).
+    """
+    start = f'{server_url.rstrip("/")}/{token}/'
+    if max_length and len(start) + len(name) > max_length:
+        name = _SHORT_NAME
+    return start + name
+
+
+def digests_in(text: str) -> frozenset[str]:
+    """Return the digests of all that may be tokens in a text.
+
+    A BMC shows the URL of what is in its drive; this tells whose it is.
+    """
+    return frozenset(digest(token) for token in _IN_URL.findall(text))
+
+
+def masked(text: str) -> str:
+    """Return a text without the tokens in its URLs, fit for logs."""
+    return _IN_URL.sub('***', text)

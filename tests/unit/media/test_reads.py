@@ -1,0 +1,83 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Tests for the statistics of what was read of a medium."""
+
+import random
+
+import testtools
+
+from ironic_ext.media import reads
+from tests.unit.media import database
+
+
+class MergedTestCase(testtools.TestCase):
+
+    def test_merged_ranges_cover_the_same_bytes(self):
+        rng = random.Random(7)
+        for _attempt in range(200):
+            lists, bytes_ = [], set()
+            for _list in range(3):
+                starts = sorted(rng.sample(range(100), rng.randint(0, 8)))
+                lists.append([(start, start + rng.randint(1, 9))
+                              for start in starts])
+                bytes_.update(*(range(*item) for item in lists[-1]))
+            out = reads.merged(*lists)
+            self.assertEqual(bytes_, set().union(
+                *(range(*item) for item in out)))
+            # Sorted, apart from one another.
+            flat = [edge for item in out for edge in item]
+            self.assertEqual(sorted(set(flat)), flat)
+
+    def test_very_many_ranges_are_bounded_by_closing_the_smallest_gaps(self):
+        # Gaps of 5 bytes, and one of 9.
+        many = [(n * 10, n * 10 + 5) for n in range(50)]
+        many[30] = (304, 305)
+        out = reads.merged(many, limit=2)
+        self.assertEqual(((0, 295), (304, 495)), out)
+
+    def test_nothing_gives_nothing(self):
+        self.assertEqual((), reads.merged((), ()))
+
+
+class ReadsTestCase(testtools.TestCase):
+
+    def test_reports_add_up(self):
+        seen = reads.Reads()
+        for at, ranges in ((100.0, [(0, 10)]), (103.0, [(5, 20)]),
+                           (101.0, [(50, 60), (70, 80)])):
+            seen = seen.plus(database.report(1, *ranges, at=at))
+        self.assertEqual(99.0, seen.first_at)
+        self.assertEqual(103.0, seen.last_at)
+        self.assertEqual(45, seen.sent)
+        self.assertEqual(4, seen.requests)
+        self.assertEqual(((0, 20), (50, 60), (70, 80)), seen.ranges)
+        self.assertEqual(40, seen.distinct)
+
+    def test_the_last_reader_is_named_whatever_order_reports_come_in(self):
+        seen = reads.Reads().plus(
+            database.report(1, (0, 1), at=9.0, client='b')).plus(
+            database.report(1, (0, 1), at=5.0, client='a'))
+        self.assertEqual('b', seen.client)
+
+    def test_the_rate_is_that_of_the_last_seconds(self):
+        seen = reads.Reads()
+        for second in range(1, 5):
+            seen = seen.plus(database.report(1, (0, 1000),
+                                             at=float(second)))
+        self.assertEqual(1000, seen.rate(4.5))
+        self.assertEqual(0, seen.rate(60))
+        later = seen.plus(database.report(1, (0, 5000), at=1000.0))
+        self.assertEqual(5000, later.rate(1000.0))
+
+    def test_what_was_never_read_has_no_rate(self):
+        self.assertEqual(0, reads.Reads().rate(5))
