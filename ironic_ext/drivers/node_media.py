@@ -27,20 +27,27 @@ _KEY = 'ext_media'
 class MediaRecord:
     """One image made for a node.
 
-    :param id: of the published file.
+    :param id: of the image.
     :param purpose: ``instance`` or ``agent``.
     :param slot: path of the virtual media resource it was put into, None
         as long as that has not succeeded.
+    :param delivery: ``file`` or ``stream``.
+    :param mark: digest of the token in a stream's URL, to tell the URL by;
+        '' for a file, whose URL has the id.
     """
 
     id: str
     purpose: str
     slot: str | None = None
+    delivery: str = 'file'
+    mark: str = ''
 
 
 def records(node: typing.Any) -> tuple[MediaRecord, ...]:
     """Return the records of a node, oldest first."""
-    return tuple(MediaRecord(row['id'], row['purpose'], row.get('slot'))
+    return tuple(MediaRecord(row['id'], row['purpose'], row.get('slot'),
+                             row.get('delivery', 'file'),
+                             row.get('mark', ''))
                  for row in node.driver_internal_info.get(_KEY, ()))
 
 

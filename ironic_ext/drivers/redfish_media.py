@@ -33,6 +33,7 @@ import tenacity
 from ironic_ext.drivers import node_media
 from ironic_ext.drivers import quirks
 from ironic_ext import images
+from ironic_ext.media import tokens
 
 LOG = log.getLogger(__name__)
 
@@ -145,7 +146,8 @@ def eject(task: typing.Any, records: collections.abc.Collection[
 
 
 def _insert(task: typing.Any, url: str, media_id: str) -> str:
-    record = node_media.MediaRecord(media_id, '')
+    record = node_media.MediaRecord(
+        media_id, '', mark=next(iter(tokens.digests_in(url)), ''))
     slots = _disc_slots(task)
     # Free slots first; a medium of somebody else's goes only for need.
     slots.sort(key=lambda slot: bool(slot.inserted)
@@ -248,7 +250,9 @@ def _holds(slot: typing.Any, records: collections.abc.Collection[
     if not slot.inserted:
         return False
     title = f'{slot.image or ""} {slot.image_name or ""}'
-    return (any(record.id in title for record in records)
+    marks = tokens.digests_in(title)
+    return (any(record.id in title or record.mark in marks
+                for record in records)
             or quirks.hides_image(slot)
             and any(record.slot == slot.path for record in records))
 
@@ -296,7 +300,7 @@ def _title(slot: typing.Any) -> str:
     published = _PUBLISHED.search(text)
     if published:
         return f'medium {published.group(1)}'
-    return f'"{images.redacted(text)[:200]}"'
+    return f'"{tokens.masked(images.redacted(text))[:200]}"'
 
 
 def _reason(exc: Exception) -> str:
@@ -305,7 +309,7 @@ def _reason(exc: Exception) -> str:
 
 
 def _masked(text: str) -> str:
-    return _PUBLISHED.sub(r'\1-***.iso', text)
+    return tokens.masked(_PUBLISHED.sub(r'\1-***.iso', text))
 
 
 def _unreachable(task: typing.Any, exc: Exception) -> str:
