@@ -158,7 +158,9 @@ class Base(typing.Protocol):
         """
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return exactly ``length`` bytes of an image without descriptor.
+        """Return exactly ``length`` bytes, from wherever they are.
+
+        Blocks. Streams call it while there is no descriptor.
 
         :raises: BaseMissingError, BaseChangedError
         """

@@ -1,0 +1,373 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Which media a worker serves at the moment, and until when.
+
+What a token opens is kept for as long as it is read, and the catalogue is
+asked twice a second, for all of them at once, which are still valid: so a
+request costs no query, and revocation ends running responses as well.
+"""
+
+import asyncio
+import collections.abc
+import concurrent.futures
+import ipaddress
+import logging
+import time
+import typing
+
+from ironic_ext.media.stream import catalogue as contract
+from ironic_ext.media.stream import layout as layouts
+from ironic_ext.media.stream import metrics
+from ironic_ext.media.stream import response as responses
+from ironic_ext.media.stream import settings as server_settings
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds for which the catalogue's word counts.
+_FRESH = 1.0
+#: Seconds without a request until what belongs to a medium is closed.
+_KEEP = 30.0
+#: Tokens that may be looked up at one time.
+_MAX_LOOKUPS = 512
+
+T = typing.TypeVar('T')
+Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+
+
+class OpenBase:
+    """A base that media of this worker share.
+
+    :ivar users: media and reads that need it.
+    """
+
+    __slots__ = ('base', 'users', 'idle_since')
+
+    def __init__(self, base: contract.Base) -> None:
+        self.base = base
+        self.users = 0
+        self.idle_since = time.monotonic()
+
+
+class Served:
+    """A medium with everything that is needed to serve it.
+
+    :ivar ended: why it must not be served any more, or None.
+    """
+
+    __slots__ = ('medium', 'representation', 'layout', 'open_base', 'token',
+                 'ended', 'checked', 'used', '_networks')
+
+    def __init__(self, medium: contract.Medium, layout: layouts.Layout,
+                 open_base: OpenBase, token: str) -> None:
+        self.representation = responses.Representation(medium, layout)
+        self.layout = layout
+        self.open_base = open_base
+        self.token = token
+        self.ended: contract.StreamError | None = None
+        self.checked = 0.0
+        self.used = time.monotonic()
+        self.update(medium)
+
+    def update(self, medium: contract.Medium) -> None:
+        """Take what may change of a medium: its end, its networks."""
+        self.medium = medium
+        self._networks: Networks = tuple(
+            ipaddress.ip_network(network) for network in medium.networks)
+
+    def admits(self, client: str) -> bool:
+        """Tell whether that address may read the medium."""
+        if not self._networks:
+            return True
+        address = ipaddress.ip_address(client.partition('%')[0])
+        mapped = getattr(address, 'ipv4_mapped', None)
+        return any((mapped or address) in network
+                   for network in self._networks)
+
+    def expired(self) -> bool:
+        """Tell whether its time is over by what was known last."""
+        end = self.medium.expires_at
+        return end is not None and end <= time.time()
+
+
+def _content(medium: contract.Medium) -> tuple[object, ...]:
+    return (medium.digest, medium.size, medium.last_modified, medium.name,
+            medium.base_digest, medium.base_size, medium.overlay_path)
+
+
+class Admissions:
+    """The media that one worker serves; lives in its event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop,
+                 catalogue: contract.Catalogue, bases: contract.Bases,
+                 settings: server_settings.ServerSettings,
+                 counters: metrics.Counters,
+                 cut: collections.abc.Callable[[Served], None]) -> None:
+        """Make an empty set.
+
+        :param cut: called with a medium that ended: ends its responses.
+        """
+        self._loop = loop
+        self._catalogue = catalogue
+        self._bases_source = bases
+        self._settings = settings
+        self._counters = counters
+        self._cut = cut
+        self._tokens: dict[str, Served] = {}
+        self._media: dict[str, Served] = {}
+        self._bases: dict[str, OpenBase] = {}
+        self._closing: list[OpenBase] = []
+        self._opening: dict[str, asyncio.Task[OpenBase]] = {}
+        self._pending: dict[str, asyncio.Task[Served | None]] = {}
+        self._check: asyncio.Future[
+            collections.abc.Set[str]] | None = None
+        self._check_began = 0.0
+        self._threads = concurrent.futures.ThreadPoolExecutor(
+            8, thread_name_prefix='lookup')
+        # Of its own, so that revocation never waits for lookups.
+        self._check_thread = concurrent.futures.ThreadPoolExecutor(
+            1, thread_name_prefix='recheck')
+        #: Whether the catalogue answered when it was asked last.
+        self.answering = True
+
+    def at_hand(self, token: str) -> Served | None:
+        """Return what a token opens if that is known to be true now."""
+        served = self._tokens.get(token)
+        if served is None or served.ended is not None:
+            return None
+        now = time.monotonic()
+        if (now - served.checked > (_FRESH if self.answering
+                                    else self._settings.outage_grace)
+                or served.expired()):
+            return None
+        served.used = now
+        return served
+
+    def admit(self, token: str) -> 'asyncio.Task[Served | None]':
+        """Begin to ask what a token opens.
+
+        The task returns None when nobody knows the token, and raises
+        StreamError when it opens nothing now.
+        """
+        task = self._pending.get(token)
+        if task is None:
+            task = self._loop.create_task(self._admit(token))
+            self._pending[token] = task
+            task.add_done_callback(
+                lambda done: self._pending.pop(token, None))
+        return task
+
+    async def _admit(self, token: str) -> Served | None:
+        if len(self._pending) > _MAX_LOOKUPS:
+            raise contract.CatalogueError('too many tokens are looked up')
+        self._counters.add('lookups_total')
+        known = self._tokens.get(token)
+        started = time.monotonic()
+        try:
+            medium = await self._call(self._catalogue.find, token)
+        except contract.CatalogueError:
+            self._counters.add('catalogue_errors_total')
+            if known is not None and self._graced(known):
+                return known
+            raise
+        except (contract.ExpiredError, contract.RevokedError) as exc:
+            if known is not None:
+                self._end(known, exc)
+            raise
+        if medium is None:
+            if known is not None:
+                self._end(known, contract.RevokedError(
+                    f'medium {known.medium.id} is not known any more'))
+            return None
+        served = self._media.get(medium.id)
+        if (served is None or served.ended is not None
+                or _content(served.medium) != _content(medium)):
+            fresh = await self._serve(medium, token)
+            # Another token of the medium may have been faster.
+            served = self._media.get(medium.id)
+            if (served is None or served.ended is not None
+                    or _content(served.medium) != _content(medium)):
+                if served is not None and served.ended is None:
+                    self._end(served, contract.RevokedError(
+                        f'medium {medium.id} has other content now'))
+                served = self._media[medium.id] = fresh
+            else:
+                self._close(fresh)
+        served.update(medium)
+        served.checked = max(served.checked, started)
+        served.used = time.monotonic()
+        self._tokens[token] = served
+        return served
+
+    def _graced(self, served: Served) -> bool:
+        return (served.ended is None and not served.expired()
+                and time.monotonic() - served.checked
+                <= self._settings.outage_grace)
+
+    async def _serve(self, medium: contract.Medium, token: str) -> Served:
+        open_base = await self._base(medium)
+        open_base.users += 1
+        try:
+            layout = await self._call(layouts.Layout, medium, open_base.base)
+        except contract.BaseChangedError:
+            self._forget_base(open_base)
+            open_base.users -= 1
+            raise
+        except BaseException:
+            open_base.users -= 1
+            raise
+        return Served(medium, layout, open_base, token)
+
+    async def _base(self, medium: contract.Medium) -> OpenBase:
+        digest = medium.base_digest
+        found = self._bases.get(digest)
+        if found is not None:
+            found.idle_since = time.monotonic()
+            return found
+        task = self._opening.get(digest)
+        if task is None:
+            task = self._loop.create_task(self._open(medium))
+            self._opening[digest] = task
+            task.add_done_callback(
+                lambda done: self._opening.pop(digest, None))
+        return await asyncio.shield(task)
+
+    async def _open(self, medium: contract.Medium) -> OpenBase:
+        base = await self._call(self._bases_source.open, medium)
+        found = self._bases[medium.base_digest] = OpenBase(base)
+        return found
+
+    async def _call(self, function: collections.abc.Callable[..., T],
+                    *args: object) -> T:
+        return await self._loop.run_in_executor(
+            self._threads, function, *args)
+
+    def base_failed(self, served: Served, error: contract.StreamError
+                    ) -> None:
+        """End all media of a base that is not what it was."""
+        self._forget_base(served.open_base)
+        for other in list(self._media.values()):
+            if other.open_base is served.open_base:
+                self._end(other, error)
+
+    def _forget_base(self, open_base: OpenBase) -> None:
+        for digest, known in list(self._bases.items()):
+            if known is open_base:
+                del self._bases[digest]
+                self._closing.append(open_base)
+
+    def _end(self, served: Served, error: contract.StreamError) -> None:
+        if served.ended is not None:
+            return
+        served.ended = error
+        self._drop(served)
+        self._cut(served)
+        self._close(served)
+
+    def _drop(self, served: Served) -> None:
+        if self._media.get(served.medium.id) is served:
+            del self._media[served.medium.id]
+        for token in [token for token, other in self._tokens.items()
+                      if other is served]:
+            del self._tokens[token]
+
+    def _close(self, served: Served) -> None:
+        served.layout.close()
+        served.open_base.users -= 1
+        served.open_base.idle_since = time.monotonic()
+
+    def tick(self, in_use: collections.abc.Set[Served]) -> None:
+        """Look after everything; called each ``recheck_interval``.
+
+        :param in_use: the media with responses under way.
+        """
+        now = time.monotonic()
+        for served in list(self._media.values()):
+            if served in in_use:
+                served.used = now
+            if served.expired():
+                # Perhaps its time was prolonged.
+                if served.token not in self._pending:
+                    self.admit(served.token).add_done_callback(
+                        self._look_at)
+            elif now - served.used > _KEEP:
+                self._drop(served)
+                self._close(served)
+        self._close_bases(now)
+        if self._check is None:
+            if not self._media:
+                return
+            self._check = self._loop.run_in_executor(
+                self._check_thread, self._catalogue.still_valid,
+                frozenset(self._media))
+            self._check_began = now
+            self._check.add_done_callback(
+                lambda done: self._checked(done, now))
+        elif now - self._check_began > _FRESH:
+            self._outage('it takes more than a second')
+
+    @staticmethod
+    def _look_at(task: 'asyncio.Task[Served | None]') -> None:
+        # The medium was ended by then; nobody else waits for the reason.
+        if not task.cancelled():
+            task.exception()
+
+    def _close_bases(self, now: float) -> None:
+        for digest, found in list(self._bases.items()):
+            if not found.users and now - found.idle_since > _KEEP:
+                del self._bases[digest]
+                self._closing.append(found)
+        for found in list(self._closing):
+            if not found.users:
+                self._closing.remove(found)
+                self._threads.submit(found.base.close)
+
+    def _checked(self, check: 'asyncio.Future[collections.abc.Set[str]]',
+                 started: float) -> None:
+        self._check = None
+        if check.cancelled():
+            return
+        error = check.exception()
+        if error is not None:
+            self._counters.add('catalogue_errors_total')
+            self._outage(error)
+            return
+        if not self.answering:
+            LOG.info('The media catalogue answers again')
+        self.answering = True
+        valid = check.result()
+        for served in list(self._media.values()):
+            if served.medium.id in valid:
+                served.checked = max(served.checked, started)
+            elif served.checked < started:
+                self._end(served, contract.RevokedError(
+                    f'medium {served.medium.id} was revoked'))
+
+    def _outage(self, reason: object) -> None:
+        if self.answering:
+            LOG.error('The media catalogue does not answer: %s', reason)
+        self.answering = False
+        for served in list(self._media.values()):
+            if (time.monotonic() - served.checked
+                    > self._settings.outage_grace):
+                self._end(served, contract.CatalogueError(
+                    'the media catalogue does not answer'))
+
+    def close(self) -> None:
+        """Close everything; no response is under way any more."""
+        for served in list(self._media.values()):
+            self._drop(served)
+            self._close(served)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._check_thread.shutdown(wait=False, cancel_futures=True)
+        for found in [*self._bases.values(), *self._closing]:
+            found.base.close()

@@ -1,0 +1,547 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""One connection: read a request, answer it, send what it asked for.
+
+Each method is called from the worker's event loop and never blocks. What
+the kernel does not take is sent when the socket is writable again.
+"""
+
+import collections.abc
+import enum
+import functools
+import logging
+import socket
+import ssl
+import struct
+import time
+import typing
+
+from ironic_ext.media.stream import admission
+from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import layout as layouts
+from ironic_ext.media.stream import request as requests
+from ironic_ext.media.stream import response as responses
+from ironic_ext.media.stream import transport as transports
+
+if typing.TYPE_CHECKING:
+    import asyncio
+
+    from ironic_ext.media.stream import worker as workers
+
+LOG = logging.getLogger(__name__)
+
+#: Bytes that one connection sends until the others have their turn.
+_BURST = 4 << 20
+#: Pipelined requests answered until the others have their turn.
+_REQUESTS = 16
+#: Bytes asked of a base that is elsewhere: what a slow reader can occupy.
+_REMOTE_CHUNK = 1 << 16
+#: Seconds in which a peer has to take the answer that refuses it.
+_LINGER = 2.0
+#: Bytes of a refused request that are read away meanwhile.
+_LINGER_BYTES = 1 << 18
+_NO_LINGER = struct.pack('ii', 1, 0)
+
+
+class _State(enum.Enum):
+    HANDSHAKE = 'handshake'
+    #: Waiting for a request, or for the rest of one.
+    READING = 'reading'
+    #: Waiting for a thread: a token's medium, or bytes from elsewhere.
+    WAITING = 'waiting'
+    SENDING = 'sending'
+    #: The last answer is out; the peer is to see it before the end.
+    LINGERING = 'lingering'
+    CLOSED = 'closed'
+
+
+class Connection:
+    """A client's connection.
+
+    :ivar deadline: monotonic seconds at which :meth:`time_out` is due.
+    :ivar served: the medium of the response under way, or None.
+    """
+
+    __slots__ = (
+        'deadline', 'served', '_worker', '_loop', '_socket', '_fd',
+        '_transport', '_client', '_reader', '_state', '_keep_alive',
+        '_registered', '_writing', '_paused', '_unsent', '_pieces',
+        '_source', '_offset', '_left', '_position', '_noted', '_requests',
+        '_sent', '_rate_at', '_rate_sent', '_request')
+
+    def __init__(self, worker: 'workers.Worker', sock: socket.socket,
+                 client: str) -> None:
+        settings = worker.settings
+        self._worker = worker
+        self._loop = worker.loop
+        self._socket = sock
+        self._fd = sock.fileno()
+        self._client = client
+        self._transport: transports.Transport
+        if isinstance(sock, ssl.SSLSocket):
+            self._transport = transports.TlsTransport(sock)
+            self._state = _State.HANDSHAKE
+        else:
+            self._transport = transports.PlainTransport(sock)
+            self._state = _State.READING
+        self._reader = requests.RequestReader(settings.max_head,
+                                              settings.max_headers)
+        self.served: admission.Served | None = None
+        self._request: requests.Request | None = None
+        self._keep_alive = True
+        self._writing = False
+        self._paused = False
+        self._unsent: memoryview | None = None
+        self._pieces: collections.abc.Iterator[layouts.Piece] | None = None
+        self._source: catalogue.Base | bytes = b''
+        self._offset = self._left = 0
+        #: Place in the image of the next byte, and of the first one that
+        #: no report knows of; -1: it is not of the image.
+        self._position = self._noted = -1
+        self._requests = 0
+        self._sent = self._rate_sent = 0
+        self._rate_at = time.monotonic()
+        self.deadline = self._rate_at + settings.header_timeout
+        self._loop.add_reader(self._fd, self._readable)
+
+    # Reading.
+
+    def _readable(self) -> None:
+        state = self._state
+        if state is _State.READING:
+            self._receive()
+        elif state is _State.HANDSHAKE:
+            self._handshake()
+        elif state is _State.LINGERING:
+            self._discard()
+        else:
+            # A pipelined request, or the peer is gone: looked at when the
+            # answer is out.
+            self._loop.remove_reader(self._fd)
+            self._paused = True
+
+    def _handshake(self) -> None:
+        try:
+            self._transport.handshake()
+        except BlockingIOError:
+            # The server's own flight fits into any socket's buffer.
+            return
+        except OSError as exc:
+            self._worker.counters.add('tls_errors_total')
+            LOG.debug('TLS with %s failed: %s', self._client, exc)
+            self.close()
+            return
+        self._state = _State.READING
+        if self._transport.has_more():
+            self._receive()
+
+    def _receive(self) -> None:
+        while True:
+            try:
+                data = self._transport.receive()
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b''
+            if not data:
+                self.close()
+                return
+            reader = self._reader
+            if not reader.midway:
+                self.deadline = (time.monotonic()
+                                 + self._worker.settings.header_timeout)
+            try:
+                reader.feed(data)
+            except requests.RequestError as exc:
+                self._refuse(exc.status, str(exc))
+                return
+            if reader.ready:
+                self._serve()
+            if (self._state is not _State.READING
+                    or not self._transport.has_more()):
+                return
+
+    def _refuse(self, status: int, text: str) -> None:
+        """Answer what cannot be parsed; pipelined requests go under."""
+        self._reader.ready.clear()
+        self._keep_alive = False
+        self._send(responses.sentence(
+            status, f'Refused: {text}.', self._worker.date))
+        self._after_sending()
+
+    # Answering.
+
+    def _serve(self) -> None:
+        """Answer the requests that are complete, as far as it goes."""
+        ready = self._reader.ready
+        turns = _REQUESTS
+        while ready and self._state is _State.READING:
+            if not turns:
+                self._state = _State.WAITING
+                self._loop.call_soon(self._resume)
+                return
+            turns -= 1
+            request = ready.popleft()
+            self._keep_alive = (request.keep_alive
+                                and not self._worker.stopping)
+            request.keep_alive = self._keep_alive
+            self._answer(request)
+
+    def _resume(self) -> None:
+        if self._state is _State.WAITING:
+            self._state = _State.READING
+            self._go_on()
+
+    def _answer(self, request: requests.Request) -> None:
+        if request.method not in (b'GET', b'HEAD'):
+            self._say(request, 405, 'Only GET and HEAD are possible.',
+                      b'Allow: GET, HEAD\r\n')
+            return
+        route = request.route()
+        if route is None:
+            self._answer_other(request)
+            return
+        served = self._worker.admissions.at_hand(route[0])
+        if served is not None:
+            self._answer_medium(request, route[1], served)
+            return
+        self._state = _State.WAITING
+        self._request = request
+        self._worker.admissions.admit(route[0]).add_done_callback(
+            functools.partial(self._admitted, request, route[1]))
+
+    def _answer_other(self, request: requests.Request) -> None:
+        if request.path() != b'/healthz':
+            self._say(request, 404, 'There is nothing here.')
+        elif self._worker.stopping or not self._worker.admissions.answering:
+            self._say(request, 503, 'Not ready.')
+        else:
+            self._say(request, 200, 'Ready.')
+
+    def _admitted(self, request: requests.Request, name: str,
+                  task: 'asyncio.Task[admission.Served | None]') -> None:
+        """Go on with a request whose token was looked up."""
+        if self._state is _State.CLOSED or task.cancelled():
+            return
+        self._state = _State.READING
+        error = task.exception()
+        if error is None:
+            served = task.result()
+            if served is None:
+                self._say(request, 404, 'There is nothing here.')
+            else:
+                self._answer_medium(request, name, served)
+        elif isinstance(error, (catalogue.ExpiredError,
+                                catalogue.RevokedError)):
+            self._worker.warn(f'Refused {self._client}: {error}')
+            self._say(request, 410, 'This image is not available any more.')
+        elif isinstance(error, (catalogue.CatalogueError,
+                                catalogue.BaseMissingError)):
+            self._worker.warn(f'Cannot serve {self._client}: {error}')
+            self._say(request, 503, 'Try again later.',
+                      b'Retry-After: 5\r\n')
+        else:
+            self._worker.warn(f'Cannot serve {self._client}: {error!r}')
+            self._say(request, 500, 'This image cannot be served.')
+        self._go_on()
+
+    def _answer_medium(self, request: requests.Request, name: str,
+                       served: admission.Served) -> None:
+        medium = served.medium
+        if name and name != medium.name:
+            self._say(request, 404, 'There is nothing here.')
+        elif served.ended is not None:
+            self._say(request, 410, 'This image is not available any more.')
+        elif not served.admits(self._client):
+            self._worker.warn(
+                f'Refused {self._client}: not in the networks that may read '
+                f'medium {medium.id}')
+            self._say(request, 403, 'Not from this address.')
+        else:
+            self._send(served.representation.answer(request,
+                                                    self._worker.date),
+                       served)
+
+    def _say(self, request: requests.Request, status: int, text: str,
+             extra: bytes = b'') -> None:
+        self._send(responses.sentence(status, text, self._worker.date,
+                                      request, extra))
+
+    # Sending.
+
+    def _send(self, response: responses.Response,
+              served: admission.Served | None = None) -> None:
+        self._worker.counters.response(response.status)
+        self._state = _State.SENDING
+        self.deadline = time.monotonic() + self._worker.settings.send_timeout
+        self._pieces = response.pieces
+        if response.pieces is not None:
+            self.served = served
+            self._requests = 1
+        self._unsent = memoryview(response.head)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Send until the kernel takes no more or the answer is out."""
+        transport = self._transport
+        budget = _BURST
+        try:
+            while True:
+                if self._unsent is not None:
+                    sent = transport.send(self._unsent,
+                                          self._pieces is not None)
+                    self._unsent = (self._unsent[sent:]
+                                    if sent < len(self._unsent) else None)
+                elif self._left:
+                    source = self._source
+                    if isinstance(source, bytes):
+                        sent = transport.send(memoryview(source)[
+                            self._offset:self._offset + self._left], False)
+                    else:
+                        source.check()
+                        fd = source.fd
+                        if fd is None:
+                            self._fetch(source)
+                            return
+                        sent = transport.send_file(fd, self._offset,
+                                                   self._left)
+                        if not sent:
+                            raise catalogue.BaseChangedError(
+                                'a file became shorter while it was served')
+                    self._offset += sent
+                    self._left -= sent
+                    self._sent += sent
+                    if self._position >= 0:
+                        self._position += sent
+                    budget -= sent
+                    if budget <= 0:
+                        break
+                elif not self._next_piece():
+                    return
+        except BlockingIOError:
+            pass
+        except catalogue.StreamError as exc:
+            self._fail(exc)
+            return
+        except OSError:
+            self.abort()
+            return
+        if budget < _BURST:
+            self.deadline = (time.monotonic()
+                             + self._worker.settings.send_timeout)
+        if not self._writing:
+            self._writing = True
+            self._loop.add_writer(self._fd, self._writable)
+
+    def _next_piece(self) -> bool:
+        """Take the next piece; False when there is none."""
+        piece = next(self._pieces, None) if self._pieces else None
+        if piece is None:
+            self._sent_all()
+            return False
+        self._source, self._offset, self._left, position = piece
+        if position != self._position:
+            self.note()
+            self._position = self._noted = position
+        return True
+
+    def _sent_all(self) -> None:
+        self.note()
+        self._pieces = None
+        self.served = None
+        self._position = self._noted = -1
+        if self._writing:
+            self._writing = False
+            self._loop.remove_writer(self._fd)
+        self._state = _State.READING
+        self.deadline = time.monotonic() + self._worker.settings.idle_timeout
+        if not self._keep_alive or self._worker.stopping:
+            self._linger()
+
+    def _writable(self) -> None:
+        self._pump()
+        self._after_sending()
+
+    def _after_sending(self) -> None:
+        if self._state is _State.READING:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Answer what was pipelined, then read on."""
+        self._serve()
+        if self._state is not _State.READING:
+            return
+        if self._paused:
+            self._paused = False
+            self._loop.add_reader(self._fd, self._readable)
+        if self._transport.has_more():
+            self._receive()
+
+    def note(self) -> None:
+        """Report what was sent of the image since the last report."""
+        if self.served is None or self._noted < 0:
+            return
+        if self._position > self._noted or self._requests:
+            self._worker.note(self.served.medium.id, self._client,
+                              self._noted, self._position, self._requests)
+            self._noted = self._position
+            self._requests = 0
+
+    def _fail(self, error: catalogue.StreamError) -> None:
+        served = self.served
+        if served is None:
+            self.abort()
+            return
+        self._worker.warn(f'Ended a response of medium {served.medium.id}: '
+                          f'{error}')
+        if isinstance(error, catalogue.BaseChangedError):
+            self._worker.admissions.base_failed(served, error)
+        if self._state is not _State.CLOSED:
+            self.abort()
+
+    # Bytes that are elsewhere.
+
+    def _fetch(self, base: catalogue.Base) -> None:
+        if self._writing:
+            self._writing = False
+            self._loop.remove_writer(self._fd)
+        self._state = _State.WAITING
+        # The server is what is slow now.
+        self.deadline = float('inf')
+        assert self.served is not None
+        self._worker.fetch(
+            self.served, base, self._offset,
+            min(self._left, _REMOTE_CHUNK)).add_done_callback(self._fetched)
+
+    def _fetched(self, task: 'asyncio.Task[bytes]') -> None:
+        if self._state is _State.CLOSED or task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            self._fail(error if isinstance(error, catalogue.StreamError)
+                       else catalogue.BaseMissingError(repr(error)))
+            return
+        data = task.result()
+        rest = self._offset + len(data), self._left - len(data)
+        assert self._pieces is not None
+        pieces = self._pieces
+
+        def then() -> collections.abc.Iterator[layouts.Piece]:
+            if rest[1]:
+                yield source, rest[0], rest[1], position
+            yield from pieces
+
+        source = self._source
+        position = (self._position + len(data) if self._position >= 0
+                    else -1)
+        self._pieces = then()
+        self._source, self._offset, self._left = data, 0, len(data)
+        self._state = _State.SENDING
+        self.deadline = time.monotonic() + self._worker.settings.send_timeout
+        self._pump()
+        self._after_sending()
+
+    # The end.
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a request that has not begun."""
+        return self._state is _State.READING and not self._reader.midway
+
+    def too_slow(self, now: float) -> bool:
+        """Tell whether the reader is below the minimum rate."""
+        settings = self._worker.settings
+        if self._state is not _State.SENDING:
+            self._rate_at = now
+            self._rate_sent = self._sent
+            return False
+        if now - self._rate_at < settings.rate_window:
+            return False
+        taken = self._sent - transports.unacknowledged(self._socket)
+        slow = taken - self._rate_sent < settings.min_rate * (
+            now - self._rate_at)
+        self._rate_at = now
+        self._rate_sent = taken
+        return slow
+
+    def time_out(self) -> None:
+        """End the connection because its peer took too long."""
+        if self._state is _State.LINGERING:
+            self.close()
+            return
+        if self._state is _State.SENDING:
+            self._worker.counters.add('timeouts_total')
+            self.abort()
+        elif self._reader.midway:
+            self._worker.counters.add('timeouts_total')
+            self._refuse(408, 'the request took too long')
+        else:
+            if self._state is _State.HANDSHAKE:
+                self._worker.counters.add('timeouts_total')
+            self.close()
+
+    def _linger(self) -> None:
+        """Close when the peer has the answer (RFC 9112, section 9.6)."""
+        try:
+            self._transport.half_close()
+        except OSError:
+            self.close()
+            return
+        self._state = _State.LINGERING
+        self.deadline = time.monotonic() + _LINGER
+        self._left = _LINGER_BYTES
+        if self._paused:
+            self._paused = False
+            self._loop.add_reader(self._fd, self._readable)
+
+    def _discard(self) -> None:
+        try:
+            got = len(self._socket.recv(1 << 16) if not isinstance(
+                self._socket, ssl.SSLSocket) else self._transport.receive())
+        except BlockingIOError:
+            return
+        except OSError:
+            got = 0
+        self._left -= got
+        if not got or self._left <= 0:
+            self.close()
+
+    def abort(self) -> None:
+        """Close at once; what the kernel has not sent is dropped."""
+        if self._state is _State.CLOSED:
+            return
+        try:
+            if self._position > self._noted >= 0:
+                self._position = max(
+                    self._noted, self._position
+                    - transports.unacknowledged(self._socket))
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                    _NO_LINGER)
+        except OSError:
+            pass
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket and forget everything."""
+        if self._state is _State.CLOSED:
+            return
+        self.note()
+        self._state = _State.CLOSED
+        self.served = None
+        self._pieces = None
+        self._unsent = None
+        self._source = b''
+        self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
+        self._socket.close()
+        self._worker.closed(self)

@@ -1,0 +1,148 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Which bytes of which file make up a range of an image.
+
+Literals are sent from the overlay file like ranges of the base from the
+base, so a medium costs a worker a few rows, whatever was injected.
+"""
+
+import bisect
+import collections.abc
+import hashlib
+import os
+import typing
+
+from ironic_ext.iso import errors as iso_errors
+from ironic_ext.iso import segments
+from ironic_ext.media.stream import base as file_base
+from ironic_ext.media.stream import catalogue
+
+#: What runs of zeros are sent from.
+ZEROS = bytes(1 << 16)
+
+#: Where bytes come from, the offset there, their number, and their place
+#: in the image (-1: they are not of the image).
+Piece = tuple[catalogue.Base | bytes, int, int, int]
+
+
+class _Overlay(segments.SegmentMap):
+    """The content of an overlay file, its base not being at hand."""
+
+    def __init__(self, base: str | os.PathLike[str],
+                 parts: typing.Iterable[segments.Segment], *,
+                 identity: segments.BaseIdentity | None = None,
+                 warnings: typing.Iterable[str] = ()) -> None:
+        assert identity is not None
+        self.segments = segments.joined(parts)
+        self.identity = identity
+        self.warnings = tuple(warnings)
+        self.size = sum(part.length for part in self.segments)
+
+
+class Layout:
+    """The pieces of one image.
+
+    :ivar size: bytes of the image.
+    """
+
+    def __init__(self, medium: catalogue.Medium, base: catalogue.Base
+                 ) -> None:
+        """Read the overlay, if there is one, and check it and the base.
+
+        Blocks. The base stays the caller's.
+
+        :raises: BaseMissingError, BaseChangedError
+        """
+        self.size = medium.size
+        self._overlay: file_base.FileBase | None = None
+        if medium.overlay_path is None:
+            if medium.size != medium.base_size:
+                raise catalogue.BaseChangedError(
+                    f'medium {medium.id} has {medium.size} bytes, its image '
+                    f'{medium.base_size}')
+            self._starts = [0]
+            self._rows: list[tuple[catalogue.Base | bytes, int, int]] = [
+                (base, 0, medium.size)]
+            return
+        self._overlay = file_base.FileBase(medium.overlay_path)
+        try:
+            self._read_overlay(medium, base)
+        except BaseException:
+            self.close()
+            raise
+
+    def _read_overlay(self, medium: catalogue.Medium, base: catalogue.Base
+                      ) -> None:
+        assert self._overlay is not None
+        content = self._overlay.read(0, self._overlay.size)
+        try:
+            overlay = _Overlay.parse(content, base='',
+                                     name=f'the overlay of {medium.id}')
+        except iso_errors.IsoError as exc:
+            raise catalogue.BaseMissingError(str(exc)) from exc
+        if (overlay.digest != medium.digest or overlay.size != medium.size
+                or overlay.identity.size != medium.base_size):
+            raise catalogue.BaseChangedError(
+                f'the overlay of medium {medium.id} is not the one that was '
+                f'published')
+        head = min(overlay.identity.size, segments.FINGERPRINT_BYTES)
+        fingerprint = hashlib.sha256(base.read(0, head)).hexdigest()
+        if fingerprint != overlay.identity.fingerprint:
+            raise catalogue.BaseChangedError(
+                f'the base of medium {medium.id} is not the image that its '
+                f'overlay was made from')
+        self._starts = []
+        self._rows = []
+        position = 0
+        literal = len(content) - overlay.literal_bytes
+        for part in overlay.segments:
+            self._starts.append(position)
+            if isinstance(part, segments.Literal):
+                self._rows.append((self._overlay, literal, part.length))
+                literal += part.length
+            elif isinstance(part, segments.BaseRange):
+                if not 0 <= part.offset <= medium.base_size - part.length:
+                    raise catalogue.BaseMissingError(
+                        f'the overlay of medium {medium.id} refers to bytes '
+                        f'outside its base')
+                self._rows.append((base, part.offset, part.length))
+            else:
+                self._rows.append((ZEROS, 0, part.length))
+            position += part.length
+
+    def pieces(self, first: int, end: int
+               ) -> collections.abc.Iterator[Piece]:
+        """Yield the pieces of ``first`` to ``end``, which lie in the image.
+
+        A piece of zeros is never longer than ZEROS.
+        """
+        index = bisect.bisect_right(self._starts, first) - 1
+        while first < end:
+            source, offset, length = self._rows[index]
+            skip = first - self._starts[index]
+            count = min(length - skip, end - first)
+            if source is ZEROS:
+                while count:
+                    part = min(count, len(ZEROS))
+                    yield source, 0, part, first
+                    first += part
+                    count -= part
+            else:
+                yield source, offset + skip, count, first
+                first += count
+            index += 1
+
+    def close(self) -> None:
+        """Close the overlay."""
+        if self._overlay is not None:
+            self._overlay.close()

@@ -1,0 +1,102 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Who read what: ranges of bytes, gathered until somebody asks."""
+
+import collections.abc
+import dataclasses
+import time
+
+from ironic_ext.media.stream import catalogue
+
+Ranges = collections.abc.Iterable[tuple[int, int]]
+
+#: Ranges noted of one reader before they are joined in between.
+_MANY = 4096
+#: Ranges of one report. A mounted ISO is read in some hundred places.
+_REPORTED = 512
+
+
+def joined(ranges: Ranges, limit: int | None = None
+           ) -> tuple[tuple[int, int], ...]:
+    """Return ranges sorted, without overlaps; those that touch are one.
+
+    :param ranges: (first, one past the last).
+    :param limit: when there are more, the smallest gaps are closed.
+    """
+    out: list[tuple[int, int]] = []
+    for first, end in sorted(ranges):
+        if out and first <= out[-1][1]:
+            if end > out[-1][1]:
+                out[-1] = out[-1][0], end
+        elif end > first:
+            out.append((first, end))
+    if limit is None or len(out) <= limit:
+        return tuple(out)
+    gaps = sorted(range(1, len(out)),
+                  key=lambda index: out[index][0] - out[index - 1][1])
+    closed = set(gaps[:len(out) - limit])
+    kept = [out[0]]
+    for index in range(1, len(out)):
+        if index in closed:
+            kept[-1] = kept[-1][0], out[index][1]
+        else:
+            kept.append(out[index])
+    return tuple(kept)
+
+
+def total(ranges: Ranges) -> int:
+    """Return the bytes in ranges that do not overlap."""
+    return sum(end - first for first, end in ranges)
+
+
+@dataclasses.dataclass(slots=True)
+class _Noted:
+    first_at: float
+    last_at: float
+    sent: int
+    requests: int
+    ranges: list[tuple[int, int]]
+
+
+class ReadLog:
+    """What the connections of one worker sent since the last drain."""
+
+    def __init__(self) -> None:
+        self._noted: dict[tuple[str, str], _Noted] = {}
+
+    def note(self, medium_id: str, client: str, first: int, end: int,
+             requests: int = 0) -> None:
+        """Note that a reader was sent the bytes from first to end."""
+        now = time.time()
+        noted = self._noted.get((medium_id, client))
+        if noted is None:
+            noted = self._noted[medium_id, client] = _Noted(
+                now, now, 0, 0, [])
+        noted.last_at = now
+        noted.sent += end - first
+        noted.requests += requests
+        ranges = noted.ranges
+        if ranges and ranges[-1][1] == first:
+            ranges[-1] = ranges[-1][0], end
+        elif end > first:
+            ranges.append((first, end))
+            if len(ranges) > _MANY:
+                ranges[:] = joined(ranges, _MANY // 2)
+
+    def drain(self) -> list[catalogue.ReadReport]:
+        """Return a report for each medium and reader, and begin anew."""
+        noted, self._noted = self._noted, {}
+        return [catalogue.ReadReport(
+            medium_id, entry.first_at, entry.last_at, entry.sent,
+            joined(entry.ranges, _REPORTED), entry.requests, client)
+            for (medium_id, client), entry in noted.items()]

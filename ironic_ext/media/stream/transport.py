@@ -1,0 +1,136 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The two kinds of sockets that images leave through, never blocking.
+
+Both raise BlockingIOError when the socket takes or has nothing now. Nothing
+is buffered here: what was not taken is read again from its file, so that a
+slow reader costs no memory.
+"""
+
+import array
+import fcntl
+import os
+import socket
+import ssl
+import termios
+import typing
+
+Buffer = bytes | memoryview
+
+#: Bytes of one ``sendfile``; other connections wait meanwhile.
+_PLAIN_CHUNK = 1 << 20
+#: Bytes encrypted at once. After "would block", OpenSSL wants to see the
+#: same bytes again.
+_TLS_CHUNK = 1 << 16
+_RECEIVE = 1 << 14
+
+
+class Transport(typing.Protocol):
+    """What a connection asks of its socket."""
+
+    def handshake(self) -> None:
+        """Go on with the handshake; returns when it is complete."""
+
+    def receive(self) -> bytes:
+        """Return what came, b'' at the end."""
+
+    def has_more(self) -> bool:
+        """Tell whether bytes wait that the event loop does not know of."""
+
+    def send(self, data: Buffer, more: bool) -> int:
+        """Send bytes; ``more`` says that others follow at once."""
+
+    def send_file(self, fd: int, offset: int, count: int) -> int:
+        """Send a part of a file; returns 0 when it ends before."""
+
+    def half_close(self) -> None:
+        """Tell the peer that nothing more comes."""
+
+
+class PlainTransport:
+    """TCP: the kernel copies from the page cache to the socket."""
+
+    __slots__ = ('_socket', '_fd')
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._fd = sock.fileno()
+
+    def handshake(self) -> None:
+        """There is none."""
+
+    def receive(self) -> bytes:
+        return self._socket.recv(_RECEIVE)
+
+    def has_more(self) -> bool:
+        return False
+
+    def send(self, data: Buffer, more: bool) -> int:
+        return self._socket.send(data, socket.MSG_MORE if more else 0)
+
+    def send_file(self, fd: int, offset: int, count: int) -> int:
+        return os.sendfile(self._fd, fd, offset,
+                           count if count < _PLAIN_CHUNK else _PLAIN_CHUNK)
+
+    def half_close(self) -> None:
+        self._socket.shutdown(socket.SHUT_WR)
+
+
+class TlsTransport:
+    """TLS: ``pread`` into one buffer that all connections share."""
+
+    __slots__ = ('_socket',)
+
+    _buffer = bytearray(_TLS_CHUNK)
+
+    def __init__(self, sock: ssl.SSLSocket) -> None:
+        self._socket = sock
+
+    def handshake(self) -> None:
+        try:
+            self._socket.do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+
+    def receive(self) -> bytes:
+        try:
+            return self._socket.recv(_RECEIVE)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            return b''
+
+    def has_more(self) -> bool:
+        return self._socket.pending() > 0
+
+    def send(self, data: Buffer, more: bool) -> int:
+        try:
+            return self._socket.send(data)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+
+    def send_file(self, fd: int, offset: int, count: int) -> int:
+        view = memoryview(self._buffer)[:count]
+        got = os.preadv(fd, [view], offset)
+        return self.send(view[:got], False) if got else 0
+
+    def half_close(self) -> None:
+        # Without waiting for the peer's own close_notify.
+        self._socket.shutdown(socket.SHUT_WR)
+
+
+def unacknowledged(sock: socket.socket) -> int:
+    """Return the bytes sent that the peer lacks (tcp(7), SIOCOUTQ)."""
+    count = array.array('i', [0])
+    fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, count)
+    return count[0]
