@@ -1,0 +1,142 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""An image in the hands of a reader."""
+
+import collections.abc
+import contextlib
+import dataclasses
+import os
+import secrets
+import types
+
+from ironic_ext.images import disk
+from ironic_ext.images import errors
+
+#: Inode, bytes, and when it was last written to, in nanoseconds.
+Identity = tuple[int, int, int]
+
+
+def identity(fd: int) -> Identity:
+    """Return what changes when the content of a file does.
+
+    The time of the last change of the inode is left out: another hard link
+    to the file changes that as well.
+    """
+    info = os.fstat(fd)
+    return info.st_ino, info.st_size, info.st_mtime_ns
+
+
+class OpenFile:
+    """A descriptor held open, with a path to the very same file.
+
+    :ivar path: leads to the open file whatever happens to its name.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.path = f'/proc/{os.getpid()}/fd/{fd}'
+        self._before = identity(fd)
+
+    @property
+    def size(self) -> int:
+        """Bytes, when it was opened."""
+        return self._before[1]
+
+    def changed(self) -> bool:
+        """Tell whether it was written to since it was opened."""
+        return identity(self.fd) != self._before
+
+    def close(self) -> None:
+        """Let go of it, and of the locks on it."""
+        os.close(self.fd)
+
+    def __enter__(self) -> 'OpenFile':
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None,
+                 error: BaseException | None,
+                 trace: types.TracebackType | None) -> None:
+        self.close()
+
+
+@dataclasses.dataclass(frozen=True)
+class BaseImage:
+    """An image that may be read while its lease lasts.
+
+    :param path: where to read it; other processes can, too.
+    :param href: how it was asked for, fit for logs.
+    :param size: bytes.
+    :param digest: ``sha256:<hex>``; '' for a local file that was only
+        looked at.
+    """
+
+    path: str
+    href: str
+    size: int
+    digest: str
+    _changed: collections.abc.Callable[[], bool] = dataclasses.field(
+        default=lambda: False, repr=False, compare=False)
+
+    def require_unchanged(self) -> None:
+        """Make sure that what was read is one version of the image.
+
+        :raises: ImageChangedError when the file was written to meanwhile.
+        """
+        if self._changed():
+            raise errors.ImageChangedError(
+                f'{self.href} was changed while it was being read: put a '
+                'new version in place by a rename, then try again')
+
+    def place(self, path: str) -> str:
+        """Put the image at ``path`` as well, replacing what is there.
+
+        It shares the blocks of the store's file where the file system can,
+        else it is a hard link (so that it must not be written to), else a
+        copy.
+
+        :returns: ``reflink``, ``link`` or ``copy``.
+        :raises: OSError
+        """
+        folder = os.path.dirname(os.path.abspath(path))
+        temporary = os.path.join(folder, f'.{secrets.token_hex(8)}.part')
+        source = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            how = _placed(source, temporary)
+            os.rename(temporary, path)
+            return how
+        finally:
+            os.close(source)
+            # Still there after a failure, and when both names were links
+            # to one file already: rename(2) then does nothing.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+
+def _placed(source: int, path: str) -> str:
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL
+                     | os.O_CLOEXEC, 0o644)
+    try:
+        if disk.clone(source, target):
+            return 'reflink'
+        os.unlink(path)
+        if disk.link(source, path):
+            return 'link'
+    finally:
+        os.close(target)
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL
+                     | os.O_CLOEXEC, 0o644)
+    try:
+        disk.copy(source, target)
+    finally:
+        os.close(target)
+    return 'copy'

@@ -1,0 +1,359 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A download on its way into the store, which another process can resume.
+
+Beside the file of the bytes is one that says which ranges of it are whole
+and of which version they are. It is written after the bytes: what a killed
+process wrote is in the page cache and survives it. A power cut may have
+taken those bytes, so that a download of another boot counts only where a
+checksum is going to judge it.
+"""
+
+import collections.abc
+import contextlib
+import dataclasses
+import functools
+import os
+import threading
+import time
+
+from ironic_ext.images import checksum as checksums
+from ironic_ext.images import disk
+from ironic_ext.images import errors
+from ironic_ext.images import hashing
+from ironic_ext.images import metadata
+from ironic_ext.images import progress
+from ironic_ext.images import service
+
+_MIB = 1 << 20
+# What a kill costs: at most so many seconds, or a part of the image.
+_SAVE_SECONDS = 1.0
+_SAVE_SHARE = 64
+_SAVE_LEAST = 1 * _MIB
+# Bytes between two beginnings of a write-back.
+_WRITEBACK = 8 * _MIB
+
+Room = collections.abc.Callable[[int], None]
+
+
+class Spans:
+    """Byte ranges that are whole: sorted, apart from one another."""
+
+    def __init__(self, spans: collections.abc.Iterable[service.ByteRange]
+                 = ()) -> None:
+        self.spans: list[service.ByteRange] = []
+        for start, end in spans:
+            self.add(start, end)
+
+    def add(self, start: int, end: int) -> None:
+        """Add the bytes from ``start`` to before ``end``."""
+        if self.spans and self.spans[-1][1] == start:
+            self.spans[-1] = (self.spans[-1][0], end)
+            return
+        joined: list[service.ByteRange] = []
+        for first, last in sorted([*self.spans, (start, end)]):
+            if joined and first <= joined[-1][1]:
+                joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+            else:
+                joined.append((first, last))
+        self.spans = joined
+
+    @property
+    def total(self) -> int:
+        """Bytes in all of them."""
+        return sum(end - start for start, end in self.spans)
+
+    @property
+    def head(self) -> int:
+        """Bytes that are whole from the first one on."""
+        return self.spans[0][1] if self.spans and not self.spans[0][0] else 0
+
+    def missing(self, size: int) -> list[service.ByteRange]:
+        """Return the ranges of the first ``size`` bytes that are not."""
+        found = []
+        offset = 0
+        for start, end in self.spans:
+            if start > offset:
+                found.append((offset, start))
+            offset = end
+        if offset < size:
+            found.append((offset, size))
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a download must not exceed.
+
+    :param size: bytes of the largest image that is accepted.
+    :param room: called with a number of bytes that are about to be
+        written; raises NoSpaceError.
+    """
+
+    size: int
+    room: Room
+
+
+class PartialFile:
+    """The Target that the store gives to image services.
+
+    One process has it at a time. Nothing is on disk before ``begin``.
+
+    :param path: of the bytes; the state is at ``path`` with ``.json``.
+    :param name: of the image, fit for messages.
+    :param wanted: what the caller will compare with; its algorithm is
+        computed besides SHA-256.
+    :ivar version: of the source, None before ``begin``.
+    :ivar doubtful: bytes of another boot of the machine are in it.
+    """
+
+    def __init__(self, path: str, name: str, limits: Limits, *,
+                 wanted: checksums.Checksum | None = None,
+                 reporter: progress.Reporter | None = None) -> None:
+        self.path = path
+        self.version: service.ImageVersion | None = None
+        self.doubtful = False
+        self._name = name
+        self._limits = limits
+        self._wanted = wanted
+        self._reporter = reporter or progress.Reporter(name)
+        self._lock = threading.Lock()
+        self._fd = -1
+        self._spans = Spans()
+        self._digests: dict[str, hashing.FollowingDigest] = {}
+        self._saved_at = 0.0
+        self._saved = self._written_back = 0
+
+    # What services use
+
+    def begin(self, version: service.ImageVersion
+              ) -> list[service.ByteRange]:
+        """Take the size; return the ranges that are missing, in order.
+
+        :raises: ImageTooLargeError, NoSpaceError, ImageError
+        """
+        if version.size is not None and version.size > self._limits.size:
+            raise errors.ImageTooLargeError(
+                f'{self._name} has {version.size} bytes, more than the '
+                f'limit of {_size_text(self._limits.size)}')
+        with self._lock, self._translated():
+            self._open()
+            self._stop_digests()
+            kept = (self._spans if self.version is not None
+                    and self.version.resumes(version)
+                    else self._kept_by_other(version))
+            self.version = version
+            self._spans = kept or Spans()
+            self._make_room(keeping=kept is not None)
+            self._save()
+            for name in self._algorithms():
+                self._digests[name] = hashing.FollowingDigest(self._fd, name)
+                self._digests[name].advance(self._spans.head)
+            self._written_back = self._spans.total
+            self._reporter.begin(self._spans.total, version.size)
+            if version.size is None:
+                return [(self._spans.head, -1)]
+            return self._spans.missing(version.size)
+
+    def write(self, offset: int, data: service.Buffer) -> None:
+        """Take the bytes at ``offset``; the buffer may be reused after.
+
+        :raises: ImageTooLargeError, NoSpaceError, ImageError
+        """
+        assert self.version is not None
+        view = memoryview(data).cast('B')
+        start, end = offset, offset + len(view)
+        self._judge_end(end)
+        with self._translated():
+            while view:
+                count = os.pwrite(self._fd, view, offset)
+                offset += count
+                view = view[count:]
+            with self._lock:
+                self._spans.add(start, end)
+                total = self._spans.total
+                head = self._spans.head
+                if self._due(total):
+                    self._save()
+                written_back = self._written_back
+                if total - written_back >= _WRITEBACK:
+                    self._written_back = total
+            for digest in self._digests.values():
+                digest.advance(head)
+            if total - written_back >= _WRITEBACK:
+                if self.version.size is None:
+                    self._limits.room(0)
+                disk.start_writeback(self._fd, 0, 0)
+        self._reporter.note(total)
+
+    # What the store uses
+
+    @property
+    def fd(self) -> int:
+        """The open file; only after ``begin``."""
+        return self._fd
+
+    def finish(self) -> dict[str, str]:
+        """Make the bytes durable and return their digests.
+
+        :returns: algorithm -> hexadecimal digest, SHA-256 always.
+        :raises: ImageError
+        """
+        with self._lock, self._translated():
+            if self.version is None:
+                raise errors.ImageError(
+                    f'the source sent nothing for {self._name}')
+            size = self.version.size
+            if size is None:
+                size = self._spans.head
+                os.ftruncate(self._fd, size)
+            if missing := self._spans.missing(size):
+                raise errors.ImageError(
+                    f'the download of {self._name} ended without the bytes '
+                    f'from {missing[0][0]} to {missing[0][1]} of {size}: '
+                    'try again')
+            self._save()
+            # The digests go on meanwhile.
+            os.fsync(self._fd)
+            found = {name: digest.result(size)
+                     for name, digest in self._digests.items()}
+            self._digests = {}
+            return found
+
+    def close(self, keep: bool) -> None:
+        """End the work on it.
+
+        :param keep: leave what can be resumed for the next try.
+        """
+        with self._lock:
+            self._stop_digests()
+            if self._fd == -1:
+                return
+            version = self.version
+            if (keep and version is not None and version.resumes(version)
+                    and self._spans.total):
+                with contextlib.suppress(OSError):
+                    self._save()
+            else:
+                remove(self.path)
+            os.close(self._fd)
+            self._fd = -1
+
+    # Bookkeeping
+
+    def _algorithms(self) -> set[str]:
+        names = {'sha256'}
+        for checksum in (self._wanted,
+                         self.version.checksum if self.version else None):
+            if checksum is not None:
+                names.add(checksum.algorithm)
+        return names
+
+    def _open(self) -> None:
+        if self._fd == -1:
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT
+                               | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+    def _kept_by_other(self, version: service.ImageVersion) -> Spans | None:
+        """Return what an earlier process has left of this version."""
+        self.doubtful = False
+        if self.version is not None:
+            return None
+        state = metadata.read(f'{self.path}.json') or {}
+        earlier = metadata.as_version(state.get('version'))
+        if earlier is None or not earlier.resumes(version):
+            return None
+        size = min(version.size or 0, os.fstat(self._fd).st_size)
+        try:
+            spans = Spans((int(start), int(end))
+                          for start, end in state['ranges'])
+        except (KeyError, TypeError, ValueError):
+            return None
+        if any(not 0 <= start < end <= size for start, end in spans.spans):
+            return None
+        self.doubtful = state.get('boot') != boot_id()
+        if self.doubtful and self._wanted is None and not version.checksum:
+            return None
+        return spans
+
+    def _make_room(self, keeping: bool) -> None:
+        assert self.version is not None
+        if not keeping:
+            os.ftruncate(self._fd, 0)
+        size = self.version.size
+        if size is None:
+            self._limits.room(0)
+            return
+        self._limits.room(size - os.fstat(self._fd).st_blocks * 512)
+        disk.allocate(self._fd, size)
+
+    def _judge_end(self, end: int) -> None:
+        size = self.version.size if self.version else None
+        if size is not None and end > size:
+            raise errors.ImageError(
+                f'the source sends more than the {size} bytes that '
+                f'{self._name} is said to have')
+        if end > self._limits.size:
+            raise errors.ImageTooLargeError(
+                f'{self._name} is larger than the limit of '
+                f'{_size_text(self._limits.size)}')
+
+    def _due(self, total: int) -> bool:
+        size = self.version.size if self.version else None
+        return (total - self._saved >= max(_SAVE_LEAST,
+                                           (size or 0) // _SAVE_SHARE)
+                or time.monotonic() - self._saved_at >= _SAVE_SECONDS)
+
+    def _save(self) -> None:
+        assert self.version is not None
+        self._saved, self._saved_at = self._spans.total, time.monotonic()
+        metadata.write(f'{self.path}.json', {
+            'image': self._name, 'boot': boot_id(),
+            'version': metadata.of_version(self.version),
+            'ranges': self._spans.spans})
+
+    def _stop_digests(self) -> None:
+        for digest in self._digests.values():
+            digest.cancel()
+        self._digests = {}
+
+    @contextlib.contextmanager
+    def _translated(self) -> collections.abc.Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            where = os.path.dirname(self.path)
+            if disk.is_full(exc):
+                raise errors.NoSpaceError(
+                    f'no space is left for {self._name} in {where}: make '
+                    'room there, or move [ext_images]cache_dir') from exc
+            raise errors.ImageError(
+                f'cannot write {self._name} to {where}: '
+                f'{exc.strerror or exc}') from exc
+
+
+def remove(path: str) -> None:
+    """Remove a partial download and its state."""
+    for name in (path, f'{path}.json', f'{path}.json.new'):
+        metadata.remove(name)
+
+
+@functools.cache
+def boot_id() -> str:
+    """Return what differs from one boot of the machine to the next."""
+    with open('/proc/sys/kernel/random/boot_id', encoding='ascii') as file:
+        return file.read().strip()
+
+
+def _size_text(size: int) -> str:
+    return f'{size >> 20} MiB' if size >= _MIB else f'{size} bytes'
