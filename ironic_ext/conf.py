@@ -130,7 +130,7 @@ MEDIA_OPTS = [
                     'Ironic would have given the agent up.'),
     cfg.IntOpt('max_url_length',
                default=0, min=0,
-               help='URLs of more characters end in t.iso instead of the '
+               help='URLs that would have more characters go without the '
                     'node\'s name, for BMCs with little room; 0 for no '
                     'limit.'),
     cfg.ListOpt('allowed_networks',

@@ -80,6 +80,10 @@ class MediaStore:
         """Return the URL of an image under the server's ``http_url``."""
         return f'{http_url.rstrip("/")}/{self.subdir}/{name.file_name}'
 
+    def path(self, name: MediaName) -> str:
+        """Return the path of an image."""
+        return os.path.join(self.http_root, self.subdir, name.file_name)
+
     def publish(self, image: Image, name: MediaName) -> str:
         """Write an image to its place and return its path.
 
@@ -92,7 +96,7 @@ class MediaStore:
             os.makedirs(directory, exist_ok=True)
             # Whatever the umask: the web server has to get in.
             os.chmod(directory, _DIRECTORY_MODE)
-        path = os.path.join(directory, name.file_name)
+        path = self.path(name)
         try:
             image.write(path, mode=self.mode)
         except BaseException:

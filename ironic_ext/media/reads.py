@@ -15,11 +15,10 @@
 Pure values; :mod:`.records` keeps them.
 """
 
-import collections.abc
 import dataclasses
-import heapq
 
 from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import reads as stream_reads
 
 Ranges = tuple[tuple[int, int], ...]
 
@@ -27,34 +26,6 @@ Ranges = tuple[tuple[int, int], ...]
 MAX_RANGES = 1024
 #: Seconds that the rate is computed over.
 _WINDOW = 10.0
-
-
-def merged(*lists: collections.abc.Iterable[tuple[int, int]],
-           limit: int = MAX_RANGES) -> Ranges:
-    """Join sorted lists of ranges (first, one past the last) to one.
-
-    :param limit: how many ranges are left at most; small gaps count as
-        read then.
-    """
-    out: list[tuple[int, int]] = []
-    for first, end in heapq.merge(*lists):
-        if out and first <= out[-1][1]:
-            out[-1] = (out[-1][0], max(out[-1][1], end))
-        else:
-            out.append((first, end))
-    surplus = len(out) - limit
-    if surplus > 0:
-        gaps = set(heapq.nsmallest(
-            surplus, range(1, len(out)),
-            key=lambda index: out[index][0] - out[index - 1][1]))
-        closed: list[tuple[int, int]] = []
-        for index, (first, end) in enumerate(out):
-            if index in gaps:
-                closed[-1] = (closed[-1][0], end)
-            else:
-                closed.append((first, end))
-        out = closed
-    return tuple(out)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +63,8 @@ class Reads:
             else max(last, self.last_at),
             sent=self.sent + report.sent,
             requests=self.requests + report.requests,
-            ranges=merged(self.ranges, report.ranges),
+            ranges=stream_reads.joined(
+                (*self.ranges, *report.ranges), MAX_RANGES),
             client=(report.client if self.last_at is None
                     or last >= self.last_at else self.client),
             window_at=window_at, window_sent=window_sent + report.sent)
@@ -100,7 +72,7 @@ class Reads:
     @property
     def distinct(self) -> int:
         """Bytes that were read at least once."""
-        return sum(end - first for first, end in self.ranges)
+        return stream_reads.total(self.ranges)
 
     def rate(self, now: float) -> float:
         """Return bytes per second of late, 0 when nothing is read now."""

@@ -21,8 +21,6 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import sqlite3
-import threading
 import time
 import typing
 
@@ -108,18 +106,10 @@ class Records:
         # SQLite: take the write lock at the start of a transaction.
         self._writing = self._engine.execution_options(
             sqlite_begin='IMMEDIATE')
-        self._watched = (self._engine.url.database
-                         if self._engine.dialect.name == 'sqlite' else None)
-        self._watch: sqlite3.Connection | None = None
-        self._watch_lock = threading.Lock()
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
-        with self._watch_lock:
-            if self._watch is not None:
-                self._watch.close()
-                self._watch = None
 
     def upgrade(self) -> None:
         """Make or change the tables to what this version needs."""
@@ -343,21 +333,6 @@ class Records:
                     MEDIUM.c.id.in_(batch)))
         return ids
 
-    def version(self) -> int | None:
-        """Return a number that changes when anybody writes to SQLite.
-
-        Costs microseconds. None for other databases: ask again there.
-        """
-        if self._watched is None:
-            return None
-        with self._watch_lock, _translated():
-            if self._watch is None:
-                self._watch = sqlite3.connect(
-                    self._watched, check_same_thread=False,
-                    isolation_level=None)
-            return int(self._watch.execute(
-                'PRAGMA data_version').fetchone()[0])
-
     @contextlib.contextmanager
     def _reading(self) -> collections.abc.Iterator[sqlalchemy.Connection]:
         with _translated(), self._engine.begin() as connection:
@@ -391,8 +366,8 @@ def _translated() -> collections.abc.Iterator[None]:
     """Turn errors into a RecordsError without statement and password."""
     try:
         yield
-    except (sql_errors.DBAPIError, sqlite3.Error) as exc:
-        reason = ' '.join(str(getattr(exc, 'orig', exc)).split())
+    except sql_errors.DBAPIError as exc:
+        reason = ' '.join(str(exc.orig).split())
         raise RecordsError(
             f'the media server\'s database fails: {reason}: look at '
             '[ext_media]connection, and whether its tables are up to date '

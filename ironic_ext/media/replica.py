@@ -12,31 +12,22 @@
 
 """What one replica of the media server knows: tokens and overlays.
 
-The database is asked at most once a second for a token (SQLite: whenever
-something was written), and gives an overlay once, to be a file here.
+The server itself remembers what it serves. The database is asked for tokens
+that are new, twice a second for what is still valid, and once for an
+overlay, to be a file here.
 """
 
-import collections
 import collections.abc
 import contextlib
 import datetime
-import logging
 import os
 import pathlib
 import tempfile
-import threading
 import time
 
 from ironic_ext.media import records
 from ironic_ext.media.stream import catalogue
-from ironic_ext.media import tokens
 
-LOG = logging.getLogger(__name__)
-
-#: Seconds that an answer of the database is believed.
-_LIFE = 1.0
-#: Tokens that are remembered in each worker.
-_REMEMBERED = 4096
 _SUFFIX = '.overlay'
 
 
@@ -116,10 +107,6 @@ class RecordsCatalogue:
     def __init__(self, known: records.Records, overlays: Overlays) -> None:
         self._records = known
         self._overlays = overlays
-        self._lock = threading.Lock()
-        self._cache: collections.OrderedDict[
-            str, tuple[float, int | None, records.Medium | None]] = (
-                collections.OrderedDict())
 
     def find(self, token: str) -> catalogue.Medium | None:
         """Return what a token opens, None when nobody knows the token.
@@ -127,7 +114,7 @@ class RecordsCatalogue:
         :raises: ExpiredError, RevokedError, CatalogueError
         """
         with _translated():
-            medium = self._look_up(token)
+            medium = self._records.find(token)
             if medium is None:
                 return None
             if medium.revoked_at is not None:
@@ -146,26 +133,6 @@ class RecordsCatalogue:
                 base_digest=medium.base_digest, base_size=medium.base_size,
                 overlay_path=self._overlays.path(medium),
                 expires_at=medium.expires_at, networks=medium.networks)
-
-    def _look_up(self, token: str) -> records.Medium | None:
-        key = tokens.digest(token)
-        # Before the row: a write in between is seen by the next request.
-        version = self._records.version()
-        now = time.monotonic()
-        with self._lock:
-            entry = self._cache.get(key)
-        if entry is not None:
-            asked_at, seen, medium = entry
-            if (seen == version if version is not None
-                    else now - asked_at < _LIFE):
-                return medium
-        medium = self._records.find(token)
-        with self._lock:
-            self._cache[key] = now, version, medium
-            self._cache.move_to_end(key)
-            while len(self._cache) > _REMEMBERED:
-                self._cache.popitem(last=False)
-        return medium
 
     def still_valid(self, medium_ids: collections.abc.Collection[str]
                     ) -> collections.abc.Set[str]:

@@ -23,8 +23,6 @@ import secrets
 
 #: 16 bytes from the system's random source, 22 characters.
 _BYTES = 16
-#: What a BMC with little room for a URL gets instead of the node's name.
-_SHORT_NAME = 't.iso'
 _UNSAFE = re.compile(r'[^A-Za-z0-9._~-]')
 # A token where a URL of ours has it: before the name of an image.
 _IN_URL = re.compile(r'(?<![A-Za-z0-9_-])([A-Za-z0-9_-]{22})'
@@ -50,13 +48,12 @@ def url(server_url: str, token: str, name: str, max_length: int = 0) -> str:
     """Return the URL of an image.
 
     :param server_url: of the media server, as the BMC reaches it.
-    :param name: see :func:`file_name`; the short name takes its place in
-        a URL of more than ``max_length`` characters (0: never).
+    :param name: see :func:`file_name`; left out of a URL that would have
+        more than ``max_length`` characters (0: never).
     """
-    start = f'{server_url.rstrip("/")}/{token}/'
-    if max_length and len(start) + len(name) > max_length:
-        name = _SHORT_NAME
-    return start + name
+    start = f'{server_url.rstrip("/")}/{token}'
+    long = f'{start}/{name}'
+    return f'{start}.iso' if max_length and len(long) > max_length else long
 
 
 def digests_in(text: str) -> frozenset[str]:

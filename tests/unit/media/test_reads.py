@@ -12,41 +12,10 @@
 
 """Tests for the statistics of what was read of a medium."""
 
-import random
-
 import testtools
 
 from ironic_ext.media import reads
 from tests.unit.media import database
-
-
-class MergedTestCase(testtools.TestCase):
-
-    def test_merged_ranges_cover_the_same_bytes(self):
-        rng = random.Random(7)
-        for _attempt in range(200):
-            lists, bytes_ = [], set()
-            for _list in range(3):
-                starts = sorted(rng.sample(range(100), rng.randint(0, 8)))
-                lists.append([(start, start + rng.randint(1, 9))
-                              for start in starts])
-                bytes_.update(*(range(*item) for item in lists[-1]))
-            out = reads.merged(*lists)
-            self.assertEqual(bytes_, set().union(
-                *(range(*item) for item in out)))
-            # Sorted, apart from one another.
-            flat = [edge for item in out for edge in item]
-            self.assertEqual(sorted(set(flat)), flat)
-
-    def test_very_many_ranges_are_bounded_by_closing_the_smallest_gaps(self):
-        # Gaps of 5 bytes, and one of 9.
-        many = [(n * 10, n * 10 + 5) for n in range(50)]
-        many[30] = (304, 305)
-        out = reads.merged(many, limit=2)
-        self.assertEqual(((0, 295), (304, 495)), out)
-
-    def test_nothing_gives_nothing(self):
-        self.assertEqual((), reads.merged((), ()))
 
 
 class ReadsTestCase(testtools.TestCase):
@@ -78,6 +47,15 @@ class ReadsTestCase(testtools.TestCase):
         self.assertEqual(0, seen.rate(60))
         later = seen.plus(database.report(1, (0, 5000), at=1000.0))
         self.assertEqual(5000, later.rate(1000.0))
+
+    def test_very_many_ranges_are_bounded(self):
+        seen = reads.Reads()
+        for start in (0, 1):
+            seen = seen.plus(database.report(1, *(
+                (n * 10, n * 10 + 5)
+                for n in range(start, 3 * reads.MAX_RANGES, 2))))
+        self.assertEqual(reads.MAX_RANGES, len(seen.ranges))
+        self.assertGreaterEqual(seen.distinct, 15 * reads.MAX_RANGES)
 
     def test_what_was_never_read_has_no_rate(self):
         self.assertEqual(0, reads.Reads().rate(5))

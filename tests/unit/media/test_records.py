@@ -154,15 +154,6 @@ class RecordsTestCase(database.DatabaseTestCase):
         (_medium, reads), = self.records.of_node(database.NODE)
         self.assertEqual(800, reads.sent)
 
-    def test_a_write_of_anybody_changes_the_version(self):
-        before = self.records.version()
-        self.assertEqual(before, self.records.version())
-        self.open().create(database.medium(1), None)
-        between = self.records.version()
-        self.assertNotEqual(before, between)
-        self.records.create(database.medium(2), None)
-        self.assertNotEqual(between, self.records.version())
-
     def test_sources_of_a_base_come_newest_first_and_once(self):
         rows = ((1, 1.0, 'http://x/a.iso', '"1"'), (2, 3.0, None, ''),
                 (3, 2.0, 'http://x/b.iso', ''), (4, 4.0, 'http://x/b.iso',

@@ -45,15 +45,6 @@ class ReplicaTestCase(database.DatabaseTestCase):
     def files(self):
         return sorted(path.name for path in self.directory.iterdir())
 
-    def count_queries(self):
-        """Count how often the records are asked for a token."""
-        spy = unittest.mock.Mock(wraps=records.Records.find)
-        patch = unittest.mock.patch.object(
-            records.Records, 'find', lambda *args: spy(*args))
-        patch.start()
-        self.addCleanup(patch.stop)
-        return spy
-
     def test_a_token_opens_a_medium_with_its_overlay_as_a_local_file(self):
         token = self.create(networks=('192.0.2.0/24',), created_at=1000.9)
         medium = self.catalogue.find(token)
@@ -113,32 +104,6 @@ class ReplicaTestCase(database.DatabaseTestCase):
                                  return_value=time.time() + 61):
             self.assertRaises(catalogue.ExpiredError,
                               self.catalogue.find, token)
-
-    def test_the_database_is_not_asked_twice_when_nothing_was_written(self):
-        token = self.create(expires_at=time.time() + 60)
-        spy = self.count_queries()
-        for _n in range(5):
-            self.catalogue.find(token)
-        self.assertEqual(1, spy.call_count)
-        self.records.extend([f'{1:032x}'], time.time() + 90)
-        self.catalogue.find(token)
-        self.assertEqual(2, spy.call_count)
-
-    def test_elsewhere_it_is_asked_once_a_second(self):
-        token = self.create()
-        spy = self.count_queries()
-        with unittest.mock.patch.object(records.Records, 'version',
-                                        return_value=None), \
-                unittest.mock.patch('time.monotonic') as clock:
-            for clock.return_value in (5.0, 5.5, 5.9, 6.1, 6.2):
-                self.catalogue.find(token)
-        self.assertEqual(2, spy.call_count)
-
-    def test_guessing_tokens_does_not_fill_the_memory(self):
-        with unittest.mock.patch.object(replica, '_REMEMBERED', 10):
-            for number in range(30):
-                self.catalogue.find(f'{number:022}')
-        self.assertEqual(10, len(self.catalogue._cache))
 
     def test_only_live_media_are_still_valid(self):
         for number, expires_at in ((1, None), (2, time.time() - 1),

@@ -1,0 +1,234 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The bases of streamed images: from the store, else from their source.
+
+A replica that lacks a base downloads it through the image store. Meanwhile
+what is asked for is read straight from the source, where that promises by
+a strong entity tag (RFC 9110, section 8.8.1) to have the very same bytes
+still; where it does not, readers wait for the download.
+"""
+
+import collections.abc
+import contextlib
+import logging
+import threading
+import time
+import typing
+
+from ironic_ext.images import errors
+from ironic_ext.images import href as hrefs
+from ironic_ext.images import service
+from ironic_ext.media.stream import base as stream_base
+from ironic_ext.media.stream import catalogue
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds that a reader waits for a download before it is told to come
+#: back; a BMC gives up later than that.
+_PATIENCE = 20.0
+#: Seconds until a download that failed is tried again.
+_RETRY = 10.0
+
+#: href and strong entity tag or '': where a base could be had.
+Source = tuple[str, str]
+
+
+class Store(typing.Protocol):
+    """The part of images.ImageStore that is needed."""
+
+    def open(self, digest: str
+             ) -> contextlib.AbstractContextManager[typing.Any]:
+        """Lease an image by its content; None when it is not here."""
+
+    def lease(self, href: str, checksum: str | None = None
+              ) -> contextlib.AbstractContextManager[typing.Any]:
+        """Download an image if need be, verify it, lease it."""
+
+
+class StoreBases:
+    """The :class:`.stream.catalogue.Bases` of one host's image store.
+
+    :param store: of this host.
+    :param sources: tells where a base can be had, by its digest.
+    :param service_for: returns the image service for an href.
+    """
+
+    def __init__(self, store: Store,
+                 sources: collections.abc.Callable[[str], list[Source]],
+                 service_for: collections.abc.Callable[
+                     [str], service.ImageService]) -> None:
+        self._store = store
+        self._sources = sources
+        self._service_for = service_for
+
+    def open(self, medium: catalogue.Medium) -> catalogue.Base:
+        """Open the base of a medium, from the store or from its source.
+
+        :raises: BaseMissingError, BaseChangedError
+        """
+        found = opened(self._store, medium.base_digest, medium.base_size)
+        if found is not None:
+            return found
+        sources = self._sources(medium.base_digest)
+        if not sources:
+            raise catalogue.BaseMissingError(
+                f'the base image {medium.base_digest} of medium {medium.id} '
+                'is not in the image store of this host, and it is not on '
+                'record where it could be had: deploy the node again, or '
+                'bring the image here with "ironic-ext-images fetch"')
+        return _Remote(self._store, medium, sources, self._service_for)
+
+
+def opened(store: Store, digest: str, size: int
+           ) -> stream_base.FileBase | None:
+    """Open a base that is in the store; None when it is not there.
+
+    :param size: bytes that it must have.
+    :raises: BaseMissingError, BaseChangedError
+    """
+    lease = contextlib.ExitStack()
+    try:
+        image = lease.enter_context(store.open(digest))
+        if image is None:
+            return None
+        if image.size != size:
+            raise catalogue.BaseChangedError(
+                f'the image store has {image.size} bytes as {digest}, not '
+                f'{size}: run "ironic-ext-images verify"')
+        return stream_base.FileBase(image.path, release=lease.close)
+    except (errors.ImageError, OSError) as exc:
+        lease.close()
+        raise catalogue.BaseMissingError(
+            f'the image store fails: {exc}') from exc
+    except BaseException:
+        lease.close()
+        raise
+
+
+class _Remote:
+    """A base that is being downloaded."""
+
+    def __init__(self, store: Store, medium: catalogue.Medium,
+                 sources: list[Source],
+                 service_for: collections.abc.Callable[
+                     [str], service.ImageService]) -> None:
+        self._store = store
+        self._digest = medium.base_digest
+        self._size = medium.base_size
+        self._sources = sources
+        self._service_for = service_for
+        self._changed = threading.Condition()
+        self._file: stream_base.FileBase | None = None
+        self._closed = False
+        self._running = False
+        self._failure = ''
+        self._failed_at = 0.0
+        with self._changed:
+            self._start()
+
+    @property
+    def fd(self) -> int | None:
+        """The descriptor, as soon as the download is there."""
+        return self._file.fd if self._file is not None else None
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return bytes of the file, of the source, or of the file later on.
+
+        :raises: BaseMissingError, BaseChangedError
+        """
+        if self._file is None:
+            for href, etag in self._sources:
+                if etag:
+                    data = self._read_source(href, etag, offset, length)
+                    if data is not None:
+                        return data
+        return self._await_file().read(offset, length)
+
+    def _read_source(self, href: str, etag: str, offset: int, length: int
+                     ) -> bytes | None:
+        version = service.ImageVersion(size=self._size, etag=etag,
+                                       ranges=True)
+        try:
+            data = self._service_for(href).read_range(
+                href, offset, length, version)
+        except errors.ImageError as exc:
+            LOG.warning('Reading %(length)d bytes of %(href)s failed, '
+                        'waiting for its download: %(error)s',
+                        {'length': length, 'href': hrefs.redacted(href),
+                         'error': exc})
+            return None
+        return data if len(data) == length else None
+
+    def _await_file(self) -> stream_base.FileBase:
+        with self._changed:
+            if (not self._running and self._file is None
+                    and time.monotonic() - self._failed_at > _RETRY):
+                self._start()
+            self._changed.wait_for(
+                lambda: self._file is not None or not self._running,
+                _PATIENCE)
+            if self._file is not None:
+                return self._file
+            raise catalogue.BaseMissingError(
+                f'the base image {self._digest} is not here: '
+                + (self._failure or 'it is still being downloaded'))
+
+    def _start(self) -> None:
+        if self._closed:
+            return
+        self._running = True
+        threading.Thread(target=self._download, daemon=True,
+                         name='base-download').start()
+
+    def _download(self) -> None:
+        failure, found = '', None
+        for href, _etag in self._sources:
+            LOG.info('The base image %(digest)s is not on this host: '
+                     'fetching it from %(href)s',
+                     {'digest': self._digest, 'href': hrefs.redacted(href)})
+            try:
+                with self._store.lease(href, self._digest):
+                    found = opened(self._store, self._digest, self._size)
+                if found is not None:
+                    break
+                failure = 'the image store dropped it at once'
+            except (errors.ImageError, catalogue.StreamError, OSError) as exc:
+                failure = str(exc)
+                LOG.warning('The base image %(digest)s cannot be fetched '
+                            'from %(href)s: %(error)s',
+                            {'digest': self._digest,
+                             'href': hrefs.redacted(href), 'error': exc})
+        with self._changed:
+            self._running = False
+            self._failure = failure
+            self._failed_at = time.monotonic()
+            if found is not None and self._closed:
+                found.close()
+            else:
+                self._file = found
+            self._changed.notify_all()
+
+    def check(self) -> None:
+        """Make sure that the file, once it is here, stays what it is.
+
+        :raises: BaseChangedError
+        """
+        if self._file is not None:
+            self._file.check()
+
+    def close(self) -> None:
+        """End the lease; a download that runs goes on for the store."""
+        with self._changed:
+            self._closed = True
+            if self._file is not None:
+                self._file.close()
