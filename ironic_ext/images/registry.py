@@ -43,7 +43,7 @@ def service_for(href: str, settings: image_settings.Settings
     """
     scheme = hrefs.scheme(href)
     glance = settings.glance is not None
-    if not scheme and glance and _is_uuid(href):
+    if not scheme and glance and is_uuid(href):
         scheme = 'glance'
     elif not scheme or (scheme == 'glance' and not glance):
         raise errors.HrefError(_unknown(href, glance))
@@ -66,6 +66,14 @@ def schemes() -> list[str]:
     return sorted(set(manager.names()))
 
 
+def is_uuid(text: str) -> bool:
+    """Tell whether a text is a UUID as Glance writes it."""
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
 # Looking an entry point up costs some 100 microseconds each time.
 @functools.cache
 def _plugin(scheme: str) -> typing.Any:
@@ -78,13 +86,6 @@ def _log(manager: typing.Any, entry_point: typing.Any,
          exc: BaseException) -> None:
     LOG.error('The image service %(name)s cannot be loaded: %(error)s',
               {'name': entry_point, 'error': exc})
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False
 
 
 def _unknown(href: str, glance: bool) -> str:
