@@ -22,15 +22,15 @@ import contextlib
 import dataclasses
 import datetime
 import errno
-import fcntl
 import hashlib
+import io
 import os
 import secrets
 import stat
-import struct
 import typing
 from urllib import parse as urlparse
 
+from ironic_ext.images import disk
 from ironic_ext.images import errors
 from ironic_ext.images import href as hrefs
 from ironic_ext.images import ironic_contract
@@ -38,8 +38,6 @@ from ironic_ext.images import service
 from ironic_ext.images import settings as image_settings
 
 _CHUNK = 1 << 20
-# linux/fs.h: _IOW(0x94, 13, struct file_clone_range)
-_FICLONERANGE = 0x4020940D
 # A handle for looking at something without opening it.
 _HANDLE = os.O_PATH | os.O_CLOEXEC
 
@@ -98,13 +96,13 @@ class FileImageService(ironic_contract.IronicImageService):
 
     def stat(self, href: str) -> service.ImageVersion:
         with self._open(href) as fd:
-            return _version(fd)
+            return version_of(fd)
 
     def fetch(self, href: str, target: service.Target,
               known: service.ImageVersion | None = None
               ) -> service.ImageVersion | None:
         with self._open(href) as fd:
-            version = _version(fd)
+            version = version_of(fd)
             if known is not None and known.etag == version.etag:
                 return None
             buffer = memoryview(bytearray(_CHUNK))
@@ -229,7 +227,8 @@ def _refusal(href: str, exc: OSError) -> errors.ImageError:
 
 # Versions: whatever changes the content changes the identity of the file.
 
-def _version(fd: int) -> service.ImageVersion:
+def version_of(fd: int) -> service.ImageVersion:
+    """Return the version that an open file has at this moment."""
     info = os.fstat(fd)
     changed = datetime.datetime.fromtimestamp(info.st_mtime, datetime.UTC)
     return service.ImageVersion(
@@ -239,7 +238,7 @@ def _version(fd: int) -> service.ImageVersion:
 
 
 def _require(href: str, version: service.ImageVersion, fd: int) -> None:
-    if _version(fd).etag != version.etag:
+    if version_of(fd).etag != version.etag:
         raise _changed(href)
 
 
@@ -262,24 +261,10 @@ def _link(fd: int, file: typing.BinaryIO) -> bool:
     path = getattr(file, 'name', None)
     if not isinstance(path, str):
         return False
-    folder, name = os.path.split(path)
-    link = f'.{secrets.token_hex(8)}.link'
-    try:
-        parent = os.open(folder or '.', _HANDLE | os.O_DIRECTORY)
-    except OSError:
+    link = os.path.abspath(f'{path}.{secrets.token_hex(8)}')
+    if not disk.link(fd, link):
         return False
-    try:
-        # By descriptor, as the name may lead to another file by now. Only
-        # with a directory's descriptor os.link() follows a link at all.
-        os.link(f'/proc/self/fd/{fd}', link, dst_dir_fd=parent)
-        os.rename(link, name, src_dir_fd=parent, dst_dir_fd=parent)
-    except OSError:
-        # Another file system, or links are not permitted.
-        with contextlib.suppress(OSError):
-            os.unlink(link, dir_fd=parent)
-        return False
-    finally:
-        os.close(parent)
+    os.replace(link, path)
     file.close()
     return True
 
@@ -287,12 +272,9 @@ def _link(fd: int, file: typing.BinaryIO) -> bool:
 def _clone(fd: int, file: typing.BinaryIO) -> bool:
     """Let ``file`` share the blocks of ``fd``, if the file system can."""
     try:
-        os.ftruncate(file.fileno(), 0)
-        fcntl.ioctl(file.fileno(), _FICLONERANGE,
-                    struct.pack('qQQQ', fd, 0, 0, 0))
-    except OSError:  # io.UnsupportedOperation is one too
+        return disk.clone(fd, file.fileno())
+    except io.UnsupportedOperation:
         return False
-    return True
 
 
 def _digest(fd: int, algorithm: str) -> str:

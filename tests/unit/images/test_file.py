@@ -289,7 +289,7 @@ class DownloadTestCase(FileTestCase):
 
     def test_it_is_a_copy_where_links_are_not_permitted(self):
         before = self.image.stat()
-        with unittest.mock.patch.object(file.os, 'link',
+        with unittest.mock.patch.object(os, 'link',
                                         side_effect=PermissionError):
             copy = self.download()
         self.assertFalse(copy.samefile(self.image))
@@ -307,7 +307,7 @@ class DownloadTestCase(FileTestCase):
     def test_the_checksum_is_verified_however_it_gets_there(self):
         for links in (True, False):
             with self.subTest(links=links), unittest.mock.patch.object(
-                    file.os, 'link', os.link if links else self.refuse):
+                    os, 'link', os.link if links else self.refuse):
                 self.download(checksum=SHA256.upper(),
                               checksum_algo='SHA256')
                 self.assertEqual(f'sha256:{SHA256}',
