@@ -234,7 +234,7 @@ class Downloads:
         :returns: None where the file system does not allow that.
         """
         with base_image.OpenFile(service.open_fd(request.href)) as source:
-            version = file._version(source.fd)
+            version = file.version_of(source.fd)
             record = self.files.index.get(request.key)
             if record and record.version.etag == version.etag:
                 content = self._fitting(
@@ -263,7 +263,7 @@ class Downloads:
                         path, adopted.fd, digests,
                         read_only=not adopted.is_link)
             # Anew, since a hard link changes part of it.
-            version = file._version(source.fd)
+            version = file.version_of(source.fd)
         self._remember(request, content, version)
         reporter.finished()
         self.housekeeping.evict()
