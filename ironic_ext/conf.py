@@ -203,6 +203,36 @@ MEDIA_OPTS = [
 ]
 
 
+DATA_IMAGE_GROUP = cfg.OptGroup(
+    'ext_data_image', title='Data images of running machines')
+
+DATA_IMAGE_OPTS = [
+    cfg.IntOpt('reconcile_interval',
+               default=60, min=0,
+               help='Seconds between two looks at the data images of this '
+                    'conductor\'s nodes: what was ejected is attached '
+                    'again. 0 never looks.'),
+    cfg.IntOpt('workers',
+               default=64, min=1,
+               help='How many BMCs are worked with at the same time. Those '
+                    'that failed before share a quarter of that, so that '
+                    'they do not hold up the others.'),
+    cfg.IntOpt('backoff_base',
+               default=30, min=1,
+               help='Seconds until a failed attachment is tried again; the '
+                    'time doubles with every further failure.'),
+    cfg.IntOpt('backoff_ceiling',
+               default=3600, min=1,
+               help='Longest time between two such tries, in seconds.'),
+    cfg.IntOpt('max_files_size',
+               default=16, min=1,
+               help='Largest sum of the files that a data image is made of, '
+                    'in MiB. They are kept with the node in the database, '
+                    'so that every conductor can make the image again; give '
+                    'what is larger as a URL.'),
+]
+
+
 # Ironic's get_verify_ca() fails for a type that has no such group.
 _VERIFY_CA_OPTS = [
     cfg.StrOpt('verify_ca',
@@ -216,6 +246,7 @@ _ALL = (
     (IMAGES_GROUP, IMAGES_OPTS),
     (BOOT_GROUP, BOOT_OPTS),
     (MEDIA_GROUP, MEDIA_OPTS),
+    (DATA_IMAGE_GROUP, DATA_IMAGE_OPTS),
     (cfg.OptGroup('redfish-ext', title='Hardware type redfish-ext'),
      _VERIFY_CA_OPTS),
     (cfg.OptGroup('idrac-ext', title='Hardware type idrac-ext'),
