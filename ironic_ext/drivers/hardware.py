@@ -17,6 +17,7 @@ from ironic.drivers import drac
 from ironic.drivers import redfish
 
 from ironic_ext.drivers import redfish_iso
+from ironic_ext.drivers import vendor
 
 
 class RedfishExtHardware(redfish.RedfishHardware):
@@ -28,6 +29,12 @@ class RedfishExtHardware(redfish.RedfishHardware):
         return [*super().supported_boot_interfaces,
                 redfish_iso.RedfishIsoBoot]
 
+    @property
+    def supported_vendor_interfaces(self) -> list[type[base.VendorInterface]]:
+        """Here, too, the stock interfaces come first."""
+        return [*super().supported_vendor_interfaces,
+                vendor.RedfishExtVendorPassthru]
+
 
 class IDRACExtHardware(drac.IDRACHardware):
     """Dell machines."""
@@ -37,3 +44,9 @@ class IDRACExtHardware(drac.IDRACHardware):
         """The stock interfaces first, so that their defaults stay."""
         return [*super().supported_boot_interfaces,
                 redfish_iso.RedfishIsoBoot]
+
+    @property
+    def supported_vendor_interfaces(self) -> list[type[base.VendorInterface]]:
+        """Here, too, the stock interfaces come first."""
+        return [*super().supported_vendor_interfaces,
+                vendor.RedfishExtVendorPassthru]

@@ -29,6 +29,7 @@ from ironic_ext import conf
 from ironic_ext.drivers import hardware
 from ironic_ext.drivers import quirks
 from ironic_ext.drivers import redfish_iso
+from ironic_ext.drivers import vendor
 from tests.unit.drivers import base
 from tests.unit.drivers import fake_bmc
 
@@ -41,6 +42,13 @@ class HardwareTestCase(base.DriverTestCase):
             stock = super(kind, kind()).supported_boot_interfaces
             self.assertEqual([*stock, redfish_iso.RedfishIsoBoot],
                              kind().supported_boot_interfaces)
+
+    def test_the_stock_vendor_interfaces_come_first(self):
+        for kind in (hardware.RedfishExtHardware,
+                     hardware.IDRACExtHardware):
+            stock = super(kind, kind()).supported_vendor_interfaces
+            self.assertEqual([*stock, vendor.RedfishExtVendorPassthru],
+                             kind().supported_vendor_interfaces)
 
     def test_a_node_can_use_the_interface(self):
         with self.task(shared=True) as task:

@@ -1,0 +1,189 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How images reach a node's BMC, as ironic.conf and the node say.
+
+The part of media.delivery that knows Ironic: options, driver_info, states.
+"""
+
+import collections.abc
+import datetime
+import os
+import threading
+import time
+import typing
+
+from ironic.common import exception
+from ironic.conf import CONF
+from oslo_utils import strutils
+
+from ironic_ext.drivers import base_images
+from ironic_ext.drivers import node_media
+from ironic_ext.media import delivery
+from ironic_ext.media import publish
+from ironic_ext.media import reads as media_reads
+from ironic_ext.media import records
+
+AGENT = 'agent'
+INSTANCE = 'instance'
+
+#: Seconds that an agent's medium outlives Ironic's patience with the agent.
+_MARGIN = 3600
+_TIMEOUTS = ('clean_callback_timeout', 'deploy_callback_timeout',
+             'inspect_wait_timeout', 'rescue_callback_timeout',
+             'service_callback_timeout')
+
+_LOCK = threading.Lock()
+_RECORDS: dict[tuple[int, str], records.Records] = {}
+
+
+def known() -> records.Records:
+    """Return the records of streams, opened once in each process.
+
+    :raises: RecordsError
+    """
+    key = os.getpid(), CONF.ext_media.connection
+    with _LOCK:
+        if key not in _RECORDS:
+            _RECORDS[key] = records.Records(CONF.ext_media.connection)
+        return _RECORDS[key]
+
+
+def for_node(task: typing.Any) -> delivery.Deliveries:
+    """Return what delivers the images of a node.
+
+    :raises: InvalidParameterValue
+    """
+    info = task.node.driver_info
+    protocol = info.get('vmedia_transport_protocol') or 'HTTP'
+    if str(protocol).upper() not in ('HTTP', 'HTTPS'):
+        raise exception.InvalidParameterValue(
+            'driver_info/vmedia_transport_protocol: images are served over '
+            f'HTTP or HTTPS only, not {protocol}')
+    return delivery.Deliveries(
+        delivery.Settings(
+            kind=CONF.ext_media.delivery,
+            server_url=(info.get('external_media_url')
+                        or CONF.ext_media.server_url),
+            health_url=(CONF.ext_media.health_url
+                        or CONF.ext_media.server_url),
+            http_url=(info.get('external_http_url')
+                      or CONF.deploy.external_http_url
+                      or CONF.deploy.http_url),
+            max_url_length=CONF.ext_media.max_url_length,
+            networks=tuple(CONF.ext_media.allowed_networks),
+            verify=_verify()),
+        _files(), known, lambda: base_images.store(task))
+
+
+def lifetime(purpose: str) -> float:
+    """Return for how many seconds a stream for that purpose is good.
+
+    An agent reads its medium when it starts. An instance may be started
+    again at any time: :func:`prolong` is called while it has the medium.
+    """
+    if purpose != AGENT:
+        return float(CONF.ext_media.token_lifetime)
+    timeouts = [getattr(CONF.conductor, name, 0) for name in _TIMEOUTS]
+    # 0 stands for no end.
+    if not all(timeouts):
+        return float(CONF.ext_media.token_lifetime)
+    return float(max(timeouts) + _MARGIN)
+
+
+def prolong(nodes: collections.abc.Iterable[typing.Any]) -> None:
+    """Let the streams of nodes live on, but those of agents.
+
+    :param nodes: with driver_internal_info.
+    :raises: RecordsError
+    """
+    ids = [record.id for node in nodes for record in node_media.records(node)
+           if record.delivery == delivery.STREAM and record.purpose != AGENT]
+    if ids:
+        known().extend(ids, time.time() + lifetime(INSTANCE))
+
+
+def describe(task: typing.Any) -> list[dict[str, typing.Any]]:
+    """Return what an operator may know of a node's media.
+
+    URLs come without what makes them unguessable. Files have no reads: the
+    web server's log has them.
+
+    :raises: IronicException when the database fails.
+    """
+    rows = node_media.records(task.node)
+    seen = {}
+    try:
+        if any(row.delivery == delivery.STREAM for row in rows):
+            seen = {medium.id: (medium, reads) for medium, reads
+                    in known().of_node(task.node.uuid)}
+    except records.RecordsError as exc:
+        raise exception.IronicException(str(exc)) from exc
+    now = time.time()
+    return [_described(task, row, *seen.get(row.id, (None, None)), now)
+            for row in rows]
+
+
+def _described(task: typing.Any, row: node_media.MediaRecord,
+               medium: records.Medium | None,
+               reads: media_reads.Reads | None,
+               now: float) -> dict[str, typing.Any]:
+    shown = {'id': row.id, 'purpose': row.purpose, 'delivery': row.delivery,
+             'slot': row.slot, 'image': None, 'url': None, 'size': None,
+             'created_at': None, 'expires_at': None, 'read': None}
+    if medium is not None and reads is not None:
+        server = (task.node.driver_info.get('external_media_url')
+                  or CONF.ext_media.server_url or '')
+        shown.update(
+            image=medium.image, size=medium.size,
+            url=f'{server.rstrip("/")}/***/{medium.name}',
+            created_at=_time(medium.created_at),
+            expires_at=_time(medium.expires_at),
+            read={'bytes': reads.distinct,
+                  'percent': round(100 * reads.distinct
+                                   / max(medium.size, 1), 1),
+                  'sent': reads.sent, 'requests': reads.requests,
+                  'rate': round(reads.rate(now)),
+                  'first_at': _time(reads.first_at),
+                  'last_at': _time(reads.last_at),
+                  'seconds_ago': None if reads.last_at is None
+                  else round(max(now - reads.last_at, 0), 1),
+                  'client': reads.client or None})
+    elif row.delivery == delivery.FILE:
+        name = _files().find(row.id)
+        if name is not None:
+            shown.update(
+                url=f'{(CONF.deploy.http_url or "").rstrip("/")}/'
+                    f'{CONF.ext_boot.publish_subdir}/{row.id}-***.iso',
+                size=os.path.getsize(_files().path(name)))
+    return shown
+
+
+def _files() -> publish.MediaStore:
+    return publish.MediaStore(CONF.deploy.http_root,
+                              CONF.ext_boot.publish_subdir,
+                              int(CONF.ext_boot.file_permission, 8))
+
+
+def _verify() -> bool | str:
+    try:
+        return strutils.bool_from_string(CONF.webserver_verify_ca,
+                                         strict=True)
+    except ValueError:
+        return CONF.webserver_verify_ca
+
+
+def _time(stamp: float | None) -> str | None:
+    if stamp is None:
+        return None
+    return datetime.datetime.fromtimestamp(
+        stamp, datetime.timezone.utc).strftime('%Y-%m-%dT%H:%M:%SZ')

@@ -1,0 +1,36 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Vendor passthru: what became of a node's boot media."""
+
+import typing
+
+from ironic.drivers import base
+from ironic.drivers.modules.redfish import vendor as redfish_vendor
+
+from ironic_ext.drivers import media_delivery
+
+
+class RedfishExtVendorPassthru(redfish_vendor.RedfishVendorPassthru):
+    """The stock methods, and those of this suite."""
+
+    @base.passthru(['GET'], async_call=False, require_exclusive_lock=False,
+                   description='Show the media that were made for the node: '
+                               'how they are delivered, and how much of '
+                               'them was read, when.')
+    def boot_media(self, task: typing.Any, **kwargs: typing.Any
+                   ) -> dict[str, list[dict[str, typing.Any]]]:
+        """Return the node's media and what was read of them.
+
+        :raises: IronicException when the database of media fails.
+        """
+        return {'media': media_delivery.describe(task)}
