@@ -1,0 +1,192 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Whom an image's URL speaks to: origin, credentials, proxies, TLS files.
+
+Credentials belong to one origin (scheme, host and port, RFC 6454): a
+redirect to another one goes without.
+"""
+
+import base64
+import dataclasses
+import os
+import re
+import ssl
+from urllib import parse as urlparse
+import weakref
+
+from requests import utils as requests_utils
+
+from ironic_ext.images import errors
+from ironic_ext.images import href as hrefs
+from ironic_ext.images import settings as image_settings
+
+_PORTS = {'http': 80, 'https': 443}
+_CONTROL = re.compile(r'[\x00-\x1f\x7f]')
+# CA bundles that requests honours, in its order.
+_BUNDLES = ('REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE')
+
+
+@dataclasses.dataclass(frozen=True)
+class Location:
+    """A URL taken apart.
+
+    :param url: without user, password and fragment.
+    :param origin: scheme, host, port.
+    :param userinfo: user and password that the URL had, or None.
+    """
+
+    url: str = dataclasses.field(repr=False)
+    origin: tuple[str, str, int]
+    userinfo: tuple[str, str] | None = dataclasses.field(
+        default=None, repr=False)
+
+    @classmethod
+    def parse(cls, href: str) -> 'Location':
+        """Take an http or https URL apart.
+
+        :raises: HrefError
+        """
+        try:
+            parts = urlparse.urlsplit(href)
+            port = parts.port
+        except ValueError as exc:
+            raise errors.HrefError(
+                f'{hrefs.redacted(href)} is malformed: {exc}') from None
+        scheme = parts.scheme.lower()
+        if scheme not in _PORTS or not parts.hostname:
+            raise errors.HrefError(
+                f'{hrefs.redacted(href)[:200]} is no http:// or https:// '
+                'URL with a host')
+        userinfo = None
+        if parts.username is not None:
+            userinfo = (urlparse.unquote(parts.username),
+                        urlparse.unquote(parts.password or ''))
+        host = parts.netloc.rpartition('@')[2]
+        return cls(urlparse.urlunsplit(
+            (scheme, host, parts.path or '/', parts.query, '')),
+            (scheme, parts.hostname.lower(), port or _PORTS[scheme]),
+            userinfo)
+
+    def leads_to(self, target: str) -> 'Location':
+        """Return where a redirect from here leads.
+
+        :raises: HrefError
+        """
+        return Location.parse(urlparse.urljoin(self.url, target))
+
+
+def authorization(settings: image_settings.Settings, href: str,
+                  location: Location) -> str | None:
+    """Return the Authorization header for the origin of ``href``.
+
+    What the URL says goes before ``settings.access``, that before the
+    operator's own credentials.
+
+    :raises: ImageAccessError
+    """
+    access = settings.access
+    pair = location.userinfo
+    if pair is None and access.username is not None:
+        pair = access.username, access.password or ''
+    if pair is None and access.token:
+        if _CONTROL.search(access.token):
+            raise errors.ImageAccessError(
+                f'the token for {hrefs.redacted(href)} contains a line '
+                'break or another control character')
+        return f'Bearer {access.token}'
+    if pair is None:
+        pair = settings.default_access(href)
+    if pair is None:
+        return None
+    # RFC 7617: UTF-8 is what servers expect, latin-1 what requests sends.
+    text = ':'.join(pair).encode()
+    return f'Basic {base64.b64encode(text).decode()}'
+
+
+def proxies(access: image_settings.Access, url: str) -> dict[str, str]:
+    """Return the proxies for a URL, as requests wants them.
+
+    Those of the environment, without what NO_PROXY excludes; given ones are
+    used as they are, but for hosts in their own "no_proxy".
+    """
+    if access.proxies is None:
+        found: dict[str, str] = requests_utils.get_environ_proxies(url)
+        return found
+    given = dict(access.proxies)
+    excluded = given.pop('no_proxy', None)
+    if excluded and requests_utils.should_bypass_proxies(url, excluded):
+        return {}
+    return given
+
+
+class Trust:
+    """The TLS files of one ``Access``.
+
+    Extra CA certificates come beside those that are trusted anyway. The
+    joined bundle lies in memory, since requests wants a path: nothing is
+    left on a disk whatever happens to the process.
+
+    :ivar verify: as in requests.
+    :ivar cert: as in requests.
+    """
+
+    def __init__(self, access: image_settings.Access) -> None:
+        self.verify = self._verify(access)
+        self.cert: str | tuple[str, str] | None = access.client_cert
+        if access.client_cert and access.client_key:
+            self.cert = access.client_cert, access.client_key
+
+    def _verify(self, access: image_settings.Access) -> bool | str:
+        verify: bool | str = access.verify
+        if verify is True:
+            # requests looks at them only where it reads .netrc as well.
+            verify = next((os.environ[name] for name in _BUNDLES
+                           if os.environ.get(name)), True)
+        if not access.ca or verify is False:
+            return verify
+        if isinstance(verify, str) and os.path.isdir(verify):
+            raise errors.ImageError(
+                f'CA certificates of a node cannot be added to {verify}, a '
+                'directory: let the operator\'s setting name a bundle file')
+        _require_certificates(access.ca)
+        path = verify if isinstance(verify, str) else (
+            requests_utils.DEFAULT_CA_BUNDLE_PATH)
+        try:
+            with open(path, 'rb') as file:
+                bundle = file.read() + b'\n' + access.ca.encode()
+        except OSError as exc:
+            raise errors.ImageError(
+                f'cannot read the CA bundle {path}: {exc.strerror}'
+            ) from exc
+        fd = os.memfd_create('ca-bundle', os.MFD_CLOEXEC)
+        weakref.finalize(self, os.close, fd)
+        with open(fd, 'wb', closefd=False) as file:
+            file.write(bundle)
+        return f'/proc/{os.getpid()}/fd/{fd}'
+
+
+def _require_certificates(text: str) -> None:
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError):
+        raise errors.ImageError(
+            'the CA certificates given for the image server are not PEM: '
+            'they begin with "-----BEGIN CERTIFICATE-----"') from None
+
+
+def describe(name: str, start: Location, end: Location) -> str:
+    """Name an image, and the server that a redirect led to."""
+    if start.origin == end.origin:
+        return name
+    return f'{name} (redirected to {end.origin[1]})'
