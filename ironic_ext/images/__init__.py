@@ -10,22 +10,35 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Base images: where they come from, and the cache that keeps them.
+"""Base images: where they come from, are they the right ones, where kept.
 
 Nothing here knows what an ISO is: an image is a checked row of bytes.
 """
 
-from ironic_ext.images.cache import BaseImage
+from ironic_ext.images.base_image import BaseImage
 from ironic_ext.images.cache import ImageCache
 from ironic_ext.images.checksum import Checksum
 from ironic_ext.images.errors import ChecksumError
 from ironic_ext.images.errors import HrefError
+from ironic_ext.images.errors import ImageAccessError
+from ironic_ext.images.errors import ImageChangedError
 from ironic_ext.images.errors import ImageError
+from ironic_ext.images.errors import ImageNotFoundError
+from ironic_ext.images.errors import ImageTooLargeError
+from ironic_ext.images.errors import NoSpaceError
+from ironic_ext.images.housekeeping import StoredImage
+from ironic_ext.images.href import redacted
+from ironic_ext.images.progress import Progress
+from ironic_ext.images.service import ImageService
+from ironic_ext.images.service import ImageVersion
 from ironic_ext.images.services import FileService
 from ironic_ext.images.services import HttpService
-from ironic_ext.images.services import ImageService
-from ironic_ext.images.services import redacted
+from ironic_ext.images.settings import Access
+from ironic_ext.images.settings import Settings
+from ironic_ext.images.store import ImageStore
 
-__all__ = ('BaseImage', 'Checksum', 'ChecksumError', 'FileService',
-           'HrefError', 'HttpService', 'ImageCache', 'ImageError',
-           'ImageService', 'redacted')
+__all__ = ('Access', 'BaseImage', 'Checksum', 'ChecksumError', 'FileService',
+           'HrefError', 'HttpService', 'ImageAccessError', 'ImageCache',
+           'ImageChangedError', 'ImageError', 'ImageNotFoundError',
+           'ImageService', 'ImageStore', 'ImageTooLargeError', 'ImageVersion',
+           'NoSpaceError', 'Progress', 'Settings', 'StoredImage', 'redacted')

@@ -21,6 +21,7 @@ import types
 
 from ironic_ext.images import disk
 from ironic_ext.images import errors
+from ironic_ext.images import service
 
 #: Inode, bytes, and when it was last written to, in nanoseconds.
 Identity = tuple[int, int, int]
@@ -78,12 +79,14 @@ class BaseImage:
     :param size: bytes.
     :param digest: ``sha256:<hex>``; '' for a local file that was only
         looked at.
+    :param version: as the source gave it, None when that is not known.
     """
 
     path: str
     href: str
     size: int
     digest: str
+    version: service.ImageVersion | None = None
     _changed: collections.abc.Callable[[], bool] = dataclasses.field(
         default=lambda: False, repr=False, compare=False)
 

@@ -73,12 +73,14 @@ class Leases:
                 found.append(str((facts or {}).get('owner', '(unknown)')))
         return sorted(found)
 
-    def held(self) -> collections.abc.Iterator[str]:
-        """Yield the SHA-256 of every object that somebody needs.
+    def all(self) -> collections.abc.Iterator[tuple[str, str]]:
+        """Yield every lease: the SHA-256 of an object, and who needs it.
 
         :raises: OSError
         """
-        yield from os.listdir(self._folder)
+        for sha256 in sorted(os.listdir(self._folder)):
+            for owner in self.owners(sha256):
+                yield sha256, owner
 
     def _path(self, sha256: str, owner: str) -> str:
         name = hashlib.sha256(owner.encode()).hexdigest()

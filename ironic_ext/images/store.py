@@ -95,8 +95,8 @@ class ImageStore:
         """
         request = self._request(href, checksum, observer)
         self._files.make()
-        with self._leased(self._downloads.content(request),
-                          request.name) as image:
+        with self._leased(self._downloads.content(request), request.name,
+                          request.key) as image:
             yield image
 
     @contextlib.contextmanager
@@ -121,12 +121,14 @@ class ImageStore:
             if content is None and request.wanted is None and not local:
                 content = self._downloads.current(request)
         if content is not None:
-            with self._leased(content, request.name) as image:
+            with self._leased(content, request.name,
+                              request.key) as image:
                 yield image
         elif isinstance(request.service, file.FileImageService):
             with base_image.OpenFile(request.service.open_fd(href)) as source:
                 yield base_image.BaseImage(source.path, request.name,
-                                           source.size, '', source.changed)
+                                           source.size, '',
+                                           _changed=source.changed)
         else:
             yield None
 
@@ -196,9 +198,22 @@ class ImageStore:
 
         :raises: ImageError
         """
+        self._files.make()
         with self._files.translated():
-            for name in self._files.leases.held():
-                self._files.leases.remove(name, owner)
+            for name, other in list(self._files.leases.all()):
+                if other == owner:
+                    self._files.leases.remove(name, owner)
+
+    def holds(self, prefix: str = '') -> list[tuple[str, str]]:
+        """List digests with who holds them, owners with a prefix only.
+
+        :raises: ImageError
+        """
+        self._files.make()
+        with self._files.translated():
+            return [(f'sha256:{name}', owner)
+                    for name, owner in self._files.leases.all()
+                    if owner.startswith(prefix)]
 
     def owners(self, digest: str) -> list[str]:
         """Return who holds an image, sorted.
@@ -289,14 +304,18 @@ class ImageStore:
                                   self._settings.allow_md5)
 
     @contextlib.contextmanager
-    def _leased(self, content: objects.Content, name: str
+    def _leased(self, content: objects.Content, name: str, key: str = ''
                 ) -> collections.abc.Iterator[base_image.BaseImage]:
         self._files.objects.touch(content.sha256)
+        record = self._files.index.get(key) if key else None
+        same = record is not None and record.sha256 == content.sha256
         try:
             with content:
                 yield base_image.BaseImage(
                     content.path, name, content.size,
-                    f'sha256:{content.sha256}', content.changed)
+                    f'sha256:{content.sha256}',
+                    record.version if record and same else None,
+                    content.changed)
         finally:
             if self._housekeeping.is_unwanted(content.sha256):
                 self._housekeeping.remove(content.sha256)

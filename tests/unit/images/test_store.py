@@ -82,6 +82,7 @@ class LeaseTestCase(StoreTestCase):
             self.assertEqual(f'sha256:{SHA256}', image.digest)
             self.assertEqual(len(CONTENT), image.size)
             self.assertEqual(HREF, image.href)
+            self.assertEqual(len(CONTENT), image.version.size)
             image.require_unchanged()
         self.assertEqual([SHA256], self.objects())
 
@@ -534,6 +535,8 @@ class LastingLeaseTestCase(StoreTestCase):
         for owner in ('node:1', 'media:2', 'media:2'):
             self.store.hold(SHA256, owner)
         self.assertEqual(['media:2', 'node:1'], self.store.owners(SHA256))
+        self.assertEqual([(f'sha256:{SHA256}', 'media:2')],
+                         self.store.holds('media:'))
         self.store.release(SHA256, 'node:1')
         self.assertEqual([], self.store.prune(older_than=0))
         self.store.release(SHA256, 'media:2')

@@ -1,0 +1,106 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Settings and the store as [ext_images] of ironic.conf has them.
+
+Without Ironic, so that the media server and the command line share them with
+the conductor; what a node has to say is in drivers/ironic_images.
+"""
+
+import collections.abc
+import contextlib
+import typing
+
+from oslo_config import cfg
+from oslo_utils import strutils
+
+from ironic_ext.images import settings as image_settings
+from ironic_ext.images import store
+
+_MIB = 1 << 20
+
+# Ironic's own options, as ironic/conf/{conductor,default}.py have them.
+_IRONIC_OPTS = (
+    ('conductor', cfg.ListOpt('file_url_allowed_paths',
+                              default=['/var/lib/ironic'])),
+    (None, cfg.StrOpt('webserver_verify_ca', default='True')))
+#: As ironic/common/image_service.py has them, BLOCKED_FILE_URL_PATHS.
+_DENIED_PATHS = ('/dev', '/sys', '/proc', '/boot', '/run', '/etc')
+
+
+def register_ironic_opts(conf: cfg.ConfigOpts) -> None:
+    """Register what is read here of Ironic's own options.
+
+    Only for processes that do not load Ironic.
+    """
+    for group, opt in _IRONIC_OPTS:
+        with contextlib.suppress(cfg.DuplicateOptError):
+            conf.register_opt(opt, group=group)
+
+
+def settings_from(conf: cfg.ConfigOpts,
+                  access: image_settings.Access | None = None, *,
+                  glance: collections.abc.Callable[[], typing.Any] | None
+                  = None) -> image_settings.Settings:
+    """Return the settings of the image services.
+
+    :param conf: with the options of ironic_ext.conf and Ironic's own.
+    :param access: by default nothing but the certificates that Ironic
+        trusts.
+    :param glance: as in Settings.
+    """
+    options = conf.ext_images
+    return image_settings.Settings(
+        access=access or image_settings.Access(verify=verify_from(conf)),
+        connect_timeout=options.connection_timeout,
+        stall_timeout=options.stall_timeout,
+        retries=options.retries, retry_interval=options.retry_interval,
+        connections=options.connections,
+        allowed_paths=tuple(conf.conductor.file_url_allowed_paths),
+        denied_paths=(*_private_paths(conf), *_DENIED_PATHS),
+        allow_md5=options.allow_md5, glance=glance)
+
+
+def _private_paths(conf: cfg.ConfigOpts) -> list[str]:
+    """Return paths of this suite that hold what belongs to other nodes.
+
+    By default all of them are below a directory that file:// may lead to.
+    """
+    kind, _colon, path = conf.ext_media.connection.partition(':///')
+    database = [f'{path}{suffix}' for suffix in ('', '-journal', '-wal',
+                                                 '-shm')]
+    return [conf.ext_images.cache_dir, conf.ext_media.overlay_dir,
+            *(database if kind == 'sqlite' and path else [])]
+
+
+def verify_from(conf: cfg.ConfigOpts) -> bool | str:
+    """Return how Ironic verifies web servers: as in Access."""
+    value: str = conf.webserver_verify_ca
+    try:
+        return bool(strutils.bool_from_string(value, strict=True))
+    except ValueError:
+        return value
+
+
+def store_from(conf: cfg.ConfigOpts, settings: image_settings.Settings,
+               root: str | None = None) -> store.ImageStore:
+    """Return the image store of this host.
+
+    :param root: its directory, if not that of the configuration.
+    """
+    options = conf.ext_images
+    return store.ImageStore(
+        root or options.cache_dir, settings, max_size=options.cache_size * _MIB,
+        max_age=options.cache_max_age,
+        min_free=options.min_free_space * _MIB,
+        max_image_size=options.max_image_size * _MIB,
+        lock_timeout=options.lock_timeout)
