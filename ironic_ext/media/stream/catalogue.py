@@ -94,7 +94,7 @@ class Medium:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReadReport:
-    """What was read of a medium since this worker's last report of it.
+    """What one reader got of a medium since the last report of it.
 
     :ivar first_at: seconds since the epoch when a first byte was sent.
     :ivar last_at: the same of the last one.
@@ -103,7 +103,9 @@ class ReadReport:
         touching nor overlapping. Small gaps are closed when there are very
         many.
     :ivar requests: answered requests that carried bytes.
-    :ivar client: the address that read last.
+    :ivar client: the address that read it.
+    :ivar node: the UUID of the node, for logs.
+    :ivar size: bytes of the image, for logs.
     """
 
     medium_id: str
@@ -113,6 +115,8 @@ class ReadReport:
     ranges: tuple[tuple[int, int], ...]
     requests: int
     client: str
+    node: str = ''
+    size: int = 0
 
 
 class Catalogue(typing.Protocol):

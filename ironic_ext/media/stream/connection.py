@@ -16,7 +16,6 @@ Each method is called from the worker's event loop and never blocks. What
 the kernel does not take is sent when the socket is writable again.
 """
 
-import collections.abc
 import enum
 import functools
 import logging
@@ -28,9 +27,9 @@ import typing
 
 from ironic_ext.media.stream import admission
 from ironic_ext.media.stream import catalogue
-from ironic_ext.media.stream import layout as layouts
 from ironic_ext.media.stream import request as requests
 from ironic_ext.media.stream import response as responses
+from ironic_ext.media.stream import sender
 from ironic_ext.media.stream import transport as transports
 
 if typing.TYPE_CHECKING:
@@ -40,12 +39,8 @@ if typing.TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-#: Bytes that one connection sends until the others have their turn.
-_BURST = 4 << 20
 #: Pipelined requests answered until the others have their turn.
 _REQUESTS = 16
-#: Bytes asked of a base that is elsewhere: what a slow reader can occupy.
-_REMOTE_CHUNK = 1 << 16
 #: Seconds in which a peer has to take the answer that refuses it.
 _LINGER = 2.0
 #: Bytes of a refused request that are read away meanwhile.
@@ -75,9 +70,8 @@ class Connection:
     __slots__ = (
         'deadline', 'served', '_worker', '_loop', '_socket', '_fd',
         '_transport', '_client', '_reader', '_state', '_keep_alive',
-        '_registered', '_writing', '_paused', '_unsent', '_pieces',
-        '_source', '_offset', '_left', '_position', '_noted', '_requests',
-        '_sent', '_rate_at', '_rate_sent', '_request')
+        '_sender', '_writing', '_paused', '_requests', '_began', '_rate_at',
+        '_rate_sent', '_refused_bytes')
 
     def __init__(self, worker: 'workers.Worker', sock: socket.socket,
                  client: str) -> None:
@@ -97,21 +91,16 @@ class Connection:
         self._reader = requests.RequestReader(settings.max_head,
                                               settings.max_headers)
         self.served: admission.Served | None = None
-        self._request: requests.Request | None = None
+        self._sender = sender.Sender(self._transport, self._note)
         self._keep_alive = True
         self._writing = False
         self._paused = False
-        self._unsent: memoryview | None = None
-        self._pieces: collections.abc.Iterator[layouts.Piece] | None = None
-        self._source: catalogue.Base | bytes = b''
-        self._offset = self._left = 0
-        #: Place in the image of the next byte, and of the first one that
-        #: no report knows of; -1: it is not of the image.
-        self._position = self._noted = -1
         self._requests = 0
-        self._sent = self._rate_sent = 0
-        self._rate_at = time.monotonic()
-        self.deadline = self._rate_at + settings.header_timeout
+        self._began = 0.0
+        self._refused_bytes = 0
+        self._rate_at = worker.clock
+        self._rate_sent = 0
+        self.deadline = worker.clock + settings.header_timeout
         self._loop.add_reader(self._fd, self._readable)
 
     # Reading.
@@ -158,7 +147,7 @@ class Connection:
                 return
             reader = self._reader
             if not reader.midway:
-                self.deadline = (time.monotonic()
+                self.deadline = (self._worker.clock
                                  + self._worker.settings.header_timeout)
             try:
                 reader.feed(data)
@@ -177,7 +166,7 @@ class Connection:
         self._keep_alive = False
         self._send(responses.sentence(
             status, f'Refused: {text}.', self._worker.date))
-        self._after_sending()
+        self._go_on()
 
     # Answering.
 
@@ -216,7 +205,6 @@ class Connection:
             self._answer_medium(request, route[1], served)
             return
         self._state = _State.WAITING
-        self._request = request
         self._worker.admissions.admit(route[0]).add_done_callback(
             functools.partial(self._admitted, request, route[1]))
 
@@ -283,101 +271,55 @@ class Connection:
               served: admission.Served | None = None) -> None:
         self._worker.counters.response(response.status)
         self._state = _State.SENDING
-        self.deadline = time.monotonic() + self._worker.settings.send_timeout
-        self._pieces = response.pieces
+        self._sender.begin(response.head, response.pieces)
         if response.pieces is not None:
             self.served = served
             self._requests = 1
-        self._unsent = memoryview(response.head)
+            self._began = time.time()
         self._pump()
 
     def _pump(self) -> None:
-        """Send until the kernel takes no more or the answer is out."""
-        transport = self._transport
-        budget = _BURST
         try:
-            while True:
-                if self._unsent is not None:
-                    sent = transport.send(self._unsent,
-                                          self._pieces is not None)
-                    self._unsent = (self._unsent[sent:]
-                                    if sent < len(self._unsent) else None)
-                elif self._left:
-                    source = self._source
-                    if isinstance(source, bytes):
-                        sent = transport.send(memoryview(source)[
-                            self._offset:self._offset + self._left], False)
-                    else:
-                        source.check()
-                        fd = source.fd
-                        if fd is None:
-                            self._fetch(source)
-                            return
-                        sent = transport.send_file(fd, self._offset,
-                                                   self._left)
-                        if not sent:
-                            raise catalogue.BaseChangedError(
-                                'a file became shorter while it was served')
-                    self._offset += sent
-                    self._left -= sent
-                    self._sent += sent
-                    if self._position >= 0:
-                        self._position += sent
-                    budget -= sent
-                    if budget <= 0:
-                        break
-                elif not self._next_piece():
-                    return
-        except BlockingIOError:
-            pass
+            outcome = self._sender.pump()
         except catalogue.StreamError as exc:
             self._fail(exc)
             return
         except OSError:
             self.abort()
             return
-        if budget < _BURST:
-            self.deadline = (time.monotonic()
+        if outcome is sender.Outcome.DONE:
+            self._sent()
+        elif outcome is sender.Outcome.ELSEWHERE:
+            self._fetch()
+        else:
+            self.deadline = (self._worker.clock
                              + self._worker.settings.send_timeout)
-        if not self._writing:
-            self._writing = True
-            self._loop.add_writer(self._fd, self._writable)
+            if not self._writing:
+                self._writing = True
+                self._loop.add_writer(self._fd, self._writable)
 
-    def _next_piece(self) -> bool:
-        """Take the next piece; False when there is none."""
-        piece = next(self._pieces, None) if self._pieces else None
-        if piece is None:
-            self._sent_all()
-            return False
-        self._source, self._offset, self._left, position = piece
-        if position != self._position:
-            self.note()
-            self._position = self._noted = position
-        return True
-
-    def _sent_all(self) -> None:
-        self.note()
-        self._pieces = None
+    def _sent(self) -> None:
         self.served = None
-        self._position = self._noted = -1
-        if self._writing:
-            self._writing = False
-            self._loop.remove_writer(self._fd)
+        self._stop_writing()
         self._state = _State.READING
-        self.deadline = time.monotonic() + self._worker.settings.idle_timeout
+        self.deadline = (self._worker.clock
+                         + self._worker.settings.idle_timeout)
         if not self._keep_alive or self._worker.stopping:
             self._linger()
 
+    def _stop_writing(self) -> None:
+        if self._writing:
+            self._writing = False
+            self._loop.remove_writer(self._fd)
+
     def _writable(self) -> None:
         self._pump()
-        self._after_sending()
-
-    def _after_sending(self) -> None:
-        if self._state is _State.READING:
-            self._go_on()
+        self._go_on()
 
     def _go_on(self) -> None:
         """Answer what was pipelined, then read on."""
+        if self._state is not _State.READING:
+            return
         self._serve()
         if self._state is not _State.READING:
             return
@@ -387,41 +329,35 @@ class Connection:
         if self._transport.has_more():
             self._receive()
 
+    def _note(self, first: int, end: int) -> None:
+        if self.served is not None:
+            self._worker.note(self.served.medium, self._client, first, end,
+                              self._requests, self._began)
+            self._requests = 0
+
     def note(self) -> None:
         """Report what was sent of the image since the last report."""
-        if self.served is None or self._noted < 0:
-            return
-        if self._position > self._noted or self._requests:
-            self._worker.note(self.served.medium.id, self._client,
-                              self._noted, self._position, self._requests)
-            self._noted = self._position
-            self._requests = 0
+        self._sender.note()
 
     def _fail(self, error: catalogue.StreamError) -> None:
         served = self.served
-        if served is None:
-            self.abort()
-            return
-        self._worker.warn(f'Ended a response of medium {served.medium.id}: '
-                          f'{error}')
-        if isinstance(error, catalogue.BaseChangedError):
-            self._worker.admissions.base_failed(served, error)
-        if self._state is not _State.CLOSED:
-            self.abort()
+        if served is not None:
+            self._worker.warn(f'Ended a response of medium '
+                              f'{served.medium.id}: {error}')
+            if isinstance(error, catalogue.BaseChangedError):
+                self._worker.admissions.base_failed(served, error)
+        self.abort()
 
-    # Bytes that are elsewhere.
-
-    def _fetch(self, base: catalogue.Base) -> None:
-        if self._writing:
-            self._writing = False
-            self._loop.remove_writer(self._fd)
+    def _fetch(self) -> None:
+        """Have bytes brought that are elsewhere."""
+        self._stop_writing()
         self._state = _State.WAITING
         # The server is what is slow now.
         self.deadline = float('inf')
         assert self.served is not None
         self._worker.fetch(
-            self.served, base, self._offset,
-            min(self._left, _REMOTE_CHUNK)).add_done_callback(self._fetched)
+            self.served, *self._sender.wanted()).add_done_callback(
+                self._fetched)
 
     def _fetched(self, task: 'asyncio.Task[bytes]') -> None:
         if self._state is _State.CLOSED or task.cancelled():
@@ -431,25 +367,10 @@ class Connection:
             self._fail(error if isinstance(error, catalogue.StreamError)
                        else catalogue.BaseMissingError(repr(error)))
             return
-        data = task.result()
-        rest = self._offset + len(data), self._left - len(data)
-        assert self._pieces is not None
-        pieces = self._pieces
-
-        def then() -> collections.abc.Iterator[layouts.Piece]:
-            if rest[1]:
-                yield source, rest[0], rest[1], position
-            yield from pieces
-
-        source = self._source
-        position = (self._position + len(data) if self._position >= 0
-                    else -1)
-        self._pieces = then()
-        self._source, self._offset, self._left = data, 0, len(data)
+        self._sender.supply(task.result())
         self._state = _State.SENDING
-        self.deadline = time.monotonic() + self._worker.settings.send_timeout
         self._pump()
-        self._after_sending()
+        self._go_on()
 
     # The end.
 
@@ -463,11 +384,11 @@ class Connection:
         settings = self._worker.settings
         if self._state is not _State.SENDING:
             self._rate_at = now
-            self._rate_sent = self._sent
+            self._rate_sent = self._sender.total
             return False
         if now - self._rate_at < settings.rate_window:
             return False
-        taken = self._sent - transports.unacknowledged(self._socket)
+        taken = self._sender.total - transports.unacknowledged(self._socket)
         slow = taken - self._rate_sent < settings.min_rate * (
             now - self._rate_at)
         self._rate_at = now
@@ -498,8 +419,7 @@ class Connection:
             self.close()
             return
         self._state = _State.LINGERING
-        self.deadline = time.monotonic() + _LINGER
-        self._left = _LINGER_BYTES
+        self.deadline = self._worker.clock + _LINGER
         if self._paused:
             self._paused = False
             self._loop.add_reader(self._fd, self._readable)
@@ -512,8 +432,8 @@ class Connection:
             return
         except OSError:
             got = 0
-        self._left -= got
-        if not got or self._left <= 0:
+        self._refused_bytes += got
+        if not got or self._refused_bytes > _LINGER_BYTES:
             self.close()
 
     def abort(self) -> None:
@@ -521,10 +441,7 @@ class Connection:
         if self._state is _State.CLOSED:
             return
         try:
-            if self._position > self._noted >= 0:
-                self._position = max(
-                    self._noted, self._position
-                    - transports.unacknowledged(self._socket))
+            self._sender.note(transports.unacknowledged(self._socket))
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                     _NO_LINGER)
         except OSError:
@@ -538,9 +455,7 @@ class Connection:
         self.note()
         self._state = _State.CLOSED
         self.served = None
-        self._pieces = None
-        self._unsent = None
-        self._source = b''
+        self._sender.drop()
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)
         self._socket.close()

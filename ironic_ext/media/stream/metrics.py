@@ -36,7 +36,9 @@ _HELP = {
 }
 STATUSES = (200, 206, 304, 400, 403, 404, 405, 408, 410, 412, 416, 431, 500,
             503, 505)
-_NAMES = (*_HELP, *(f'responses_{status}' for status in STATUSES))
+#: The process that writes a row; 0 when it is not at work.
+PID = 'pid'
+_NAMES = (PID, *_HELP, *(f'responses_{status}' for status in STATUSES))
 _INDEX = {name: index for index, name in enumerate(_NAMES)}
 
 
@@ -61,6 +63,13 @@ class SharedCounters:
         """Return the counters that one worker writes."""
         start = worker * len(_NAMES)
         return Counters(self._table[start:start + len(_NAMES)])
+
+    def pids(self) -> list[int]:
+        """Return the processes that have not said that they are done."""
+        pid = _INDEX[PID]
+        return [self._table[row * len(_NAMES) + pid]
+                for row in range(self._workers)
+                if self._table[row * len(_NAMES) + pid]]
 
     def read(self) -> list[Metric]:
         """Return all numbers."""

@@ -23,7 +23,7 @@ Ranges = collections.abc.Iterable[tuple[int, int]]
 #: Ranges noted of one reader before they are joined in between.
 _MANY = 4096
 #: Ranges of one report. A mounted ISO is read in some hundred places.
-_REPORTED = 512
+MAX_RANGES = 512
 
 
 def joined(ranges: Ranges, limit: int | None = None
@@ -59,8 +59,28 @@ def total(ranges: Ranges) -> int:
     return sum(end - first for first, end in ranges)
 
 
+def merged(reports: collections.abc.Iterable[catalogue.ReadReport]
+           ) -> list[catalogue.ReadReport]:
+    """Return one report for each medium and reader."""
+    found: dict[tuple[str, str], catalogue.ReadReport] = {}
+    for report in reports:
+        key = report.medium_id, report.client
+        before = found.get(key)
+        if before is not None:
+            report = dataclasses.replace(
+                report,
+                first_at=min(before.first_at, report.first_at),
+                last_at=max(before.last_at, report.last_at),
+                sent=before.sent + report.sent,
+                requests=before.requests + report.requests,
+                ranges=joined((*before.ranges, *report.ranges), MAX_RANGES))
+        found[key] = report
+    return list(found.values())
+
+
 @dataclasses.dataclass(slots=True)
 class _Noted:
+    medium: catalogue.Medium
     first_at: float
     last_at: float
     sent: int
@@ -74,21 +94,25 @@ class ReadLog:
     def __init__(self) -> None:
         self._noted: dict[tuple[str, str], _Noted] = {}
 
-    def note(self, medium_id: str, client: str, first: int, end: int,
-             requests: int = 0) -> None:
-        """Note that a reader was sent the bytes from first to end."""
+    def note(self, medium: catalogue.Medium, client: str, first: int,
+             end: int, requests: int, began: float) -> None:
+        """Note that a reader was sent the bytes from first to end.
+
+        :param requests: how many began since the last note.
+        :param began: seconds since the epoch when the last one did.
+        """
         now = time.time()
-        noted = self._noted.get((medium_id, client))
+        noted = self._noted.get((medium.id, client))
         if noted is None:
-            noted = self._noted[medium_id, client] = _Noted(
-                now, now, 0, 0, [])
+            noted = self._noted[medium.id, client] = _Noted(
+                medium, began if requests else now, now, 0, 0, [])
         noted.last_at = now
         noted.sent += end - first
         noted.requests += requests
         ranges = noted.ranges
         if ranges and ranges[-1][1] == first:
             ranges[-1] = ranges[-1][0], end
-        elif end > first:
+        else:
             ranges.append((first, end))
             if len(ranges) > _MANY:
                 ranges[:] = joined(ranges, _MANY // 2)
@@ -98,5 +122,6 @@ class ReadLog:
         noted, self._noted = self._noted, {}
         return [catalogue.ReadReport(
             medium_id, entry.first_at, entry.last_at, entry.sent,
-            joined(entry.ranges, _REPORTED), entry.requests, client)
+            joined(entry.ranges, MAX_RANGES), entry.requests, client,
+            entry.medium.node, entry.medium.size)
             for (medium_id, client), entry in noted.items()]

@@ -39,14 +39,17 @@ _FETCHERS = 16
 #: Warnings of one minute; a flood of bad requests must not fill a disk.
 _WARNINGS = 100
 
+#: Takes reports, returns how many of them there was room for.
 Report = collections.abc.Callable[
-    [collections.abc.Sequence[contract.ReadReport]], bool]
+    [collections.abc.Sequence[contract.ReadReport]], int]
 
 
 class Worker:
     """Serves one listening socket until :meth:`stop`.
 
     :ivar date: the Date header line of this second.
+    :ivar clock: monotonic seconds, right to the second; deadlines are not
+        finer than that.
     :ivar stopping: no connection is kept alive any more.
     """
 
@@ -57,13 +60,13 @@ class Worker:
                  tls: ssl.SSLContext | None = None) -> None:
         """Prepare; nothing is accepted before :meth:`run`.
 
-        :param report: takes what was read, once a second; False when it
-            has no room, then it gets the same again.
+        :param report: takes what was read, once a second.
         """
         self.settings = settings
         self.counters = counters
         self.loop = asyncio.new_event_loop()
         self.date = b''
+        self.clock = time.monotonic()
         self.stopping = False
         self.admissions = admission.Admissions(
             self.loop, catalogue, bases, settings, counters, self._cut)
@@ -94,7 +97,7 @@ class Worker:
         finally:
             for connection in list(self._connections):
                 connection.abort()
-            self._hand_over(last=True)
+            self._hand_over()
             self.admissions.close()
             self._fetchers.shutdown(wait=False, cancel_futures=True)
             self.loop.close()
@@ -206,7 +209,7 @@ class Worker:
         self.loop.call_later(1, self._tick)
         self.date = b'Date: %s\r\n' % email.utils.formatdate(
             usegmt=True).encode()
-        now = time.monotonic()
+        now = self.clock = time.monotonic()
         for connection in list(self._connections):
             if now >= connection.deadline:
                 connection.time_out()
@@ -222,10 +225,13 @@ class Worker:
         if now - self._warned_at > 60:
             self._forget_warnings(now)
 
-    def _hand_over(self, last: bool = False) -> None:
-        self._unreported += self._reads.drain()
-        if self._unreported and (self._report(self._unreported) or last):
-            self._unreported = []
+    def _hand_over(self) -> None:
+        fresh = self._reads.drain()
+        self.counters.add('sent_bytes_total',
+                          sum(report.sent for report in fresh))
+        reports = reads.merged((*self._unreported, *fresh))
+        taken = self._report(reports) if reports else 0
+        self._unreported = reports[taken:]
 
     def warn(self, sentence: str) -> None:
         """Log a sentence, the same one once a minute."""

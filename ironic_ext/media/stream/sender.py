@@ -1,0 +1,163 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The body of one answer after the other, as far as the kernel takes it."""
+
+import collections.abc
+import enum
+
+from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import layout as layouts
+from ironic_ext.media.stream import transport as transports
+
+#: Bytes that one connection sends until the others have their turn.
+_BURST = 4 << 20
+#: Bytes asked of a base that is elsewhere: what a slow reader can occupy.
+REMOTE_CHUNK = 1 << 16
+
+#: Takes a range of the image that was sent: first, one past the last.
+Note = collections.abc.Callable[[int, int], None]
+
+
+class Outcome(enum.Enum):
+    """Why :meth:`Sender.pump` returned."""
+
+    #: The answer is out.
+    DONE = 'done'
+    #: The socket takes no more now, or others have their turn.
+    BLOCKED = 'blocked'
+    #: The next bytes are elsewhere; :meth:`Sender.supply` is awaited.
+    ELSEWHERE = 'elsewhere'
+
+
+class Sender:
+    """Sends a head and pieces; knows what of the image went out.
+
+    :ivar total: bytes of bodies sent so far.
+    """
+
+    __slots__ = ('total', '_transport', '_note', '_unsent', '_pieces',
+                 '_source', '_offset', '_left', '_supplied', '_position',
+                 '_noted')
+
+    def __init__(self, transport: transports.Transport, note: Note) -> None:
+        self.total = 0
+        self._transport = transport
+        self._note = note
+        self._unsent: bytes | memoryview = b''
+        self._pieces: collections.abc.Iterator[layouts.Piece] | None = None
+        self._source: catalogue.Base | bytes = b''
+        self._offset = self._left = 0
+        self._supplied: bytes | memoryview = b''
+        # Place in the image of the next byte, and of the first one that is
+        # not noted yet; -1: it is not of the image.
+        self._position = self._noted = -1
+
+    def begin(self, head: bytes,
+              pieces: collections.abc.Iterator[layouts.Piece] | None
+              ) -> None:
+        """Take the next answer; the one before is out."""
+        self._unsent = head
+        self._pieces = pieces
+
+    def pump(self) -> Outcome:
+        """Send as much as the kernel takes.
+
+        :raises: StreamError when the base fails, OSError when the peer is
+            gone.
+        """
+        transport = self._transport
+        budget = _BURST
+        try:
+            if self._unsent:
+                self._send_head()
+            while True:
+                while self._left:
+                    source = self._source
+                    if isinstance(source, bytes):
+                        view = memoryview(source)
+                        sent = transport.send(
+                            view[self._offset:self._offset + self._left],
+                            False)
+                    else:
+                        source.check()
+                        fd = source.fd
+                        if fd is not None:
+                            sent = transport.send_file(fd, self._offset,
+                                                       self._left)
+                            if not sent:
+                                raise catalogue.BaseChangedError(
+                                    'a file became shorter meanwhile')
+                        elif self._supplied:
+                            sent = transport.send(self._supplied, False)
+                            self._supplied = self._supplied[sent:]
+                        else:
+                            return Outcome.ELSEWHERE
+                    self._offset += sent
+                    self._left -= sent
+                    self.total += sent
+                    if self._position >= 0:
+                        self._position += sent
+                    budget -= sent
+                    if budget <= 0 and self._left:
+                        return Outcome.BLOCKED
+                piece = next(self._pieces, None) if self._pieces else None
+                if piece is None:
+                    self._end()
+                    return Outcome.DONE
+                self._source, self._offset, self._left, position = piece
+                if position != self._position:
+                    self.note()
+                    self._position = self._noted = position
+        except BlockingIOError:
+            return Outcome.BLOCKED
+
+    def _send_head(self) -> None:
+        more = self._pieces is not None
+        while self._unsent:
+            sent = self._transport.send(self._unsent, more)
+            if sent == len(self._unsent):
+                self._unsent = b''
+            else:
+                self._unsent = memoryview(self._unsent)[sent:]
+
+    def _end(self) -> None:
+        self.note()
+        self._pieces = None
+        self._source = self._supplied = b''
+        self._position = self._noted = -1
+
+    def wanted(self) -> tuple[catalogue.Base, int, int]:
+        """Return the base, offset and length that are to be supplied."""
+        assert not isinstance(self._source, bytes)
+        return self._source, self._offset, min(self._left, REMOTE_CHUNK)
+
+    def supply(self, data: bytes) -> None:
+        """Take the bytes that were wanted; they are sent next."""
+        self._supplied = memoryview(data)
+
+    def note(self, lost: int = 0) -> None:
+        """Note what went out since the last time.
+
+        :param lost: bytes of it that the peer will never get.
+        """
+        end = self._position - lost
+        if end > self._noted >= 0:
+            self._note(self._noted, end)
+            self._noted = self._position
+
+    def drop(self) -> None:
+        """Forget the answer; the connection is at its end."""
+        self._unsent = b''
+        self._pieces = None
+        self._source = self._supplied = b''
+        self._left = 0

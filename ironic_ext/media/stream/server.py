@@ -1,0 +1,217 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The media server's processes: workers, the recorder, and who minds them.
+
+Each worker has a listening socket of its own on the same port, and the
+kernel deals connections out (SO_REUSEPORT). The parent holds all of them,
+so connections wait for the next worker when one dies.
+"""
+
+import collections.abc
+import logging
+import multiprocessing
+import os
+import resource
+import socket
+import ssl
+import threading
+
+import cotyledon
+from cotyledon import types as cotyledon_types
+
+from ironic_ext.media.stream import catalogue as contract
+from ironic_ext.media.stream import metrics
+from ironic_ext.media.stream import recorder
+from ironic_ext.media.stream import settings as server_settings
+from ironic_ext.media.stream import worker
+
+LOG = logging.getLogger(__name__)
+
+#: Called once in each process, after it was forked.
+Connect = collections.abc.Callable[
+    [], tuple[contract.Catalogue, contract.Bases]]
+
+#: Seconds beyond ``stop_timeout`` until a process is ended by force.
+_PATIENCE = 5
+
+
+class Shared:
+    """What the parent makes for all processes."""
+
+    def __init__(self, settings: server_settings.ServerSettings,
+                 connect: Connect) -> None:
+        """Open the sockets.
+
+        :raises: OSError when the address is not free.
+        """
+        self.settings = settings
+        self.connect = connect
+        self.workers = settings.workers or os.cpu_count() or 1
+        self.counters = metrics.SharedCounters(self.workers)
+        self.listeners: list[socket.socket] = []
+        port = settings.port
+        for _ in range(self.workers):
+            self.listeners.append(_listener(settings, port))
+            port = self.listeners[0].getsockname()[1]
+        self.port = port
+        # Of packets, so that no report is ever half there.
+        self.channels = [
+            socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            for _ in range(self.workers)]
+
+    def close_listeners(self) -> None:
+        """Take no more connections."""
+        for listener in self.listeners:
+            listener.close()
+
+
+def _listener(settings: server_settings.ServerSettings, port: int
+              ) -> socket.socket:
+    family = (socket.AF_INET6 if ':' in settings.host else socket.AF_INET)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY,
+                                settings.host != '::')
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind((settings.host, port))
+        listener.listen(settings.backlog)
+    except OSError as exc:
+        listener.close()
+        raise OSError(exc.errno, f'cannot listen on {settings.host} port '
+                                 f'{port}: {exc.strerror}') from exc
+    return listener
+
+
+def tls_context(tls: server_settings.TlsSettings) -> ssl.SSLContext:
+    """Return the context of the settings.
+
+    :raises: OSError (ssl.SSLError) when a file is missing or unfit.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion[tls.minimum_version]
+    context.load_cert_chain(tls.certificate_file, tls.key_file)
+    if tls.ciphers:
+        context.set_ciphers(tls.ciphers)
+    if tls.client_ca_file:
+        context.load_verify_locations(tls.client_ca_file)
+        context.verify_mode = ssl.CERT_REQUIRED
+    context.set_alpn_protocols(['http/1.1'])
+    return context
+
+
+class _Worker(cotyledon.Service):
+    """One worker process."""
+
+    name = 'media'
+
+    def __init__(self, worker_id: cotyledon_types.WorkerId,
+                 shared: Shared) -> None:
+        super().__init__(worker_id)
+        settings = shared.settings
+        self._counters = shared.counters.row(worker_id)
+        self._counters.set(metrics.PID, os.getpid())
+        channel = shared.channels[worker_id][0]
+        channel.setblocking(False)
+        catalogue, bases = shared.connect()
+        self._worker = worker.Worker(
+            shared.listeners[worker_id], settings, catalogue, bases,
+            self._counters,
+            lambda reports: recorder.send(channel, reports),
+            tls_context(settings.tls) if settings.tls else None)
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        """Serve until terminated."""
+        try:
+            self._worker.run()
+        finally:
+            self._counters.set(metrics.PID, 0)
+            self._done.set()
+
+    def terminate(self) -> None:
+        """Let running requests end."""
+        self._worker.stop()
+        self._done.wait()
+
+
+class _Recorder(cotyledon.Service):
+    """The recorder process."""
+
+    name = 'recorder'
+
+    def __init__(self, worker_id: cotyledon_types.WorkerId,
+                 shared: Shared) -> None:
+        super().__init__(worker_id)
+        shared.close_listeners()
+        catalogue, _bases = shared.connect()
+        self._recorder = recorder.Recorder(
+            [channel for _end, channel in shared.channels], shared.counters,
+            catalogue, shared.settings)
+        self._done = threading.Event()
+        if shared.settings.metrics_port is not None:
+            LOG.info('Metrics at http://%s:%d/metrics',
+                     shared.settings.metrics_host, self._recorder.listen())
+
+    def run(self) -> None:
+        """Gather until terminated."""
+        try:
+            self._recorder.run()
+        finally:
+            self._done.set()
+
+    def terminate(self) -> None:
+        """Write what is left."""
+        self._recorder.stop()
+        self._done.wait()
+
+
+def run(settings: server_settings.ServerSettings, connect: Connect) -> None:
+    """Serve until SIGTERM; ends the process (SystemExit).
+
+    Dead workers are started again. SIGHUP starts all of them again, one by
+    one their running requests being ended, with new certificates.
+
+    :param connect: called in each process for its own catalogue and bases.
+    :raises: OSError when the address is not free or a certificate is unfit.
+    """
+    if settings.tls:
+        tls_context(settings.tls)       # fail here rather than in a worker
+    _raise_file_limit()
+    shared = Shared(settings, connect)
+    manager = cotyledon.ServiceManager(
+        graceful_shutdown_timeout=round(settings.stop_timeout) + _PATIENCE,
+        mp_context=multiprocessing.get_context('fork'))
+    workers = manager.add(_Worker, shared.workers, args=(shared,))
+    manager.add(_Recorder, 1, args=(shared,))
+
+    def died(service: object, worker_id: int, code: int) -> None:
+        if service == workers and code:
+            counters = shared.counters.row(worker_id)
+            counters.add('crashes_total')
+            counters.set('open_connections', 0)
+
+    manager.register_hooks(on_terminate=shared.close_listeners,
+                           on_dead_worker=died)
+    LOG.info('Serving media at %s://%s:%d with %d workers',
+             'https' if settings.tls else 'http',
+             f'[{settings.host}]' if ':' in settings.host else settings.host,
+             shared.port, shared.workers)
+    manager.run()
+
+
+def _raise_file_limit() -> None:
+    """Allow as many connections and files as the system lets us have."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
