@@ -18,8 +18,6 @@ tail (appended partitions) that then moves back as it is.
 """
 
 import collections.abc
-import dataclasses
-import re
 
 from ironic_ext.iso import errors
 from ironic_ext.iso import segments as segs
@@ -28,21 +26,7 @@ from ironic_ext.iso import source as base_source
 SECTOR = base_source.SECTOR
 #: Changed bytes nearer than this share one literal: a segment of its own
 #: costs about as much in an overlay's head.
-_GAP = 32
-_CHANGED = re.compile(rb'[^\0](?:\0{0,%d}[^\0])*' % _GAP)
-
-
-@dataclasses.dataclass(slots=True)
-class _Patched:
-    """A changed sector: what it is in the base and what it is to be.
-
-    Only bytes from ``low`` to ``high`` can differ.
-    """
-
-    old: bytes
-    new: bytearray
-    low: int
-    high: int = 0
+_GAP = bytes(33)
 
 
 class Canvas:
@@ -56,7 +40,8 @@ class Canvas:
         self.source = source
         self.cut = cut
         self.added = 0
-        self._patched: dict[int, _Patched] = {}
+        #: By sector: (first byte in it, bytes), in the order of patching.
+        self._patched: dict[int, list[tuple[int, bytes]]] = {}
         self._filled: dict[int, tuple[segs.Segment, ...]] = {}
 
     def read(self, offset: int, length: int, what: str) -> bytes:
@@ -65,16 +50,13 @@ class Canvas:
         :raises: CorruptImageError
         """
         data = bytearray(self.source.read(offset, length, what))
-        first, last = offset // SECTOR, (offset + length - 1) // SECTOR
-        if self._patched:
-            for sector in range(first, last + 1):
-                if sector not in self._patched:
-                    continue
-                patch = self._patched[sector].new
-                start = max(offset, sector * SECTOR)
-                end = min(offset + length, sector * SECTOR + len(patch))
-                data[start - offset:end - offset] = patch[
-                    start - sector * SECTOR:end - sector * SECTOR]
+        for sector in range(offset // SECTOR,
+                            (offset + length - 1) // SECTOR + 1):
+            for skip, part in self._patched.get(sector, ()):
+                start = sector * SECTOR + skip - offset
+                part = part[max(0, -start):length - start]
+                start = max(0, start)
+                data[start:start + len(part)] = part
         return bytes(data)
 
     def patch(self, offset: int, data: bytes) -> None:
@@ -82,25 +64,17 @@ class Canvas:
 
         :raises: CorruptImageError when they lie outside the base.
         """
+        if not 0 <= offset <= self.source.size - len(data):
+            raise errors.CorruptImageError(
+                f'{self.source.path}: a structure to change lies at bytes '
+                f'{offset} to {offset + len(data)}, outside the image of '
+                f'{self.source.size} bytes: the image is truncated or '
+                f'damaged')
         position = 0
         while position < len(data):
             sector, skip = divmod(offset + position, SECTOR)
-            room = self._patched.get(sector)
-            if room is None:
-                length = min(SECTOR, self.source.size - sector * SECTOR)
-                old = self.source.read(
-                    sector * SECTOR, max(length, skip + 1),
-                    'a structure to change')
-                room = _Patched(old, bytearray(old), len(old))
-                self._patched[sector] = room
-            part = data[position:position + len(room.new) - skip]
-            if not part:
-                raise errors.CorruptImageError(
-                    f'{self.source.path}: a structure to change leaves the '
-                    f'image at byte {offset + position}')
-            room.new[skip:skip + len(part)] = part
-            room.low = min(room.low, skip)
-            room.high = max(room.high, skip + len(part))
+            part = data[position:position + SECTOR - skip]
+            self._patched.setdefault(sector, []).append((skip, part))
             position += len(part)
 
     def reserve(self, sectors: int) -> int:
@@ -131,15 +105,18 @@ class Canvas:
         return offset
 
     def segments(self) -> list[segs.Segment]:
-        """Return the segments of the new image, sector-aligned."""
+        """Return the segments of the new image, sector-aligned.
+
+        :raises: CorruptImageError
+        """
         cut = min(self.cut * SECTOR, self.source.size)
         out = self._span(0, cut)
         out.append(segs.Zeros(self.cut * SECTOR - cut))
         for sector in sorted(self._filled):
             out.extend(self._filled[sector])
-        out.extend(self._span(cut, self.source.size))
-        out.append(segs.Zeros(-self.source.size % SECTOR
-                              if cut < self.source.size else 0))
+        if cut < self.source.size:
+            out.extend(self._span(cut, self.source.size))
+            out.append(segs.Zeros(-self.source.size % SECTOR))
         return out
 
     def _span(self, start: int, end: int) -> list[segs.Segment]:
@@ -148,23 +125,42 @@ class Canvas:
         for sector in sorted(self._patched):
             if not start <= sector * SECTOR < end:
                 continue
-            room = self._patched[sector]
-            origin = sector * SECTOR + room.low
-            for low, high in _differences(room.old[room.low:room.high],
-                                          room.new[room.low:room.high]):
-                out.append(segs.BaseRange(start, origin + low - start))
-                out.append(segs.Literal(bytes(
-                    room.new[room.low + low:room.low + high])))
-                start = origin + high
+            parts = self._patched[sector]
+            low = min(skip for skip, _ in parts)
+            high = max(skip + len(part) for skip, part in parts)
+            origin = sector * SECTOR + low
+            old = self.source.read(origin, high - low,
+                                   'a structure to change')
+            new = parts[0][1]
+            if len(parts) > 1:
+                patched = bytearray(old)
+                for skip, part in parts:
+                    patched[skip - low:skip - low + len(part)] = part
+                new = bytes(patched)
+            for first, last in _differences(old, new):
+                if origin + first > start:
+                    out.append(segs.BaseRange(start, origin + first - start))
+                out.append(segs.Literal(new[first:last]))
+                start = origin + last
         out.append(segs.BaseRange(start, end - start))
         return out
 
 
-def _differences(old: bytes, new: bytes | bytearray
-                 ) -> list[tuple[int, int]]:
+def _differences(old: bytes, new: bytes) -> list[tuple[int, int]]:
     """Return the (start, end) ranges in which two strings differ."""
-    changed = (int.from_bytes(old, 'big') ^ int.from_bytes(new, 'big')
-               ).to_bytes(len(old), 'big').rstrip(b'\0')
-    # Few bytes of a sector change: do not let the expression scan the rest.
-    start = len(changed) - len(changed.lstrip(b'\0'))
-    return [run.span() for run in _CHANGED.finditer(changed, start)]
+    changed = int.from_bytes(old, 'big') ^ int.from_bytes(new, 'big')
+    if not changed:
+        return []
+    first = len(old) - (changed.bit_length() + 7) // 8
+    behind = ((changed & -changed).bit_length() - 1) // 8
+    end = len(old) - behind
+    found = []
+    runs = (changed >> 8 * behind).to_bytes(end - first, 'big').split(_GAP)
+    end = first
+    for run in runs:
+        end += len(run)
+        if run:
+            # Of a gap longer than _GAP the rest is at the run's start.
+            found.append((end - len(run.lstrip(b'\0')), end))
+        end += len(_GAP)
+    return found

@@ -17,7 +17,7 @@ sectors; a record never straddles two sectors, and one that no longer fits
 gets its directory one more sector.
 """
 
-import struct
+import collections.abc
 
 from ironic_ext.iso import errors
 from ironic_ext.iso import source as base_source
@@ -87,10 +87,10 @@ def new_record(identifier: bytes, extent: int, size: int, *, flags: int,
     :param date: the 7 bytes of the recording date.
     :raises: InjectionError when it would be longer than 255 bytes.
     """
-    name = identifier + bytes((len(identifier) + 1) % 2)
-    body = (b'\0' + volume.both32(extent) + volume.both32(size) + date
-            + bytes([flags, 0, 0]) + volume.both16(1)
-            + bytes([len(identifier)]) + name + area)
+    body = b''.join((
+        b'\0', volume.both32(extent), volume.both32(size), date,
+        bytes((flags, 0, 0)), volume.both16(1), bytes((len(identifier),)),
+        identifier, b'' if len(identifier) % 2 else b'\0', area))
     if len(body) % 2 == 0:
         body += b'\0'
     if len(body) >= 255:
@@ -112,11 +112,16 @@ class Directory:
 
     def __init__(self, extent: int, size: int,
                  sectors: list[list[Record]],
-                 origins: list[int | None]) -> None:
+                 origins: list[int | None], medium: bytes = b'') -> None:
+        """Take the records.
+
+        :param medium: what its extent holds.
+        """
         self.extent = extent
         self.size = size
         self.sectors = sectors
         self.origins = origins
+        self._medium = medium
 
     @classmethod
     def read(cls, source: base_source.Source, shift: int, extent: int,
@@ -134,10 +139,9 @@ class Directory:
         sectors = []
         for base in range(0, count * SECTOR, SECTOR):
             records = []
-            position = base
-            while position < base + SECTOR and data[position]:
-                length = data[position]
-                if (length < 34 or position + length > base + SECTOR
+            position, end = base, base + SECTOR
+            while position < end and (length := data[position]):
+                if (length < 34 or position + length > end
                         or 33 + data[position + 32] > length):
                     raise errors.CorruptImageError(
                         f'{source.path}: the record at byte '
@@ -150,7 +154,7 @@ class Directory:
         if not sectors or len(sectors[0]) < 2:
             raise errors.CorruptImageError(
                 f'{source.path}: {what} lacks its own records "." and ".."')
-        return cls(extent, size, sectors, list(range(count)))
+        return cls(extent, size, sectors, list(range(count)), data)
 
     @property
     def own(self) -> Record:
@@ -205,9 +209,38 @@ class Directory:
             self.origins.insert(number + 1, None)
 
     def sector_bytes(self, number: int) -> bytes:
-        """Return one sector as it is to be on the medium."""
-        data = b''.join(record.raw for record in self.sectors[number])
-        return data + bytes(SECTOR - len(data))
+        """Return the records of one sector; zeros are to fill it up."""
+        return b''.join([record.raw for record in self.sectors[number]])
+
+    def patches(self) -> collections.abc.Iterator[tuple[int, bytes]]:
+        """Yield (byte offset in the directory, bytes) where it changed.
+
+        For a directory whose sectors are all on the medium.
+        """
+        for number, records in enumerate(self.sectors):
+            base = number * SECTOR
+            old = self._medium[base:base + SECTOR]
+            start = same = 0
+            for record in records:
+                if not old.startswith(record.raw, start):
+                    break
+                start += len(record.raw)
+                same += 1
+            new = b''.join([record.raw for record in records[same:]])
+            room = SECTOR - start - len(new)
+            if not old.endswith(bytes(room)):
+                new += bytes(room)
+            if new:
+                yield base + start, new
+
+    def unchanged(self, number: int) -> int | None:
+        """Return which sector on the medium holds just this one's bytes."""
+        origin = self.origins[number]
+        if origin is None:
+            return None
+        data = self.sector_bytes(number).ljust(SECTOR, b'\0')
+        return origin if self._medium.startswith(
+            data, origin * SECTOR) else None
 
 
 def sort_key(identifier: bytes, joliet: bool) -> tuple[bytes, bytes]:
@@ -219,34 +252,3 @@ def sort_key(identifier: bytes, joliet: bool) -> tuple[bytes, bytes]:
         return identifier.partition(b'\0;')[0], b''
     name, _, extension = identifier.partition(b';')[0].partition(b'.')
     return name.ljust(222, b' '), extension.ljust(222, b' ')
-
-
-def path_table(data: bytes, order: str) -> list[tuple[bytes, int, int]]:
-    """Split a path table into (identifier, extent, parent number) rows.
-
-    :param order: ``<`` for a type L table, ``>`` for type M.
-    :raises: CorruptImageError
-    """
-    rows = []
-    position = 0
-    while position + 8 <= len(data) and data[position]:
-        length = data[position]
-        extent, parent = struct.unpack_from(order + 'IH', data,
-                                            position + 2)
-        identifier = data[position + 8:position + 8 + length]
-        rows.append((identifier, extent, parent))
-        if not 0 < parent <= len(rows):
-            raise errors.CorruptImageError(
-                f'row {len(rows)} of a path table names parent {parent}')
-        position += 8 + length + length % 2
-    return rows
-
-
-def path_table_bytes(rows: list[tuple[bytes, int, int]],
-                     order: str) -> bytes:
-    """Return the bytes of a path table; see :func:`path_table`."""
-    return b''.join(
-        bytes([len(identifier), 0])
-        + struct.pack(order + 'IH', extent, parent)
-        + identifier + bytes(len(identifier) % 2)
-        for identifier, extent, parent in rows)

@@ -39,6 +39,7 @@ class FatVolume(fat_read.FatReader):
     def __init__(self, read: Reader, size: int) -> None:
         super().__init__(read, size)
         self._listed: dict[str, list[fat_layout.FatEntry]] = {}
+        self._named: dict[str, dict[str, fat_layout.FatEntry]] = {}
 
     def _entries(self, directory: fat_layout.FatEntry
                  ) -> Iterator[fat_layout.FatEntry]:
@@ -48,10 +49,19 @@ class FatVolume(fat_read.FatReader):
             self._listed[directory.path] = found
         return iter(found)
 
+    def find(self, directory: fat_layout.FatEntry, name: str
+             ) -> fat_layout.FatEntry | None:
+        """Find a name in a directory, whatever its case."""
+        found = self._named.get(directory.path)
+        if found is None:
+            found = fat_layout.by_name(self._entries(directory))
+            self._named[directory.path] = found
+        return found.get(name.upper())
+
     @property
     def free_bytes(self) -> int:
         """Bytes in free clusters."""
-        change = fat_change.Change(self._reader, self.size)
+        change = fat_change.Change(self)
         return change.free * self.geometry.cluster
 
     def plan(self, files: Mapping[str, bytes]) -> list[tuple[int, bytes]]:
@@ -62,12 +72,12 @@ class FatVolume(fat_read.FatReader):
         :raises NoSpaceError: when the free clusters do not suffice.
         :raises InjectionError: when a path cannot be a file here.
         """
-        change = fat_change.Change(self._reader, self.size)
+        change = fat_change.Change(self)
         try:
             change.write(files)
         except fat_change.OutOfClusters:
             unit = self.geometry.cluster
-            have = fat_change.Change(self._reader, self.size).free * unit
+            have = fat_change.Change(self).free * unit
             need = have + self._shortage(files) * unit
             raise errors.NoSpaceError(
                 'the FAT volume has %d bytes of free clusters, the files '
@@ -84,7 +94,7 @@ class FatVolume(fat_read.FatReader):
         # One more, as mtools refuses a volume whose last cluster is in use.
         bigger = fat_grow.Enlarged(self._reader, self.size,
                                    self._shortage(files) + 1)
-        change = fat_change.Change(bigger.read, bigger.size)
+        change = fat_change.Change(FatVolume(bigger.read, bigger.size))
         change.write(files)
         return bigger.pieces(change.patches())
 
@@ -95,6 +105,6 @@ class FatVolume(fat_read.FatReader):
         spare = sum(-(-len(data) // unit) + (path.count('/') + 1)
                     * (2 + -(-fat_change.MAX_RECORDS // unit))
                     for path, data in files.items())
-        change = fat_change.Change(self._reader, self.size, spare)
+        change = fat_change.Change(self, spare)
         change.write(files)
         return change.used_spare

@@ -48,29 +48,29 @@ class OutOfClusters(errors.NoSpaceError):
 class Change(fat_read.FatReader):
     """The volume as it will be.
 
+    :param base: the volume as it is.
     :param spare: clusters to pretend behind the volume's end; patches()
         has no meaning then.
     """
 
-    def __init__(self, read: fat_read.Reader, size: int,
-                 spare: int = 0) -> None:
-        self._sectors: dict[int, bytearray] = {}
-        self._base_size = size
-        super().__init__(read, size)
-        geo = self.geometry
-        if geo.total > size:
+    def __init__(self, base: fat_read.FatReader, spare: int = 0) -> None:
+        geo = base.geometry
+        if geo.total > base.size:
             raise errors.CorruptImageError(
                 'the FAT volume is cut off: it claims %d bytes and has %d'
-                % (geo.total, size))
-        self._real_clusters = geo.clusters
-        self._original = _load_table(self._read(
+                % (geo.total, base.size))
+        self._original = _load_table(base.read(
             geo.reserved + geo.active_fat * geo.fat, geo.fat), geo)
         self.table = self._original[:]
-        self.table.extend([0] * spare)
-        self.size = max(size, geo.offset(geo.clusters + 2)
-                        + spare * geo.cluster)
-        self.geometry = dataclasses.replace(
-            geo, clusters=geo.clusters + spare)
+        size = base.size
+        if spare:
+            self.table.extend([0] * spare)
+            size = max(size, geo.offset(geo.clusters + 2)
+                       + spare * geo.cluster)
+            geo = dataclasses.replace(geo, clusters=geo.clusters + spare)
+        super().__init__(base.read, size, geo)
+        self._volume = base
+        self._sectors: dict[int, bytearray] = {}
         self._next_free = 2
         self._own: set[int] = set()
 
@@ -82,7 +82,7 @@ class Change(fat_read.FatReader):
     @property
     def used_spare(self) -> int:
         """How many of the pretended clusters are in use."""
-        spare = self.table[self._real_clusters + 2:]
+        spare = self.table[self._volume.geometry.clusters + 2:]
         return len(spare) - spare.count(0)
 
     def write(self, files: Mapping[str, bytes]) -> None:
@@ -100,7 +100,7 @@ class Change(fat_read.FatReader):
                     'volume' % (path, len(data)))
             for name in names:
                 fat_layout.check_name(name, path)
-            directory = self._root()
+            directory = fat_read.ROOT
             for name in names[:-1]:
                 directory = self._enter(directory, name, path)
             self._put(directory, names[-1], data, path)
@@ -114,9 +114,7 @@ class Change(fat_read.FatReader):
             old = self._base(number * unit, unit)
             if new == old:
                 continue
-            start = next(i for i in range(unit) if new[i] != old[i])
-            end = next(i for i in range(unit, 0, -1)
-                       if new[i - 1] != old[i - 1])
+            start, end = _difference(old, new)
             at, data = number * unit + start, bytes(new[start:end])
             if result and result[-1][0] + len(result[-1][1]) == at:
                 at, data = result[-1][0], result.pop()[1] + data
@@ -125,7 +123,7 @@ class Change(fat_read.FatReader):
 
     def _enter(self, directory: fat_layout.FatEntry, name: str,
                path: str) -> fat_layout.FatEntry:
-        entry = fat_layout.find(self._entries(directory), name)
+        entry = self.find(directory, name)
         if entry is None:
             cluster = self._allocate(1)[0]
             parent = directory.cluster
@@ -136,7 +134,7 @@ class Change(fat_read.FatReader):
             self._write(self.geometry.offset(cluster),
                         dots.ljust(self.geometry.cluster, b'\0'))
             self._add(directory, name, fat_layout.ATTR_DIRECTORY, cluster, 0)
-            entry = fat_layout.find(self._entries(directory), name)
+            entry = self.find(directory, name)
         if entry is None or not entry.is_dir:
             raise errors.InjectionError(
                 'cannot write %s: %s is a file of the FAT volume, not a '
@@ -147,7 +145,7 @@ class Change(fat_read.FatReader):
              path: str) -> None:
         geo = self.geometry
         need = -(-len(data) // geo.cluster)
-        entry = fat_layout.find(self._entries(directory), name)
+        entry = self.find(directory, name)
         if entry is not None and entry.is_dir:
             raise errors.InjectionError(
                 'cannot write %s: it is a directory of the FAT volume' % path)
@@ -260,8 +258,8 @@ class Change(fat_read.FatReader):
 
     @functools.cached_property
     def _references(self) -> '_References':
-        base = fat_read.FatReader(self._base, self._base_size)
-        starts = collections.Counter(entry.cluster for entry in base.walk())
+        starts = collections.Counter(
+            entry.cluster for entry in self._volume.walk())
         starts[self.geometry.root_cluster] += 1
         return _References(self._original, starts)
 
@@ -305,21 +303,24 @@ class Change(fat_read.FatReader):
                 else old & 0xf000 | value
             self._write(at, struct.pack('<H', new))
 
+    def find(self, directory: fat_layout.FatEntry, name: str
+             ) -> fat_layout.FatEntry | None:
+        """Find a name in a directory, whatever its case."""
+        # Before anything is written the volume knows its directories.
+        if not self._sectors:
+            return self._volume.find(directory, name)
+        return super().find(directory, name)
+
     def _next(self, cluster: int) -> int:
         return self.table[cluster]
 
     def _base(self, offset: int, length: int) -> bytes:
         """Read the unchanged volume; what is pretended reads as zeros."""
-        real = max(0, min(length, self._base_size - offset))
-        data = self._reader(offset, real) if real else b''
-        if len(data) != real:
-            raise errors.CorruptImageError(
-                'the FAT volume is cut off at byte %d'
-                % (offset + len(data)))
-        return data.ljust(length, b'\0')
+        real = max(0, min(length, self._volume.size - offset))
+        return self._volume.read(offset, real).ljust(length, b'\0')
 
     def _read(self, offset: int, length: int) -> bytes:
-        if not self._sectors and offset + length <= self._base_size:
+        if not self._sectors and offset + length <= self._volume.size:
             return super()._read(offset, length)
         data = bytearray(self._base(offset, length))
         unit = self.geometry.sector
@@ -344,6 +345,13 @@ class Change(fat_read.FatReader):
             part = data[done:done + unit - at]
             sector[at:at + len(part)] = part
             done += len(part)
+
+
+def _difference(old: bytes, new: bytearray) -> tuple[int, int]:
+    """Where unlike strings of one length first and last differ."""
+    bits = int.from_bytes(old, 'big') ^ int.from_bytes(new, 'big')
+    return (len(old) - (bits.bit_length() + 7) // 8,
+            len(old) - ((bits & -bits).bit_length() - 1) // 8)
 
 
 class _References:

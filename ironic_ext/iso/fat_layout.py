@@ -192,13 +192,16 @@ def entries(slots: Iterable[tuple[int, bytes]], path: str,
         expected = -1
 
 
-def find(items: Iterable[FatEntry], name: str) -> FatEntry | None:
-    """Find an entry by its long or short name, whatever the case."""
-    wanted = name.upper()
+def by_name(items: Iterable[FatEntry]) -> dict[str, FatEntry]:
+    """Return entries by their long and short names, in upper case.
+
+    Of several with one name the first is the one.
+    """
+    found: dict[str, FatEntry] = {}
     for entry in items:
-        if wanted in (entry.name.upper(), _short_text(entry.short_name, 0)):
-            return entry
-    return None
+        found.setdefault(entry.name.upper(), entry)
+        found.setdefault(_short_text(entry.short_name, 0), entry)
+    return found
 
 
 def check_name(name: str, path: str) -> None:

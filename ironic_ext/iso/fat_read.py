@@ -30,6 +30,8 @@ MAX_DIRECTORY = 65536 * fat_layout.SLOT
 _MAX_DEPTH = 64
 _MAX_ENTRIES = 100_000
 _BLOCK = 4096
+#: The root directory of any volume.
+ROOT = fat_layout.FatEntry('', '/', True, 0, 0, 0, b'')
 
 
 class FatReader:
@@ -37,16 +39,20 @@ class FatReader:
 
     :param read: reads bytes of the volume.
     :param size: bytes of the file or partition that holds it.
+    :param geometry: where it is known already.
     :raises CorruptImageError: when it is not a FAT volume; so does every
         method for what is out of range, cyclic or cross-linked.
     """
 
-    def __init__(self, read: Reader, size: int) -> None:
+    def __init__(self, read: Reader, size: int,
+                 geometry: fat_layout.Geometry | None = None) -> None:
         self._reader = read
         self.size = size
         self._blocks: dict[int, bytes] = {}
-        self.geometry = fat_layout.parse_geometry(
-            self._read(0, 512))
+        if geometry is not None:
+            self.geometry = geometry
+            return
+        self.geometry = fat_layout.parse_geometry(self._read(0, 512))
         if self.geometry.data > size:
             raise errors.CorruptImageError(
                 'the FAT volume is cut off: its data starts at byte %d of %d'
@@ -57,13 +63,20 @@ class FatReader:
         """12, 16 or 32."""
         return self.geometry.bits
 
+    def read(self, offset: int, length: int) -> bytes:
+        """Return bytes of the volume.
+
+        :raises CorruptImageError: when they are outside.
+        """
+        return self._read(offset, length)
+
     def lookup(self, path: str) -> fat_layout.FatEntry | None:
         """Find a path, whatever its case; None if there is none."""
-        entry = self._root()
+        entry = ROOT
         for name in parts(path):
             if not entry.is_dir:
                 return None
-            found = fat_layout.find(self._entries(entry), name)
+            found = self.find(entry, name)
             if found is None:
                 return None
             entry = found
@@ -120,7 +133,7 @@ class FatReader:
 
     def walk(self) -> Iterator[fat_layout.FatEntry]:
         """Yield every file and directory below the root, parents first."""
-        pending = [(self._root(), 0)]
+        pending = [(ROOT, 0)]
         # The root of FAT32 may be named by its cluster as well.
         seen = {self.geometry.root_cluster} - {0}
         count = 0
@@ -141,13 +154,15 @@ class FatReader:
                 if entry.is_dir:
                     pending.append((entry, depth + 1))
 
-    def _root(self) -> fat_layout.FatEntry:
-        return fat_layout.FatEntry('', '/', True, 0, 0, 0, b'')
-
     def _entries(self, directory: fat_layout.FatEntry
                  ) -> Iterator[fat_layout.FatEntry]:
         return fat_layout.entries(self._slots(directory), directory.path,
                                   self.geometry.bits)
+
+    def find(self, directory: fat_layout.FatEntry, name: str
+             ) -> fat_layout.FatEntry | None:
+        """Find a name in a directory, whatever its case."""
+        return fat_layout.by_name(self._entries(directory)).get(name.upper())
 
     def _slots(self, directory: fat_layout.FatEntry
                ) -> Iterator[tuple[int, bytes]]:

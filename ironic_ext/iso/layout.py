@@ -122,7 +122,7 @@ def settle(image: images.IsoImage, canvas: canvases.Canvas,
 
 
 def assemble(canvas: canvases.Canvas, growth: Growth
-             ) -> tuple[segs.Segment, ...]:
+             ) -> list[segs.Segment]:
     """Return the segments of the whole new image."""
     out = [*canvas.segments(), *growth.trailer]
     room = growth.size - len(growth.backup) - sum(
@@ -136,10 +136,13 @@ def assemble(canvas: canvases.Canvas, growth: Growth
         room += last.length
     out.append(segs.Zeros(room))
     out.append(segs.Literal(growth.backup))
-    return tuple(
-        piece for segment in out for piece in (
-            segs.sparse(segment.data) if isinstance(segment, segs.Literal)
-            else (segment,)))
+    pieces: list[segs.Segment] = []
+    for segment in out:
+        if isinstance(segment, segs.Literal):
+            pieces += segs.sparse(segment)
+        else:
+            pieces.append(segment)
+    return pieces
 
 
 def _grow_volumes(image: images.IsoImage, canvas: canvases.Canvas,

@@ -32,6 +32,9 @@ EFI_SYSTEM = bytes.fromhex('28732ac11ff8d211ba4b00a0c93ec93b')
 _MBR_PROTECTIVE = 0xEE
 _MBR_EFI = 0xEF
 _MAX_ENTRIES = 1024
+#: Blocks that a partition can reach to: what is beyond is nonsense, and
+#: moving it would leave the 64 bits of an address.
+_MAX_BLOCKS = 1 << 63
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +163,7 @@ def _gpt_partitions(gpt: Gpt) -> list[Partition]:
         if kind == bytes(16):
             continue
         first, last = struct.unpack_from('<QQ', entry, 32)
-        if last < first:
+        if not first <= last < _MAX_BLOCKS:
             continue
         found.append(Partition(
             'gpt', number + 1, first * BLOCK, (last - first + 1) * BLOCK,
@@ -209,7 +212,7 @@ def grown(tables: Tables, size: int,
             if int(partition.kind, 16) == _MBR_PROTECTIVE:
                 length = size - start
             blocks = -(-length // BLOCK)
-            if blocks > 0xFFFFFFFF:
+            if max(start // BLOCK, blocks) > 0xFFFFFFFF:
                 raise errors.InjectionError(
                     'the image would become longer than an MBR can say '
                     '(2 TiB)')
@@ -230,32 +233,36 @@ def grown(tables: Tables, size: int,
     gpt = tables.gpt
     if gpt is None:
         return patches, b''
-    entries = bytearray(gpt.entries)
+    room = bytearray(gpt.entries)
+    array = gpt.entries_block * BLOCK
     for (table, number), (start, length) in changes.items():
         if table == 'gpt':
-            struct.pack_into(
-                '<QQ', entries, (number - 1) * gpt.entry_bytes + 32,
-                start // BLOCK, (start + length) // BLOCK - 1)
+            place = struct.pack('<QQ', start // BLOCK,
+                                (start + length) // BLOCK - 1)
+            at = (number - 1) * gpt.entry_bytes + 32
+            room[at:at + len(place)] = place
+            patches.append((array + at, place))
+    entries = bytes(room)
+    checksum = _crc(entries)
     last = size // BLOCK - 1
     array_blocks = -(-len(entries) // BLOCK)
     usable = last - array_blocks - 1
-    primary = _header(gpt.header, entries, 1, last, usable,
+    primary = _header(gpt.header, checksum, 1, last, usable,
                       gpt.entries_block)
-    backup = _header(gpt.header, entries, last, 1, usable,
+    backup = _header(gpt.header, checksum, last, 1, usable,
                      last - array_blocks)
     patches.append((BLOCK, primary))
-    patches.append((gpt.entries_block * BLOCK, bytes(entries)))
-    return patches, (bytes(entries).ljust(array_blocks * BLOCK, b'\0')
+    return patches, (entries.ljust(array_blocks * BLOCK, b'\0')
                      + backup.ljust(BLOCK, b'\0'))
 
 
-def _header(model: bytes, entries: bytearray, own: int, other: int,
+def _header(model: bytes, checksum: int, own: int, other: int,
             usable: int, array: int) -> bytes:
     header = bytearray(model)
     struct.pack_into('<QQ', header, 24, own, other)
     struct.pack_into('<Q', header, 48, usable)
     struct.pack_into('<Q', header, 72, array)
-    struct.pack_into('<I', header, 88, _crc(bytes(entries)))
+    struct.pack_into('<I', header, 88, checksum)
     struct.pack_into('<I', header, 16, 0)
     struct.pack_into('<I', header, 16, _crc(bytes(header)))
     return bytes(header)

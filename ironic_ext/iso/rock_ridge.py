@@ -17,10 +17,9 @@ relocated directories go; ``ZF`` (zisofs) is recognised. Device numbers and
 sparse files are passed over.
 """
 
-import collections.abc
-import dataclasses
 import stat
 import struct
+import typing
 
 from ironic_ext.iso import errors
 from ironic_ext.iso import source as base_source
@@ -33,8 +32,7 @@ _MAX_CONTINUATIONS = 32
 MAX_NAME = 108
 
 
-@dataclasses.dataclass(frozen=True)
-class RockRidge:
+class RockRidge(typing.NamedTuple):
     """What a record's Rock Ridge fields say.
 
     :ivar name: the POSIX name, or None.
@@ -54,76 +52,94 @@ class RockRidge:
     compressed: bool = False
 
 
-def fields(source: base_source.Source, shift: int, area: bytes, what: str
-           ) -> collections.abc.Iterator[tuple[bytes, bytes]]:
-    """Yield (signature, whole field) of a system use area.
+#: What a record without fields says.
+NOTHING = RockRidge()
+
+#: PX of new names: mode, links, user and group.
+_DIRECTORY = b''.join(map(volume.both32, (stat.S_IFDIR | 0o555, 2, 0, 0)))
+_FILE = b''.join(map(volume.both32, (stat.S_IFREG | 0o444, 1, 0, 0)))
+
+
+def parse(source: base_source.Source, shift: int, area: bytes,
+          path: str) -> RockRidge:
+    """Read the Rock Ridge fields of one record.
 
     Continuation areas are followed.
 
     :param shift: sectors to add to the addresses of this tree.
-    :raises: CorruptImageError for endless or malformed areas.
-    """
-    for _hop in range(_MAX_CONTINUATIONS):
-        follow = None
-        position = 0
-        while position + 4 <= len(area):
-            signature = area[position:position + 2]
-            length = area[position + 2]
-            if length < 4 or position + length > len(area):
-                # Padding; anything else has no valid field either.
-                break
-            field = area[position:position + length]
-            if signature == b'CE' and length >= 28:
-                follow = struct.unpack_from('<I4xI4xI', field, 4)
-            elif signature == b'ST':
-                return
-            else:
-                yield signature, field
-            position += length
-        if follow is None:
-            return
-        sector, offset, size = follow
-        if size > base_source.SECTOR * 4:
-            raise errors.CorruptImageError(
-                f'{source.path}: the continuation area of {what} claims '
-                f'{size} bytes')
-        area = source.read((sector + shift) * base_source.SECTOR + offset,
-                           size, f'the continuation area of {what}')
-    raise errors.CorruptImageError(
-        f'{source.path}: the continuation areas of {what} form a loop')
-
-
-def parse(source: base_source.Source, shift: int, area: bytes,
-          what: str) -> RockRidge:
-    """Read the Rock Ridge fields of one record.
-
     :param area: the system use area, after the bytes that ``SP`` says to
         skip.
-    :raises: CorruptImageError
+    :param path: of the directory, for error messages.
+    :raises: CorruptImageError for endless or malformed areas.
     """
-    name: list[bytes] = []
-    named = relocated = compressed = False
+    name = link = b''
+    named = linked = relocated = compressed = False
     mode = child = None
-    links: list[bytes] = []
-    for signature, field in fields(source, shift, area, what):
-        if signature == b'NM' and len(field) >= 5:
-            if not field[4] & 6:
+    hops = 0
+    position = 0
+    follow: tuple[int, int, int] | None = None
+    # One flat loop: it runs for every record of every directory read.
+    while True:
+        length = area[position + 2] if position + 4 <= len(area) else 0
+        end = position + length
+        # What is no field is padding.
+        if length < 4 or end > len(area):
+            if follow is None:
+                break
+            hops += 1
+            area = _continued(source, shift, hops, follow, path)
+            position, follow = 0, None
+            continue
+        signature = area[position:position + 2]
+        if signature == b'PX':
+            if length >= 36:
+                mode = int.from_bytes(area[position + 4:position + 8],
+                                      'little')
+        elif signature == b'NM':
+            if length >= 5 and not area[position + 4] & 6:
                 named = True
-                name.append(field[5:])
-        elif signature == b'PX' and len(field) >= 36:
-            mode = int.from_bytes(field[4:8], 'little')
-        elif signature == b'SL' and len(field) >= 5:
-            links.append(field[5:])
-        elif signature == b'CL' and len(field) >= 12:
-            child = int.from_bytes(field[4:8], 'little')
+                name += area[position + 5:end]
+        elif signature == b'CE':
+            if length >= 28:
+                follow = struct.unpack_from('<I4xI4xI', area, position + 4)
+        elif signature == b'SL':
+            if length >= 5:
+                linked = True
+                link += area[position + 5:end]
+        elif signature == b'CL':
+            if length >= 12:
+                child = int.from_bytes(area[position + 4:position + 8],
+                                       'little')
         elif signature == b'RE':
             relocated = True
         elif signature == b'ZF':
             compressed = True
-    return RockRidge(
-        name=_text(b''.join(name)) if named else None, mode=mode,
-        link=_link(b''.join(links)) if links else None,
-        child=child, relocated=relocated, compressed=compressed)
+        elif signature == b'ST':
+            break
+        position = end
+    return RockRidge(_text(name) if named else None, mode,
+                     _link(link) if linked else None, child, relocated,
+                     compressed)
+
+
+def _continued(source: base_source.Source, shift: int, hops: int,
+               place: tuple[int, int, int], path: str) -> bytes:
+    """Return the ``hops``-th continuation area of a record.
+
+    :param place: its sector in the tree, first byte there and length.
+    """
+    sector, offset, size = place
+    what = f'a record in {path}'
+    if size > base_source.SECTOR * 4:
+        raise errors.CorruptImageError(
+            f'{source.path}: the continuation area of {what} claims '
+            f'{size} bytes')
+    data = source.read((sector + shift) * base_source.SECTOR + offset,
+                       size, f'the continuation area of {what}')
+    if hops >= _MAX_CONTINUATIONS:
+        raise errors.CorruptImageError(
+            f'{source.path}: the continuation areas of {what} form a loop')
+    return data
 
 
 def continuation(area: bytes) -> int | None:
@@ -179,44 +195,60 @@ def skip_length(area: bytes) -> int | None:
     return None
 
 
-def area_for(name: str | None, *, directory: bool, model: bytes,
-             skip: int, serial: int) -> bytes:
-    """Return the system use area of a new file or directory.
+class Model(typing.NamedTuple):
+    """What new fields take over, so that equal input gives equal output.
 
-    :param name: None for the records ``.`` and ``..``.
-    :param model: the system use area of an existing ``.`` record, whose
-        version of PX and whose dates are taken over, so that equal input
-        gives equal output.
-    :param skip: bytes that ``SP`` says to skip.
-    :param serial: file serial number of RRIP 1.12; equal ones are taken
-        for hard links by some readers.
-    :raises: InjectionError when the name is too long.
+    :ivar skip: bytes that ``SP`` says to skip.
+    :ivar px: length of PX, 36 or 44 (RRIP 1.12: with a serial number).
+    :ivar times: the whole field TF, or nothing.
     """
-    raw = (name or '').encode('utf-8', 'surrogateescape')
-    if name is not None and len(raw) > MAX_NAME:
-        raise errors.InjectionError(
-            f'the name "{name[:40]}..." has {len(raw)} bytes; names of '
-            f'added files may have {MAX_NAME}')
+
+    skip: int = 0
+    px: int = 36
+    times: bytes = b''
+
+
+def model(area: bytes, skip: int) -> Model:
+    """Return what new fields take over from those of a record ``..``.
+
+    :param area: as for :func:`parse`.
+    :param skip: bytes that ``SP`` says to skip.
+    """
     times = b''
     length = 36
     position = 0
-    while position + 4 <= len(model):
-        count = model[position + 2]
+    while position + 4 <= len(area):
+        count = area[position + 2]
         if count < 4:
             break
-        field = model[position:position + count]
+        field = area[position:position + count]
         if field[:2] == b'TF' and count <= 33:
             times = field
         elif field[:2] == b'PX' and count in (36, 44):
             length = count
         position += count
-    mode = stat.S_IFDIR | 0o555 if directory else stat.S_IFREG | 0o444
-    px = b'PX' + bytes([length, 1]) + b''.join(
-        volume.both32(value)
-        for value in (mode, 2 if directory else 1, 0, 0))
-    if length == 44:
-        px += volume.both32(serial)
-    if name is None:
-        return bytes(skip) + px + times
-    return (bytes(skip) + px + times
-            + b'NM' + bytes([5 + len(raw), 1, 0]) + raw)
+    return Model(skip, length, times)
+
+
+def area_for(name: str | None, *, directory: bool, model: Model,
+             serial: int) -> bytes:
+    """Return the system use area of a new file or directory.
+
+    :param name: None for the records ``.`` and ``..``.
+    :param serial: file serial number of RRIP 1.12; equal ones are taken
+        for hard links by some readers.
+    :raises: InjectionError when the name is too long.
+    """
+    fields = [bytes(model.skip), b'PX', bytes((model.px, 1)),
+              _DIRECTORY if directory else _FILE]
+    if model.px == 44:
+        fields.append(volume.both32(serial))
+    fields.append(model.times)
+    if name is not None:
+        raw = name.encode('utf-8', 'surrogateescape')
+        if len(raw) > MAX_NAME:
+            raise errors.InjectionError(
+                f'the name "{name[:40]}..." has {len(raw)} bytes; names of '
+                f'added files may have {MAX_NAME}')
+        fields += (b'NM', bytes((5 + len(raw), 1, 0)), raw)
+    return b''.join(fields)

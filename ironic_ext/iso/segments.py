@@ -37,6 +37,7 @@ FINGERPRINT_BYTES = 65536
 
 #: A run of zeros shorter than this costs less as part of a literal.
 _RUN = 64
+_RUN_BYTES = bytes(_RUN)
 _ZEROS = re.compile(rb'\0{%d,}' % _RUN)
 
 _MAGIC = b'ironic-ext overlay 1\n'
@@ -44,16 +45,14 @@ _MAGIC = b'ironic-ext overlay 1\n'
 _MAX_HEAD = 64 << 20
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class BaseRange:
+class BaseRange(typing.NamedTuple):
     """``length`` bytes of the base from ``offset`` on."""
 
     offset: int
     length: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(typing.NamedTuple):
     """Bytes that the base does not have."""
 
     data: bytes
@@ -64,8 +63,7 @@ class Literal:
         return len(self.data)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Zeros:
+class Zeros(typing.NamedTuple):
     """``length`` zero bytes (a hole, where it is written to a file)."""
 
     length: int
@@ -74,17 +72,18 @@ class Zeros:
 Segment = BaseRange | Literal | Zeros
 
 
-def sparse(data: bytes) -> list[Segment]:
-    """Split bytes into literals and runs of zeros worth a segment."""
-    if len(data) < _RUN:
-        return [Literal(data)]
+def sparse(literal: Literal) -> list[Segment]:
+    """Split a literal where it has runs of zeros worth a segment."""
+    data = literal.data
+    if _RUN_BYTES not in data:
+        return [literal]
     out: list[Segment] = []
     done = 0
     # Most runs end a sector: found fastest from behind.
     body = data.rstrip(b'\0')
     if len(data) - len(body) < _RUN:
         body = data
-    for run in _ZEROS.finditer(body):
+    for run in _ZEROS.finditer(body) if _RUN_BYTES in body else ():
         out.append(Literal(body[done:run.start()]))
         out.append(Zeros(run.end() - run.start()))
         done = run.end()
@@ -93,35 +92,42 @@ def sparse(data: bytes) -> list[Segment]:
     return out
 
 
+def padded(data: bytes, size: int) -> list[Segment]:
+    """Return bytes and the zeros that fill them up to ``size``."""
+    body = data.rstrip(b'\0')
+    if size - len(body) < _RUN:
+        return sparse(Literal(data.ljust(size, b'\0')))
+    return [*sparse(Literal(body)), Zeros(size - len(body))]
+
+
 def joined(segments: typing.Iterable[Segment]) -> tuple[Segment, ...]:
     """Drop empty segments and join neighbours of one kind.
 
     Ranges of the base are joined when they continue one another.
     """
     out: list[Segment] = []
-    run: list[bytes] = []
-
-    def flush() -> None:
-        if run:
-            out.append(Literal(b''.join(run)))
-            run.clear()
-
-    for segment in segments:
-        if not segment.length:
-            continue
-        if isinstance(segment, Literal):
-            run.append(segment.data)
-            continue
-        flush()
-        last = out[-1] if out else None
-        if (isinstance(segment, BaseRange) and isinstance(last, BaseRange)
-                and last.offset + last.length == segment.offset):
-            out[-1] = BaseRange(last.offset, last.length + segment.length)
-        elif isinstance(segment, Zeros) and isinstance(last, Zeros):
-            out[-1] = Zeros(last.length + segment.length)
+    for _kind, group in itertools.groupby(
+            (segment for segment in segments if segment.length), type):
+        first, *others = group
+        if not others:
+            out.append(first)
+        elif isinstance(first, Literal):
+            out.append(Literal(b''.join([first.data, *(
+                segment.data for segment in others
+                if isinstance(segment, Literal))])))
+        elif isinstance(first, Zeros):
+            out.append(Zeros(first.length + sum(
+                segment.length for segment in others)))
         else:
-            out.append(segment)
-    flush()
+            for segment in others:
+                assert isinstance(segment, BaseRange)
+                if first.offset + first.length == segment.offset:
+                    first = BaseRange(first.offset,
+                                      first.length + segment.length)
+                else:
+                    out.append(first)
+                    first = segment
+            out.append(first)
     return tuple(out)
 
 

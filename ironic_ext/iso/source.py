@@ -23,6 +23,8 @@ from ironic_ext.iso import errors
 
 #: Bytes in a logical sector of ISO 9660 (ECMA-119 section 6.1.2).
 SECTOR = 2048
+#: Bytes asked of one call.
+_CHUNK = 1 << 26
 
 
 class Source:
@@ -64,17 +66,22 @@ class Source:
                 f'{self.path}: {what} lies at bytes {offset} to '
                 f'{offset + length}, outside the image of {self.size} '
                 f'bytes: the image is truncated or damaged')
+        if length <= _CHUNK:
+            chunk = os.pread(self.fd, length, offset)
+            if len(chunk) == length:
+                return chunk
+        chunk = os.pread(self.fd, min(length, _CHUNK), offset)
         chunks = []
-        while length:
-            chunk = os.pread(self.fd, min(length, 1 << 26), offset)
-            if not chunk:
-                raise errors.CorruptImageError(
-                    f'{self.path}: the image became shorter while it was '
-                    f'read (at byte {offset}, reading {what})')
+        while chunk:
             chunks.append(chunk)
             offset += len(chunk)
             length -= len(chunk)
-        return chunks[0] if len(chunks) == 1 else b''.join(chunks)
+            if not length:
+                return b''.join(chunks)
+            chunk = os.pread(self.fd, min(length, _CHUNK), offset)
+        raise errors.CorruptImageError(
+            f'{self.path}: the image became shorter while it was read (at '
+            f'byte {offset}, reading {what})')
 
     def check_size(self) -> None:
         """Check that the image is as long as when it was opened.

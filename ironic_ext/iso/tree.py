@@ -91,17 +91,23 @@ class Folder:
         self.node = node
         self.records = records
         self.children: dict[str, Node] = {}
-        self._folded: dict[str, Node] = {}
+        self._folded: dict[str, Node] | None = None
 
     def add(self, node: Node) -> None:
         """Add a child; the first of a name is the one that counts."""
         self.children.setdefault(node.name, node)
-        self._folded.setdefault(node.name.casefold(), node)
+        if self._folded is not None:
+            self._folded.setdefault(node.name.casefold(), node)
 
     def find(self, name: str, ignore_case: bool) -> Node | None:
         """Return the child of that name."""
         found = self.children.get(name)
         if found is None and ignore_case:
+            if self._folded is None:
+                # Of names that differ in case the first is the one.
+                self._folded = {
+                    name.casefold(): node for name, node
+                    in reversed(self.children.items())}
             found = self._folded.get(name.casefold())
         return found
 
@@ -148,12 +154,16 @@ class Tree:
         folder = Folder(node, records)
         pending: list[dirs.Record] = []
         for record in records.records():
+            more = record.flags & dirs.MULTI_EXTENT
+            if not pending and not more:
+                self._add(folder, [record], path)
+                continue
             if (pending
                     and pending[0].identifier != record.identifier):
                 self._add(folder, pending, path)
                 pending = []
             pending.append(record)
-            if not record.flags & dirs.MULTI_EXTENT:
+            if not more:
                 self._add(folder, pending, path)
                 pending = []
         if pending:
@@ -162,11 +172,10 @@ class Tree:
 
     def _add(self, folder: Folder, records: list[dirs.Record],
              path: str) -> None:
-        rr = rock_ridge.RockRidge()
+        rr = rock_ridge.NOTHING
         if self.kind == 'rock ridge':
             rr = rock_ridge.parse(
-                self.source, self.shift, records[0].area[self.skip:],
-                f'a record in {path}')
+                self.source, self.shift, records[0].area[self.skip:], path)
             if rr.relocated:
                 return
         name = rr.name
@@ -228,7 +237,7 @@ class Tree:
         """
         ignore = ignore_case or self.ignores_case
         todo = [part for part in reversed(path.split('/'))
-                if part not in ('', '.')]
+                if part and part != '.']
         folder = self.root
         done: list[str] = []
         links = 0
@@ -260,7 +269,8 @@ class Tree:
             node = found
             done.append(found.name)
             if found.is_dir:
-                folder = self.enter(found, '/' + '/'.join(done))
+                folder = found.directory or self.enter(
+                    found, '/' + '/'.join(done))
         return '/' + '/'.join(done), node
 
     def folder(self, path: str, *, ignore_case: bool = False

@@ -20,11 +20,13 @@ descriptors are made to agree.
 
 import binascii
 import dataclasses
+import re
 import struct
 
 from ironic_ext.iso import canvas as canvases
 from ironic_ext.iso import directory as dirs
 from ironic_ext.iso import errors
+from ironic_ext.iso import path_table
 from ironic_ext.iso import rock_ridge
 from ironic_ext.iso import segments as segs
 from ironic_ext.iso import tree as trees
@@ -35,7 +37,8 @@ SECTOR = canvases.SECTOR
 _JOLIET_NAME = 64
 #: Characters of a name without Rock Ridge (ECMA-119 section 7.5.1).
 _PLAIN_NAME = 31
-_PARENT_NUMBERS = 0xFFFF
+_NOT_JOLIET = re.compile(r'[*/:;?\\\x00-\x1f\U00010000-\U0010ffff]')
+_NOT_LEVEL1 = re.compile(r'[^A-Z0-9]')
 _FIRST_SERIAL = 1 << 31
 
 
@@ -62,6 +65,10 @@ class TreeEdit:
         self.alone = alone
         self._touched: dict[int, trees.Folder] = {}
         self._created: list[trees.Folder] = []
+        root = tree.root.records
+        self._date = root.own.raw[18:25]
+        self._model = rock_ridge.model(root.parent.area[tree.skip:],
+                                       tree.skip)
 
     def put(self, path: str, sector: int, size: int,
             original: int | None) -> None:
@@ -133,10 +140,9 @@ class TreeEdit:
                         name: str) -> trees.Folder:
         node = self._insert(folder, name, 0, SECTOR, directory=True)
         area = self._area(node, '', True)
-        date = self.tree.root.records.own.raw[18:25]
         records = dirs.Directory(0, SECTOR, [[
             dirs.new_record(identifier, 0, SECTOR, flags=dirs.DIRECTORY,
-                            date=date, area=area)
+                            date=self._date, area=area)
             for identifier in (b'\0', b'\1')]], [None])
         made = trees.Folder(node, records)
         node.directory = made
@@ -161,8 +167,7 @@ class TreeEdit:
             path = f'{above.name}/{path}'
             above = above.owner.node if above.owner else None
         return rock_ridge.area_for(
-            name or None, directory=directory, skip=self.tree.skip,
-            model=self.tree.root.records.parent.area[self.tree.skip:],
+            name or None, directory=directory, model=self._model,
             # Mastering tools count up from 1.
             serial=_FIRST_SERIAL | binascii.crc32(
                 path.rstrip('/').encode('utf-8', 'surrogateescape')))
@@ -172,12 +177,11 @@ class TreeEdit:
         record = dirs.new_record(
             self._identifier(folder, name, directory), extent, size,
             flags=dirs.DIRECTORY if directory else 0,
-            date=self.tree.root.records.own.raw[18:25],
-            area=self._area(folder.node, name, directory))
+            date=self._date, area=self._area(folder.node, name, directory))
         folder.records.insert(record, self.tree.kind == 'joliet')
         shown = (name if self.tree.kind == 'rock ridge'
                  else self.tree.plain_name(record.identifier))
-        node = trees.Node(shown, [record], rock_ridge.RockRidge(), folder)
+        node = trees.Node(shown, [record], rock_ridge.NOTHING, folder)
         folder.add(node)
         self._touch(folder)
         return node
@@ -329,30 +333,39 @@ class TreeEdit:
 
     def _write_in_place(self, folder: trees.Folder) -> None:
         start = (folder.records.extent + self.tree.shift) * SECTOR
-        for number in range(len(folder.records.sectors)):
-            self.canvas.patch(start + number * SECTOR,
-                              folder.records.sector_bytes(number))
+        for offset, data in folder.records.patches():
+            self.canvas.patch(start + offset, data)
 
     def _pieces(self, move: _Move) -> list[segs.Segment]:
         pieces: list[segs.Segment] = []
         records = move.folder.records
-        for number, origin in enumerate(records.origins):
-            data = records.sector_bytes(number)
-            if origin is not None and move.old is not None:
-                offset = (move.old + self.tree.shift + origin) * SECTOR
-                if data == self.tree.source.read(offset, SECTOR,
-                                                 'a directory'):
-                    pieces.append(segs.BaseRange(offset, SECTOR))
-                    continue
-            pieces.append(segs.Literal(data))
+        for number in range(len(records.sectors)):
+            origin = records.unchanged(number)
+            if origin is None or move.old is None:
+                pieces += segs.padded(records.sector_bytes(number), SECTOR)
+            else:
+                pieces.append(segs.BaseRange(
+                    (move.old + self.tree.shift + origin) * SECTOR, SECTOR))
         return pieces
 
     def _write_path_tables(self, moves: list[_Move]) -> None:
+        moved = {move.old: move.new for move in moves
+                 if move.old is not None}
+        created: dict[int, list[tuple[bytes, int]]] = {}
+        for move in moves:
+            if move.old is None and move.folder.node:
+                owner = self._owner(move.folder.node)
+                created.setdefault(owner.records.own.extent, []).append(
+                    (move.folder.node.records[0].identifier, move.new))
         done: dict[int, int] = {}
         for descriptor in self.tree.descriptors:
             length = descriptor.path_table_bytes
             first = descriptor.path_tables[0]
-            rows = dirs.path_table(self.tree.source.read(
+            if length > path_table.MAX_BYTES:
+                raise errors.CorruptImageError(
+                    f'{self.tree.source.path}: the path table at sector '
+                    f'{first + self.tree.shift} claims {length} bytes')
+            rows = path_table.parse(self.tree.source.read(
                 (first + self.tree.shift) * SECTOR, length,
                 'the path table'), '<')
             if not rows:
@@ -360,13 +373,14 @@ class TreeEdit:
                     f'{self.tree.source.path}: the path table at sector '
                     f'{first + self.tree.shift} is empty: the image is '
                     f'damaged')
-            rows = self._changed_rows(rows, moves)
+            rows = path_table.changed(rows, moved, created,
+                                      self.tree.kind == 'joliet')
             start = descriptor.sector * SECTOR
+            tables = [path_table.pack(rows, order) for order in '<>']
             for index, address in enumerate(descriptor.path_tables):
                 if not address:
                     continue
-                order = '<' if index < 2 else '>'
-                data = dirs.path_table_bytes(rows, order)
+                data = tables[index // 2]
                 place = done.get(address)
                 if place is None:
                     place = self._store_table(address, length, data)
@@ -374,61 +388,14 @@ class TreeEdit:
                 if place != address:
                     self.canvas.patch(
                         start + 140 + 4 * index, place.to_bytes(
-                            4, 'little' if order == '<' else 'big'))
-            self.canvas.patch(start + 132, volume.both32(len(data)))
+                            4, 'little' if index < 2 else 'big'))
+            self.canvas.patch(start + 132, volume.both32(len(tables[0])))
 
     def _store_table(self, address: int, length: int, data: bytes) -> int:
         if -(-len(data) // SECTOR) <= -(-length // SECTOR):
             self.canvas.patch((address + self.tree.shift) * SECTOR, data)
             return address
         return self.canvas.place([segs.Literal(data)]) - self.tree.shift
-
-    def _changed_rows(self, rows: list[tuple[bytes, int, int]],
-                      moves: list[_Move]) -> list[tuple[bytes, int, int]]:
-        """Return the rows with moved extents and new directories.
-
-        Rows are sorted by level, then parent, then name (section 6.9.1).
-        """
-        places = {move.old: move.new for move in moves
-                  if move.old is not None}
-        new_by_parent: dict[int, list[tuple[bytes, int]]] = {}
-        for move in moves:
-            if move.old is None and move.folder.node:
-                owner = self._owner(move.folder.node)
-                new_by_parent.setdefault(
-                    owner.records.own.extent, []).append(
-                        (move.folder.node.records[0].identifier, move.new))
-        children: dict[int, list[tuple[bytes, int, int | None]]] = {}
-        for number, (identifier, extent, parent) in enumerate(rows):
-            if number:
-                children.setdefault(parent - 1, []).append(
-                    (identifier, extent, number))
-        root = places.get(rows[0][1], rows[0][1])
-        out = [(rows[0][0], root, 1)]
-        level: list[tuple[int | None, int, int]] = [(0, root, 1)]
-        joliet = self.tree.kind == 'joliet'
-        while level:
-            below: list[tuple[int | None, int, int]] = []
-            for old, extent, number in level:
-                found = list(children.get(old, ())
-                             if old is not None else ())
-                for identifier, place in new_by_parent.get(extent, ()):
-                    key = dirs.sort_key(identifier, joliet)
-                    at = next((i for i, row in enumerate(found)
-                               if dirs.sort_key(row[0], joliet) > key),
-                              len(found))
-                    found.insert(at, (identifier, place, None))
-                for identifier, place, index in found:
-                    place = places.get(place, place) if (
-                        index is not None) else place
-                    out.append((identifier, place, number))
-                    below.append((index, place, len(out)))
-            level = below
-        if len(out) > _PARENT_NUMBERS:
-            raise errors.InjectionError(
-                f'the image would have more than {_PARENT_NUMBERS} '
-                f'directories, which a path table cannot number')
-        return out
 
 
 def _repoint_relocated(child: trees.Folder, parent: int) -> None:
@@ -446,10 +413,8 @@ def _repoint_relocated(child: trees.Folder, parent: int) -> None:
 
 def _joliet_name(name: str) -> str:
     """Return the Joliet form of a name."""
-    return ''.join('_' if c in '*/:;?\\' or c < ' ' or c > '\uffff' else c
-                   for c in name)[:_JOLIET_NAME]
+    return _NOT_JOLIET.sub('_', name)[:_JOLIET_NAME]
 
 
 def _level1(text: str) -> str:
-    return ''.join(c if c.isascii() and c.isalnum() else '_'
-                   for c in text.upper())
+    return _NOT_LEVEL1.sub('_', text.upper())

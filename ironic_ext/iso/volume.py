@@ -160,17 +160,13 @@ def read(source: base_source.Source, shift: int = 0) -> DescriptorSet:
     return DescriptorSet(tuple(descriptors), catalog, udf)
 
 
-def with_root(descriptor: bytes, address: int, size: int) -> bytes:
-    """Return a descriptor whose root record names another extent."""
-    return (descriptor[:158] + both32(address) + both32(size)
-            + descriptor[174:])
-
-
 def both16(value: int) -> bytes:
     """Return a 16-bit number in both byte orders (ECMA-119 7.2.3)."""
-    return struct.pack('<H', value) + struct.pack('>H', value)
+    raw = value.to_bytes(2, 'little')
+    return raw + raw[::-1]
 
 
 def both32(value: int) -> bytes:
     """Return a 32-bit number in both byte orders (ECMA-119 7.3.3)."""
-    return struct.pack('<I', value) + struct.pack('>I', value)
+    raw = value.to_bytes(4, 'little')
+    return raw + raw[::-1]

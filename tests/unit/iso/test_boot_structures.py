@@ -14,7 +14,9 @@
 
 import json
 import pathlib
+import struct
 import subprocess
+import zlib
 
 import fixtures
 import testtools
@@ -89,6 +91,30 @@ class PartitionsTest(testtools.TestCase):
         self.assertRaises(errors.InjectionError, partitions.grown,
                           self._read(), 1 << 42,
                           {('mbr', 1): (0, 1 << 42)})
+
+    def test_a_start_that_moves_beyond_an_mbr_is_refused(self) -> None:
+        mbr = bytearray(512)
+        mbr[446 + 4] = 0x17
+        mbr[446 + 8:446 + 12] = b'\xff' * 4
+        mbr[446 + 12:446 + 16] = (100).to_bytes(4, 'little')
+        mbr[510:] = b'\x55\xaa'
+        self.path.write_bytes(bytes(mbr) + bytes(4096))
+        tables = self._read()
+        start = tables.partitions[0].start + (1 << 20)
+        self.assertRaises(errors.InjectionError, partitions.grown, tables,
+                          8 << 20, {('mbr', 1): (start, 100 * 512)})
+
+    def test_a_gpt_partition_beyond_any_disk_is_left_out(self) -> None:
+        self._gpt_disk()
+        data = bytearray(self.path.read_bytes())
+        data[1024 + 128 + 40:1024 + 128 + 48] = b'\xff' * 8
+        entries = bytes(data[1024:1024 + 128 * 128])
+        struct.pack_into('<I', data, 512 + 88, zlib.crc32(entries))
+        struct.pack_into('<I', data, 512 + 16, 0)
+        struct.pack_into('<I', data, 512 + 16, zlib.crc32(data[512:604]))
+        self.path.write_bytes(data)
+        self.assertEqual([1], [p.number for p in self._read().partitions
+                               if p.table == 'gpt'])
 
 
 class ElToritoTest(testtools.TestCase):

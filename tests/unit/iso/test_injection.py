@@ -17,6 +17,7 @@ end-to-end tests.
 """
 
 import hashlib
+import os
 import pathlib
 
 import fixtures
@@ -341,6 +342,19 @@ class RefusalTest(testtools.TestCase):
     def test_boot_images_are_not_replaced(self) -> None:
         self.assertIn('boot image', self._refused(
             'isolinux_bios', files={'/isolinux/isolinux.bin': b'x'}))
+
+    def test_a_path_table_that_claims_too_much_is_refused(self) -> None:
+        data = bytearray(isos.shared('rr_only').read_bytes())
+        data[32768 + 132:32768 + 136] = (1 << 30).to_bytes(4, 'little')
+        path = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path) / 'base'
+        path.write_bytes(data)
+        os.truncate(path, 2 << 30)
+        with iso.IsoImage.open(path) as image:
+            error = self.assertRaises(
+                iso.CorruptImageError, iso.inject, image,
+                iso.Injection(files={'/new/file': b'x'}))
+        self.assertIn('claims 1073741824 bytes', str(error))
 
     def test_names_too_long_are_refused(self) -> None:
         self.assertIn('bytes', self._refused(

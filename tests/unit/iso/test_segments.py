@@ -170,7 +170,7 @@ class SegmentMapTest(testtools.TestCase):
 
     def test_long_runs_of_zeros_are_no_literals(self) -> None:
         data = b'a' + bytes(63) + b'b' + bytes(64) + b'c' + bytes(500)
-        pieces = segs.joined(segs.sparse(data))
+        pieces = segs.joined(segs.sparse(segs.Literal(data)))
         self.assertEqual([65, 64, 1, 500], [p.length for p in pieces])
 
 
