@@ -1,0 +1,68 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The tables of the catalogue."""
+
+import pathlib
+
+import sqlalchemy
+
+from ironic_ext import sql
+
+METADATA = sqlalchemy.MetaData()
+
+SCHEMA = sql.Schema(
+    METADATA, pathlib.Path(__file__).parent / 'migrations',
+    'ext_catalog_alembic_version', '[ext_catalog]connection')
+
+#: The resources as they are now. A BootConfig's spec may be secret.
+RESOURCE = sqlalchemy.Table(
+    'ext_catalog_resource', METADATA,
+    sqlalchemy.Column('kind', sql.name_type(32), primary_key=True),
+    sqlalchemy.Column('name', sql.name_type(253), primary_key=True),
+    sqlalchemy.Column('uid', sqlalchemy.String(36), nullable=False),
+    # That of the catalogue when the resource was written last.
+    sqlalchemy.Column('revision', sqlalchemy.BigInteger, nullable=False),
+    # Seconds since the epoch.
+    sqlalchemy.Column('created_at', sqlalchemy.Double, nullable=False),
+    # JSON, as are the next two.
+    sqlalchemy.Column('labels', sql.long_text(), nullable=False),
+    sqlalchemy.Column('spec', sql.long_text(), nullable=False),
+    sqlalchemy.Column('status', sql.long_text(), nullable=False))
+
+#: The labels once more, so that lists are filtered by the database.
+LABEL = sqlalchemy.Table(
+    'ext_catalog_label', METADATA,
+    sqlalchemy.Column('kind', sql.name_type(32), primary_key=True),
+    sqlalchemy.Column('name', sql.name_type(253), primary_key=True),
+    sqlalchemy.Column('label', sql.name_type(317), primary_key=True),
+    sqlalchemy.Column('value', sql.name_type(63), nullable=False))
+
+#: One row. Who writes to the catalogue locks it first, so that changes are
+#: committed in the order of their revisions.
+STATE = sqlalchemy.Table(
+    'ext_catalog_state', METADATA,
+    sqlalchemy.Column('id', sqlalchemy.Integer, primary_key=True,
+                      autoincrement=False),
+    sqlalchemy.Column('revision', sqlalchemy.BigInteger, nullable=False),
+    # Changes up to this revision are no longer in the log.
+    sqlalchemy.Column('compacted', sqlalchemy.BigInteger, nullable=False))
+
+#: What happened, for watches; resources in it are redacted.
+CHANGE = sqlalchemy.Table(
+    'ext_catalog_change', METADATA,
+    sqlalchemy.Column('revision', sqlalchemy.BigInteger, primary_key=True,
+                      autoincrement=False),
+    sqlalchemy.Column('type', sqlalchemy.String(8), nullable=False),
+    sqlalchemy.Column('kind', sql.name_type(32), nullable=False),
+    sqlalchemy.Column('name', sql.name_type(253), nullable=False),
+    sqlalchemy.Column('document', sql.long_text(), nullable=False))

@@ -1,0 +1,437 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The catalogue in SQL: resources, revisions, and what changed since.
+
+Several processes on several hosts may share the database. Assignments of
+resources to machines are not here, they live in Ironic's nodes.
+"""
+
+import base64
+import binascii
+import collections.abc
+import contextlib
+import dataclasses
+import datetime
+import json
+import time
+import typing
+import uuid
+
+import sqlalchemy
+from sqlalchemy import exc as sql_errors
+
+from ironic_ext.catalog import database
+from ironic_ext.catalog.database import CHANGE
+from ironic_ext.catalog.database import LABEL
+from ironic_ext.catalog.database import RESOURCE
+from ironic_ext.catalog.database import STATE
+from ironic_ext.catalog import errors
+from ironic_ext.catalog import resources
+from ironic_ext.catalog import rules
+from ironic_ext.catalog import selector
+from ironic_ext import sql
+
+ADDED, MODIFIED, DELETED = 'ADDED', 'MODIFIED', 'DELETED'
+#: Changes between two compactions of the log.
+_COMPACT_EVERY = 64
+_PAGE = 500
+
+R = typing.TypeVar('R', resources.ISCSICdrom, resources.BootConfig)
+
+
+@dataclasses.dataclass(frozen=True)
+class Page(typing.Generic[R]):
+    """A part of a list, ordered by name.
+
+    :ivar items: with their data; redact them before they are shown.
+    :ivar revision: of the catalogue when the list began: a watch from
+        there misses nothing.
+    :ivar following: token for the next page, '' on the last one.
+    """
+
+    items: tuple[R, ...]
+    revision: int
+    following: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One change.
+
+    :ivar type: ADDED, MODIFIED or DELETED.
+    :ivar document: of the resource as that change left it (or as it was
+        deleted), redacted; its resource version is the change's.
+    """
+
+    revision: int
+    type: str
+    kind: str
+    name: str
+    document: dict[str, typing.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Changes:
+    """A part of the log.
+
+    :ivar revision: to ask from next; a bookmark.
+    :ivar complete: whether there was nothing more at that moment.
+    """
+
+    changes: tuple[Change, ...]
+    revision: int
+    complete: bool
+
+
+class Catalog:
+    """The resources in a database.
+
+    Thread-safe. Everything raises DatabaseError when the database fails.
+    """
+
+    def __init__(self, connection: str, *, history: int = 10000) -> None:
+        """Open a database.
+
+        :param connection: an SQLAlchemy URL; may hold a password.
+        :param history: changes that the log keeps at least.
+        """
+        try:
+            with _translated():
+                engine = sql.connect(connection, database.SCHEMA)
+        except (ImportError, OSError, ValueError) as exc:
+            raise _failure(exc) from exc
+        self._engine = engine
+        self._reader = sql.reading(engine)
+        self._writer = sql.writing(engine)
+        self._history = history
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def upgrade(self) -> None:
+        """Make or change the tables to what this version needs."""
+        with _translated():
+            sql.upgrade(self._engine, database.SCHEMA)
+
+    # Resources
+
+    def create(self, resource: R) -> R:
+        """Add a resource; its metadata but name and labels is made here.
+
+        An ISO begins as Pending, whatever its status says.
+
+        :raises: AlreadyExistsError
+        """
+        kind, name = resource.kind, resource.metadata.name
+        with self._writing() as (connection, revision):
+            if self._row(connection, kind, name) is not None:
+                raise errors.AlreadyExistsError(
+                    f'{kind} "{name}" already exists')
+            status: dict[str, typing.Any] = {}
+            if isinstance(resource, resources.ISCSICdrom):
+                status = resources.status_document(
+                    resources.ISCSICdromStatus())
+            values = {'kind': kind, 'name': name, 'uid': str(uuid.uuid4()),
+                      'created_at': time.time(), 'revision': revision,
+                      'labels': _json(dict(resource.metadata.labels)),
+                      'spec': _json(resources.spec_document(resource)),
+                      'status': _json(status)}
+            connection.execute(sqlalchemy.insert(RESOURCE).values(values))
+            self._put_labels(connection, resource)
+            made = _resource(self._row(connection, kind, name))
+            self._log(connection, revision, ADDED, made)
+        return typing.cast(R, made)
+
+    def get(self, kind: type[R], name: str) -> R:
+        """Return a resource, with its data.
+
+        :raises: NotFoundError
+        """
+        found = self.find(kind, name)
+        if found is None:
+            raise _not_found(kind.kind, name)
+        return found
+
+    def find(self, kind: type[R], name: str) -> R | None:
+        """Return a resource, or None."""
+        with self._reading() as connection:
+            row = self._row(connection, kind.kind, name)
+        return None if row is None else typing.cast(R, _resource(row))
+
+    def page(self, kind: type[R], *, labels: str = '', limit: int = _PAGE,
+             after: str = '') -> Page[R]:
+        """Return resources of a kind, by name, a page at a time.
+
+        Later pages show what they find then; what changed meanwhile is
+        told by a watch from the page's revision.
+
+        :param labels: a label selector.
+        :param limit: resources on a page.
+        :param after: ``following`` of the page before.
+        :raises: InvalidError
+        """
+        terms = selector.parse(labels)
+        revision, last = _parse_following(after) if after else (None, '')
+        query = (sqlalchemy.select(RESOURCE)
+                 .where(RESOURCE.c.kind == kind.kind, RESOURCE.c.name > last,
+                        *map(_condition, terms))
+                 .order_by(RESOURCE.c.name).limit(limit + 1))
+        with self._reading() as connection:
+            if revision is None:
+                revision = self._state(connection).revision
+            rows = connection.execute(query).all()
+        items = tuple(typing.cast(R, _resource(row)) for row in rows[:limit])
+        following = (_following(revision, items[-1].metadata.name)
+                     if len(rows) > limit else '')
+        return Page(items, revision, following)
+
+    def replace(self, resource: R) -> R:
+        """Replace labels and spec; an ISO's status stays.
+
+        What is the same already is not written again.
+
+        :param resource: with a resource version, only if that is current.
+        :raises: NotFoundError, ConflictError
+        """
+        spec = _json(resources.spec_document(resource))
+        labels = _json(dict(resource.metadata.labels))
+        return typing.cast(R, self._update(
+            resource.kind, resource.metadata, spec=spec, labels=labels))
+
+    def set_status(self, cdrom: resources.ISCSICdrom,
+                   status: resources.ISCSICdromStatus
+                   ) -> resources.ISCSICdrom:
+        """Replace an ISO's status and nothing else.
+
+        :param cdrom: with a resource version, only if that is current.
+        :raises: NotFoundError, ConflictError
+        """
+        return typing.cast(resources.ISCSICdrom, self._update(
+            cdrom.kind, cdrom.metadata,
+            status=_json(resources.status_document(status))))
+
+    def delete(self, kind: type[R], name: str, *, expected: str = '',
+               referrers: collections.abc.Collection[str] = ()) -> R:
+        """Delete a resource that nothing refers to.
+
+        ISOs that list a config are found here.
+
+        :param expected: resource version that it must have.
+        :param referrers: others that refer to it, known to the caller.
+        :returns: what was deleted.
+        :raises: NotFoundError, ConflictError, InUseError
+        """
+        with self._writing() as (connection, revision):
+            row = self._row(connection, kind.kind, name)
+            _require_version(kind.kind, name, row, expected)
+            users = {*referrers}
+            if kind is resources.BootConfig:
+                users.update(rules.isos_listing(
+                    name, self._isos(connection)))
+            rules.require_unused(kind.kind, name, users)
+            for table in (LABEL, RESOURCE):
+                connection.execute(sqlalchemy.delete(table).where(
+                    table.c.kind == kind.kind, table.c.name == name))
+            gone = typing.cast(R, _resource(row))
+            self._log(connection, revision, DELETED, gone)
+        return gone
+
+    # Changes
+
+    def revision(self) -> int:
+        """Return the number of the last change; cheap."""
+        with self._reading() as connection:
+            return int(self._state(connection).revision)
+
+    def changes(self, since: int, *, limit: int = _PAGE) -> Changes:
+        """Return what changed after a revision, oldest first.
+
+        :raises: TooOldError when the log does not reach back there, or the
+            revision is none of this catalogue.
+        """
+        with self._reading() as connection:
+            state = self._state(connection)
+            if not state.compacted <= since <= state.revision:
+                raise errors.TooOldError(
+                    f'the changes since resource version {since} are not '
+                    f'known (only those since {state.compacted}, up to '
+                    f'{state.revision}): list the resources again')
+            rows = connection.execute(
+                sqlalchemy.select(CHANGE).where(CHANGE.c.revision > since)
+                .order_by(CHANGE.c.revision).limit(limit)).all()
+        complete = len(rows) < limit
+        return Changes(
+            tuple(Change(row.revision, row.type, row.kind, row.name,
+                         json.loads(row.document)) for row in rows),
+            state.revision if complete else rows[-1].revision, complete)
+
+    def compact(self, keep: int) -> None:
+        """Forget all but the last ``keep`` changes."""
+        with self._writing() as (connection, revision):
+            self._compact(connection, revision - 1, keep)
+
+    # Inside of transactions
+
+    @contextlib.contextmanager
+    def _reading(self) -> collections.abc.Iterator[sqlalchemy.Connection]:
+        with _translated(), self._reader.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _writing(self) -> collections.abc.Iterator[
+            tuple[sqlalchemy.Connection, int]]:
+        """Wait for one's turn to write; give the revision to write as."""
+        with _translated(), self._writer.begin() as connection:
+            last = connection.execute(sqlalchemy.select(
+                STATE.c.revision).with_for_update()).scalar_one()
+            yield connection, int(last) + 1
+
+    def _state(self, connection: sqlalchemy.Connection) -> typing.Any:
+        return connection.execute(sqlalchemy.select(STATE)).one()
+
+    def _row(self, connection: sqlalchemy.Connection, kind: str, name: str
+             ) -> typing.Any:
+        return connection.execute(sqlalchemy.select(RESOURCE).where(
+            RESOURCE.c.kind == kind, RESOURCE.c.name == name)).first()
+
+    def _isos(self, connection: sqlalchemy.Connection
+              ) -> list[resources.ISCSICdrom]:
+        rows = connection.execute(sqlalchemy.select(RESOURCE).where(
+            RESOURCE.c.kind == resources.ISCSICdrom.kind)).all()
+        return [typing.cast(resources.ISCSICdrom, _resource(row))
+                for row in rows]
+
+    def _update(self, kind: str, metadata: resources.Metadata,
+                **values: str) -> resources.Resource:
+        name = metadata.name
+        with self._writing() as (connection, revision):
+            row = self._row(connection, kind, name)
+            _require_version(kind, name, row, metadata.resource_version)
+            if all(getattr(row, key) == value
+                   for key, value in values.items()):
+                return _resource(row)
+            connection.execute(
+                sqlalchemy.update(RESOURCE)
+                .where(RESOURCE.c.kind == kind, RESOURCE.c.name == name)
+                .values(revision=revision, **values))
+            changed = _resource(self._row(connection, kind, name))
+            if 'labels' in values:
+                self._put_labels(connection, changed)
+            self._log(connection, revision, MODIFIED, changed)
+        return changed
+
+    def _put_labels(self, connection: sqlalchemy.Connection,
+                    resource: resources.Resource) -> None:
+        kind, name = resource.kind, resource.metadata.name
+        connection.execute(sqlalchemy.delete(LABEL).where(
+            LABEL.c.kind == kind, LABEL.c.name == name))
+        rows = [{'kind': kind, 'name': name, 'label': key, 'value': value}
+                for key, value in resource.metadata.labels.items()]
+        if rows:
+            connection.execute(sqlalchemy.insert(LABEL), rows)
+
+    def _log(self, connection: sqlalchemy.Connection, revision: int,
+             kind_of_change: str, resource: resources.Resource) -> None:
+        shown = resources.redacted(resource)
+        shown = dataclasses.replace(shown, metadata=dataclasses.replace(
+            shown.metadata, resource_version=str(revision)))
+        connection.execute(sqlalchemy.update(STATE).values(
+            revision=revision))
+        connection.execute(sqlalchemy.insert(CHANGE).values(
+            revision=revision, type=kind_of_change, kind=resource.kind,
+            name=resource.metadata.name,
+            document=_json(resources.document(shown))))
+        if revision % _COMPACT_EVERY == 0:
+            self._compact(connection, revision, self._history)
+
+    def _compact(self, connection: sqlalchemy.Connection, revision: int,
+                 keep: int) -> None:
+        last = revision - keep
+        if last <= 0:
+            return
+        connection.execute(sqlalchemy.delete(CHANGE).where(
+            CHANGE.c.revision <= last))
+        connection.execute(
+            sqlalchemy.update(STATE).where(STATE.c.compacted < last)
+            .values(compacted=last))
+
+
+def _condition(term: selector.Term) -> sqlalchemy.ColumnElement[bool]:
+    query = sqlalchemy.select(LABEL.c.name).where(
+        LABEL.c.kind == RESOURCE.c.kind, LABEL.c.name == RESOURCE.c.name,
+        LABEL.c.label == term.label)
+    if term.value is not None:
+        query = query.where(LABEL.c.value == term.value)
+    return query.exists() if term.wanted else ~query.exists()
+
+
+def _resource(row: typing.Any) -> resources.Resource:
+    created = datetime.datetime.fromtimestamp(row.created_at, datetime.UTC)
+    return resources.load({
+        'kind': row.kind, 'spec': json.loads(row.spec), 'metadata': {
+            'name': row.name, 'uid': row.uid,
+            'labels': json.loads(row.labels),
+            'resourceVersion': str(row.revision),
+            'creationTimestamp': created.strftime('%Y-%m-%dT%H:%M:%SZ')},
+        'status': json.loads(row.status)})
+
+
+def _require_version(kind: str, name: str, row: typing.Any, expected: str
+                     ) -> None:
+    if row is None:
+        raise _not_found(kind, name)
+    if expected and expected != str(row.revision):
+        raise errors.ConflictError(
+            f'{kind} "{name}" was changed by somebody else: it has resource '
+            f'version {row.revision}, not {expected[:20]}; read it again')
+
+
+def _not_found(kind: str, name: str) -> errors.NotFoundError:
+    return errors.NotFoundError(f'{kind} "{name[:253]}" does not exist')
+
+
+def _json(value: object) -> str:
+    # Escaped, so that no character set of a database matters.
+    return json.dumps(value, sort_keys=True, separators=(',', ':'))
+
+
+def _following(revision: int, name: str) -> str:
+    return base64.urlsafe_b64encode(_json([revision, name]).encode()).decode()
+
+
+def _parse_following(token: str) -> tuple[int, str]:
+    try:
+        revision, name = json.loads(base64.b64decode(
+            token, altchars=b'-_', validate=True))
+        if isinstance(revision, int) and resources.is_name(name):
+            return revision, name
+    except (binascii.Error, ValueError, TypeError, RecursionError):
+        pass
+    raise errors.InvalidError(errors.Problem(
+        'continue', 'is no token of a list: begin without it'))
+
+
+@contextlib.contextmanager
+def _translated() -> collections.abc.Iterator[None]:
+    try:
+        yield
+    except sql_errors.SQLAlchemyError as exc:
+        raise _failure(exc) from exc
+
+
+def _failure(exc: Exception) -> errors.DatabaseError:
+    text = str(exc).partition('\n')[0][:300]
+    return errors.DatabaseError(
+        f'the database of the catalogue fails ([ext_catalog]connection): '
+        f'{text}')

@@ -1,0 +1,177 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Engines and migrations for the suite's own tables, whoever has them.
+
+SQLite for one host, PostgreSQL or MariaDB where several processes on several
+hosts share the tables. Plain SQLAlchemy, without Ironic.
+"""
+
+import collections.abc
+import contextlib
+import dataclasses
+import fcntl
+import os
+import pathlib
+import typing
+
+import alembic.command
+import alembic.config
+import sqlalchemy
+from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import postgresql
+from sqlalchemy import event
+
+#: Seconds that a writer waits for another one, in SQLite.
+_BUSY = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Schema:
+    """A set of tables with migrations of its own.
+
+    :param metadata: the tables as the newest migration leaves them.
+    :param migrations: directory of the alembic environment.
+    :param version_table: where alembic notes the revision.
+    :param option: the oslo.config option that names the database, for
+        error messages.
+    """
+
+    metadata: sqlalchemy.MetaData
+    migrations: pathlib.Path
+    version_table: str
+    option: str
+
+
+def name_type(length: int) -> sqlalchemy.types.TypeEngine[str]:
+    """Return a text type that is compared by code points everywhere.
+
+    MariaDB's default collations ignore case, PostgreSQL's order by locale.
+    """
+    return sqlalchemy.String(length).with_variant(
+        mysql.VARCHAR(length, charset='utf8mb4', collation='utf8mb4_bin'),
+        'mysql', 'mariadb').with_variant(
+            postgresql.VARCHAR(length, collation='C'), 'postgresql')
+
+
+def long_text() -> sqlalchemy.types.TypeEngine[str]:
+    """Return a text type for megabytes; MariaDB's TEXT ends at 64 KiB."""
+    return sqlalchemy.Text().with_variant(
+        mysql.LONGTEXT(charset='utf8mb4', collation='utf8mb4_bin'), 'mysql',
+        'mariadb')
+
+
+def connect(connection: str, schema: Schema) -> sqlalchemy.Engine:
+    """Return an engine for an SQLAlchemy URL, with its tables in place.
+
+    SQLite's tables are made and changed as needed; for other databases
+    that is :func:`upgrade`, called by an operator.
+
+    :raises: sqlalchemy.exc.SQLAlchemyError, OSError, ValueError
+    """
+    url = sqlalchemy.make_url(connection)
+    if url.get_backend_name() != 'sqlite':
+        return sqlalchemy.create_engine(url, pool_pre_ping=True,
+                                        hide_parameters=True)
+    path = url.database
+    if not path or path == ':memory:':
+        raise ValueError(f'{schema.option}: SQLite needs the path of a '
+                         'file, which several processes can open')
+    engine = _sqlite(url)
+    with _locked(path):
+        upgrade(engine, schema)
+    return engine
+
+
+def upgrade(engine: sqlalchemy.Engine, schema: Schema,
+            revision: str = 'head') -> None:
+    """Bring the tables to what this version needs.
+
+    :param revision: an older migration to stop at.
+    """
+    config = alembic.config.Config()
+    config.set_main_option('script_location',
+                           str(schema.migrations).replace('%', '%%'))
+    config.attributes['schema'] = schema
+    with engine.begin() as connection:
+        config.attributes['connection'] = connection
+        alembic.command.upgrade(config, revision)
+
+
+def run_migrations(context: typing.Any) -> None:
+    """Be the env.py of a schema: run what :func:`upgrade` asked for.
+
+    :param context: ``alembic.context``.
+    """
+    schema: Schema = context.config.attributes['schema']
+    context.configure(connection=context.config.attributes['connection'],
+                      target_metadata=schema.metadata,
+                      version_table=schema.version_table)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def writing(engine: sqlalchemy.Engine) -> sqlalchemy.Engine:
+    """Return the engine for transactions that begin with a write."""
+    if engine.dialect.name == 'sqlite':
+        return engine.execution_options(sqlite_begin='IMMEDIATE')
+    return engine.execution_options(isolation_level='READ COMMITTED')
+
+
+def reading(engine: sqlalchemy.Engine) -> sqlalchemy.Engine:
+    """Return the engine for transactions that see one moment throughout."""
+    if engine.dialect.name == 'sqlite':
+        return engine
+    return engine.execution_options(isolation_level='REPEATABLE READ')
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> collections.abc.Iterator[None]:
+    """Make the file for this user alone, and keep other upgraders out."""
+    directory = os.path.dirname(path)
+    if directory and not os.path.isdir(directory):
+        os.makedirs(directory, mode=0o750, exist_ok=True)
+    # SQLite gives the journal's files the mode of this one.
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.close(fd)
+    fd = os.open(path + '.lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
+                 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _sqlite(url: sqlalchemy.URL) -> sqlalchemy.Engine:
+    engine = sqlalchemy.create_engine(
+        url, hide_parameters=True, connect_args={'timeout': _BUSY})
+
+    @event.listens_for(engine, 'connect')
+    def on_connect(connection: typing.Any, record: object) -> None:
+        # The driver must not begin transactions of its own: see below.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (f'busy_timeout = {_BUSY * 1000}',
+                       'journal_mode = WAL', 'synchronous = NORMAL',
+                       # What is deleted has held secrets.
+                       'secure_delete = ON'):
+            cursor.execute(f'PRAGMA {pragma}')
+        cursor.close()
+
+    @event.listens_for(engine, 'begin')
+    def on_begin(connection: sqlalchemy.Connection) -> None:
+        # A transaction that begins as a reader cannot wait to write.
+        kind = connection.get_execution_options().get('sqlite_begin', '')
+        connection.exec_driver_sql(f'BEGIN {kind}')
+
+    return engine

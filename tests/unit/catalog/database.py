@@ -1,0 +1,55 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A catalogue for a test, and resources to put into it."""
+
+import pathlib
+import tempfile
+
+import testtools
+
+from ironic_ext import catalog
+from ironic_ext.catalog import store
+
+IGNITION = '{"ignition": {"version": "3.4.0"}}'
+
+
+def config(name='coreos-builder', labels=None, **spec):
+    """Return a BootConfig."""
+    return catalog.BootConfig(
+        catalog.Metadata(name, labels or {}), catalog.BootConfigSpec(**{
+            'format': 'ignition', 'data': {'config.ign': IGNITION}, **spec}))
+
+
+def iso(name='coreos-live', labels=None, **spec):
+    """Return an ISCSICdrom."""
+    return catalog.ISCSICdrom(
+        catalog.Metadata(name, labels or {}), catalog.ISCSICdromSpec(**{
+            'iso_file': f'{name}.iso', **spec}))
+
+
+class CatalogTestCase(testtools.TestCase):
+    """A test with a catalogue in an SQLite file."""
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.connection = f'sqlite:///{self.folder}/db/catalog.sqlite'
+        self.catalog = self.open()
+
+    def open(self, **values):
+        """Open the database as another process does."""
+        opened = store.Catalog(self.connection, **values)
+        self.addCleanup(opened.close)
+        return opened

@@ -1,0 +1,78 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Which config fits which ISO, and who keeps what from being deleted."""
+
+import dataclasses
+
+import testtools
+
+from ironic_ext import catalog
+from ironic_ext.catalog import rules
+from tests.unit.catalog import database
+
+
+class RulesTestCase(testtools.TestCase):
+
+    def _refused(self, iso, name, **values):
+        error = self.assertRaises(
+            catalog.InvalidError, rules.require_fit, iso, name,
+            **{'exists': True, **values})
+        return str(error)
+
+    def test_a_listed_config_fits(self):
+        iso = database.iso(boot_configs=('a', 'b'))
+        rules.require_fit(iso, 'b', exists=True)
+
+    def test_a_config_must_exist(self):
+        iso = database.iso(boot_configs=('a', 'b'))
+        self.assertEqual('spec.bootConfigRef "b" does not exist: create the '
+                         'BootConfig first', self._refused(
+                             iso, 'b', exists=False,
+                             field='spec.bootConfigRef'))
+
+    def test_a_config_must_be_listed(self):
+        iso = database.iso(boot_configs=('coreos-builder', 'builder-target'))
+        self.assertEqual(
+            'boot_config "fedora-server" does not fit ISO "coreos-live": it '
+            'lists coreos-builder, builder-target',
+            self._refused(iso, 'fedora-server'))
+
+    def test_an_iso_without_configs_takes_none(self):
+        self.assertIn('takes no config', self._refused(database.iso(), 'a'))
+
+    def test_no_config_always_fits(self):
+        rules.require_fit(database.iso(), '', exists=False)
+        rules.require_fit(None, '', exists=False)
+
+    def test_an_iso_by_url_takes_any_config_that_exists(self):
+        rules.require_fit(None, 'a', exists=True)
+        self._refused(None, 'a', exists=False)
+
+    def test_only_a_ready_iso_boots(self):
+        iso = database.iso()
+        for phase, error in (('Pending', ''), ('Uploading', ''),
+                             ('Error', 'the disk is full')):
+            status = catalog.ISCSICdromStatus(phase=phase, error=error)
+            refusal = self.assertRaises(
+                catalog.ConflictError, rules.require_bootable,
+                dataclasses.replace(iso, status=status))
+            self.assertIn(error or phase, str(refusal))
+        rules.require_bootable(dataclasses.replace(
+            iso, status=catalog.ISCSICdromStatus(phase='Ready')))
+
+    def test_a_long_list_of_users_stays_readable(self):
+        error = self.assertRaises(
+            catalog.InUseError, rules.require_unused, 'BootConfig', 'a',
+            [f'BareMetalHost/{number}' for number in range(1000)])
+        self.assertIn('and 990 more', str(error))
+        self.assertEqual(1000, len(error.referrers))
