@@ -194,6 +194,29 @@ MEDIA_OPTS = [
                help='Certificate chain of the media server, PEM.'),
     cfg.StrOpt('key_file',
                help='Private key of the media server, PEM.'),
+    cfg.StrOpt('tls_minimum_version',
+               default='1.2',
+               choices=['1.2', '1.3'],
+               help='Oldest version of TLS that the media server speaks. '
+                    'Many BMCs know 1.2 only.'),
+    cfg.StrOpt('tls_ciphers',
+               help='Ciphers of TLS 1.2 that the media server offers, as '
+                    'OpenSSL writes them; by default those of the system.'),
+    cfg.IntOpt('max_connections',
+               default=4096, min=1,
+               help='Connections of one worker; more wait to be accepted.'),
+    cfg.IntOpt('send_timeout',
+               default=60, min=1,
+               help='Seconds without a byte leaving after which a reader is '
+                    'disconnected.'),
+    cfg.IntOpt('min_rate',
+               default=256, min=0,
+               help='Bytes per second that a reader has to take on average '
+                    'of a minute, or it is disconnected; 0 for any rate.'),
+    cfg.IntOpt('stop_timeout',
+               default=30, min=0,
+               help='Seconds that responses have to end when the media '
+                    'server is stopped.'),
     cfg.HostAddressOpt('metrics_host_ip',
                        default='127.0.0.1',
                        help='Address that /metrics is served on.'),

@@ -1,0 +1,139 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``ironic-media-server``: serves customised images without making them.
+
+Reads ironic.conf ([ext_media] and [ext_images]) as the conductor does, and
+needs nothing but the database and the image store of its host.
+"""
+
+import collections.abc
+import functools
+import logging
+import os
+import sys
+
+from oslo_config import cfg
+from oslo_log import log
+
+from ironic_ext import conf as options
+from ironic_ext.images import configured
+from ironic_ext.images import registry
+from ironic_ext.media import bases
+from ironic_ext.media import housekeeping
+from ironic_ext.media import records
+from ironic_ext.media import replica
+from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import server
+from ironic_ext.media.stream import settings as server_settings
+
+PROG = 'ironic-media-server'
+
+LOG = logging.getLogger(__name__)
+
+_CLI_OPTS = [
+    cfg.BoolOpt('upgrade',
+                default=False,
+                help='Make or change the tables in [ext_media]connection to '
+                     'what this version needs, and end. SQLite does not '
+                     'need it.'),
+]
+
+
+def load(arguments: collections.abc.Sequence[str] | None = None
+         ) -> cfg.ConfigOpts:
+    """Read the command line and the configuration files.
+
+    :raises: SystemExit for --help and for usage errors.
+    """
+    conf = cfg.ConfigOpts()
+    options.register_opts(conf)
+    configured.register_ironic_opts(conf)
+    conf.register_cli_opts(_CLI_OPTS)
+    log.register_options(conf)
+    conf(arguments, project='ironic', prog=PROG, version=_version(),
+         description='Serve customised ISO images to BMCs, straight from '
+                     'their base images.')
+    log.setup(conf, PROG)
+    # Of its steps at each start only the failures are of interest.
+    logging.getLogger('alembic').setLevel(logging.WARNING)
+    return conf
+
+
+def settings_from(conf: cfg.ConfigOpts) -> server_settings.ServerSettings:
+    """Return what [ext_media] says of the server.
+
+    :raises: ValueError
+    """
+    group = conf.ext_media
+    tls = None
+    if group.use_ssl:
+        if not group.cert_file:
+            raise ValueError('[ext_media]use_ssl needs [ext_media]cert_file '
+                             'and, unless it is in there, key_file')
+        tls = server_settings.TlsSettings(
+            group.cert_file, group.key_file, ciphers=group.tls_ciphers,
+            minimum_version='TLSv'
+            + group.tls_minimum_version.replace('.', '_'))
+    return server_settings.ServerSettings(
+        host=group.host_ip, port=group.port, workers=group.workers or 0,
+        tls=tls, metrics_host=group.metrics_host_ip,
+        metrics_port=group.metrics_port or None,
+        max_connections=group.max_connections,
+        send_timeout=group.send_timeout, min_rate=group.min_rate,
+        stop_timeout=group.stop_timeout)
+
+
+def connect(conf: cfg.ConfigOpts
+            ) -> tuple[catalogue.Catalogue, catalogue.Bases]:
+    """Open the database and the image store, in each process.
+
+    :raises: RecordsError, OSError
+    """
+    known = records.Records(conf.ext_media.connection)
+    overlays = replica.Overlays(conf.ext_media.overlay_dir, known)
+    settings = configured.settings_from(conf)
+    store = configured.store_from(conf, settings)
+    housekeeping.sweep_now_and_then(
+        lambda: housekeeping.sweep(store, known, overlays),
+        os.path.join(conf.ext_media.overlay_dir, 'sweep.lock'))
+    return (replica.RecordsCatalogue(known, overlays),
+            bases.StoreBases(
+                store, known.sources,
+                functools.partial(registry.service_for, settings=settings)))
+
+
+def main(arguments: collections.abc.Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM; return the exit code."""
+    try:
+        conf = load(arguments)
+        if conf.upgrade:
+            records.Records(conf.ext_media.connection).upgrade()
+            return 0
+        # What is wrong is to be told here, not by each worker in turn.
+        known = records.Records(conf.ext_media.connection)
+        known.live(['0' * 32])
+        replica.Overlays(conf.ext_media.overlay_dir, known)
+        known.close()
+        server.run(settings_from(conf), functools.partial(connect, conf))
+    except (cfg.Error, records.RecordsError, OSError, ValueError) as exc:
+        print(f'{PROG}: {exc}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _version() -> str:
+    import importlib.metadata
+    try:
+        return importlib.metadata.version('ironic-ext')
+    except importlib.metadata.PackageNotFoundError:
+        return '(not installed)'
