@@ -356,6 +356,8 @@ def _judge_part(source: _Source, answer: http_session.Answer,
                 piece: http_pieces.Piece) -> None:
     """Make sure that an answer 206 is the part that was asked for.
 
+    A piece up to an unknown end learns its end here.
+
     :raises: ChangedError, ImageError
     """
     found = http_headers.content_range(answer.headers)
@@ -367,10 +369,15 @@ def _judge_part(source: _Source, answer: http_session.Answer,
             'was asked for: its Content-Range is wrong')
     if not http_headers.same(source.version, _version(answer, found.size)):
         raise http_errors.ChangedError(answer.name)
+    if piece.end == http_pieces.UNKNOWN and found.size is not None:
+        piece.end = found.size
+        source.version = dataclasses.replace(source.version, size=found.size)
 
 
 def _fits(span: service.ByteRange, size: int | None,
           piece: http_pieces.Piece) -> bool:
+    if size is None and piece.end == http_pieces.UNKNOWN:
+        return False
     least = min(piece.start + _LEAST_PART, piece.end,
                 piece.end if size is None else size)
     return span[0] == piece.start and least <= span[1] <= piece.end

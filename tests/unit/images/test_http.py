@@ -1,0 +1,425 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Tests of downloads over HTTP from a server that misbehaves."""
+
+import random
+import time
+
+from oslotest import base
+
+from ironic_ext.images import errors
+from ironic_ext.images import http
+from ironic_ext.images import http_download
+from ironic_ext.images import service
+from ironic_ext.images import settings as image_settings
+from tests import fault_server as faults
+from tests import memory_target
+
+_MIB = 1 << 20
+CONTENT = random.Random(1).randbytes(3 * _MIB + 17)
+OTHER = random.Random(2).randbytes(3 * _MIB + 99)
+
+
+def settings(**facts):
+    return image_settings.Settings(**{
+        'retry_interval': 0.01, 'retry_ceiling': 0.05, 'retries': 3,
+        'stall_timeout': 10, 'connect_timeout': 10,
+        'access': image_settings.Access(proxies={}), **facts})
+
+
+class DownloadTestCase(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        context = faults.serving()
+        self.server = context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+        self.url = f'{self.server.url}/a.iso'
+        self.target = memory_target.MemoryTarget()
+        self.service = http.HttpImageService(settings())
+
+    def serve(self, content=CONTENT, **facts):
+        return self.server.add('/a.iso', content, **facts)
+
+    def fetch(self, known=None):
+        return self.service.fetch(self.url, self.target, known)
+
+    def assertDownloaded(self, content=CONTENT):
+        self.assertEqual([], self.target.missing())
+        if content != self.target.content:  # megabytes are no message
+            self.fail('the content differs')
+
+    def assertFails(self, kind, text):
+        failure = self.assertRaises(kind, self.fetch)
+        self.assertIn(text, str(failure))
+        self.assertNotIn('\n', str(failure))
+        return failure
+
+
+class FetchTestCase(DownloadTestCase):
+
+    def test_an_image_comes_as_it_is(self):
+        self.serve()
+        version = self.fetch()
+        self.assertDownloaded()
+        self.assertEqual(len(CONTENT), version.size)
+        self.assertEqual('"v1"', version.etag)
+        self.assertTrue(version.ranges)
+        self.assertEqual(len(CONTENT), self.target.written)
+
+    def test_an_empty_image_comes_as_it_is(self):
+        self.serve(b'')
+        self.assertEqual(0, self.fetch().size)
+        self.assertDownloaded(b'')
+
+    def test_a_small_image_takes_one_request(self):
+        self.serve(b'small')
+        self.fetch()
+        self.assertDownloaded(b'small')
+        self.assertEqual(1, len(self.server.requests))
+
+    def test_a_download_needs_one_connection(self):
+        self.serve()
+        self.fetch()
+        self.assertEqual(1, len({r.client for r in self.server.requests}))
+
+    def test_an_image_of_unknown_size_comes_as_it_is(self):
+        self.serve(ranges=False, chunked=True)
+        self.assertEqual(len(CONTENT), self.fetch().size)
+        self.assertDownloaded()
+        self.assertIsNone(self.target.versions[0].size)
+
+    def test_a_server_without_ranges_sends_one_stream(self):
+        self.serve(ranges=False)
+        self.assertFalse(self.fetch().ranges)
+        self.assertDownloaded()
+        self.assertEqual(1, len(self.server.requests))
+
+    def test_without_a_strong_validator_an_image_is_one_stream(self):
+        for etag in ('W/"v1"', None):
+            with self.subTest(etag=etag):
+                self.server.resources.clear()
+                self.server.requests.clear()
+                self.target = memory_target.MemoryTarget()
+                self.serve(etag=etag, last_modified=None)
+                self.fetch()
+                self.assertDownloaded()
+                self.assertIsNone(self.server.sent()[-1])
+
+    def test_what_is_at_hand_is_not_fetched_again(self):
+        self.serve()
+        version = self.service.stat(self.url)
+        half = 2 * _MIB
+        self.target.have(version, 0, CONTENT[:half])
+        self.target.have(version, half + _MIB, CONTENT[half + _MIB:])
+        self.fetch()
+        self.assertDownloaded()
+        self.assertEqual(_MIB, self.target.written)
+        self.assertEqual(
+            [f'bytes=0-{http_download.FIRST - 1}',
+             f'bytes={half}-{half + _MIB - 1}'], self.server.sent())
+
+    def test_a_part_at_hand_serves_where_there_are_no_ranges(self):
+        self.serve(ranges=False)
+        version = self.service.stat(self.url)
+        self.target.have(version, 1000, CONTENT[1000:2 * _MIB])
+        self.fetch()
+        self.assertDownloaded()
+        self.assertEqual(len(CONTENT) - 2 * _MIB + 1000, self.target.written)
+
+    def test_a_complete_image_is_not_fetched(self):
+        self.serve()
+        version = self.service.stat(self.url)
+        self.target.have(version, 0, CONTENT)
+        self.fetch()
+        self.assertEqual(0, self.target.written)
+
+
+class ConditionTestCase(DownloadTestCase):
+
+    def test_a_known_image_is_not_sent(self):
+        self.serve()
+        known = self.fetch()
+        written = self.target.written
+        self.assertIsNone(self.fetch(known))
+        self.assertEqual(written, self.target.written)
+        request = self.server.requests[-1]
+        self.assertEqual('"v1"', request.headers['If-None-Match'])
+        self.assertNotIn('If-Modified-Since', request.headers)
+        self.assertEqual(0, request.sent)
+
+    def test_a_date_tells_whether_an_image_is_known(self):
+        self.serve(etag=None)
+        known = self.fetch()
+        self.assertIsNone(self.fetch(known))
+        self.assertIn('If-Modified-Since', self.server.requests[-1].headers)
+
+    def test_a_server_that_ignores_conditions_is_not_read(self):
+        self.serve(conditions=False)
+        known = self.fetch()
+        written = self.target.written
+        self.assertIsNone(self.fetch(known))
+        self.assertEqual(written, self.target.written)
+
+    def test_a_changed_image_is_fetched(self):
+        resource = self.serve()
+        known = self.fetch()
+        resource.content, resource.etag = OTHER, '"v2"'
+        self.assertEqual('"v2"', self.fetch(known).etag)
+        self.assertDownloaded(OTHER)
+
+
+class ResumeTestCase(DownloadTestCase):
+
+    def test_a_broken_download_resumes(self):
+        self.serve(faults=[None, faults.cut(_MIB)])
+        self.fetch()
+        self.assertDownloaded()
+        self.assertEqual(len(CONTENT), sum(
+            request.sent for request in self.server.requests))
+        self.assertEqual('"v1"', self.server.requests[-1].headers['If-Range'])
+
+    def test_a_download_that_breaks_in_its_first_bytes_resumes(self):
+        self.serve(faults=[faults.cut(1000)])
+        self.fetch()
+        self.assertDownloaded()
+        self.assertEqual(f'bytes=1000-{len(CONTENT) - 1}',
+                         self.server.sent()[-1])
+
+    def test_any_number_of_breaks_is_survived_that_bring_something(self):
+        self.serve(faults=[faults.cut(100_000)] * 20)
+        self.fetch()
+        self.assertDownloaded()
+
+    def test_breaks_that_bring_nothing_are_counted(self):
+        resource = self.serve(faults=[None, *[faults.cut(0)] * 3])
+        self.fetch()
+        self.assertDownloaded()
+        resource.faults = [None, *[faults.cut(0)] * 4]
+        self.target = memory_target.MemoryTarget()
+        self.assertFails(errors.ImageError, 'the connection broke off')
+
+    def test_a_stalled_download_resumes(self):
+        self.service = http.HttpImageService(settings(stall_timeout=0.2))
+        self.serve(faults=[None, faults.stall(_MIB)])
+        self.fetch()
+        self.assertDownloaded()
+
+    def test_a_server_that_stalls_for_ever_is_given_up(self):
+        self.service = http.HttpImageService(
+            settings(stall_timeout=0.1, retries=1))
+        self.serve(always=faults.stall(0))
+        self.assertFails(errors.ImageError, 'sends nothing any more')
+
+    def test_a_trickle_is_a_stall(self):
+        self.service = http.HttpImageService(
+            settings(stall_timeout=0.2, retries=0))
+        self.serve(faults=[None, faults.trickle(0.05)])
+        self.assertFails(errors.ImageError, 'next to nothing')
+
+    def test_a_settled_date_ties_parts_together(self):
+        resource = self.serve(etag=None, faults=[None, faults.cut(_MIB)])
+        self.fetch()
+        self.assertDownloaded()
+        self.assertEqual(resource.last_modified,
+                         self.server.requests[-1].headers['If-Range'])
+
+    def test_without_a_strong_validator_a_break_means_to_start_over(self):
+        self.serve(etag='W/"v1"', faults=[None, faults.cut(_MIB)])
+        self.fetch()
+        self.assertDownloaded()
+        self.assertEqual(2, len(self.target.versions))
+
+    def test_starting_over_for_ever_is_given_up(self):
+        self.serve(etag='W/"v1"', always=faults.cut(_MIB))
+        self.assertFails(errors.ImageError, 'broke off')
+
+    def test_a_download_of_unknown_size_resumes_where_ranges_work(self):
+        def chunked(reply, resource):
+            reply.status, reply.body = 200, resource.content
+            reply.headers.pop('Content-Range', None)
+            reply.chunked, reply.cut = True, 2 * _MIB
+        self.serve(faults=[chunked])
+        self.fetch()
+        self.assertDownloaded()
+        self.assertEqual(f'bytes={2 * _MIB}-', self.server.sent()[-1])
+
+    def test_ranges_that_are_lost_cost_a_second_stream(self):
+        resource = self.serve(faults=[None, faults.cut(_MIB)])
+
+        def no_ranges(reply, res):
+            reply.status, reply.body = 200, res.content
+            reply.headers.pop('Content-Range')
+            reply.headers['Content-Length'] = str(len(res.content))
+        resource.faults.append(no_ranges)
+        self.fetch()
+        self.assertDownloaded()
+        self.assertEqual(len(CONTENT), self.target.written)
+
+
+class ChangeTestCase(DownloadTestCase):
+
+    def test_an_image_that_changes_under_way_starts_over(self):
+        self.serve(faults=[None, faults.both(
+            faults.cut(_MIB), faults.change(OTHER, '"v2"'))])
+        self.assertEqual('"v2"', self.fetch().etag)
+        self.assertDownloaded(OTHER)
+
+    def test_a_change_is_seen_where_if_range_is_ignored(self):
+        self.serve(if_range=False, faults=[None, faults.both(
+            faults.cut(_MIB), faults.change(OTHER, '"v2"'))])
+        self.assertEqual('"v2"', self.fetch().etag)
+        self.assertDownloaded(OTHER)
+
+    def test_an_image_that_shrinks_under_way_starts_over(self):
+        self.serve(if_range=False, faults=[None, faults.both(
+            faults.cut(_MIB), faults.change(b'short', '"v2"'))])
+        self.fetch()
+        self.assertDownloaded(b'short')
+
+    def test_an_image_that_never_stays_the_same_is_given_up(self):
+        count = iter(range(1000))
+
+        def another(reply, resource):
+            resource.etag = f'"{next(count)}"'
+        self.serve(always=another)
+        self.assertFails(errors.ImageChangedError, 'changes while it is read')
+
+    def test_a_login_page_does_not_replace_what_was_fetched(self):
+        self.serve(faults=[None, faults.cut(_MIB), faults.page()])
+        self.assertFails(errors.ImageError, 'web page')
+        self.assertEqual(1, len(self.target.versions))
+
+
+class RefusalTestCase(DownloadTestCase):
+
+    def test_statuses_that_may_pass_are_tried_again(self):
+        for code in (408, 425, 429, 500, 502, 503, 504):
+            with self.subTest(code=code):
+                self.server.resources.clear()
+                self.target = memory_target.MemoryTarget()
+                self.serve(faults=[faults.status(code)])
+                self.fetch()
+                self.assertDownloaded()
+
+    def test_other_statuses_are_not_tried_again(self):
+        for code, kind in ((400, errors.ImageError),
+                           (401, errors.ImageAccessError),
+                           (403, errors.ImageAccessError),
+                           (404, errors.ImageNotFoundError),
+                           (410, errors.ImageNotFoundError),
+                           (501, errors.ImageError)):
+            with self.subTest(code=code):
+                self.server.resources.clear()
+                self.server.requests.clear()
+                self.serve(always=faults.status(code))
+                self.assertFails(kind, f'answered {code} for {self.url}')
+                self.assertEqual(1, len(self.server.requests))
+
+    def test_a_server_may_say_when_to_come_back(self):
+        self.service = http.HttpImageService(settings(retry_ceiling=0.3))
+        self.serve(faults=[faults.status(503, Retry_After='3600')])
+        started = time.monotonic()
+        self.fetch()
+        self.assertDownloaded()
+        self.assertGreaterEqual(time.monotonic() - started, 0.3)
+
+    def test_a_server_that_is_always_busy_is_given_up(self):
+        self.serve(always=faults.status(503))
+        self.assertFails(errors.ImageError, 'answered 503')
+        self.assertEqual(4, len(self.server.requests))
+
+    def test_a_web_page_is_no_image(self):
+        self.serve(always=faults.page())
+        self.assertFails(errors.ImageError, 'with a web page')
+        self.assertEqual([], self.target.versions)
+
+    def test_an_image_that_is_called_a_web_page_comes_all_the_same(self):
+        self.serve(kind='text/html')
+        self.fetch()
+        self.assertDownloaded()
+
+    def test_a_compressed_answer_is_refused(self):
+        self.serve(ranges=False, always=faults.compressed())
+        self.assertFails(errors.ImageError, 'encoded as "gzip"')
+        self.assertEqual(
+            'identity', self.server.requests[0].headers['Accept-Encoding'])
+
+    def test_a_body_longer_than_announced_is_refused(self):
+        self.serve(ranges=False, always=faults.announce(2 * _MIB))
+        self.assertFails(errors.ImageError, 'Content-Length is wrong')
+
+    def test_a_body_shorter_than_announced_is_no_image(self):
+        self.serve(ranges=False, always=faults.announce(4 * _MIB))
+        self.assertFails(errors.ImageError, 'broke off')
+
+    def test_other_bytes_than_asked_for_are_refused(self):
+        wrong = faults.header(
+            'Content-Range', f'bytes 0-{_MIB - 1}/{len(CONTENT)}')
+        self.serve(faults=[None, wrong])
+        self.assertFails(errors.ImageError, 'Content-Range is wrong')
+
+    def test_ranges_without_a_sense_are_not_used(self):
+        for text in ('bytes 5-9/100', 'bytes 0-99/*', 'pages 1-2/3', None):
+            with self.subTest(text=text):
+                self.server.resources.clear()
+                self.target = memory_target.MemoryTarget()
+                self.serve(faults=[faults.header('Content-Range', text)])
+                self.fetch()
+                self.assertDownloaded()
+                self.assertIsNone(self.server.sent()[-1])
+
+    def test_what_the_target_raises_ends_an_endless_answer(self):
+        self.serve(always=faults.endless())
+
+        class Small(memory_target.MemoryTarget):
+            def write(self, offset, data):
+                if offset > _MIB:
+                    raise errors.ImageTooLargeError('too large')
+                super().write(offset, data)
+        self.target = Small()
+        self.assertFails(errors.ImageTooLargeError, 'too large')
+
+    def test_what_begin_raises_ends_a_download(self):
+        class Full(memory_target.MemoryTarget):
+            def begin(self, version):
+                raise errors.NoSpaceError('disk full')
+        self.serve()
+        self.target = Full()
+        self.assertFails(errors.NoSpaceError, 'disk full')
+        self.assertEqual(1, len(self.server.requests))
+
+    def test_a_refused_connection_is_named(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.assertFails(errors.ImageError, 'the connection was refused')
+
+    def test_an_answer_that_is_no_http_is_an_error(self):
+        def garbage(reply, resource):
+            raise OSError('the handler ends here')
+        self.serve(always=garbage)
+        self.assertFails(errors.ImageError, 'the connection broke off')
+
+
+class ContractTestCase(DownloadTestCase):
+
+    def test_the_service_keeps_the_contract(self):
+        self.assertIsInstance(self.service, service.ImageService)
+
+    def test_credentials_given_later_are_used(self):
+        self.serve(authorization='Basic dTpw')
+        self.assertFails(errors.ImageAccessError, 'it wants credentials')
+        self.service.set_image_auth(
+            self.url, {'username': 'u', 'password': 'p'})
+        self.fetch()
+        self.assertDownloaded()
