@@ -1,0 +1,256 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How a conductor gets at images: ironic.conf, and what a node says.
+
+Credentials of a node's user (instance_info) and of the operator (driver_info,
+ironic.conf) are never mixed: whoever chooses the URL, or the certificates to
+trust, could else collect the operator's.
+"""
+
+import collections.abc
+import dataclasses
+import functools
+import os
+import typing
+
+from ironic.common import context as ironic_context
+from ironic.common import exception
+from ironic.common.glance_service import image_service as glance_service
+from ironic.common.glance_service import service_utils
+from ironic.common import image_service
+from ironic.conf import CONF
+from oslo_utils import strutils
+import requests
+
+from ironic_ext import conf
+from ironic_ext.images import configured
+from ironic_ext.images import errors
+from ironic_ext.images import href as hrefs
+from ironic_ext.images import settings as image_settings
+
+conf.register_opts(CONF)
+
+_USER = 'image_server_user'
+_PASSWORD = 'image_server_password'
+_TOKEN = 'image_server_token'
+_VERIFY = 'image_server_verify_ca'
+_CA = 'image_server_ca'
+_CERT = 'image_server_client_cert'
+_KEY = 'image_server_private_key'
+#: Ironic's own key: "user:password", or a token alone.
+_PULL_SECRET = 'image_pull_secret'
+
+#: Keys whose values are masked by Ironic wherever it shows a node.
+SECRET_KEYS = (_PASSWORD, _TOKEN, _KEY, _PULL_SECRET)
+
+Info = collections.abc.Mapping[str, typing.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Login:
+    """A user with a password; without a user it is a bearer token."""
+
+    user: str
+    secret: str = dataclasses.field(repr=False)
+
+
+def settings_for(node: typing.Any, context: typing.Any, *,
+                 user_access: bool = True) -> image_settings.Settings:
+    """Return how images of a node are fetched.
+
+    :param node: None for what belongs to no node.
+    :param context: request context, for Glance.
+    :param user_access: whether what instance_info says counts: not for an
+        image that only the operator chooses, such as a deploy ISO.
+    :raises: ImageAccessError when the node's keys make no sense.
+    """
+    operator = _Info('driver_info', node.driver_info if node else {})
+    user = _Info('instance_info',
+                 node.instance_info if node and user_access else {})
+    for key in (_CERT, _KEY):
+        if user.text(key):
+            raise errors.ImageAccessError(
+                f'instance_info/{key} is a path on the conductor: only '
+                'driver_info may have it')
+    verify = user.verification(paths=False)
+    login = user.login()
+    access = image_settings.Access(
+        verify=_first(verify, operator.verification(paths=True),
+                      configured.verify_from(CONF)),
+        ca=user.text(_CA) or operator.text(_CA))
+    settings = dataclasses.replace(
+        configured.settings_from(CONF, access, glance=functools.partial(
+            _image_proxy, context)),
+        denied_paths=(CONF.ext_images.cache_dir,
+                      *image_service.BLOCKED_FILE_URL_PATHS),
+        session=_session,
+        glance_permits=functools.partial(_permitted_image, context))
+    if login is None and verify is None and not user.text(_CA):
+        return dataclasses.replace(
+            settings, access=dataclasses.replace(
+                access, client_cert=operator.path(_CERT),
+                client_key=operator.path(_KEY)),
+            default_access=functools.partial(
+                _operators_access, operator.login()))
+    return dataclasses.replace(settings, access=_with(access, login))
+
+
+class _Info:
+    """What driver_info or instance_info says of access to images."""
+
+    def __init__(self, name: str, values: Info) -> None:
+        self._name = name
+        self._values = values
+
+    def text(self, key: str) -> str | None:
+        """Return a value, None when it is missing or empty.
+
+        :raises: ImageAccessError
+        """
+        value = self._values.get(key)
+        if value is not None and not isinstance(value, str):
+            raise errors.ImageAccessError(
+                f'{self._name}/{key} must be a text')
+        return value or None
+
+    def path(self, key: str) -> str | None:
+        """Return a value that is an absolute path.
+
+        :raises: ImageAccessError
+        """
+        value = self.text(key)
+        if value is not None and not os.path.isabs(value):
+            raise errors.ImageAccessError(
+                f'{self._name}/{key} must be an absolute path on the '
+                'conductor')
+        return value
+
+    def login(self) -> _Login | None:
+        """Return the credentials, if there are any.
+
+        :raises: ImageAccessError
+        """
+        user, password = self.text(_USER), self.text(_PASSWORD)
+        token = self.text(_TOKEN)
+        if token and (user or password):
+            raise errors.ImageAccessError(
+                f'{self._name} has {_TOKEN} as well as {_USER} or '
+                f'{_PASSWORD}: give one of them')
+        if password and not user:
+            raise errors.ImageAccessError(
+                f'{self._name} has {_PASSWORD}, but no {_USER}')
+        if token:
+            return _Login('', token)
+        if user:
+            return _Login(user, password or '')
+        if secret := self.text(_PULL_SECRET):
+            name, colon, rest = secret.partition(':')
+            return _Login(name, rest) if colon else _Login('', secret)
+        return None
+
+    def verification(self, paths: bool) -> bool | str | None:
+        """Return whether, or by which bundle, servers are verified.
+
+        :param paths: whether it may name a file of the conductor.
+        :raises: ImageAccessError
+        """
+        value = self._values.get(_VERIFY)
+        if value is None:
+            return None
+        try:
+            return bool(strutils.bool_from_string(value, strict=True))
+        except ValueError:
+            pass
+        if not paths:
+            raise errors.ImageAccessError(
+                f'{self._name}/{_VERIFY} must be true or false; give CA '
+                f'certificates as PEM in {_CA}')
+        return self.path(_VERIFY)
+
+
+def _first(*values: bool | str | None) -> bool | str:
+    return next(value for value in values if value is not None)
+
+
+def _with(access: image_settings.Access, login: _Login | None
+          ) -> image_settings.Access:
+    if login is None:
+        return access
+    return dataclasses.replace(
+        access, username=login.user or None,
+        password=login.secret if login.user else None,
+        token=None if login.user else login.secret)
+
+
+# What the operator has for servers that ironic.conf does not exclude.
+
+def _operators_access(login: _Login | None, href: str
+                      ) -> tuple[str, str] | None:
+    """Return user and password for an href; no user means a token."""
+    # Ironic 35 and older know no such restriction.
+    permitted = getattr(image_service, 'is_host_auth_permitted',
+                        lambda href: True)
+    # Ironic logs the href that it judges.
+    if not permitted(hrefs.redacted(href)):
+        return None
+    if login is not None:
+        return login.user, login.secret
+    if CONF.deploy.image_server_auth_strategy != 'http_basic':
+        return None
+    user = CONF.deploy.image_server_user
+    password = CONF.deploy.image_server_password
+    if not user or not password:
+        raise errors.ImageAccessError(
+            '[deploy]image_server_auth_strategy is http_basic, but '
+            '[deploy]image_server_user or image_server_password is not set')
+    return user, password
+
+
+def _session() -> requests.Session:
+    # Ironic 36 and later have TLS settings for image servers.
+    build = getattr(image_service, '_build_webserver_session',
+                    requests.Session)
+    found: requests.Session = build()
+    return found
+
+
+# Glance
+
+class _GlanceLogin(glance_service.GlanceImageService):
+    """Ironic's own way to log in: [glance], and the user's token."""
+
+    @glance_service.check_image_service
+    def proxy(self) -> typing.Any:
+        return self.client
+
+
+def _context(context: typing.Any) -> typing.Any:
+    return context or ironic_context.get_admin_context()
+
+
+def _image_proxy(context: typing.Any) -> typing.Any:
+    try:
+        return _GlanceLogin(context=_context(context)).proxy()
+    except exception.ConfigInvalid as exc:
+        raise errors.HrefError(
+            'there is no Glance: [glance] of ironic.conf is not set up'
+        ) from exc
+    except exception.IronicException as exc:
+        raise errors.ImageAccessError(
+            f'cannot log in to Glance ({type(exc).__name__}): check [glance] '
+            'of ironic.conf') from exc
+
+
+def _permitted_image(context: typing.Any, image: typing.Any) -> bool:
+    # Without the user's token the conductor sees every project's images.
+    return bool(service_utils.is_image_available(_context(context), image))
