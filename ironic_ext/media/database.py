@@ -10,29 +10,24 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The media server's database: tables, engine, migrations.
+"""The tables of the media server; :mod:`ironic_ext.sql` opens them.
 
 SQLite for one host, PostgreSQL or MariaDB where several hosts share media.
-Plain SQLAlchemy, since the media server runs without Ironic.
 """
 
-import contextlib
-import fcntl
-import os
 import pathlib
-import typing
 
-import alembic.command
-import alembic.config
 import sqlalchemy
-from sqlalchemy import event
 
-#: Seconds that a writer waits for another one, in SQLite.
-_BUSY = 30
+from ironic_ext import sql
+
 #: Bytes of an overlay in one row.
 CHUNK = 1 << 20
 
 METADATA = sqlalchemy.MetaData()
+SCHEMA = sql.Schema(METADATA, pathlib.Path(__file__).parent / 'migrations',
+                    'ext_media_alembic_version', '[ext_media]connection')
+
 _Time = sqlalchemy.Double
 
 #: One image made for one node.
@@ -97,80 +92,3 @@ READS = sqlalchemy.Table(
     sqlalchemy.Column('window_at', _Time),
     sqlalchemy.Column('window_sent', sqlalchemy.BigInteger,
                       nullable=False))
-
-
-def connect(connection: str) -> sqlalchemy.Engine:
-    """Return an engine for an SQLAlchemy URL, with its tables in place.
-
-    SQLite's tables are made and changed as needed; for other databases
-    that is :func:`upgrade`, called by an operator.
-
-    :raises: sqlalchemy.exc.SQLAlchemyError, OSError, ValueError
-    """
-    url = sqlalchemy.make_url(connection)
-    if url.get_backend_name() != 'sqlite':
-        return sqlalchemy.create_engine(url, pool_pre_ping=True,
-                                        hide_parameters=True)
-    path = url.database
-    if not path or path == ':memory:':
-        raise ValueError('[ext_media]connection: SQLite needs the path of '
-                         'a file, which several processes can open')
-    engine = _sqlite(url)
-    with _locked(path):
-        upgrade(engine)
-    return engine
-
-
-def upgrade(engine: sqlalchemy.Engine) -> None:
-    """Bring the tables to what this version needs."""
-    config = alembic.config.Config()
-    config.set_main_option(
-        'script_location',
-        str(pathlib.Path(__file__).parent / 'migrations'
-            ).replace('%', '%%'))
-    with engine.begin() as connection:
-        config.attributes['connection'] = connection
-        alembic.command.upgrade(config, 'head')
-
-
-@contextlib.contextmanager
-def _locked(path: str) -> typing.Iterator[None]:
-    """Make the file for this user alone, and keep other upgraders out."""
-    directory = os.path.dirname(path)
-    if directory and not os.path.isdir(directory):
-        os.makedirs(directory, mode=0o750, exist_ok=True)
-    # SQLite gives the journal's files the mode of this one.
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    os.close(fd)
-    fd = os.open(path + '.lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
-                 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
-
-
-def _sqlite(url: sqlalchemy.URL) -> sqlalchemy.Engine:
-    engine = sqlalchemy.create_engine(
-        url, hide_parameters=True, connect_args={'timeout': _BUSY})
-
-    @event.listens_for(engine, 'connect')
-    def on_connect(connection: typing.Any, record: object) -> None:
-        # The driver must not begin transactions of its own: see below.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (f'busy_timeout = {_BUSY * 1000}',
-                       'journal_mode = WAL', 'synchronous = NORMAL',
-                       # What is deleted has held secrets.
-                       'secure_delete = ON'):
-            cursor.execute(f'PRAGMA {pragma}')
-        cursor.close()
-
-    @event.listens_for(engine, 'begin')
-    def on_begin(connection: sqlalchemy.Connection) -> None:
-        # A transaction that begins as a reader cannot wait to write.
-        kind = connection.get_execution_options().get('sqlite_begin', '')
-        connection.exec_driver_sql(f'BEGIN {kind}')
-
-    return engine

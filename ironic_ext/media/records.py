@@ -35,6 +35,7 @@ from ironic_ext.media.database import TOKEN
 from ironic_ext.media import reads as media_reads
 from ironic_ext.media.stream import catalogue
 from ironic_ext.media import tokens
+from ironic_ext import sql
 
 #: Ids in one statement.
 _BATCH = 500
@@ -102,10 +103,8 @@ class Records:
         :param connection: an SQLAlchemy URL; may hold a password.
         """
         with _translated():
-            self._engine = database.connect(connection)
-        # SQLite: take the write lock at the start of a transaction.
-        self._writing = self._engine.execution_options(
-            sqlite_begin='IMMEDIATE')
+            self._engine = sql.connect(connection, database.SCHEMA)
+        self._writing = sql.writing(self._engine)
 
     def close(self) -> None:
         """Close the connections."""
@@ -114,7 +113,7 @@ class Records:
     def upgrade(self) -> None:
         """Make or change the tables to what this version needs."""
         with _translated():
-            database.upgrade(self._engine)
+            sql.upgrade(self._engine, database.SCHEMA)
 
     def create(self, medium: Medium, overlay: bytes | None) -> str:
         """Add a medium and return its token.

@@ -10,14 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Runs the migrations on the connection that database.upgrade() passes."""
+"""Runs the migrations of the media server's tables."""
 
 from alembic import context
 
-from ironic_ext.media import database
+from ironic_ext import sql
 
-context.configure(connection=context.config.attributes['connection'],
-                  target_metadata=database.METADATA,
-                  version_table='ext_media_alembic_version')
-with context.begin_transaction():
-    context.run_migrations()
+sql.run_migrations(context)
