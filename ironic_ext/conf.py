@@ -256,6 +256,36 @@ DATA_IMAGE_OPTS = [
 ]
 
 
+CATALOG_GROUP = cfg.OptGroup(
+    'ext_catalog', title='The catalogue of ISOs and boot configs')
+
+CATALOG_OPTS = [
+    cfg.StrOpt('connection',
+               default='sqlite:////var/lib/ironic/ext-catalog.sqlite',
+               secret=True,
+               help='SQLAlchemy URL of the database of the catalogue, which '
+                    'conductors and boot servers share. SQLite does where '
+                    'all of them are on one host and the same user; else '
+                    'use PostgreSQL or MariaDB.'),
+    cfg.IntOpt('history',
+               default=10000, min=100,
+               help='Changes of the catalogue that are kept at least, so '
+                    'that a watch that was interrupted can resume.'),
+    cfg.StrOpt('iso_dir',
+               default='/var/lib/ironic/ext-isos',
+               help='Directory of ISOs that are uploaded or put there by '
+                    'hand. ISOs that are given by URL are in the cache of '
+                    'base images instead, see [ext_images].'),
+    cfg.IntOpt('max_iso_size',
+               default=20480, min=1,
+               help='Largest ISO that can be uploaded, in MiB.'),
+    cfg.IntOpt('upload_lifetime',
+               default=86400, min=60,
+               help='Seconds after which an upload that was broken off can '
+                    'no longer be resumed.'),
+]
+
+
 # Ironic's get_verify_ca() fails for a type that has no such group.
 _VERIFY_CA_OPTS = [
     cfg.StrOpt('verify_ca',
@@ -270,6 +300,7 @@ _ALL = (
     (BOOT_GROUP, BOOT_OPTS),
     (MEDIA_GROUP, MEDIA_OPTS),
     (DATA_IMAGE_GROUP, DATA_IMAGE_OPTS),
+    (CATALOG_GROUP, CATALOG_OPTS),
     (cfg.OptGroup('redfish-ext', title='Hardware type redfish-ext'),
      _VERIFY_CA_OPTS),
     (cfg.OptGroup('idrac-ext', title='Hardware type idrac-ext'),
