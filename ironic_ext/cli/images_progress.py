@@ -50,7 +50,7 @@ class DownloadBar:
 
     def __call__(self, now: images.Progress) -> None:
         """Draw how far the download is."""
-        if not self._enabled:
+        if not self._enabled or now.phase in ('done', 'failed'):
             return
         share = min(now.received / now.size, 1.0) if now.size else 0.0
         bar = ('#' * round(share * _WIDTH)).ljust(_WIDTH, '.')

@@ -80,7 +80,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         self._validate_driver_info(task)
         # Refuses image_source beside boot_iso.
         deploy_utils.get_image_instance_info(task.node)
-        self._validate_plan(task, self._plan_instance(task))
+        self._validate_plan(task, self._plan_instance(task, patient=False))
 
     def validate_rescue(self, task: typing.Any) -> None:
         """Refuse a rescue that cannot work.
@@ -93,36 +93,40 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
 
     def _validate_agent(self, task: typing.Any, mode: str = 'deploy'
                         ) -> None:
-        self._validate_plan(task, self._plan_agent(task, {}, mode))
+        self._validate_plan(task, self._plan_agent(task, {}, mode),
+                            user_access=False)
 
-    def _validate_plan(self, task: typing.Any, plan: boot_plan.BootPlan
-                       ) -> None:
+    def _validate_plan(self, task: typing.Any, plan: boot_plan.BootPlan,
+                       user_access: bool = True) -> None:
         _require_http(task.node)
         try:
-            self._judge_base(task, plan)
+            self._judge_base(plan, base_images.store(
+                task, user_access=user_access, patient=False))
             redfish_media.require_slot(task)
         except (*_FAILURES, redfish_media.MediaError) as exc:
             raise exception.InvalidParameterValue(str(exc)) from exc
 
-    def _judge_base(self, task: typing.Any, plan: boot_plan.BootPlan
-                    ) -> None:
+    def _judge_base(self, plan: boot_plan.BootPlan,
+                    store: images.ImageStore) -> None:
         """Try the injection if the base is here, else look at its start."""
-        cache = base_images.cache(task.context)
-        with cache.at_hand(plan.href, plan.checksum) as base:
+        with store.at_hand(plan.href, plan.checksum) as base:
             if base is not None:
                 with _opened(base) as image, _inject(image, plan):
                     return
-        head = cache.peek(plan.href, _HEAD)
-        if head is not None and not head.startswith(_MAGIC[1], _MAGIC[0]):
+        head = store.peek(plan.href, _HEAD)
+        if not head.startswith(_MAGIC[1], _MAGIC[0]):
             raise exception.InvalidParameterValue(
                 f'{images.redacted(plan.href)} is not an ISO 9660 image')
 
     # Plans
 
-    def _plan_instance(self, task: typing.Any) -> boot_plan.BootPlan:
+    def _plan_instance(self, task: typing.Any, patient: bool = True
+                       ) -> boot_plan.BootPlan:
+        def read(href: str, limit: int) -> bytes:
+            return base_images.store(task, patient=patient).read(href, limit)
+
         return boot_plan.for_instance(
-            task.node, limits=_limits(),
-            read=base_images.cache(task.context).read,
+            task.node, limits=_limits(), read=read,
             default_arguments=CONF.redfish.kernel_append_params)
 
     def _plan_agent(self, task: typing.Any, params: dict[str, str | None],
@@ -295,7 +299,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         node_media.save(task.node, node_media.MediaRecord(name.id, purpose))
         try:
             store = _store()
-            with self._fetched(task, plan) as customised:
+            with self._fetched(task, plan, purpose) as customised:
                 store.publish(customised, name)
             self._insert(task, store, name, purpose)
             yield
@@ -306,10 +310,10 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
             raise
 
     @contextlib.contextmanager
-    def _fetched(self, task: typing.Any, plan: boot_plan.BootPlan
-                 ) -> collections.abc.Iterator[iso.SegmentMap]:
-        with base_images.cache(task.context).lease(
-                plan.href, plan.checksum) as base:
+    def _fetched(self, task: typing.Any, plan: boot_plan.BootPlan,
+                 purpose: str) -> collections.abc.Iterator[iso.SegmentMap]:
+        store = base_images.store(task, user_access=purpose == 'instance')
+        with store.lease(plan.href, plan.checksum) as base:
             with _opened(base) as image, _inject(image, plan) as customised:
                 for warning in customised.warnings:
                     LOG.warning('Node %(node)s, %(iso)s: %(warning)s',

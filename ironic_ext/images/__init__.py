@@ -16,7 +16,6 @@ Nothing here knows what an ISO is: an image is a checked row of bytes.
 """
 
 from ironic_ext.images.base_image import BaseImage
-from ironic_ext.images.cache import ImageCache
 from ironic_ext.images.checksum import Checksum
 from ironic_ext.images.errors import ChecksumError
 from ironic_ext.images.errors import HrefError
@@ -31,14 +30,12 @@ from ironic_ext.images.href import redacted
 from ironic_ext.images.progress import Progress
 from ironic_ext.images.service import ImageService
 from ironic_ext.images.service import ImageVersion
-from ironic_ext.images.services import FileService
-from ironic_ext.images.services import HttpService
 from ironic_ext.images.settings import Access
 from ironic_ext.images.settings import Settings
 from ironic_ext.images.store import ImageStore
 
-__all__ = ('Access', 'BaseImage', 'Checksum', 'ChecksumError', 'FileService',
-           'HrefError', 'HttpService', 'ImageAccessError', 'ImageCache',
-           'ImageChangedError', 'ImageError', 'ImageNotFoundError',
-           'ImageService', 'ImageStore', 'ImageTooLargeError', 'ImageVersion',
-           'NoSpaceError', 'Progress', 'Settings', 'StoredImage', 'redacted')
+__all__ = ('Access', 'BaseImage', 'Checksum', 'ChecksumError', 'HrefError',
+           'ImageAccessError', 'ImageChangedError', 'ImageError',
+           'ImageNotFoundError', 'ImageService', 'ImageStore',
+           'ImageTooLargeError', 'ImageVersion', 'NoSpaceError', 'Progress',
+           'Settings', 'StoredImage', 'redacted')

@@ -92,15 +92,17 @@ def verify_from(conf: cfg.ConfigOpts) -> bool | str:
 
 
 def store_from(conf: cfg.ConfigOpts, settings: image_settings.Settings,
-               root: str | None = None) -> store.ImageStore:
+               root: str | None = None, **options: typing.Any
+               ) -> store.ImageStore:
     """Return the image store of this host.
 
     :param root: its directory, if not that of the configuration.
+    :param options: others of ImageStore.
     """
-    options = conf.ext_images
+    group = conf.ext_images
     return store.ImageStore(
-        root or options.cache_dir, settings, max_size=options.cache_size * _MIB,
-        max_age=options.cache_max_age,
-        min_free=options.min_free_space * _MIB,
-        max_image_size=options.max_image_size * _MIB,
-        lock_timeout=options.lock_timeout)
+        root or group.cache_dir, settings,
+        max_size=group.cache_size * _MIB, max_age=group.cache_max_age,
+        min_free=group.min_free_space * _MIB,
+        max_image_size=group.max_image_size * _MIB,
+        lock_timeout=group.lock_timeout, **options)

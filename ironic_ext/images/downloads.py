@@ -48,7 +48,7 @@ class Request:
 
     href: str = dataclasses.field(repr=False)
     service: services.ImageService
-    access: image_settings.Access
+    settings: image_settings.Settings
     wanted: checksums.Checksum | None = None
     observer: progress.Observer | None = None
 
@@ -60,7 +60,15 @@ class Request:
     @property
     def key(self) -> str:
         """Where the index has it."""
-        return index.key(self.href, self.access)
+        return index.key(self.href, self.settings.access)
+
+    @property
+    def who(self) -> str:
+        """Who asks, as the index has it.
+
+        :raises: ImageError when the operator's credentials make no sense.
+        """
+        return index.who(self.href, self.settings)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,11 +90,21 @@ class Downloads:
         :returns: open, for the caller to close.
         :raises: ImageError and its subclasses
         """
+        reporter = progress.Reporter(request.name, request.observer)
+        failed = True
+        try:
+            content = self._content(request, reporter)
+            failed = False
+            return content
+        finally:
+            reporter.end(failed)
+
+    def _content(self, request: Request, reporter: progress.Reporter
+                 ) -> objects.Content:
         with self.files.translated():
             if content := self.by_checksum(request):
                 return content
             asked_at = time.time()
-            reporter = progress.Reporter(request.name, request.observer)
             with download_lock.DownloadLock(
                     self.files.lock(request.key), self.lock_timeout,
                     request.name,
@@ -135,7 +153,7 @@ class Downloads:
                   ) -> objects.Content | None:
         """Open what came of a request that ended while we waited."""
         record = self.files.index.get(request.key)
-        if (record is None or record.verified_by != index.who(request.access)
+        if (record is None or record.verified_by != request.who
                 or not asked_at <= record.verified_at <= time.time()):
             return None
         return self._fitting(self.files.objects.open(record.sha256),
@@ -216,14 +234,13 @@ class Downloads:
         _compare(request, digests, version)
         content = self.files.objects.add(target.path, target.fd, digests)
         self._remember(request, content, version)
-        reporter.finished()
         self.housekeeping.evict()
         return content
 
     def _remember(self, request: Request, content: objects.Content,
                   version: services.ImageVersion) -> None:
-        self.files.index.put(request.key, index.new_record(
-            request.href, content.sha256, version, request.access))
+        self.files.index.put(request.key, index.Record(
+            request.name, content.sha256, version, time.time(), request.who))
 
     # Local files
 
@@ -265,7 +282,6 @@ class Downloads:
             # Anew, since a hard link changes part of it.
             version = file.version_of(source.fd)
         self._remember(request, content, version)
-        reporter.finished()
         self.housekeeping.evict()
         return content
 

@@ -25,8 +25,6 @@ import re
 import time
 import typing
 
-from ironic.common import exception
-from ironic.common import image_service
 from keystoneauth1 import exceptions as ks_exceptions
 from openstack import exceptions as sdk_exceptions
 import requests
@@ -37,7 +35,6 @@ from ironic_ext.images import href as hrefs
 from ironic_ext.images import ironic_contract
 from ironic_ext.images import registry
 from ironic_ext.images import service
-from ironic_ext.images import services
 
 LOG = logging.getLogger(__name__)
 
@@ -52,55 +49,6 @@ _CORE = frozenset((
     'owner', 'properties', 'protected', 'schema', 'self', 'size', 'status',
     'store', 'stores', 'tags', 'updated_at', 'url', 'virtual_size',
     'visibility'))
-
-
-class GlanceService(services.ImageService):
-    """Images named ``glance://<uuid>`` or by a bare UUID.
-
-    :param context: the request context of the conductor's task.
-    """
-
-    def __init__(self, context: typing.Any) -> None:
-        self._context = context
-
-    def _show(self, href: str) -> tuple[typing.Any, dict[str, typing.Any]]:
-        try:
-            service = image_service.get_image_service(
-                href, context=self._context)
-            return service, service.show(href)
-        except exception.ImageRefValidationFailed as exc:
-            raise errors.HrefError(
-                f'"{href[:200]}" is no image reference: use http://, '
-                'https://, file:// or the UUID of an image in '
-                'Glance') from exc
-        except exception.IronicException as exc:
-            raise errors.ImageError(
-                f'Glance does not give image {href}: {exc}') from exc
-
-    @contextlib.contextmanager
-    def open(self, href: str, validators: services.Validators
-             ) -> collections.abc.Iterator[services.Download | None]:
-        service, image = self._show(href)
-        # Glance never changes the content of an image: its checksum names it.
-        kept = {key: str(image[key])
-                for key in ('id', 'checksum', 'size') if image.get(key)}
-        if 'checksum' in kept and kept == dict(validators):
-            yield None
-            return
-
-        def copy_to(sink: services.Sink) -> None:
-            try:
-                service.download(href, sink)
-            except exception.IronicException as exc:
-                raise errors.ImageError(
-                    f'cannot download image {href} from Glance: '
-                    f'{exc}') from exc
-
-        yield services.Download(image.get('size'), kept, copy_to)
-
-    def peek(self, href: str, length: int) -> bytes | None:
-        self._show(href)
-        return None
 
 
 class GlanceImageService(ironic_contract.IronicImageService):

@@ -23,9 +23,7 @@ import hashlib
 import os
 import re
 import shutil
-import time
 
-from ironic_ext.images import href as hrefs
 from ironic_ext.images import metadata
 from ironic_ext.images import objects
 from ironic_ext.images import service
@@ -44,10 +42,15 @@ def key(href: str, access: image_settings.Access) -> str:
                    sorted((access.proxies or {}).items()))
 
 
-def who(access: image_settings.Access) -> str:
-    """Return what tells one user's credentials from another's."""
-    return _digest(access.username, access.password, access.token,
-                   access.client_cert, access.client_key)
+def who(href: str, settings: image_settings.Settings) -> str:
+    """Return what tells one user's credentials from another's.
+
+    :raises: ImageError when the operator's own make no sense.
+    """
+    access = settings.access
+    login = (access.username, access.password, access.token)
+    return _digest(login, access.client_cert, access.client_key,
+                   settings.default_access(href) if not any(login) else None)
 
 
 def _digest(*values: object) -> str:
@@ -91,13 +94,6 @@ class Record:
         """Return the record as it is kept."""
         return {**dataclasses.asdict(self),
                 'version': metadata.of_version(self.version)}
-
-
-def new_record(href: str, sha256: str, version: service.ImageVersion,
-               access: image_settings.Access) -> Record:
-    """Return the record of a version that the source has at this moment."""
-    return Record(hrefs.redacted(href), sha256, version, time.time(),
-                  who(access))
 
 
 class Index:

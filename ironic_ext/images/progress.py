@@ -24,6 +24,8 @@ LOG = logging.getLogger(__name__)
 WAITING = 'waiting'
 DOWNLOADING = 'downloading'
 VERIFYING = 'verifying'
+DONE = 'done'
+FAILED = 'failed'
 
 _OBSERVE_SECONDS = 1.0
 _LOG_SECONDS = 10.0
@@ -41,7 +43,8 @@ class Progress:
     :param size: bytes in all, None when the source does not say.
     :param rate: bytes per second of late.
     :param phase: ``waiting`` for another download of the image,
-        ``downloading`` or ``verifying``.
+        ``downloading`` or ``verifying``; ``done`` or ``failed`` is the last
+        one, and the only one when nothing had to be downloaded.
     """
 
     href: str
@@ -79,8 +82,9 @@ Observer = collections.abc.Callable[[Progress], object]
 class Reporter:
     """Tells the log and an observer of one request for an image.
 
-    The observer is called at most once a second, by any thread, but never by
-    two at a time. What it raises ends nothing: it is not called again.
+    The observer is called at most once a second and at the end, by any
+    thread, but never by two at a time. What it raises ends nothing: it is
+    not called again.
 
     :param href: fit for logs.
     :param clock: seconds, monotonic.
@@ -138,18 +142,18 @@ class Reporter:
         finally:
             self._lock.release()
 
-    def finished(self) -> tuple[int, float]:
-        """Say in the log that it is done; return bytes and seconds.
-
-        Bytes that were kept from an earlier try are not counted.
-        """
+    def end(self, failed: bool) -> None:
+        """Tell the observer for the last time, and the log."""
         with self._lock:
-            began_at, kept = self._begun or (self._clock(), self._received)
-            seconds = self._clock() - began_at
-            received = self._received - kept
-            LOG.info('%s is here: %.1f MiB in %.1f s', self._href,
-                     received / _MIB, seconds)
-            return received, seconds
+            self._phase = FAILED if failed else DONE
+            now = self._clock()
+            if self._begun is not None:
+                began_at, kept = self._begun
+                LOG.info('%s %s: %.1f MiB in %.1f s', self._href,
+                         'failed' if failed else 'is here',
+                         (self._received - kept) / _MIB, now - began_at)
+            self._log_at = now + _LOG_SECONDS
+            self._tell(now)
 
     def _tell(self, now: float) -> None:
         self._observe_at = now + _OBSERVE_SECONDS

@@ -59,15 +59,17 @@ class ImageStore:
     :param min_free: bytes on the disk that are left to others.
     :param max_image_size: bytes of the largest image that is accepted.
     :param lock_timeout: seconds to wait for somebody else's download.
+    :param observer: told of the progress of leases that have none.
     """
 
     def __init__(self, root: str,
                  settings: image_settings.Settings | None = None, *,
                  service_for: ServiceFor | None = None,
                  max_size: int = 0, max_age: float = 0, min_free: int = 0,
-                 max_image_size: int = 20 << 30, lock_timeout: float = 3600
-                 ) -> None:
+                 max_image_size: int = 20 << 30, lock_timeout: float = 3600,
+                 observer: progress.Observer | None = None) -> None:
         self._settings = settings or image_settings.Settings()
+        self._observer = observer
         self._service_for = service_for or functools.partial(
             registry.service_for, settings=self._settings)
         self._files = store_files.StoreFiles(root)
@@ -90,7 +92,8 @@ class ImageStore:
 
         :param checksum: as ``Checksum.parse`` reads it, or the URL of a
             checksum file.
-        :param observer: told of the progress, at most once a second.
+        :param observer: told of the progress, at most once a second and
+            at the end.
         :raises: ImageError and its subclasses
         """
         request = self._request(href, checksum, observer)
@@ -286,8 +289,8 @@ class ImageStore:
                  observer: progress.Observer | None = None
                  ) -> downloads.Request:
         return downloads.Request(
-            href, self._service_for(href), self._settings.access,
-            self._wanted(href, checksum), observer)
+            href, self._service_for(href), self._settings,
+            self._wanted(href, checksum), observer or self._observer)
 
     def _wanted(self, href: str, checksum: str | None
                 ) -> checksums.Checksum | None:

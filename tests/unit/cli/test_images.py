@@ -227,7 +227,8 @@ class AccessTestCase(testtools.TestCase):
                               '--user', 'me')
 
     def test_no_option_takes_a_secret_itself(self):
-        self.assertRaises(SystemExit, self.access, '--password', 'x')
+        with contextlib.redirect_stderr(io.StringIO()):
+            self.assertRaises(SystemExit, self.access, '--password', 'x')
 
     def test_tls_options_reach_the_service(self):
         self.assertIs(True, self.access().verify)
