@@ -18,6 +18,7 @@ SQLite for one host, PostgreSQL or MariaDB where several hosts share media.
 import pathlib
 
 import sqlalchemy
+from sqlalchemy.dialects import mysql
 
 from ironic_ext import sql
 
@@ -29,6 +30,9 @@ SCHEMA = sql.Schema(METADATA, pathlib.Path(__file__).parent / 'migrations',
                     'ext_media_alembic_version', '[ext_media]connection')
 
 _Time = sqlalchemy.Double
+# MariaDB's BLOB ends at 64 KiB.
+_Chunk = sqlalchemy.LargeBinary().with_variant(
+    mysql.MEDIUMBLOB(), 'mysql', 'mariadb')
 
 #: One image made for one node.
 MEDIUM = sqlalchemy.Table(
@@ -73,8 +77,7 @@ OVERLAY = sqlalchemy.Table(
                       primary_key=True),
     sqlalchemy.Column('number', sqlalchemy.Integer, primary_key=True,
                       autoincrement=False),
-    sqlalchemy.Column('data', sqlalchemy.LargeBinary(CHUNK),
-                      nullable=False))
+    sqlalchemy.Column('data', _Chunk, nullable=False))
 
 #: What was read of a medium; made with it, so that it is only updated.
 READS = sqlalchemy.Table(

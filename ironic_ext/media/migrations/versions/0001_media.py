@@ -14,6 +14,7 @@
 
 from alembic import op
 import sqlalchemy
+from sqlalchemy.dialects import mysql
 
 revision = '0001'
 down_revision = None
@@ -56,8 +57,9 @@ def upgrade() -> None:
                           primary_key=True),
         sqlalchemy.Column('number', sqlalchemy.Integer, primary_key=True,
                           autoincrement=False),
-        sqlalchemy.Column('data', sqlalchemy.LargeBinary(1 << 20),
-                          nullable=False))
+        sqlalchemy.Column(
+            'data', sqlalchemy.LargeBinary().with_variant(
+                mysql.MEDIUMBLOB(), 'mysql', 'mariadb'), nullable=False))
     op.create_table(
         'ext_medium_reads',
         sqlalchemy.Column('medium_id', sqlalchemy.String(32),

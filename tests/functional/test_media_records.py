@@ -1,0 +1,166 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The records of media on real database servers, shared by processes."""
+
+import multiprocessing
+import os
+import pathlib
+import tempfile
+import time
+
+from alembic import autogenerate
+from alembic.runtime import migration
+import sqlalchemy
+import testtools
+
+from ironic_ext.media import database as tables
+from ironic_ext.media import records
+from tests.functional import database_servers
+from tests.unit.media import database
+
+_PROCESSES = 4
+_REPORTS = 25
+
+
+def _report(connection, number):
+    """Be one of several replicas that report reads of the same media."""
+    own = records.Records(connection)
+    for index in range(_REPORTS):
+        start = (index * _PROCESSES + number) * 10
+        # In another order in each of them.
+        media = (1, 2) if number % 2 else (2, 1)
+        own.record_reads([database.report(medium, (start, start + 10))
+                          for medium in media])
+    own.close()
+
+
+class _Tests:
+    """What holds on every database."""
+
+    def open(self):
+        opened = records.Records(self.connection)
+        self.addCleanup(opened.close)
+        return opened
+
+    def test_models_and_migrations_agree(self):
+        with sqlalchemy.create_engine(
+                self.connection,
+                poolclass=sqlalchemy.NullPool).connect() as connection:
+            context = migration.MigrationContext.configure(
+                connection, opts={
+                    'compare_type': True,
+                    'version_table': tables.SCHEMA.version_table})
+            self.assertEqual([], autogenerate.compare_metadata(
+                context, tables.METADATA))
+
+    def test_a_medium_is_the_same_for_everybody_until_it_is_revoked(self):
+        overlay = os.urandom(3 * tables.CHUNK + 17)
+        medium = database.medium(
+            overlay_size=len(overlay), size=5 << 40, created_at=1700000000.25,
+            expires_at=time.time() + 3600.5, networks=('192.0.2.0/24',),
+            base_href='http://x/live.iso', base_etag='"1"')
+        token = self.records.create(medium, overlay)
+        other = self.open()
+        self.assertEqual(medium, other.find(token))
+        self.assertEqual(overlay, b''.join(other.overlay(medium.id)))
+        self.assertEqual({medium.id}, other.live([medium.id]))
+
+        self.assertTrue(self.records.revoke(medium.id))
+        self.assertEqual(frozenset(), other.live([medium.id]))
+        self.assertIsNotNone(other.find(token).revoked_at)
+        self.assertEqual([], list(other.overlay(medium.id)))
+        self.assertFalse(other.revoke(medium.id))
+        self.assertIsNone(other.reissue(medium.id, None))
+
+    def test_a_new_token_takes_the_place_of_the_old_one(self):
+        medium = database.medium(expires_at=5.0)
+        first = self.records.create(medium, None)
+        # Nothing but the token changes.
+        second = self.records.reissue(medium.id, 5.0)
+        other = self.open()
+        self.assertIsNone(other.find(first))
+        self.assertEqual(medium, other.find(second))
+
+    def test_reports_of_many_replicas_add_up(self):
+        for number in (1, 2):
+            self.records.create(database.medium(number), None)
+        context = multiprocessing.get_context('spawn')
+        processes = [context.Process(target=_report,
+                                     args=(self.connection, number))
+                     for number in range(_PROCESSES)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(120)
+            self.assertEqual(0, process.exitcode)
+        for _medium, reads in self.records.of_node(database.NODE):
+            self.assertEqual(_PROCESSES * _REPORTS * 10, reads.sent)
+            self.assertEqual(((0, _PROCESSES * _REPORTS * 10),),
+                             reads.ranges)
+
+    def test_what_is_over_is_forgotten(self):
+        for number in (1, 2):
+            self.records.create(database.medium(number), b'x')
+        self.records.revoke(f'{1:032x}')
+        self.assertEqual([f'{1:032x}'],
+                         self.records.purge(time.time() + 1))
+        self.assertIsNone(self.records.get(f'{1:032x}'))
+        self.assertIsNotNone(self.records.get(f'{2:032x}'))
+
+    def test_upgrading_again_changes_nothing(self):
+        token = self.records.create(database.medium(), None)
+        self.records.upgrade()
+        self.assertIsNotNone(self.records.find(token))
+
+
+class SQLiteTestCase(_Tests, testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.connection = f'sqlite:///{pathlib.Path(folder.name)}/x.sqlite'
+        self.records = self.open()
+
+
+class PostgreSQLTestCase(_Tests, testtools.TestCase):
+
+    make_server = database_servers.PostgreSQL
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = cls.make_server()
+        cls.addClassCleanup(cls.server.cleanUp)
+        cls.server.setUp()
+
+    def setUp(self):
+        super().setUp()
+        self.connection = self.server.database()
+        self.records = self.open()
+        self.records.upgrade()
+
+    def test_tables_that_are_missing_are_told(self):
+        engine = sqlalchemy.create_engine(
+            self.connection, poolclass=sqlalchemy.NullPool)
+        with engine.begin() as connection:
+            tables.METADATA.drop_all(connection)
+        error = self.assertRaises(records.RecordsError, self.records.live,
+                                  ['0' * 32])
+        self.assertIn('ironic-media-server --upgrade', str(error))
+        self.assertNotIn('\n', str(error))
+
+
+class MariaDBTestCase(PostgreSQLTestCase):
+
+    make_server = database_servers.MariaDB
