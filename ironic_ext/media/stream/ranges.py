@@ -26,7 +26,7 @@ MAX_RANGES = 64
 
 # The form that every machine uses, and the general one.
 _ONE = re.compile(rb'bytes=([0-9]{1,18})-([0-9]{1,18})')
-_SET = re.compile(rb'(?i:bytes)[ \t]*=[ \t]*(.+)', re.DOTALL)
+_SET = re.compile(rb'(?i:bytes)[ \t]*=(.*)', re.DOTALL)
 _SPEC = re.compile(rb'(?:([0-9]+)-([0-9]*)|-([0-9]+))')
 _UNIT = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*=")
 #: A number with more digits is larger than any file, whatever it is.

@@ -34,6 +34,7 @@ _CONDITIONS = frozenset((
 #: /<token>/<name>, /<token>.iso or /<token>.
 _ROUTE = re.compile(rb'/([A-Za-z0-9_-]{16,128})'
                     rb'(?:\.iso|/([A-Za-z0-9._~-]{1,255}))?')
+_VERSIONS = 'only HTTP/1.0 and 1.1 are spoken here'
 _ABSOLUTE = re.compile(rb'(?i:https?)://[^/?#]+(/[^?#]*)?')
 
 
@@ -128,19 +129,26 @@ class RequestReader:
         except httptools.HttpParserUpgrade:
             # Nobody switches protocols here; the request is answered.
             self._end()
+            if self._request is not None:       # the preface of HTTP/2
+                raise RequestError(505, _VERSIONS) from None
         except httptools.HttpParserError as exc:
-            cause = exc.__context__
-            self.over = True
-            if isinstance(cause, RequestError):
-                raise cause from None
-            if self._request is not None or not self.ready:
-                raise RequestError(400, 'the request is malformed') from exc
+            if not self.over:           # else it is about a body
+                self.over = True
+                self._raise(exc)
         if self._request is None:
             self._pending = 0
         elif self._pending > self._max_head:
             self.over = True
             raise RequestError(
                 431, f'the header has more than {self._max_head} bytes')
+
+    def _raise(self, error: Exception) -> None:
+        cause = error.__context__
+        if isinstance(cause, RequestError):
+            raise cause from None
+        # Bytes after the last request ("Connection: close") are nobody's.
+        if self._request is not None or not self.ready:
+            raise RequestError(400, 'the request is malformed') from error
 
     def _end(self) -> None:
         self.over = True
@@ -186,7 +194,7 @@ class RequestReader:
             version = parser.get_http_version()
             request.old = version == '1.0'
             if version not in ('1.0', '1.1'):
-                raise RequestError(505, 'only HTTP/1.0 and 1.1 are spoken')
+                raise RequestError(505, _VERSIONS)
             if not request.old and b'host' not in headers:
                 raise RequestError(400, 'the Host header is missing')
         self.ready.append(request)

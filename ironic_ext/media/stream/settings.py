@@ -55,6 +55,7 @@ class ServerSettings:
     :ivar outage_grace: how long media that are being read are served on
         while the catalogue does not answer.
     :ivar session_gap: without a request until a reader counts as gone.
+    :ivar tick: between two looks at time-outs and two reports.
     """
 
     host: str = '0.0.0.0'
@@ -76,3 +77,4 @@ class ServerSettings:
     recheck_interval: float = 0.5
     outage_grace: float = 30
     session_gap: float = 30
+    tick: float = 1

@@ -35,7 +35,7 @@ LOG = logging.getLogger(__name__)
 #: Connections accepted until those that are open have their turn.
 _ACCEPTS = 64
 #: Threads that read from bases that are elsewhere.
-_FETCHERS = 16
+_FETCHERS = 64
 #: Warnings of one minute; a flood of bad requests must not fill a disk.
 _WARNINGS = 100
 
@@ -48,8 +48,8 @@ class Worker:
     """Serves one listening socket until :meth:`stop`.
 
     :ivar date: the Date header line of this second.
-    :ivar clock: monotonic seconds, right to the second; deadlines are not
-        finer than that.
+    :ivar clock: monotonic seconds, right to a tick: fine enough for
+        deadlines, and nobody has to ask for the time.
     :ivar stopping: no connection is kept alive any more.
     """
 
@@ -206,7 +206,7 @@ class Worker:
 
     def _tick(self) -> None:
         """Look after the connections, once a second."""
-        self.loop.call_later(1, self._tick)
+        self.loop.call_later(self.settings.tick, self._tick)
         self.date = b'Date: %s\r\n' % email.utils.formatdate(
             usegmt=True).encode()
         now = self.clock = time.monotonic()
