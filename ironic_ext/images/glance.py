@@ -59,7 +59,21 @@ class GlanceImageService(ironic_contract.IronicImageService):
     """
 
     def stat(self, href: str) -> service.ImageVersion:
-        return self._again(href, lambda: self._stat(href))
+        image = self.image(href)
+        identity = image.hash_value or image.checksum
+        return service.ImageVersion(
+            size=image.size, ranges=True,
+            checksum=_checksum(image, self.settings.allow_md5),
+            etag=f'"{image.id}-{identity}"' if identity else '',
+            updated_at=_naive_utc(image.updated_at),
+            properties=_properties(image))
+
+    def image(self, href: str) -> typing.Any:
+        """Return openstacksdk's image, which is active and permitted.
+
+        :raises: ImageError and its subclasses
+        """
+        return self._again(href, lambda: self._image(href))
 
     def fetch(self, href: str, target: service.Target,
               known: service.ImageVersion | None = None
@@ -104,10 +118,11 @@ class GlanceImageService(ironic_contract.IronicImageService):
                                    'ironic.conf is not set up')
         return self.settings.glance()
 
-    def _stat(self, href: str) -> service.ImageVersion:
+    def _image(self, href: str) -> typing.Any:
         with _translated(href):
             image = self._proxy.get_image(_image_id(href))
-        if not self.settings.glance_permits(image):
+            permitted = self.settings.glance_permits(image)
+        if not permitted:
             raise errors.ImageNotFoundError(
                 f'image {hrefs.redacted(href)} in Glance belongs to another '
                 'project: make it public, or share it with the project of '
@@ -116,13 +131,7 @@ class GlanceImageService(ironic_contract.IronicImageService):
             raise errors.ImageError(
                 f'image {hrefs.redacted(href)} in Glance is '
                 f'"{str(image.status)[:40]}": its status must be "active"')
-        checksum = _checksum(image, self.settings.allow_md5)
-        identity = image.hash_value or image.checksum
-        return service.ImageVersion(
-            size=image.size, checksum=checksum, ranges=True,
-            etag=f'"{image.id}-{identity}"' if identity else '',
-            updated_at=_naive_utc(image.updated_at),
-            properties=_properties(image))
+        return image
 
     def _read(self, href: str, start: int, end: int
               ) -> collections.abc.Iterator[tuple[int, bytes]]:

@@ -77,9 +77,8 @@ def is_uuid(text: str) -> bool:
 # Looking an entry point up costs some 100 microseconds each time.
 @functools.cache
 def _plugin(scheme: str) -> typing.Any:
-    return driver.DriverManager(
-        NAMESPACE, scheme, invoke_on_load=False, warn_on_missing_entrypoint=(
-            False), on_load_failure_callback=_log).driver
+    return driver.DriverManager(NAMESPACE, scheme, invoke_on_load=False,
+                                on_load_failure_callback=_log).driver
 
 
 def _log(manager: typing.Any, entry_point: typing.Any,

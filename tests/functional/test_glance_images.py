@@ -99,7 +99,8 @@ class CuttingRelay:
         source.close()
 
 
-class GlanceTestCase(testtools.TestCase):
+class RealGlance:
+    """A mixin of test cases: Glance with one image, for the whole class."""
 
     @classmethod
     def setUpClass(cls):
@@ -120,6 +121,9 @@ class GlanceTestCase(testtools.TestCase):
         return openstack.connect(
             auth_type='none', image_endpoint_override=url,
             image_api_version='2').image
+
+
+class GlanceTestCase(RealGlance, testtools.TestCase):
 
     def setUp(self):
         super().setUp()
