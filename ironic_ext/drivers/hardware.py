@@ -16,6 +16,7 @@ from ironic.drivers import base
 from ironic.drivers import drac
 from ironic.drivers import redfish
 
+from ironic_ext.drivers import management
 from ironic_ext.drivers import redfish_iso
 from ironic_ext.drivers import vendor
 
@@ -35,6 +36,13 @@ class RedfishExtHardware(redfish.RedfishHardware):
         return [*super().supported_vendor_interfaces,
                 vendor.RedfishExtVendorPassthru]
 
+    @property
+    def supported_management_interfaces(
+            self) -> list[type[base.ManagementInterface]]:
+        """The stock interfaces first, so that their defaults stay."""
+        return [*super().supported_management_interfaces,
+                management.RedfishExtManagement]
+
 
 class IDRACExtHardware(drac.IDRACHardware):
     """Dell machines."""
@@ -50,3 +58,10 @@ class IDRACExtHardware(drac.IDRACHardware):
         """Here, too, the stock interfaces come first."""
         return [*super().supported_vendor_interfaces,
                 vendor.RedfishExtVendorPassthru]
+
+    @property
+    def supported_management_interfaces(
+            self) -> list[type[base.ManagementInterface]]:
+        """The stock interfaces first, so that their defaults stay."""
+        return [*super().supported_management_interfaces,
+                management.DracRedfishExtManagement]

@@ -74,12 +74,56 @@ def insert_media(slot: typing.Any, url: str, **options: typing.Any) -> None:
         raise
 
 
+def is_inserted(slot: typing.Any) -> bool:
+    """Tell whether a slot has a medium in it.
+
+    Supermicro leaves Image and ImageName as they were after an ejection,
+    and shows the slot as NotConnected (community.general issue 6969). The
+    schema lets a BMC leave Inserted out: then Image tells.
+    """
+    if slot.inserted is not None:
+        return bool(slot.inserted)
+    return (bool(slot.image)
+            and slot.connected_via is not sushy.CONNECTED_VIA_NOT_CONNECTED)
+
+
 def hides_image(slot: typing.Any) -> bool:
     """Tell whether a BMC shows a medium as inserted, but not which.
 
     Some (seen on older AMI MegaRAC) leave Image and ImageName empty.
     """
-    return bool(slot.inserted) and not (slot.image or slot.image_name)
+    return is_inserted(slot) and not (slot.image or slot.image_name)
+
+
+def trust(slot: typing.Any, ca: str) -> None:
+    """Let a slot verify image servers by these certificates.
+
+    A BMC keeps certificates by slot (VirtualMedia 1.4) and takes no second
+    one (409 Conflict): those of the image before go first.
+
+    :param ca: PEM.
+    :raises: SushyError
+    """
+    for certificate in slot.certificates.get_members():
+        if certificate.certificate_string == ca:
+            return
+        certificate.delete()
+    several = ca.count('-----BEGIN CERTIFICATE-----') > 1
+    slot.certificates.create_member(
+        ca, (sushy.CertificateType.PEM_CHAIN if several
+             else sushy.CertificateType.PEM))
+
+
+def transfer_protocol(task: typing.Any, url: str) -> dict[str, typing.Any]:
+    """Return the TransferProtocolType to insert with, where it is needed.
+
+    Supermicro X11 and Cisco C845A want it; most find it in the URL, and
+    some refuse it. sushy adds it after an error that says so; operators
+    whose BMC says nothing set driver_info/vmedia_transport_protocol.
+    """
+    if not task.node.driver_info.get('vmedia_transport_protocol'):
+        return {}
+    return {'transfer_protocol': url.partition(':')[0].upper()}
 
 
 def publish_as_stock_types() -> None:

@@ -14,13 +14,11 @@
 
 What the BMC shows is believed, not what it answered: every insertion and
 ejection is read back. Media that this node's plan did not insert stay where
-they are, unless the only slot has to be freed for it.
+they are, unless the only slot has to be freed for the boot image.
 """
 
 import collections.abc
-import logging
-import re
-import time
+import dataclasses
 import typing
 
 from ironic.common import exception
@@ -30,39 +28,40 @@ from oslo_log import log
 import sushy
 import tenacity
 
+from ironic_ext.drivers import data_image_record
 from ironic_ext.drivers import node_media
 from ironic_ext.drivers import quirks
-from ironic_ext import images
+from ironic_ext.drivers import redfish_slots
 from ironic_ext.media import tokens
 
 LOG = log.getLogger(__name__)
 
 # MediaTypes to boot an ISO from, best first. Cisco UCS has DVD slots only.
 _DISC_TYPES = (sushy.VIRTUAL_MEDIA_CD, sushy.VIRTUAL_MEDIA_DVD)
-# The name of a published image (media.publish.MediaName).
-_PUBLISHED = re.compile(r'([0-9a-f]{32})-[A-Za-z0-9_-]+\.iso')
-_MAX_REASON = 400
+hide_urls_in_logs = redfish_slots.hide_urls_in_logs
 
 
-# What of sushy logs requests and answers (on level DEBUG).
-_SUSHY_LOGS = ('sushy.connector', 'sushy.exceptions', 'sushy.resources.base',
-               'sushy.resources.manager.virtual_media')
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where a BMC gets an image from, and how.
 
+    :param url: secret; never part of a message.
+    :param username: for the URL, with ``password``.
+    :param verify: whether the BMC must verify the server's certificate;
+        None leaves it as it is.
+    :param ca: PEM certificates to verify it by.
+    """
 
-class _HideUrls(logging.Filter):
-    """Takes the secret part of our URLs out of sushy's log records."""
+    url: str = dataclasses.field(repr=False)
+    username: str | None = None
+    password: str | None = dataclasses.field(default=None, repr=False)
+    verify: bool | None = None
+    ca: str | None = dataclasses.field(default=None, repr=False)
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = _masked(record.getMessage()), ()
-        return True
-
-
-def hide_urls_in_logs() -> None:
-    """Keep URLs of published images out of the log, even on DEBUG."""
-    for name in _SUSHY_LOGS:
-        logger = logging.getLogger(name)
-        if not any(isinstance(f, _HideUrls) for f in logger.filters):
-            logger.addFilter(_HideUrls())
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no message may repeat."""
+        return (self.password,) if self.password else ()
 
 
 class MediaError(exception.IronicException):
@@ -82,15 +81,38 @@ def require_slot(task: typing.Any) -> None:
 
 
 def insert(task: typing.Any, url: str, media_id: str) -> str:
-    """Insert an image, and return the path of the slot it is in.
+    """Insert a boot image, and return the path of the slot it is in.
 
     Tried again, from the choice of the slot on, when the BMC answers with a
-    server error or not at all ([ext_boot]insert_attempts).
+    server error or not at all ([ext_boot]insert_attempts). A slot that is
+    needed is freed: of the node's data image first, which goes elsewhere
+    or waits, then of what is not ours.
 
     :param url: secret; never part of a message.
     :param media_id: the part of the URL that is looked for afterwards.
     :raises: MediaError when no slot shows the image in the end.
     """
+    record = node_media.MediaRecord(
+        media_id, '', mark=next(iter(tokens.digests_in(url)), ''))
+    return _persist(task, 'the boot image', media_id,
+                    lambda: _insert(task, Source(url), record))
+
+
+def put(task: typing.Any, paths: collections.abc.Sequence[str],
+        source: Source, record: node_media.MediaRecord) -> str:
+    """Insert a data image into one of these slots; return the one it is in.
+
+    As :func:`insert`, but no slot is freed for it.
+
+    :param paths: of the slots, best first.
+    :raises: MediaError when none of them shows the image in the end.
+    """
+    return _persist(task, 'the data image', record.id,
+                    lambda: _put(task, paths, source, record))
+
+
+def _persist(task: typing.Any, what: str, media_id: str,
+             insertion: collections.abc.Callable[[], str]) -> str:
     def report(state: tenacity.RetryCallState) -> None:
         LOG.warning('Inserting medium %(id)s into node %(node)s will be '
                     'tried again: %(error)s',
@@ -103,108 +125,18 @@ def insert(task: typing.Any, url: str, media_id: str) -> str:
         wait=tenacity.wait_fixed(CONF.ext_boot.insert_retry_interval),
         before_sleep=report, reraise=True)
     try:
-        return retrying(_insert, task, url, media_id)
+        return retrying(insertion)
     except _TryAgain as exc:
         raise MediaError(
-            f'the BMC of node {task.node.uuid} failed to insert the boot '
-            f'image in {CONF.ext_boot.insert_attempts} attempts: {exc}: '
+            f'the BMC of node {task.node.uuid} failed to insert {what} '
+            f'in {CONF.ext_boot.insert_attempts} attempts: {exc}: '
             'check the BMC, reset it if need be') from exc
 
 
-def shown(task: typing.Any, records: collections.abc.Collection[
-        node_media.MediaRecord]) -> bool:
-    """Tell whether a medium of these records is in the machine.
+def drives(task: typing.Any) -> list[typing.Any]:
+    """Return the slots that images can be put into, as sushy shows them.
 
     :raises: MediaError when the BMC cannot be asked.
-    """
-    try:
-        return any(_holds(slot, records) for slot in _all_slots(task))
-    except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
-        raise MediaError(_unreachable(task, exc)) from exc
-
-
-def free_slot_left(task: typing.Any) -> bool:
-    """Tell whether a CD or DVD drive of the machine is empty.
-
-    :raises: MediaError
-    """
-    return any(not slot.inserted for slot in _disc_slots(task))
-
-
-def eject(task: typing.Any, records: collections.abc.Collection[
-        node_media.MediaRecord]) -> None:
-    """Eject the media of these records, and nothing else.
-
-    :raises: MediaError when the BMC cannot be reached or keeps a medium.
-    """
-    try:
-        for slot in _all_slots(task):
-            if _holds(slot, records):
-                _empty(task, slot)
-    except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
-        raise MediaError(_unreachable(task, exc)) from exc
-
-
-def _insert(task: typing.Any, url: str, media_id: str) -> str:
-    record = node_media.MediaRecord(
-        media_id, '', mark=next(iter(tokens.digests_in(url)), ''))
-    slots = _disc_slots(task)
-    # Free slots first; a medium of somebody else's goes only for need.
-    slots.sort(key=lambda slot: bool(slot.inserted)
-               and not _holds(slot, node_media.records(task.node)))
-    refusals = []
-    for slot in slots:
-        try:
-            if slot.inserted:
-                LOG.warning('Ejecting %(what)s from slot %(slot)s of node '
-                            '%(node)s, which the boot image needs',
-                            {'what': _title(slot),
-                             'slot': slot.identity,
-                             'node': task.node.uuid})
-                _empty(task, slot)
-            quirks.insert_media(slot, url, **_transfer_protocol(task))
-        except (sushy.exceptions.ServerSideError,
-                sushy.exceptions.ConnectionError) as exc:
-            # It may have worked all the same.
-            if not _wait(slot, lambda: _holds(slot, [record]), 0):
-                raise _TryAgain(_reason(exc)) from exc
-        except sushy.exceptions.AccessError as exc:
-            raise MediaError(
-                f'the BMC of node {task.node.uuid} does not let the user in '
-                'driver_info insert virtual media: give it the '
-                'privilege') from exc
-        except (sushy.exceptions.MissingActionError,
-                sushy.exceptions.HTTPError, MediaError) as exc:
-            # Some slots are for the BMC's own console only (Cisco UCS,
-            # OpenBMC): the next one may do.
-            refusals.append(f'slot {slot.identity}: {_reason(exc)}')
-            continue
-        if _wait(slot, lambda: (_holds(slot, [record])
-                                or quirks.hides_image(slot)),
-                 CONF.ext_boot.media_timeout):
-            LOG.info('Inserted medium %(id)s into slot %(slot)s of node '
-                     '%(node)s', {'id': media_id, 'slot': slot.identity,
-                                  'node': task.node.uuid})
-            return slot.path
-        refusals.append(
-            f'slot {slot.identity}: it accepted the request, but after '
-            f'{CONF.ext_boot.media_timeout} s shows '
-            f'{_title(slot)} '
-            '(can it reach the web server?)')
-    raise MediaError(
-        f'the BMC of node {task.node.uuid} did not insert the boot image: '
-        + '; '.join(refusals))
-
-
-def _transfer_protocol(task: typing.Any) -> dict[str, str]:
-    protocol = task.node.driver_info.get('vmedia_transport_protocol')
-    return {'transfer_protocol': protocol.upper()} if protocol else {}
-
-
-def _disc_slots(task: typing.Any) -> list[typing.Any]:
-    """Return the slots an ISO can go into, best first.
-
-    :raises: MediaError when there is none or the BMC cannot be asked.
     """
     found = []
     try:
@@ -214,7 +146,165 @@ def _disc_slots(task: typing.Any) -> list[typing.Any]:
                       if wanted is None or slot.identity == wanted]
     except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
         raise MediaError(_unreachable(task, exc)) from exc
-    found = [slot for slot in found
+    return found
+
+
+def shown(task: typing.Any, records: collections.abc.Collection[
+        node_media.MediaRecord]) -> bool:
+    """Tell whether a medium of these records is in the machine.
+
+    :raises: MediaError when the BMC cannot be asked.
+    """
+    try:
+        return any(redfish_slots.holds(slot, records)
+                   for slot in _all_slots(task))
+    except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
+        raise MediaError(_unreachable(task, exc)) from exc
+
+
+def free_slot_left(task: typing.Any) -> bool:
+    """Tell whether a CD or DVD drive of the machine is empty.
+
+    :raises: MediaError
+    """
+    return any(not quirks.is_inserted(slot) for slot in _disc_slots(task))
+
+
+def eject(task: typing.Any, records: collections.abc.Collection[
+        node_media.MediaRecord],
+        paths: collections.abc.Collection[str] | None = None) -> None:
+    """Eject the media of these records, and nothing else.
+
+    :param paths: of the slots to eject them from, by default all.
+    :raises: MediaError when the BMC cannot be reached or keeps a medium.
+    """
+    try:
+        for slot in _all_slots(task):
+            if (redfish_slots.holds(slot, records)
+                    and (paths is None or slot.path in paths)):
+                _empty(task, slot)
+    except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
+        raise MediaError(_unreachable(task, exc)) from exc
+
+
+def _insert(task: typing.Any, source: Source,
+            record: node_media.MediaRecord) -> str:
+    slots = _disc_slots(task)
+    boot = node_media.records(task.node)
+    data = data_image_record.media(task.node)
+
+    def need(slot: typing.Any) -> int:
+        if not quirks.is_inserted(slot) or redfish_slots.holds(slot, boot):
+            return 0
+        # A data image finds its way back; what is not ours does not.
+        return 1 if redfish_slots.holds(slot, data) else 2
+
+    slots.sort(key=need)
+    return _into_one_of(task, slots, source, record, 'the boot image',
+                        may_empty=lambda slot: True)
+
+
+def _put(task: typing.Any, paths: collections.abc.Sequence[str],
+         source: Source, record: node_media.MediaRecord) -> str:
+    slots = [slot for slot in drives(task) if slot.path in paths]
+    slots.sort(key=lambda slot: paths.index(slot.path))
+    # It may be in one of them by now: an answer got lost.
+    slots.sort(key=lambda slot: not redfish_slots.holds(slot, [record]))
+    return _into_one_of(
+        task, slots, source, record, 'the data image',
+        may_empty=lambda slot: redfish_slots.holds(slot, [record]))
+
+
+def _into_one_of(task: typing.Any, slots: list[typing.Any], source: Source,
+                 record: node_media.MediaRecord, what: str,
+                 may_empty: collections.abc.Callable[[typing.Any], bool]
+                 ) -> str:
+    refusals = []
+    for slot in slots:
+        if quirks.is_inserted(slot) and not may_empty(slot):
+            refusals.append(f'slot {slot.identity}: it holds '
+                            f'{redfish_slots.title(slot)} by now')
+            continue
+        refusal = _try(task, slot, source, record, what)
+        if refusal is None:
+            LOG.info('Inserted medium %(id)s into slot %(slot)s of node '
+                     '%(node)s', {'id': record.id, 'slot': slot.identity,
+                                  'node': task.node.uuid})
+            return slot.path
+        refusals.append(f'slot {slot.identity}: {refusal}')
+    raise MediaError(
+        f'the BMC of node {task.node.uuid} did not insert {what}: '
+        + '; '.join(refusals))
+
+
+def _try(task: typing.Any, slot: typing.Any, source: Source,
+         record: node_media.MediaRecord, what: str) -> str | None:
+    """Insert an image into a slot; return why that did not work."""
+    try:
+        if quirks.is_inserted(slot):
+            LOG.warning('Ejecting %(was)s from slot %(slot)s of node '
+                        '%(node)s, which %(what)s needs',
+                        {'was': redfish_slots.title(slot), 'what': what,
+                         'slot': slot.identity, 'node': task.node.uuid})
+            _empty(task, slot)
+        _require_verification(slot, source)
+        options = quirks.transfer_protocol(task, source.url)
+        if source.username is not None:
+            options.update(username=source.username,
+                           password=source.password or '')
+        quirks.insert_media(slot, source.url, **options)
+    except (sushy.exceptions.ServerSideError,
+            sushy.exceptions.ConnectionError) as exc:
+        # It may have worked all the same.
+        if not redfish_slots.wait(
+                slot, lambda: redfish_slots.holds(slot, [record]), 0):
+            raise _TryAgain(
+                redfish_slots.reason(exc, source.secrets)) from exc
+    except sushy.exceptions.AccessError as exc:
+        raise MediaError(
+            f'the BMC of node {task.node.uuid} does not let the user in '
+            'driver_info insert virtual media: give it the '
+            'privilege') from exc
+    except (sushy.exceptions.SushyError, MediaError) as exc:
+        # Some slots are for the BMC's own console only (Cisco UCS, Lenovo's
+        # RDOC, OpenBMC): the next one may do.
+        return redfish_slots.reason(exc, source.secrets)
+    if redfish_slots.wait(
+            slot, lambda: (redfish_slots.holds(slot, [record])
+                           or quirks.hides_image(slot)),
+            CONF.ext_boot.media_timeout):
+        return None
+    return (f'it accepted the request, but after '
+            f'{CONF.ext_boot.media_timeout} s shows '
+            f'{redfish_slots.title(slot)} (can it reach the web server?)')
+
+
+def _require_verification(slot: typing.Any, source: Source) -> None:
+    """Have the BMC verify the server's certificate, or have it not.
+
+    :raises: MediaError, SushyError
+    """
+    if source.verify is None or not source.url.startswith('https:'):
+        return
+    if slot.verify_certificate is None:
+        # Of VirtualMedia 1.4 (2020.1); a BMC without it verifies nothing.
+        if source.verify:
+            raise MediaError(
+                'this BMC cannot be told to verify certificates: let the '
+                'conductor deliver the image, or say that it is insecure')
+        return
+    if source.ca:
+        quirks.trust(slot, source.ca)
+    if slot.verify_certificate != source.verify:
+        slot.set_verify_certificate(source.verify)
+
+
+def _disc_slots(task: typing.Any) -> list[typing.Any]:
+    """Return the slots an ISO can boot from, best first.
+
+    :raises: MediaError when there is none or the BMC cannot be asked.
+    """
+    found = [slot for slot in drives(task)
              if not set(_DISC_TYPES).isdisjoint(slot.media_types)]
     if not found:
         raise MediaError(
@@ -244,28 +334,15 @@ def _has_media(resource: typing.Any) -> bool:
         return False
 
 
-def _holds(slot: typing.Any, records: collections.abc.Collection[
-        node_media.MediaRecord]) -> bool:
-    """Tell whether a slot shows the medium of one of these records."""
-    if not slot.inserted:
-        return False
-    title = f'{slot.image or ""} {slot.image_name or ""}'
-    marks = tokens.digests_in(title)
-    return (any(record.id in title or record.mark in marks
-                for record in records)
-            or quirks.hides_image(slot)
-            and any(record.slot == slot.path for record in records))
-
-
 def _empty(task: typing.Any, slot: typing.Any) -> None:
     """Eject what is in a slot, and see that it is gone.
 
     :raises: MediaError, SushyError
     """
-    title = _title(slot)
+    title = redfish_slots.title(slot)
     slot.eject_media()
-    if not _wait(slot, lambda: not slot.inserted,
-                 CONF.ext_boot.media_timeout):
+    if not redfish_slots.wait(slot, lambda: not quirks.is_inserted(slot),
+                              CONF.ext_boot.media_timeout):
         raise MediaError(
             f'the BMC of node {task.node.uuid} still has {title} in slot '
             f'{slot.identity}, {CONF.ext_boot.media_timeout} s after it was '
@@ -274,44 +351,6 @@ def _empty(task: typing.Any, slot: typing.Any) -> None:
              {'what': title, 'slot': slot.identity, 'node': task.node.uuid})
 
 
-def _wait(slot: typing.Any, condition: collections.abc.Callable[[], bool],
-          timeout: float) -> bool:
-    """Look at a slot until a condition holds or ``timeout`` s are over."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            slot.refresh(force=True)
-            if condition():
-                return True
-        except sushy.exceptions.SushyError as exc:
-            LOG.debug('Slot %s cannot be read now: %s', slot.identity, exc)
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(CONF.ext_boot.media_poll_interval)
-
-
-def _title(slot: typing.Any) -> str:
-    """Name what is in a slot, without secrets."""
-    if not slot.inserted:
-        return 'no medium'
-    text = slot.image or slot.image_name
-    if not text:
-        return 'a medium it does not name'
-    published = _PUBLISHED.search(text)
-    if published:
-        return f'medium {published.group(1)}'
-    return f'"{tokens.masked(images.redacted(text))[:200]}"'
-
-
-def _reason(exc: Exception) -> str:
-    """Return what the BMC said, without the secret part of our URLs."""
-    return ' '.join(_masked(str(exc)).split())[:_MAX_REASON]
-
-
-def _masked(text: str) -> str:
-    return tokens.masked(_PUBLISHED.sub(r'\1-***.iso', text))
-
-
 def _unreachable(task: typing.Any, exc: Exception) -> str:
     return (f'the virtual media of node {task.node.uuid} cannot be read '
-            f'from its BMC: {_reason(exc)}')
+            f'from its BMC: {redfish_slots.reason(exc)}')

@@ -49,6 +49,8 @@ class Slot:
         self.failures = []
         self.deaf = self.stuck = self.nameless = False
         self.works_but_fails = False
+        self.connected_via = None
+        self.verify_certificate = None
         self.slow = 0
         self.medium = None
         self.calls = []
@@ -71,6 +73,9 @@ class Slot:
         self.calls.append(('eject', self.medium))
         if not self.deaf and not self.stuck:
             self.medium = None
+
+    def set_verify_certificate(self, verify):
+        self.verify_certificate = verify
 
     def refresh(self, force=True):
         if self.slow:

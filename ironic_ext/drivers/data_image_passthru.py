@@ -1,0 +1,56 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Vendor passthru ``data_image``: the data image as a resource of a node."""
+
+import typing
+
+from ironic.common import exception
+from ironic.drivers import base
+
+from ironic_ext.drivers import data_images
+from ironic_ext.drivers import management
+from ironic_ext.drivers import reconciler
+
+
+class DataImagePassthru:
+    """What a vendor interface with data images has."""
+
+    @base.passthru(
+        ['GET', 'POST', 'PUT', 'DELETE'], async_call=False,
+        require_exclusive_lock=False,
+        description='The data image of the node: GET shows it, PUT (or '
+                    'POST) attaches one, DELETE detaches it.')
+    def data_image(self, task: typing.Any, http_method: str,
+                   **data: typing.Any) -> dict[str, typing.Any]:
+        """Show or change what data image the node is to have.
+
+        A change is on record when this returns; what becomes of it is in
+        the status.
+
+        :param data: the fields of a data image.
+        :raises: InvalidParameterValue, InvalidState, NodeLocked
+        """
+        if not isinstance(task.driver.management, management.DataImages):
+            raise exception.InvalidParameterValue(
+                'data images need the management interface redfish-ext: '
+                f'node {task.node.uuid} has '
+                f'{task.node.management_interface}')
+        if http_method == 'GET':
+            return data_images.show(task.node)
+        task.upgrade_lock(purpose='changing the data image')
+        if http_method == 'DELETE':
+            resource = data_images.request_removal(task)
+        else:
+            resource = data_images.request(task, data)
+        reconciler.submit(task.node)
+        return resource

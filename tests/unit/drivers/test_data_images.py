@@ -1,0 +1,597 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Tests for data images, from what is asked for to what the BMC shows."""
+
+import json
+import logging
+import unittest.mock
+
+from ironic.common import exception
+from ironic.common import states
+from ironic.conductor import task_manager
+from ironic import objects
+import sushy
+
+from ironic_ext.data_image import record as records
+from ironic_ext.drivers import data_image_source
+from ironic_ext.drivers import data_images
+from ironic_ext.drivers import redfish_media
+from ironic_ext import iso
+from tests.unit.drivers import data_image_base
+from tests.unit.drivers import fake_bmc
+
+ATTACHED = records.Phase.ATTACHED
+FAILED = records.Phase.FAILED
+WAITING = records.Phase.WAITING
+DETACHED = records.Phase.DETACHED
+
+
+class AttachTestCase(data_image_base.DataImageTestCase):
+
+    def test_an_image_is_published_and_inserted(self):
+        status = self.attach()
+        self.assertPhase(ATTACHED)
+        path, = self.published()
+        self.assertEqual(self.iso.read_bytes(), path.read_bytes())
+        url, = self.bmc.inserted
+        self.assertIn(path.name, url)
+        self.assertEqual('Cd', status['slot'])
+        self.assertEqual('cdrom', status['device'])
+        self.assertIs(True, status['inserted'])
+        self.assertEqual(f'file://{self.iso}',
+                         status['attached_image']['url'])
+        self.assertEqual(self.iso.stat().st_size,
+                         status['attached_image']['size'])
+        self.assertIn('sha256:', status['attached_image']['digest'])
+
+    def test_files_become_an_iso(self):
+        self.attach(label='cidata', files={'user-data': '#cloud-config'})
+        self.assertPhase(ATTACHED)
+        path, = self.published()
+        with iso.IsoImage.open(path) as image:
+            self.assertEqual('cidata', image.volume_id)
+            self.assertEqual(b'#cloud-config', image.read_file('/user-data'))
+
+    def test_the_boot_device_and_the_power_are_not_touched(self):
+        self.attach()
+        self.detach()
+        self.boot_device.assert_not_called()
+        self.power.assert_not_called()
+
+    def test_a_second_look_changes_nothing(self):
+        self.attach()
+        calls = len(self.bmc.calls)
+        before = self.node.updated_at
+        self.run_once()
+        self.assertEqual(calls, len(self.bmc.calls))
+        self.assertEqual(before, self.node.updated_at)
+
+    def test_a_look_takes_no_lock(self):
+        self.attach()
+        with unittest.mock.patch.object(
+                task_manager.TaskManager, 'upgrade_lock') as upgrade:
+            self.run_once()
+        upgrade.assert_not_called()
+
+    def test_a_download_takes_no_lock_either(self):
+        self.ask()
+        locked = []
+        fetched = data_image_source.fetched
+
+        def watched(task, spec):
+            locked.append(not task.shared)
+            return fetched(task, spec)
+
+        self.replace(data_image_source, 'fetched', watched)
+        self.run_once()
+        self.assertPhase(ATTACHED)
+        self.assertEqual([False], locked)
+
+    def test_a_wish_that_changed_meanwhile_is_met_by_the_next_look(self):
+        self.ask()
+        fetched = data_image_source.fetched
+
+        def overtaken(task, spec):
+            data_images.data_image_record.save(
+                self.node, self.record().ask(None, True))
+            return fetched(task, spec)
+
+        with unittest.mock.patch.object(data_image_source, 'fetched',
+                                        overtaken):
+            self.run_once()
+        self.assertEqual([], self.bmc.calls)
+        self.run_once()
+        self.assertPhase(DETACHED)
+
+    def test_what_is_ejected_behind_our_back_goes_in_again(self):
+        self.attach()
+        path, = self.published()
+        self.bmc.slots[0].medium = None
+        self.bmc.slots[0].refresh()
+        self.run_once()
+        self.assertPhase(ATTACHED)
+        self.assertEqual(1, len(self.bmc.inserted))
+        self.assertEqual([path], self.published())
+
+    def test_what_another_conductor_published_is_published_again(self):
+        self.attach()
+        path, = self.published()
+        path.unlink()
+        self.bmc.slots[0].medium = None
+        self.bmc.slots[0].refresh()
+        self.run_once()
+        self.assertPhase(ATTACHED)
+        new, = self.published()
+        self.assertIn(new.name, self.bmc.inserted[0])
+
+    def test_another_image_takes_the_place_of_the_one_before(self):
+        self.attach()
+        old, = self.published()
+        self.attach(url=self.write(self.images / 'new.iso', new=b'2'))
+        self.assertPhase(ATTACHED)
+        new, = self.published()
+        self.assertNotEqual(old, new)
+        self.assertEqual(1, len(self.bmc.inserted))
+        self.assertIn(new.name, self.bmc.inserted[0])
+
+    def test_the_same_once_more_is_not_inserted_again(self):
+        self.attach()
+        calls = len(self.bmc.calls)
+        self.attach()
+        self.assertPhase(ATTACHED)
+        self.assertEqual(calls, len(self.bmc.calls))
+
+    def test_an_image_that_waits_for_the_machine_goes_in_at_its_start(self):
+        status = self.attach(apply='on_reboot')
+        self.assertPhase(WAITING, status)
+        self.assertIn('next started', status['reason'])
+        self.assertEqual([], self.bmc.calls)
+        # Ready by then.
+        self.assertEqual(1, len(self.published()))
+        self.assertPhase(ATTACHED, self.run_once(restarting=True))
+
+    def test_a_machine_that_is_off_need_not_be_waited_for(self):
+        self.node.power_state = states.POWER_OFF
+        self.node.save()
+        self.assertPhase(ATTACHED, self.attach(apply='on_reboot'))
+
+
+class SlotTestCase(data_image_base.DataImageTestCase):
+
+    def test_a_free_cd_drive_beside_the_boot_image_is_used(self):
+        boot, free = fake_bmc.Slot('1'), fake_bmc.Slot('2')
+        self.bmc.slots = [boot, free]
+        self.boot_from(boot)
+        self.assertEqual('2', self.attach()['slot'])
+        self.assertEqual([], boot.calls)
+
+    def test_usb_is_used_when_the_boot_image_has_the_cd_drive(self):
+        self.bmc.slots.append(data_image_base.usb_slot())
+        self.boot_from(self.bmc.slots[0])
+        status = self.attach()
+        self.assertEqual(('Usb', 'usb'), (status['slot'], status['device']))
+
+    def test_with_one_drive_it_waits_until_the_boot_image_is_gone(self):
+        slot = self.bmc.slots[0]
+        self.boot_from(slot)
+        status = self.attach()
+        self.assertPhase(WAITING, status)
+        self.assertIn("slot Cd is the boot image's", status['reason'])
+        self.assertEqual([], slot.calls)
+        self.assertEqual([], self.published())
+        slot.put(None)
+        # Its place is kept while it is on record.
+        self.assertPhase(WAITING, self.run_once())
+        self.node.del_driver_internal_info('ext_media')
+        self.node.save()
+        self.assertPhase(ATTACHED, self.run_once())
+
+    def test_a_medium_of_somebody_else_stays_and_is_named_redacted(self):
+        self.bmc.slots[0].put(data_image_base.FOREIGN)
+        status = self.attach()
+        self.assertPhase(WAITING, status)
+        self.assertIn('http://192.0.2.9/rescue.iso', status['reason'])
+        self.assertNotIn('hunter2', status['reason'])
+        self.assertNotIn('TOP', status['reason'])
+        self.assertEqual([], self.bmc.calls)
+
+    def test_a_medium_that_appears_while_we_look_is_not_ejected(self):
+        self.ask()
+        slot = self.bmc.slots[0]
+        fetched = data_image_source.fetched
+
+        def meanwhile(task, spec):
+            slot.put(data_image_base.FOREIGN)
+            return fetched(task, spec)
+
+        self.replace(data_image_source, 'fetched', meanwhile)
+        status = self.run_once()
+        self.assertIn('it holds', status['error']['message'])
+        self.assertEqual([], slot.calls)
+
+    def test_a_boot_image_takes_the_slot_of_a_data_image_last(self):
+        first, second = fake_bmc.Slot('1'), fake_bmc.Slot('2')
+        self.bmc.slots = [first, second]
+        self.attach()
+        with self.task() as task:
+            path = redfish_media.insert(task, data_image_base.BOOT_URL,
+                                        data_image_base.BOOT_ID)
+        self.assertEqual(second.path, path)
+
+    def test_a_boot_image_prefers_it_to_somebodys_medium(self):
+        first, second = fake_bmc.Slot('1'), fake_bmc.Slot('2')
+        self.bmc.slots = [first, second]
+        first.put(data_image_base.FOREIGN)
+        self.attach()
+        with self.task() as task:
+            path = redfish_media.insert(task, data_image_base.BOOT_URL,
+                                        data_image_base.BOOT_ID)
+        self.assertEqual(second.path, path)
+        self.assertEqual(data_image_base.FOREIGN, first.medium)
+
+    def test_detaching_leaves_every_other_medium(self):
+        boot, ours, other = (fake_bmc.Slot(name) for name in '123')
+        self.bmc.slots = [boot, ours, other]
+        self.boot_from(boot)
+        other.put(data_image_base.FOREIGN)
+        self.assertEqual('2', self.attach()['slot'])
+        self.assertPhase(DETACHED, self.detach())
+        self.assertEqual([data_image_base.BOOT_URL,
+                          data_image_base.FOREIGN], self.bmc.inserted)
+
+
+class DetachTestCase(data_image_base.DataImageTestCase):
+
+    def test_nothing_is_left(self):
+        self.attach()
+        self.detach()
+        self.assertPhase(DETACHED)
+        self.assertClean()
+        self.assertIsNone(self.record())
+
+    def assertClean(self):
+        self.assertEqual(([], []), (self.bmc.inserted, self.published()))
+
+    def test_without_a_data_image_it_is_no_error(self):
+        self.assertPhase(DETACHED, self.detach())
+
+    def test_the_copy_goes_even_if_the_bmc_cannot_be_reached(self):
+        self.attach()
+
+        def fail(node):
+            raise sushy.exceptions.ConnectionError(url='https://bmc',
+                                                   error='no route')
+
+        with unittest.mock.patch.object(redfish_media.redfish_utils,
+                                        'get_system', fail):
+            status = self.detach()
+        self.assertPhase(FAILED, status)
+        self.assertIn('no route', status['error']['message'])
+        self.assertEqual([], self.published())
+        # What it is recognised by is still known.
+        self.run_once()
+        self.assertClean()
+        self.assertIsNone(self.record())
+
+    def test_a_medium_that_does_not_come_out_is_told(self):
+        self.attach()
+        self.bmc.slots[0].stuck = True
+        status = self.detach()
+        self.assertPhase(FAILED, status)
+        self.assertIn('still has', status['error']['message'])
+
+    def test_the_image_of_an_instance_goes_with_it(self):
+        self.attach()
+        for state in (states.CLEANWAIT, states.AVAILABLE):
+            self.be(state)
+            self.run_once()
+            self.assertClean()
+            self.assertIsNone(self.record())
+
+    def test_the_end_of_an_instance_takes_it_at_once(self):
+        self.attach()
+        self.be(states.DELETING)
+        with self.task() as task:
+            data_images.end_instance(task)
+        self.assertClean()
+
+    def test_a_rebuild_keeps_it(self):
+        self.attach()
+        self.be(states.DEPLOYING)
+        self.run_once()
+        self.assertEqual(1, len(self.bmc.inserted))
+
+    def test_the_image_of_a_node_without_instance_stays(self):
+        self.be(states.MANAGEABLE)
+        self.attach()
+        self.be(states.AVAILABLE)
+        self.run_once()
+        self.assertPhase(ATTACHED)
+        with self.task() as task:
+            data_images.end_instance(task)
+        self.assertEqual(1, len(self.bmc.inserted))
+
+
+class FailureTestCase(data_image_base.DataImageTestCase):
+
+    def assertFails(self, words, **spec):
+        status = self.attach(**spec)
+        self.assertPhase(FAILED, status)
+        self.assertIn(words, status['error']['message'])
+        self.assertIsNotNone(status['next_attempt'])
+        return status
+
+    def test_what_is_not_an_iso_is_told_and_not_published(self):
+        self.iso.write_bytes(b'x' * 100000)
+        self.assertFails('is not an ISO 9660 image')
+        self.assertEqual(([], []), (self.published(), self.bmc.calls))
+
+    def test_a_wrong_checksum_is_told_and_nothing_published(self):
+        self.assertFails('was asked for', checksum='sha256:' + 'a' * 64)
+        self.assertEqual(([], []), (self.published(), self.bmc.calls))
+
+    def test_a_missing_image_is_told(self):
+        self.iso.unlink()
+        self.assertFails('data.iso')
+
+    def test_accepted_without_effect_is_a_failure(self):
+        self.bmc.slots[0].deaf = True
+        status = self.assertFails('accepted the request')
+        self.assertIsNone(status['attached_image'])
+
+    def test_what_the_bmc_says_reaches_the_status_without_secrets(self):
+        self.bmc.slots[0].failures = [
+            fake_bmc.http_error(400, f'bad {data_image_base.BOOT_URL}')] * 2
+        status = self.assertFails('bad http')
+        self.assertNotIn('SECRET', status['error']['message'])
+
+    def test_failures_count_and_the_waits_grow(self):
+        self.bmc.slots[0].deaf = True
+        delays = []
+        self.ask()
+        for count in range(1, 6):
+            self.run_once()
+            record = self.record()
+            self.assertEqual(count, record.status.errors)
+            delays.append(record.status.next_attempt
+                          - record.status.last_reconciled)
+        for count, delay in enumerate(delays):
+            self.assertLessEqual(delay, 30 * 2 ** count + 1)
+            self.assertGreaterEqual(delay, 15 * 2 ** count - 1)
+
+    def test_a_success_clears_the_error(self):
+        self.bmc.slots[0].deaf = True
+        self.assertFails('accepted')
+        self.bmc.slots[0].deaf = False
+        status = self.run_once()
+        self.assertPhase(ATTACHED, status)
+        self.assertEqual({'count': 0, 'message': ''}, status['error'])
+
+    def test_a_retry_does_not_publish_twice(self):
+        self.bmc.slots[0].deaf = True
+        self.assertFails('accepted')
+        first = self.published()
+        self.run_once()
+        self.assertEqual(first, self.published())
+
+    def test_what_nobody_thought_of_backs_off_as_well(self):
+        self.replace(redfish_media, 'put',
+                     unittest.mock.Mock(side_effect=KeyError('oops')))
+        status = self.assertFails('oops')
+        self.assertEqual(1, status['error']['count'])
+
+    def test_the_node_has_no_last_error_but_a_history(self):
+        self.bmc.slots[0].deaf = True
+        self.assertFails('accepted')
+        self.run_once()
+        self.assertIsNone(self.node.last_error)
+        events = [entry.event for entry in objects.NodeHistory.list_by_node_id(
+            self.context, self.node.id)]
+        self.assertEqual(
+            1, len([event for event in events if 'failed' in event]))
+
+    def test_a_conductor_that_dies_under_way_leaves_a_trace(self):
+        def die(*args):
+            # The file is written: the record must know of it.
+            self.assertEqual(1, len(self.published()))
+            self.node.refresh()
+            medium = self.record().medium
+            self.assertIn(medium.id, self.published()[0].name)
+            raise SystemExit
+
+        self.ask()
+        with unittest.mock.patch.object(redfish_media, 'put', die):
+            with self.task(shared=True) as task:
+                self.assertRaises(SystemExit, data_images.run, task)
+        self.node.refresh()
+        self.assertPhase(ATTACHED, self.run_once())
+        self.assertEqual(1, len(self.published()))
+
+    def test_a_node_in_maintenance_is_left_alone(self):
+        self.attach()
+        self.node.maintenance = True
+        self.node.save()
+        self.bmc.slots[0].put(None)
+        self.run_once()
+        self.assertEqual([], self.bmc.inserted)
+
+    def test_but_does_what_it_is_asked_for(self):
+        self.node.maintenance = True
+        self.node.save()
+        self.attach()
+        self.assertPhase(ATTACHED)
+
+
+class RequestTestCase(data_image_base.DataImageTestCase):
+
+    def refuse(self, kind, **spec):
+        with self.task() as task:
+            error = self.assertRaises(kind, data_images.request, task,
+                                      self.wish(**spec))
+        self.node.refresh()
+        self.assertIsNone(self.record())
+        return str(error)
+
+    def test_it_is_taken_where_nothing_else_goes_on(self):
+        for state in (states.ACTIVE, states.MANAGEABLE, states.AVAILABLE):
+            self.be(state)
+            self.assertEqual('pending', self.ask()['status']['phase'])
+
+    def test_in_between_it_is_a_conflict_with_a_reason(self):
+        for state in (states.DEPLOYING, states.DEPLOYWAIT, states.CLEANWAIT,
+                      states.RESCUE, states.ENROLL):
+            self.be(state)
+            message = self.refuse(exception.InvalidState)
+            self.assertIn(f'while it is {state}', message)
+            self.assertIn('wait until', message)
+        self.assertEqual(409, exception.InvalidState.code)
+
+    def test_detaching_in_between_is_one_too(self):
+        self.attach()
+        self.be(states.DEPLOYING)
+        with self.task() as task:
+            self.assertRaises(exception.InvalidState,
+                              data_images.request_removal, task)
+
+    def test_bad_input_is_told_at_once(self):
+        for spec, words in (
+                ({'url': 'gopher://h/x'}, 'none of the schemes'),
+                ({'files': {'a': {'content': '#', 'encoding': 'base64'}}},
+                 'not base64'),
+                ({'url': 'http://h/x', 'device': 'tape'}, 'cdrom, usb'),
+                ({'files': {'a': 'x' * (17 << 20)}}, 'larger than')):
+            self.assertIn(words, self.refuse(
+                exception.InvalidParameterValue, **spec))
+
+    def test_without_a_web_server_it_is_refused(self):
+        self.config(http_url=None, group='deploy')
+        self.assertIn('http_url', self.refuse(
+            exception.InvalidParameterValue))
+
+    def test_a_bmc_that_fetches_by_itself_needs_none(self):
+        self.config(http_url=None, group='deploy')
+        self.ask(url='http://h/data.iso', delivery='bmc')
+
+    def test_the_history_says_what_was_asked_for(self):
+        self.ask(url='http://h/data.iso?sig=TOP')
+        event, = objects.NodeHistory.list_by_node_id(self.context,
+                                                     self.node.id)
+        self.assertEqual('Data image: http://h/data.iso is to be attached',
+                         event.event)
+
+
+class BmcDeliveryTestCase(data_image_base.DataImageTestCase):
+
+    URL = 'https://images.example.com/data.iso?sig=TOP'
+
+    def setUp(self):
+        super().setUp()
+        self.slot = self.bmc.slots[0]
+        self.slot.verify_certificate = False
+        self.options = []
+        insert = self.slot.insert_media
+
+        def watched(url, **options):
+            self.options.append(options)
+            insert(url, **options)
+
+        self.slot.insert_media = watched
+
+    def attach_by_bmc(self, **spec):
+        return self.attach(url=self.URL, delivery='bmc', **spec)
+
+    def test_the_bmc_gets_the_url_and_the_credentials(self):
+        status = self.attach_by_bmc(username='me', password='hunter2')
+        self.assertPhase(ATTACHED, status)
+        self.assertEqual([self.URL], self.bmc.inserted)
+        self.assertEqual(('me', 'hunter2'), (self.options[0]['username'],
+                                             self.options[0]['password']))
+        self.assertEqual([], self.published())
+
+    def test_certificates_are_verified_unless_it_is_insecure(self):
+        self.attach_by_bmc()
+        self.assertIs(True, self.slot.verify_certificate)
+        self.attach_by_bmc(insecure=True)
+        self.assertIs(False, self.slot.verify_certificate)
+
+    def test_a_bmc_that_cannot_verify_is_not_trusted_to(self):
+        self.slot.verify_certificate = None
+        status = self.attach_by_bmc()
+        self.assertPhase(FAILED, status)
+        self.assertIn('cannot be told to verify', status['error']['message'])
+        self.assertEqual([], self.bmc.calls)
+        self.assertPhase(ATTACHED, self.attach_by_bmc(insecure=True))
+
+    def test_a_certificate_of_ones_own_is_given_to_the_slot(self):
+        pem = ('-----BEGIN CERTIFICATE-----\nAA\n'
+               '-----END CERTIFICATE-----\n')
+        old = unittest.mock.Mock(certificate_string='OLD')
+        self.slot.certificates = unittest.mock.Mock()
+        self.slot.certificates.get_members.return_value = [old]
+        self.attach_by_bmc(ca=pem)
+        old.delete.assert_called_once_with()
+        self.slot.certificates.create_member.assert_called_once_with(
+            pem, sushy.CertificateType.PEM)
+
+    def test_only_that_very_url_is_taken_for_ours(self):
+        self.attach_by_bmc()
+        self.slot.put('https://images.example.com/data.iso?sig=OTHER')
+        self.assertPhase(WAITING, self.run_once())
+        self.assertEqual(1, len(self.bmc.inserted))
+
+    def test_it_goes_when_it_is_detached(self):
+        self.attach_by_bmc()
+        self.assertPhase(DETACHED, self.detach())
+        self.assertEqual([], self.bmc.inserted)
+
+    def test_a_password_in_what_the_bmc_says_is_not_repeated(self):
+        self.slot.failures = [fake_bmc.http_error(
+            400, f'hunter2 is wrong for {self.URL}')] * 2
+        status = self.attach_by_bmc(username='me', password='hunter2')
+        self.assertIn('*** is wrong', status['error']['message'])
+        self.assertNotIn('TOP', status['error']['message'])
+
+
+class SecretsTestCase(data_image_base.DataImageTestCase):
+
+    def test_no_log_and_no_history_has_a_secret(self):
+        redfish_media.hide_urls_in_logs()
+        seen = []
+        handler = logging.Handler(logging.DEBUG)
+        handler.emit = lambda entry: seen.append(entry.getMessage())
+        for name, logger in list(logging.root.manager.loggerDict.items()):
+            if not (name.startswith(('ironic', 'sushy'))
+                    and isinstance(logger, logging.Logger)):
+                continue
+            # The migrations of the test's database disable them.
+            for key, value in (('disabled', False), ('propagate', False),
+                               ('level', logging.DEBUG),
+                               ('handlers', [handler])):
+                patch = unittest.mock.patch.object(logger, key, value)
+                patch.start()
+                self.addCleanup(patch.stop)
+            logger.manager._clear_cache()
+        self.bmc.slots[0].verify_certificate = True
+        self.attach(url='https://h/data.iso?sig=TOP', delivery='bmc',
+                    username='me', password='hunter2')
+        self.attach(files={'user-data': 'key: CONTENT'})
+        self.bmc.slots[0].deaf = True
+        self.detach()
+        events = [entry.event for entry
+                  in objects.NodeHistory.list_by_node_id(self.context,
+                                                         self.node.id)]
+        self.assertNotEqual([], [line for line in seen if 'Inserted' in line])
+        name = self.published()[0].name if self.published() else 'x' * 50
+        for text in (*seen, *events, json.dumps(self.status())):
+            for secret in ('hunter2', 'TOP', 'CONTENT', name):
+                self.assertNotIn(secret, text)
