@@ -178,7 +178,9 @@ class Trust:
 def _require_certificates(text: str) -> None:
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cadata=text)
+        # Bundles have comments in any alphabet between the certificates.
+        context.load_verify_locations(
+            cadata=text.encode('ascii', 'ignore').decode())
     except (ssl.SSLError, ValueError):
         raise errors.ImageError(
             'the CA certificates given for the image server are not PEM: '

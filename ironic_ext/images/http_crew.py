@@ -100,7 +100,7 @@ class Crew:
 
     def _work(self, number: int) -> None:
         try:
-            while number < self.wanted and (
+            while number < self.wanted and not self._stopped and (
                     piece := self._missing.take(PIECE)):
                 try:
                     self._fetch(piece)
@@ -117,8 +117,6 @@ class Crew:
             self._leave()
 
     def _fetch(self, piece: http_pieces.Piece) -> None:
-        if self._stopped:
-            return
         with self._ask(piece) as answer:
             with self._changed:
                 if self._stopped:

@@ -308,7 +308,7 @@ class Web:
             # http.client reads headers as latin-1, servers mean UTF-8.
             found = place.leads_to(
                 target.encode('latin-1').decode('utf-8', 'replace'))
-        except (errors.HrefError, UnicodeError):
+        except ValueError:  # HrefError is one
             raise errors.HrefError(
                 f'{name} redirects to {hrefs.redacted(target)[:200]}, which '
                 'is no http:// or https:// URL') from None
