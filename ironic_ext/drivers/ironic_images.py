@@ -88,12 +88,12 @@ def settings_for(node: typing.Any, context: typing.Any, *,
         verify=_first(verify, operator.verification(paths=True),
                       configured.verify_from(CONF)),
         ca=user.text(_CA) or operator.text(_CA))
+    configuration = configured.settings_from(
+        CONF, access, glance=functools.partial(_image_proxy, context))
     settings = dataclasses.replace(
-        configured.settings_from(CONF, access, glance=functools.partial(
-            _image_proxy, context)),
-        denied_paths=(CONF.ext_images.cache_dir,
+        configuration, session=_session,
+        denied_paths=(*configuration.denied_paths,
                       *image_service.BLOCKED_FILE_URL_PATHS),
-        session=_session,
         glance_permits=functools.partial(_permitted_image, context))
     if login is None and verify is None and not user.text(_CA):
         return dataclasses.replace(

@@ -65,12 +65,6 @@ class Checksum:
                 '[ext_images]allow_md5')
         return cls(algorithm, digest.lower())
 
-    @classmethod
-    def find(cls, text: str, href: str) -> 'Checksum':
-        """Find the checksum of the image ``href`` in a checksum file."""
-        from ironic_ext.images import checksum_file
-        return checksum_file.find(text, href)
-
     def require(self, digest: str, name: str) -> None:
         """Make sure that content has this checksum.
 

@@ -68,7 +68,7 @@ def find(text: str, href: str, allow_md5: bool = False
         if _HEX.fullmatch(bare):
             return checksums.Checksum.parse(bare, allow_md5)
     entries = [entry for line in lines if (entry := _entry(line))
-               and entry.path[-1:] == path[-1:]]
+               and entry.path and entry.path[-1] == name]
     for algorithm in checksums.LENGTHS:
         fitting = [entry for entry in entries
                    if entry.algorithm == algorithm]
