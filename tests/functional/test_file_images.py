@@ -1,0 +1,177 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""file:// images on real file systems, and for a user who is not root."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import pathlib
+import subprocess
+
+import fixtures
+import testtools
+
+from ironic_ext.images import errors
+from ironic_ext.images import file
+from ironic_ext.images import settings
+
+SIZE = 32 << 20
+#: Bytes of metadata that a file system may add for a clone.
+OVERHEAD = 2 << 20
+NOBODY = 65534
+
+
+class FileImagesTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+
+    def mounted(self, *command):
+        """Return an empty file system; the last word is made its path."""
+        mount = self.folder / 'mnt'
+        mount.mkdir()
+        disk = self.folder / 'disk'
+        with open(disk, 'wb') as stream:
+            stream.truncate(512 << 20)
+        try:
+            if command[0] == 'mount':
+                self.run_or_skip(*command, str(mount))
+            else:
+                self.run_or_skip(*command, str(disk))
+                self.run_or_skip('mount', '-o', 'loop', str(disk),
+                                 str(mount))
+        except FileNotFoundError as exc:
+            self.skipTest(f'{exc.filename} is missing')
+        self.addCleanup(subprocess.run, ['umount', str(mount)], check=True)
+        return mount
+
+    def run_or_skip(self, *command):
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            self.skipTest(f'cannot {command[0]} here: {done.stderr.strip()}')
+
+    def image(self, folder, size=SIZE):
+        path = folder / 'live.iso'
+        path.write_bytes(os.urandom(size))
+        return path
+
+    def download(self, image, target, checksum=None):
+        service = file.FileImageService(settings.Settings(
+            allowed_paths=(str(image.parent),)))
+        with open(target, 'wb') as image_file:
+            service.download(image.as_uri(), image_file, checksum)
+        return service
+
+    def used(self, mount):
+        os.sync()
+        facts = os.statvfs(mount)
+        return (facts.f_blocks - facts.f_bfree) * facts.f_frsize
+
+    def check_clone(self, mount):
+        image = self.image(mount)
+        checksum = hashlib.sha256(image.read_bytes()).hexdigest()
+        before, used = image.stat(), self.used(mount)
+        # A hard link would do as well: what counts here is the next best.
+        with no_links():
+            service = self.download(image, mount / 'copy', checksum)
+        self.assertEqual(f'sha256:{checksum}',
+                         service.transfer_verified_checksum)
+        self.assertFalse((mount / 'copy').samefile(image))
+        self.assertEqual(image.read_bytes(), (mount / 'copy').read_bytes())
+        self.assertLess(self.used(mount) - used, OVERHEAD)
+        self.assertEqual(before.st_ctime_ns, image.stat().st_ctime_ns)
+
+    def test_on_xfs_a_copy_shares_its_blocks(self):
+        self.check_clone(self.mounted('mkfs.xfs', '-q', '-m', 'reflink=1'))
+
+    def test_on_btrfs_a_copy_shares_its_blocks(self):
+        self.check_clone(self.mounted('mkfs.btrfs', '-q'))
+
+    def test_another_file_system_gets_a_copy(self):
+        mount = self.mounted('mount', '-t', 'tmpfs', '-o', 'size=64m',
+                             'tmpfs')
+        image = self.image(self.folder)
+        self.download(image, mount / 'copy')
+        self.assertEqual(image.read_bytes(), (mount / 'copy').read_bytes())
+        self.assertEqual(1, image.stat().st_nlink)
+
+    def test_a_disk_that_is_too_small_is_an_error(self):
+        mount = self.mounted('mount', '-t', 'tmpfs', '-o', 'size=1m',
+                             'tmpfs')
+        error = self.assertRaises(
+            errors.NoSpaceError, self.download, self.image(self.folder),
+            mount / 'copy')
+        self.assertIn(str(SIZE), str(error))
+
+    def test_a_mount_point_below_an_allowed_directory_may_be_used(self):
+        mount = self.mounted('mount', '-t', 'tmpfs', '-o', 'size=64m',
+                             'tmpfs')
+        image = self.image(mount, 1000)
+        service = file.FileImageService(settings.Settings(
+            allowed_paths=(str(self.folder),)))
+        self.assertEqual(1000, service.stat(image.as_uri()).size)
+
+    def test_what_the_conductor_s_user_may_not_read_is_refused(self):
+        if os.geteuid():
+            self.skipTest('only root can become another user')
+        self.folder.chmod(0o755)
+        image = self.image(self.folder, 1000)
+        image.chmod(0o600)
+        closed = self.folder / 'closed'
+        closed.mkdir(mode=0o700)
+        self.image(closed, 1000)
+        service = file.FileImageService(settings.Settings(
+            allowed_paths=(str(self.folder),)))
+        for path in (image, closed / 'live.iso'):
+            with self.subTest(path.name), another_user():
+                error = self.assertRaises(errors.ImageAccessError,
+                                          service.stat, path.as_uri())
+                self.assertIn('owner and mode', str(error))
+
+    def test_a_link_that_the_kernel_forbids_becomes_a_copy(self):
+        # fs.protected_hardlinks: no links to what one cannot write to.
+        if os.geteuid():
+            self.skipTest('only root can become another user')
+        with open('/proc/sys/fs/protected_hardlinks') as knob:
+            if knob.read().strip() != '1':
+                self.skipTest('hard links are not protected here')
+        self.folder.chmod(0o777)
+        image = self.image(self.folder, 1000)
+        image.chmod(0o644)
+        with another_user():
+            self.download(image, self.folder / 'copy')
+        self.assertEqual(1, image.stat().st_nlink)
+        self.assertEqual(image.read_bytes(),
+                         (self.folder / 'copy').read_bytes())
+
+
+@contextlib.contextmanager
+def another_user():
+    """Be nobody for a while, in this thread."""
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@contextlib.contextmanager
+def no_links():
+    """Let no hard link be made, as between two file systems."""
+    def refuse(*args, **kwargs):
+        raise OSError(errno.EXDEV, 'Invalid cross-device link')
+
+    with fixtures.MonkeyPatch('os.link', refuse):
+        yield
