@@ -174,8 +174,9 @@ class Admissions:
         started = time.monotonic()
         try:
             medium = await self._call(self._catalogue.find, token)
-        except contract.CatalogueError:
+        except contract.CatalogueError as exc:
             self._counters.add('catalogue_errors_total')
+            self._outage(exc)
             if known is not None and self._graced(known):
                 return known
             raise
@@ -304,7 +305,7 @@ class Admissions:
                 self._close(served)
         self._close_bases(now)
         if self._check is None:
-            if not self._media:
+            if not self._media and self.answering:
                 return
             self._check = self._loop.run_in_executor(
                 self._check_thread, self._catalogue.still_valid,
