@@ -20,15 +20,18 @@ import datetime
 import os
 import threading
 import time
+import types
 import typing
 
 from ironic.common import exception
 from ironic.conf import CONF
-from oslo_utils import strutils
 
-from ironic_ext.drivers import base_images
+from ironic_ext.drivers import data_image_record
 from ironic_ext.drivers import node_media
+from ironic_ext import images
+from ironic_ext.images import configured
 from ironic_ext.media import delivery
+from ironic_ext.media import housekeeping
 from ironic_ext.media import publish
 from ironic_ext.media import reads as media_reads
 from ironic_ext.media import records
@@ -59,7 +62,25 @@ def known() -> records.Records:
 
 
 def for_node(task: typing.Any) -> delivery.Deliveries:
-    """Return what delivers the images of a node.
+    """Return what delivers the images of a task's node."""
+    info = task.node.driver_info
+    return delivery.Deliveries(
+        delivery.Settings(
+            kind=CONF.ext_media.delivery,
+            server_url=_server_url(task.node),
+            health_url=(CONF.ext_media.health_url
+                        or CONF.ext_media.server_url),
+            http_url=(info.get('external_http_url')
+                      or CONF.deploy.external_http_url
+                      or CONF.deploy.http_url),
+            max_url_length=CONF.ext_media.max_url_length,
+            networks=tuple(CONF.ext_media.allowed_networks),
+            verify=configured.verify_from(CONF)),
+        _files(), known, _store)
+
+
+def require(task: typing.Any) -> None:
+    """Make sure that the node's images can be delivered.
 
     :raises: InvalidParameterValue
     """
@@ -69,20 +90,56 @@ def for_node(task: typing.Any) -> delivery.Deliveries:
         raise exception.InvalidParameterValue(
             'driver_info/vmedia_transport_protocol: images are served over '
             f'HTTP or HTTPS only, not {protocol}')
-    return delivery.Deliveries(
-        delivery.Settings(
-            kind=CONF.ext_media.delivery,
-            server_url=(info.get('external_media_url')
-                        or CONF.ext_media.server_url),
-            health_url=(CONF.ext_media.health_url
-                        or CONF.ext_media.server_url),
-            http_url=(info.get('external_http_url')
-                      or CONF.deploy.external_http_url
-                      or CONF.deploy.http_url),
-            max_url_length=CONF.ext_media.max_url_length,
-            networks=tuple(CONF.ext_media.allowed_networks),
-            verify=_verify()),
-        _files(), known, lambda: base_images.store(task))
+    try:
+        for_node(task).require()
+    except delivery.DeliveryError as exc:
+        raise exception.InvalidParameterValue(str(exc)) from exc
+
+
+def announce(task: typing.Any, purpose: str
+             ) -> tuple[node_media.MediaRecord, delivery.Medium]:
+    """Name an image of the node that is about to be made.
+
+    The record is saved before there is anything to forget.
+
+    :raises: InvalidParameterValue
+    """
+    require(task)
+    node = task.node
+    medium = for_node(task).new(node.uuid, node.name or node.uuid, purpose)
+    record = node_media.MediaRecord(medium.id, purpose,
+                                    delivery=medium.kind)
+    node_media.save(node, record)
+    return record, medium
+
+
+def base_of(image: images.BaseImage, href: str) -> delivery.Base:
+    """Return what a media server has to know of a base.
+
+    :param href: that the image was asked for by.
+    """
+    version = image.version
+    return delivery.Base(
+        image.digest, image.size, image.href,
+        href=href if images.redacted(href) == href else None,
+        etag=(version.strong_etag or '') if version else '')
+
+
+def withdraw(task: typing.Any, records_: collections.abc.Iterable[
+        node_media.MediaRecord]) -> None:
+    """Make images unreadable, each of them if at all possible.
+
+    :raises: DeliveryError, OSError: the first failure.
+    """
+    deliveries = for_node(task)
+    failures = []
+    for record in records_:
+        try:
+            deliveries.withdraw(record.id, record.delivery)
+        except (delivery.DeliveryError, OSError) as exc:
+            failures.append(exc)
+    if failures:
+        raise failures[0]
 
 
 def lifetime(purpose: str) -> float:
@@ -106,10 +163,25 @@ def prolong(nodes: collections.abc.Iterable[typing.Any]) -> None:
     :param nodes: with driver_internal_info.
     :raises: RecordsError
     """
-    ids = [record.id for node in nodes for record in node_media.records(node)
+    ids = [record.id for node in nodes for record in _media(node)
            if record.delivery == delivery.STREAM and record.purpose != AGENT]
     if ids:
         known().extend(ids, time.time() + lifetime(INSTANCE))
+
+
+def look_after(manager: typing.Any) -> None:
+    """Do what a conductor does for its nodes' streams now and then.
+
+    :raises: RecordsError, ImageError
+    """
+    if CONF.ext_media.delivery == delivery.FILE or not (
+            CONF.ext_media.server_url
+            or CONF.ext_media.delivery == delivery.STREAM):
+        return
+    prolong(types.SimpleNamespace(driver_internal_info=internal_info or {})
+            for _uuid, _driver, _group, internal_info
+            in manager.iter_nodes(fields=['driver_internal_info']))
+    housekeeping.release_bases(_store(), known())
 
 
 def describe(task: typing.Any) -> list[dict[str, typing.Any]]:
@@ -120,7 +192,7 @@ def describe(task: typing.Any) -> list[dict[str, typing.Any]]:
 
     :raises: IronicException when the database fails.
     """
-    rows = node_media.records(task.node)
+    rows = _media(task.node)
     seen = {}
     try:
         if any(row.delivery == delivery.STREAM for row in rows):
@@ -141,11 +213,10 @@ def _described(task: typing.Any, row: node_media.MediaRecord,
              'slot': row.slot, 'image': None, 'url': None, 'size': None,
              'created_at': None, 'expires_at': None, 'read': None}
     if medium is not None and reads is not None:
-        server = (task.node.driver_info.get('external_media_url')
-                  or CONF.ext_media.server_url or '')
+        server = (_server_url(task.node) or '').rstrip('/')
         shown.update(
             image=medium.image, size=medium.size,
-            url=f'{server.rstrip("/")}/***/{medium.name}',
+            url=f'{server}/***/{medium.name}',
             created_at=_time(medium.created_at),
             expires_at=_time(medium.expires_at),
             read={'bytes': reads.distinct,
@@ -168,18 +239,25 @@ def _described(task: typing.Any, row: node_media.MediaRecord,
     return shown
 
 
+def _media(node: typing.Any) -> tuple[node_media.MediaRecord, ...]:
+    return node_media.records(node) + data_image_record.media(node)
+
+
+def _server_url(node: typing.Any) -> str | None:
+    url: str | None = (node.driver_info.get('external_media_url')
+                       or CONF.ext_media.server_url)
+    return url
+
+
 def _files() -> publish.MediaStore:
     return publish.MediaStore(CONF.deploy.http_root,
                               CONF.ext_boot.publish_subdir,
                               int(CONF.ext_boot.file_permission, 8))
 
 
-def _verify() -> bool | str:
-    try:
-        return strutils.bool_from_string(CONF.webserver_verify_ca,
-                                         strict=True)
-    except ValueError:
-        return CONF.webserver_verify_ca
+def _store() -> images.ImageStore:
+    # To hold and to release, which takes no credentials.
+    return configured.store_from(CONF, configured.settings_from(CONF))
 
 
 def _time(stamp: float | None) -> str | None:

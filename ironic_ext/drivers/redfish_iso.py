@@ -19,11 +19,13 @@ Ironic's own redfish-virtual-media, which this class is based on.
 
 import collections.abc
 import contextlib
+import dataclasses
 import typing
 
 from ironic.common import boot_devices
 from ironic.common import exception
 from ironic.common import states
+from ironic.conductor import periodics
 from ironic.conductor import utils as manager_utils
 from ironic.conf import CONF
 from ironic.drivers.modules import boot_mode_utils
@@ -38,13 +40,15 @@ import sushy
 from ironic_ext import boot_plan
 from ironic_ext import conf
 from ironic_ext.drivers import base_images
+from ironic_ext.drivers import media_delivery
 from ironic_ext.drivers import node_media
 from ironic_ext.drivers import quirks
 from ironic_ext.drivers import redfish_media
 from ironic_ext import images
 from ironic_ext import iso
 from ironic_ext.iso import segments
-from ironic_ext.media import publish
+from ironic_ext.media import delivery
+from ironic_ext.media import records as media_records
 
 LOG = log.getLogger(__name__)
 
@@ -54,12 +58,15 @@ quirks.let_boot_iso_nodes_be_rebuilt()
 redfish_media.hide_urls_in_logs()
 
 _MIB = 1 << 20
+# Seconds; a small part of the shortest [ext_media]token_lifetime.
+_LOOK_AFTER = 900
 # System area and the first volume descriptors: enough to tell an ISO.
 _HEAD = 34 << 10
 # ECMA-119 section 8.1.2: identifier of the descriptor in sector 16.
 _MAGIC = (32769, b'CD001')
 
-_FAILURES = (images.ImageError, iso.IsoError, OSError)
+_FAILURES = (delivery.DeliveryError, images.ImageError, iso.IsoError,
+             OSError)
 
 
 class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
@@ -98,7 +105,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
 
     def _validate_plan(self, task: typing.Any, plan: boot_plan.BootPlan,
                        user_access: bool = True) -> None:
-        _require_http(task.node)
+        media_delivery.require(task)
         try:
             self._judge_base(plan, base_images.store(
                 task, user_access=user_access, patient=False))
@@ -186,19 +193,23 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         node = task.node
         records = [record for record in node_media.records(node)
                    if record.purpose == 'instance']
-        store = _store()
+        deliveries = media_delivery.for_node(task)
         try:
+            media_delivery.prolong([node])
             if redfish_media.shown(task, records):
                 LOG.info('Node %s keeps its boot medium', node.uuid)
                 return
-            names = [name for record in records
-                     if (name := store.find(record.id))]
-            if names and redfish_media.free_slot_left(task):
-                LOG.warning('The boot medium of the active node %s is gone; '
-                            'inserting it again', node.uuid)
-                self._insert(task, store, names[-1], 'instance')
-                return
-        except redfish_media.MediaError as exc:
+            lifetime = media_delivery.lifetime('instance')
+            for record in (reversed(records)
+                           if redfish_media.free_slot_left(task) else ()):
+                found = deliveries.find(record.id, record.delivery, lifetime)
+                if found is not None:
+                    LOG.warning('The boot medium of the active node %s is '
+                                'gone; inserting it again', node.uuid)
+                    self._insert(task, record, found)
+                    return
+        except (delivery.DeliveryError, media_records.RecordsError,
+                redfish_media.MediaError) as exc:
             LOG.warning('The boot medium of the active node %(node)s cannot '
                         'be looked after, nothing was changed: %(error)s',
                         {'node': node.uuid, 'error': exc})
@@ -294,14 +305,13 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
 
         :raises: InstanceDeployFailure
         """
-        name = publish.MediaName.new()
-        # Before there is anything to forget.
-        node_media.save(task.node, node_media.MediaRecord(name.id, purpose))
+        record, medium = media_delivery.announce(task, purpose)
         try:
-            store = _store()
-            with self._fetched(task, plan, purpose) as customised:
-                store.publish(customised, name)
-            self._insert(task, store, name, purpose)
+            with self._fetched(task, plan, purpose) as (customised, base):
+                delivered = media_delivery.for_node(task).deliver(
+                    medium, customised, base,
+                    media_delivery.lifetime(purpose))
+            self._insert(task, record, delivered)
             yield
         except Exception as exc:
             self._withdraw_quietly(task)
@@ -311,7 +321,8 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
 
     @contextlib.contextmanager
     def _fetched(self, task: typing.Any, plan: boot_plan.BootPlan,
-                 purpose: str) -> collections.abc.Iterator[iso.SegmentMap]:
+                 purpose: str) -> collections.abc.Iterator[
+                     tuple[iso.SegmentMap, delivery.Base]]:
         store = base_images.store(task, user_access=purpose == 'instance')
         with store.lease(plan.href, plan.checksum) as base:
             with _opened(base) as image, _inject(image, plan) as customised:
@@ -319,20 +330,21 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                     LOG.warning('Node %(node)s, %(iso)s: %(warning)s',
                                 {'node': task.node.uuid, 'iso': base.href,
                                  'warning': warning})
-                yield customised
+                yield customised, media_delivery.base_of(base, plan.href)
             base.require_unchanged()
 
-    def _insert(self, task: typing.Any, store: publish.MediaStore,
-                name: publish.MediaName, purpose: str) -> None:
-        url = store.url(name, _require_http(task.node))
-        slot = redfish_media.insert(task, url, name.id)
-        node_media.save(task.node,
-                        node_media.MediaRecord(name.id, purpose, slot))
+    def _insert(self, task: typing.Any, record: node_media.MediaRecord,
+                delivered: delivery.Delivered) -> None:
+        record = dataclasses.replace(record, mark=delivered.mark)
+        # First: what is in a drive is recognised whatever happens next.
+        node_media.save(task.node, record)
+        slot = redfish_media.insert(task, delivered.url, record.id)
+        node_media.save(task.node, dataclasses.replace(record, slot=slot))
 
     def _withdraw(self, task: typing.Any) -> None:
-        """Eject this node's media and remove their files.
+        """Eject this node's media and make them unreadable.
 
-        The files go whether or not the BMC can be reached: they hold the
+        The images go whether or not the BMC can be reached: they hold the
         node's secrets. What could not be ejected stays on record.
 
         :raises: MediaError
@@ -340,12 +352,15 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         records = node_media.records(task.node)
         if not records:
             return
-        store = _store()
         try:
-            redfish_media.eject(task, records)
-        finally:
-            for record in records:
-                store.unpublish(record.id)
+            try:
+                redfish_media.eject(task, records)
+            finally:
+                media_delivery.withdraw(task, records)
+        except (delivery.DeliveryError, OSError) as exc:
+            raise redfish_media.MediaError(
+                f'the boot image of node {task.node.uuid} could not be '
+                f'withdrawn: {exc}') from exc
         for record in records:
             node_media.remove(task.node, record.id)
 
@@ -356,6 +371,16 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
             LOG.warning('Undoing the failed boot of node %(node)s is left '
                         'to its clean-up: %(error)s',
                         {'node': task.node.uuid, 'error': exc})
+
+    @periodics.periodic(spacing=_LOOK_AFTER)
+    def _look_after_media(self, manager: typing.Any, context: typing.Any
+                          ) -> None:
+        """Let the media live on that this conductor's nodes have."""
+        try:
+            media_delivery.look_after(manager)
+        except (images.ImageError, media_records.RecordsError) as exc:
+            LOG.warning('The media of this conductor\'s nodes cannot be '
+                        'prolonged, trying again later: %s', exc)
 
     # Vendors
 
@@ -394,31 +419,6 @@ def _limits() -> boot_plan.Limits:
         file=CONF.ext_boot.max_file_size * _MIB,
         total=CONF.ext_boot.max_total_size * _MIB,
         configdrive=CONF.ext_boot.max_configdrive_size * _MIB)
-
-
-def _store() -> publish.MediaStore:
-    return publish.MediaStore(CONF.deploy.http_root,
-                              CONF.ext_boot.publish_subdir,
-                              int(CONF.ext_boot.file_permission, 8))
-
-
-def _require_http(node: typing.Any) -> str:
-    """Return the URL of the web server as this node's BMC reaches it.
-
-    :raises: InvalidParameterValue
-    """
-    protocol = node.driver_info.get('vmedia_transport_protocol') or 'HTTP'
-    if str(protocol).upper() not in ('HTTP', 'HTTPS'):
-        raise exception.InvalidParameterValue(
-            'driver_info/vmedia_transport_protocol: redfish-iso serves '
-            f'images over HTTP or HTTPS only, not {protocol}')
-    url = (node.driver_info.get('external_http_url')
-           or CONF.deploy.external_http_url or CONF.deploy.http_url)
-    if not url:
-        raise exception.InvalidParameterValue(
-            'there is no web server to boot the image from: set '
-            '[deploy]http_url or driver_info/external_http_url')
-    return url
 
 
 @contextlib.contextmanager

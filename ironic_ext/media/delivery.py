@@ -29,6 +29,7 @@ import uuid
 
 import requests
 
+from ironic_ext.images import errors
 from ironic_ext.media import publish
 from ironic_ext.media import records
 from ironic_ext.media import tokens
@@ -68,8 +69,8 @@ class Holds(typing.Protocol):
     def hold(self, digest: str, owner: str) -> None:
         """Keep an image until it is released."""
 
-    def release(self, digest: str, owner: str) -> None:
-        """End that; no error if there is nothing to end."""
+    def release_all(self, owner: str) -> None:
+        """Let go of what an owner holds, if anything."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -266,11 +267,13 @@ class Deliveries:
             self._files.unpublish(medium_id)
             return
         with _as_delivery_error():
-            known = self._known()
-            row = known.get(medium_id)
-            known.revoke(medium_id)
-        if row is not None:
-            self._holds().release(row.base_digest, owner(medium_id))
+            self._known().revoke(medium_id)
+        try:
+            self._holds().release_all(owner(medium_id))
+        except errors.ImageError as exc:
+            # It is withdrawn all the same; the next sweep releases it.
+            LOG.warning('The base of medium %(id)s is not released yet: '
+                        '%(error)s', {'id': medium_id, 'error': exc})
 
     def _file(self, name: publish.MediaName) -> Delivered:
         return Delivered(

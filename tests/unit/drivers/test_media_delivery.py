@@ -44,8 +44,10 @@ class MediaDeliveryTestCase(base.DriverTestCase):
     def settings(self, **driver_info):
         self.node.driver_info = {**self.node.driver_info, **driver_info}
         self.node.save()
-        with self.task() as task:
-            return media_delivery.for_node(task)._settings
+        return media_delivery.for_node(self.a_task())._settings
+
+    def a_task(self):
+        return types.SimpleNamespace(node=self.node)
 
     def create(self, number=1, purpose='instance', **values):
         """Make a stream of the node."""
@@ -80,9 +82,19 @@ class SettingsTestCase(MediaDeliveryTestCase):
             (settings.server_url, settings.health_url, settings.http_url))
 
     def test_protocols_that_are_not_spoken_are_refused(self):
-        self.assertRaises(exception.InvalidParameterValue, self.settings,
-                          vmedia_transport_protocol='NFS')
-        self.settings(vmedia_transport_protocol='https')
+        for protocol in ('https', 'NFS'):
+            self.node.driver_info = {**self.node.driver_info,
+                                     'vmedia_transport_protocol': protocol}
+            if protocol == 'https':
+                media_delivery.require(self.a_task())
+        self.assertRaises(exception.InvalidParameterValue,
+                          media_delivery.require, self.a_task())
+
+    def test_a_missing_server_is_refused(self):
+        self.config(server_url=None, group='ext_media')
+        error = self.assertRaises(exception.InvalidParameterValue,
+                                  media_delivery.require, self.a_task())
+        self.assertIn('[ext_media]server_url', str(error))
 
     def test_certificates_can_be_those_of_a_private_authority(self):
         for option, wanted in (('/etc/ca.pem', '/etc/ca.pem'),
@@ -163,8 +175,7 @@ class ReportTestCase(MediaDeliveryTestCase):
         self.assertIsNone(shown['read']['seconds_ago'])
 
     def test_a_published_file_is_shown_without_its_secret(self):
-        with self.task() as task:
-            files = media_delivery.for_node(task)._files
+        files = media_delivery.for_node(self.a_task())._files
         name = media_delivery.publish.MediaName.new()
         files.publish(types.SimpleNamespace(
             write=lambda path, mode: open(path, 'wb').close()), name)

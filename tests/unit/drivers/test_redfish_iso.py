@@ -23,8 +23,8 @@ from ironic.drivers.modules.redfish import boot as redfish_boot
 import sushy
 
 from ironic_ext.drivers import quirks
-from ironic_ext.drivers import redfish_iso
 from ironic_ext.drivers import redfish_media
+from ironic_ext.media import publish
 from tests import fault_server
 from tests.unit.drivers import base
 from tests.unit.drivers import fake_bmc
@@ -155,14 +155,14 @@ class InstanceTestCase(base.RedfishIsoTestCase):
 
     def test_the_record_is_there_before_the_file(self):
         seen = []
-        publish = redfish_iso.publish.MediaStore.publish
+        stock = publish.MediaStore.publish
 
         def watched(store, image, name):
             self.node.refresh()
             seen.append([row['id'] for row in self.records()] == [name.id])
-            return publish(store, image, name)
+            return stock(store, image, name)
 
-        self.replace(redfish_iso.publish.MediaStore, 'publish', watched)
+        self.replace(publish.MediaStore, 'publish', watched)
         self.call('prepare_instance')
         self.assertEqual([True], seen)
 
@@ -193,14 +193,14 @@ class InstanceTestCase(base.RedfishIsoTestCase):
         self.assertClean()
 
     def test_a_base_that_changes_meanwhile_is_no_base(self):
-        publish = redfish_iso.publish.MediaStore.publish
+        stock = publish.MediaStore.publish
 
         def meddle(store, image, name):
             with open(self.base, 'ab') as file:
                 file.write(b'x')
-            return publish(store, image, name)
+            return stock(store, image, name)
 
-        self.replace(redfish_iso.publish.MediaStore, 'publish', meddle)
+        self.replace(publish.MediaStore, 'publish', meddle)
         self.assertIn('changed', self.failure(
             exception.InstanceDeployFailure, 'prepare_instance'))
         self.assertClean()

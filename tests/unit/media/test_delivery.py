@@ -19,6 +19,7 @@ import threading
 import time
 import types
 
+from ironic_ext.images import errors
 from ironic_ext.media import delivery
 from ironic_ext.media import publish
 from ironic_ext.media import records
@@ -52,12 +53,15 @@ class Holds:
 
     def __init__(self):
         self.held = []
+        self.failure = None
 
     def hold(self, digest, owner):
         self.held.append((digest, owner))
 
-    def release(self, digest, owner):
-        self.held.remove((digest, owner))
+    def release_all(self, owner):
+        if self.failure:
+            raise self.failure
+        self.held = [hold for hold in self.held if hold[1] != owner]
 
 
 class DeliveryTestCase(database.DatabaseTestCase):
@@ -125,7 +129,14 @@ class DeliveryTestCase(database.DatabaseTestCase):
             deliveries.withdraw(medium.id, medium.kind)
             self.assertEqual(frozenset(), self.records.live([medium.id]))
             self.assertEqual([], self.holds.held)
-            self.holds.release = lambda digest, owner: None
+
+    def test_a_base_that_cannot_be_released_does_not_keep_a_stream(self):
+        deliveries = self.deliveries()
+        medium = self.new(deliveries)
+        deliveries.deliver(medium, Image(), BASE)
+        self.holds.failure = errors.ImageError('store is read-only')
+        deliveries.withdraw(medium.id, 'stream')
+        self.assertEqual(frozenset(), self.records.live([medium.id]))
 
     def test_withdrawing_what_was_never_delivered_is_no_error(self):
         for kind in ('stream', 'file'):
