@@ -149,9 +149,10 @@ def _report(job: tools.Job, costs: dict[str, list[measure.Cost] | str],
                 text(plan['nodes_disk'])])
     print(f'  open {plan["open_ms"]:.2f} ms + plan '
           f'{plan["inject_ms"]:.2f} ms, {plan["cpu_ms"]:.2f} ms of them on '
-          f'the CPU (medians); first {plan["first_ms"]:.1f} ms after an '
-          f'import of {plan["import_ms"]:.0f} ms; worst '
-          f'{plan["worst_ms"]:.2f} ms; {text(plan["idle_memory"])} of the '
+          f'the CPU (medians, each for another node), worst '
+          f'{plan["worst_ms"]:.2f} ms; the first in the process '
+          f'{plan["first_ms"]:.1f} ms, after an import of '
+          f'{plan["import_ms"]:.0f} ms; {text(plan["idle_memory"])} of the '
           f'memory is Python\'s own')
 
 

@@ -27,6 +27,7 @@ SECTOR = base_source.SECTOR
 #: Changed bytes nearer than this share one literal: a segment of its own
 #: costs about as much in an overlay's head.
 _GAP = bytes(33)
+_WHAT = 'a structure to change'
 
 
 class Canvas:
@@ -104,6 +105,12 @@ class Canvas:
             return offset + self.added * SECTOR
         return offset
 
+    @property
+    def size(self) -> int:
+        """Bytes of the new image so far: a multiple of sectors."""
+        end = max(self.cut, -(-self.source.size // SECTOR))
+        return (end + self.added) * SECTOR
+
     def segments(self) -> list[segs.Segment]:
         """Return the segments of the new image, sector-aligned.
 
@@ -126,13 +133,15 @@ class Canvas:
             if not start <= sector * SECTOR < end:
                 continue
             parts = self._patched[sector]
-            low = min(skip for skip, _ in parts)
-            high = max(skip + len(part) for skip, part in parts)
-            origin = sector * SECTOR + low
-            old = self.source.read(origin, high - low,
-                                   'a structure to change')
-            new = parts[0][1]
-            if len(parts) > 1:
+            if len(parts) == 1:
+                low, new = parts[0]
+                origin = sector * SECTOR + low
+                old = self.source.read(origin, len(new), _WHAT)
+            else:
+                low = min(skip for skip, _ in parts)
+                high = max(skip + len(part) for skip, part in parts)
+                origin = sector * SECTOR + low
+                old = self.source.read(origin, high - low, _WHAT)
                 patched = bytearray(old)
                 for skip, part in parts:
                     patched[skip - low:skip - low + len(part)] = part
@@ -151,9 +160,12 @@ def _differences(old: bytes, new: bytes) -> list[tuple[int, int]]:
     changed = int.from_bytes(old, 'big') ^ int.from_bytes(new, 'big')
     if not changed:
         return []
-    first = len(old) - (changed.bit_length() + 7) // 8
+    length = len(old)
+    first = length - (changed.bit_length() + 7) // 8
     behind = ((changed & -changed).bit_length() - 1) // 8
-    end = len(old) - behind
+    end = length - behind
+    if end - first <= len(_GAP):
+        return [(first, end)]
     found = []
     runs = (changed >> 8 * behind).to_bytes(end - first, 'big').split(_GAP)
     end = first

@@ -89,8 +89,9 @@ def new_record(identifier: bytes, extent: int, size: int, *, flags: int,
     """
     body = b''.join((
         b'\0', volume.both32(extent), volume.both32(size), date,
-        bytes((flags, 0, 0)), volume.both16(1), bytes((len(identifier),)),
-        identifier, b'' if len(identifier) % 2 else b'\0', area))
+        # Neither interleaved nor on another volume than the first.
+        bytes((flags, 0, 0, 1, 0, 0, 1, len(identifier))), identifier,
+        b'' if len(identifier) % 2 else b'\0', area))
     if len(body) % 2 == 0:
         body += b'\0'
     if len(body) >= 255:

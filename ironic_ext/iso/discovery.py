@@ -33,6 +33,9 @@ from ironic_ext.iso import systemd_boot
 
 #: Bytes of a configuration that is taken for one.
 MAX_BYTES = 1 << 20
+#: Bytes of one that is remembered: real ones are smaller, and others could
+#: fill the memory.
+_MAX_KEPT = 65536
 _MAX_CONFIGS = 128
 
 _GRUB_NAMES = ('grub.cfg', 'loopback.cfg', 'boot.conf')
@@ -86,8 +89,9 @@ class ConfigFile:
 
         :raises: KernelArgumentError when they cannot be written so.
         """
-        return _edit(self.kind, self.data, append, delete,
-                     self.inherited is not None)
+        edit = _edit if len(self.data) <= _MAX_KEPT else _edit.__wrapped__
+        return edit(self.kind, self.data, append, delete,
+                    self.inherited is not None)
 
     def initrds(self) -> list[list[str]]:
         """Return the absolute paths of each entry's initrds."""
@@ -160,7 +164,8 @@ def find(files: Files) -> list[ConfigFile]:
         if read is None or read[0] in found:
             continue
         where, data = read
-        parsed = _parse(kind, data, inherited)
+        parse = _parse if len(data) <= _MAX_KEPT else _parse.__wrapped__
+        parsed = parse(kind, data, inherited)
         config = ConfigFile(where, kind, data, parsed.entries,
                             home or posixpath.dirname(where), inherited)
         found[where] = config
@@ -176,16 +181,31 @@ def find(files: Files) -> list[ConfigFile]:
 
 def _well_known(files: Files) -> collections.abc.Iterator[tuple[str, str]]:
     """Yield (language, path) of the configurations in well-known places."""
-    for kind, directory, wanted in (
-            *_PLACES,
-            *(('grub', f'{_EFI}/{name}', _GRUB_NAMES)
-              for name in files.names(_EFI))):
-        for name in files.names(directory):
-            if name.casefold() in wanted:
-                yield kind, f'{directory.rstrip("/")}/{name}'
-    for name in files.names(_ENTRIES):
-        if name.casefold().endswith('.conf'):
-            yield 'systemd-boot', f'{_ENTRIES}/{name}'
+    listed: dict[str, dict[str, list[str]]] = {}
+
+    def names(directory: str) -> dict[str, list[str]]:
+        """Return the names in a directory, by their lower case."""
+        found = listed.get(directory)
+        if found is None:
+            found = listed[directory] = {}
+            above, _, own = directory.rpartition('/')
+            # Most places are not there, and most of them share what lacks.
+            if not own or own.casefold() in names(above or '/'):
+                for name in files.names(directory):
+                    found.setdefault(name.casefold(), []).append(name)
+        return found
+
+    vendors = [('grub', f'{_EFI}/{name}', _GRUB_NAMES)
+               for same in names(_EFI).values() for name in same]
+    for kind, directory, wanted in (*_PLACES, *vendors):
+        for folded, same in names(directory).items():
+            if folded in wanted:
+                for name in same:
+                    yield kind, f'{directory.rstrip("/")}/{name}'
+    for folded, same in names(_ENTRIES).items():
+        if folded.endswith('.conf'):
+            for name in same:
+                yield 'systemd-boot', f'{_ENTRIES}/{name}'
 
 
 class _TreeFiles:

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 import dataclasses
 import re
 import struct
+import typing
 
 from ironic_ext.iso import errors
 
@@ -80,8 +81,7 @@ class Geometry:
         return self.data + (cluster - 2) * self.cluster
 
 
-@dataclasses.dataclass(frozen=True)
-class FatEntry:
+class FatEntry(typing.NamedTuple):
     """A file or directory.
 
     ``size`` in bytes; ``cluster`` is the first one (0: none, or the root);
@@ -291,8 +291,8 @@ def _pad(base: str, extension: str) -> bytes:
 def _short_text(short: bytes, flags: int) -> str:
     if short[0] == 0x05:
         short = b'\xe5' + short[1:]
-    base = short[:8].decode('cp437').rstrip(' ')
-    extension = short[8:].decode('cp437').rstrip(' ')
+    text = short.decode('ascii' if short.isascii() else 'cp437')
+    base, extension = text[:8].rstrip(' '), text[8:].rstrip(' ')
     # Windows NT's way to spare a long name: flags for lower case.
     base = base.lower() if flags & 0x08 else base
     extension = extension.lower() if flags & 0x10 else extension

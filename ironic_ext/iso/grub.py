@@ -21,7 +21,9 @@ conditions are not decided, and a command is a kernel's when its name is
 from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
+import functools
 import re
+import typing
 
 from ironic_ext.iso import boot_entry
 from ironic_ext.iso import errors
@@ -56,10 +58,10 @@ _MAX_TITLE = 256        # characters
 _MAX_VALUE = 512        # characters of a variable
 _MAX_INITRDS = 64       # of one entry
 _MAX_ALTERNATIVES = 16  # kernels in one menu entry
+_MAX_KEPT = 65536       # characters of a file whose commands are kept
 
 
-@dataclasses.dataclass(frozen=True)
-class _Word:
+class _Word(typing.NamedTuple):
     """A word's place, and its value with variables as ``$name``.
 
     ``bare``: written without quotes and escapes, so it may be reserved.
@@ -71,8 +73,7 @@ class _Word:
     bare: bool
 
 
-@dataclasses.dataclass(frozen=True)
-class _Command:
+class _Command(typing.NamedTuple):
     """A simple command and the character that ended it ('' at the end)."""
 
     words: tuple[_Word, ...]
@@ -137,11 +138,12 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str]) -> bytes:
     """
     quoted = {word: quote(word) for word in append}
     text = data.decode('utf-8', 'surrogateescape')
+    # An image is customised for many nodes. What is larger than any real
+    # configuration would only take up memory.
+    find = (_linux_commands if len(text) <= _MAX_KEPT
+            else _linux_commands.__wrapped__)
     changes: list[tuple[int, int, str]] = []
-    for command in _commands(text):
-        words = command.words
-        if len(words) < 2 or not _LINUX.fullmatch(words[0].value):
-            continue
+    for words in find(text):
         arguments = words[2:]
         values = [word.value for word in arguments]
         change = kernel_args.plan(values, append, delete)
@@ -231,6 +233,15 @@ def _include(value: str, variables: dict[str, str]) -> str | None:
             and '$' not in path[1:]:
         return path
     return None
+
+
+@functools.lru_cache(maxsize=16)
+def _linux_commands(text: str) -> tuple[tuple[_Word, ...], ...]:
+    """Return the words of every command that loads a kernel."""
+    return tuple(
+        command.words for command in _commands(text)
+        if len(command.words) > 1
+        and _LINUX.fullmatch(command.words[0].value))
 
 
 def _commands(text: str) -> Iterator[_Command]:

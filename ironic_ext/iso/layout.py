@@ -125,8 +125,8 @@ def assemble(canvas: canvases.Canvas, growth: Growth
              ) -> list[segs.Segment]:
     """Return the segments of the whole new image."""
     out = [*canvas.segments(), *growth.trailer]
-    room = growth.size - len(growth.backup) - sum(
-        segment.length for segment in out)
+    room = growth.size - len(growth.backup) - canvas.size - sum(
+        segment.length for segment in growth.trailer)
     if room < 0:
         # The canvas pads to whole sectors; nothing follows, so do without.
         last = out.pop()

@@ -156,13 +156,15 @@ def _read_gpt(source: base_source.Source) -> Gpt | None:
 def _gpt_partitions(gpt: Gpt) -> list[Partition]:
     found = []
     size = gpt.entry_bytes
-    used = -(-len(gpt.entries.rstrip(b'\0')) // size)
-    for number in range(used):
-        entry = gpt.entries[number * size:number * size + 56]
-        kind = entry[:16]
+    for number in range(len(gpt.entries) // size):
+        at = number * size
+        kind = gpt.entries[at:at + 16]
         if kind == bytes(16):
+            # As a rule a few entries are in use, and zeros follow.
+            if gpt.entries.endswith(bytes(len(gpt.entries) - at)):
+                break
             continue
-        first, last = struct.unpack_from('<QQ', entry, 32)
+        first, last = struct.unpack_from('<QQ', gpt.entries, at + 32)
         if not first <= last < _MAX_BLOCKS:
             continue
         found.append(Partition(
@@ -209,7 +211,7 @@ def grown(tables: Tables, size: int,
             start, length = changes.get(
                 ('mbr', partition.number),
                 (partition.start, partition.length))
-            if int(partition.kind, 16) == _MBR_PROTECTIVE:
+            if int(partition.kind, 16) == _MBR_PROTECTIVE and start < size:
                 length = size - start
             blocks = -(-length // BLOCK)
             if max(start // BLOCK, blocks) > 0xFFFFFFFF:

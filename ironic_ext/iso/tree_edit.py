@@ -230,10 +230,10 @@ class TreeEdit:
 
     def _versions(self, folder: trees.Folder) -> bool:
         """Whether the tree's file identifiers carry version numbers."""
+        mark = b'\0;' if self.tree.kind == 'joliet' else b';'
         for place in (folder, self.tree.root):
             for record in place.records.records():
                 if not record.flags & dirs.DIRECTORY:
-                    mark = (b'\0;' if self.tree.kind == 'joliet' else b';')
                     return mark in record.identifier
         return True
 

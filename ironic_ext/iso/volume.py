@@ -19,6 +19,7 @@ are passed over.
 """
 
 import dataclasses
+import functools
 import struct
 
 from ironic_ext.iso import errors
@@ -94,6 +95,7 @@ class Descriptor:
 class DescriptorSet:
     """What one sequence of descriptors says.
 
+    :ivar descriptors: the primary one comes first.
     :ivar boot_catalog: absolute sector of the El Torito boot catalogue.
     :ivar udf: whether a UDF file system names the same files.
     """
@@ -105,7 +107,7 @@ class DescriptorSet:
     @property
     def primary(self) -> Descriptor:
         """The primary volume descriptor."""
-        return next(d for d in self.descriptors if d.kind == 'primary')
+        return self.descriptors[0]
 
 
 def read(source: base_source.Source, shift: int = 0) -> DescriptorSet:
@@ -160,12 +162,8 @@ def read(source: base_source.Source, shift: int = 0) -> DescriptorSet:
     return DescriptorSet(tuple(descriptors), catalog, udf)
 
 
-def both16(value: int) -> bytes:
-    """Return a 16-bit number in both byte orders (ECMA-119 7.2.3)."""
-    raw = value.to_bytes(2, 'little')
-    return raw + raw[::-1]
-
-
+# A plan has few numbers, and each in several places.
+@functools.lru_cache(maxsize=256)
 def both32(value: int) -> bytes:
     """Return a 32-bit number in both byte orders (ECMA-119 7.3.3)."""
     raw = value.to_bytes(4, 'little')

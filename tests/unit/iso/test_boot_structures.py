@@ -104,6 +104,17 @@ class PartitionsTest(testtools.TestCase):
         self.assertRaises(errors.InjectionError, partitions.grown, tables,
                           8 << 20, {('mbr', 1): (start, 100 * 512)})
 
+    def test_a_protective_entry_beyond_the_image_stays_as_it_is(
+            self) -> None:
+        mbr = bytearray(512)
+        mbr[446 + 4] = 0xee
+        mbr[446 + 8:446 + 12] = b'\xff' * 4
+        mbr[446 + 12:446 + 16] = (100).to_bytes(4, 'little')
+        mbr[510:] = b'\x55\xaa'
+        self.path.write_bytes(bytes(mbr) + bytes(4096))
+        self.assertEqual(([], b''),
+                         partitions.grown(self._read(), 8 << 20, {}))
+
     def test_a_gpt_partition_beyond_any_disk_is_left_out(self) -> None:
         self._gpt_disk()
         data = bytearray(self.path.read_bytes())

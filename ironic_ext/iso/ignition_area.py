@@ -1,0 +1,95 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The area that CoreOS live ISOs reserve for an Ignition config.
+
+``/coreos/igninfo.json`` names a file and, where that has more in it, an
+offset and a length. The area holds a compressed initrd with ``config.ign``
+and zeros behind it, as coreos-installer writes it.
+"""
+
+import dataclasses
+import gzip
+import json
+import lzma
+
+from ironic_ext.iso import coreos
+from ironic_ext.iso import cpio
+from ironic_ext.iso import discovery
+from ironic_ext.iso import errors
+from ironic_ext.iso import image as images
+
+_NAME = 'config.ign'
+
+
+@dataclasses.dataclass(frozen=True)
+class IgnitionArea:
+    """Where the area is.
+
+    :ivar path: of its file in the image.
+    :ivar offset: byte offset in the file.
+    :ivar length: bytes.
+    :ivar whole: whether the file has nothing else in it.
+    """
+
+    path: str
+    offset: int
+    length: int
+    whole: bool
+
+
+def locate(image: images.IsoImage) -> IgnitionArea | None:
+    """Return the area of an image, None if it has none.
+
+    :raises: CorruptImageError
+    """
+    found = image.main.find(coreos.IGNITION)
+    if found is None:
+        return None
+    raw = image.read_entry(image.main.entry(*found), 0, discovery.MAX_BYTES)
+    path = coreos.ignition_path(raw)
+    facts = json.loads(raw)
+    entry = image.stat(path)
+    offset = facts.get('offset', 0)
+    length = facts.get('length', None)
+    if (type(offset) is not int or offset < 0 or entry.is_dir
+            or type(length) not in (int, type(None))):
+        raise errors.CorruptImageError(
+            f'{coreos.IGNITION} of this image is malformed: offset '
+            f'{offset!r:.40}, length {length!r:.40} of {path}')
+    if length is None:
+        length = entry.size - offset
+    if not 0 < length <= entry.size - offset:
+        raise errors.CorruptImageError(
+            f'{coreos.IGNITION} names {length} bytes at {offset} of {path}, '
+            f'which has {entry.size}')
+    return IgnitionArea(path, offset, length,
+                        offset == 0 and length == entry.size)
+
+
+def content(config: bytes, area: IgnitionArea) -> bytes:
+    """Return what fills an area.
+
+    :raises: NoSpaceError when the config is too large for it.
+    """
+    archive = cpio.archive({_NAME: config})
+    # gzip, which every kernel has, unless only xz is small enough; kernels
+    # check xz by CRC32 alone (Documentation/staging/xz.rst).
+    packed = gzip.compress(archive, mtime=0)
+    if len(packed) > area.length:
+        packed = lzma.compress(archive, check=lzma.CHECK_CRC32)
+    if len(packed) > area.length:
+        raise errors.NoSpaceError(
+            f'the Ignition config of {len(config)} bytes needs '
+            f'{len(packed)} bytes when it is compressed; the area that this '
+            f'CoreOS image reserves has {area.length}')
+    return packed + bytes(area.length - len(packed))
