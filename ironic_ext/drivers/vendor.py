@@ -10,17 +10,19 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Vendor passthru: what became of a node's boot media."""
+"""Vendor passthru: what became of a node's boot media, and data images."""
 
 import typing
 
 from ironic.drivers import base
 from ironic.drivers.modules.redfish import vendor as redfish_vendor
 
+from ironic_ext.drivers import data_image_passthru
 from ironic_ext.drivers import media_delivery
 
 
-class RedfishExtVendorPassthru(redfish_vendor.RedfishVendorPassthru):
+class RedfishExtVendorPassthru(data_image_passthru.DataImagePassthru,
+                               redfish_vendor.RedfishVendorPassthru):
     """The stock methods, and those of this suite."""
 
     @base.passthru(['GET'], async_call=False, require_exclusive_lock=False,
