@@ -29,7 +29,6 @@ from ironic_ext.images import file
 from ironic_ext.images import housekeeping
 from ironic_ext.images import href as hrefs
 from ironic_ext.images import index
-from ironic_ext.images import metadata
 from ironic_ext.images import objects
 from ironic_ext.images import partial
 from ironic_ext.images import progress
@@ -289,13 +288,8 @@ class Downloads:
 
     def _tell_waiting(self, request: Request, reporter: progress.Reporter
                       ) -> None:
-        state = metadata.read(
-            self.files.partial(request.key) + '.json') or {}
-        version = metadata.as_version(state.get('version'))
-        with contextlib.suppress(KeyError, TypeError, ValueError):
-            reporter.waiting(partial.Spans(
-                (int(start), int(end)) for start, end in state['ranges']
-            ).total, version.size if version else None)
+        if state := partial.State.read(self.files.partial(request.key)):
+            reporter.waiting(state.spans.total, state.version.size)
 
 
 def _compare(request: Request, digests: dict[str, str],

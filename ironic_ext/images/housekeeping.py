@@ -128,8 +128,10 @@ class Housekeeping:
         :raises: OSError
         """
         self._files.objects.sweep()
+        self._files.leases.sweep()
         self._files.index.restore(force=True)
         self._drop_partials(_PARTIAL_SECONDS)
+        self._drop_locks()
 
     # Making room
 
@@ -251,3 +253,13 @@ class Housekeeping:
                         lambda: None) as lock:
                     if lock.acquire():
                         partial.remove(path)
+
+    def _drop_locks(self) -> None:
+        """Remove locks whose holders died."""
+        for name in os.listdir(self._files.lock()):
+            with contextlib.suppress(errors.ImageError):
+                # Taking it and letting go of it removes it.
+                with download_lock.DownloadLock(
+                        self._files.lock(name), 0, name,
+                        lambda: None) as lock:
+                    lock.acquire()

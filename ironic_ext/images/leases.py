@@ -82,6 +82,20 @@ class Leases:
             for owner in self.owners(sha256):
                 yield sha256, owner
 
+    def sweep(self) -> None:
+        """Remove what writers that were killed have left.
+
+        :raises: OSError
+        """
+        with metadata.locked(self._lock):
+            for sha256 in os.listdir(self._folder):
+                folder = os.path.join(self._folder, sha256)
+                for name in os.listdir(folder):
+                    if not name.endswith('.json'):
+                        metadata.remove(os.path.join(folder, name))
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)
+
     def _path(self, sha256: str, owner: str) -> str:
         name = hashlib.sha256(owner.encode()).hexdigest()
         return os.path.join(self._folder, sha256, f'{name}.json')

@@ -12,20 +12,20 @@
 
 """A download on its way into the store, which another process can resume.
 
-Beside the file of the bytes is one that says which ranges of it are whole
-and of which version they are. It is written after the bytes: what a killed
-process wrote is in the page cache and survives it. A power cut may have
-taken those bytes, so that a download of another boot counts only where a
-checksum is going to judge it.
+Beside the file of the bytes is one that says of which version they are, and
+then, a line for each, which ranges of it are whole. A line is added after
+its bytes: what a killed process wrote is in the page cache and survives it.
+A power cut may have taken those bytes, so that a download of another boot
+counts only where a checksum is going to judge it.
 """
 
 import collections.abc
 import contextlib
 import dataclasses
 import functools
+import json
 import os
 import threading
-import time
 
 from ironic_ext.images import checksum as checksums
 from ironic_ext.images import disk
@@ -36,10 +36,6 @@ from ironic_ext.images import progress
 from ironic_ext.images import service
 
 _MIB = 1 << 20
-# What a kill costs: at most so many seconds, or a part of the image.
-_SAVE_SECONDS = 1.0
-_SAVE_SHARE = 64
-_SAVE_LEAST = 1 * _MIB
 # Bytes between two beginnings of a write-back.
 _WRITEBACK = 8 * _MIB
 
@@ -92,6 +88,44 @@ class Spans:
 
 
 @dataclasses.dataclass(frozen=True)
+class State:
+    """What is on record of a partial download.
+
+    :param version: that the bytes are of.
+    :param boot: of the machine when they were written.
+    :param spans: those that are whole.
+    """
+
+    version: service.ImageVersion
+    boot: str
+    spans: Spans
+
+    @classmethod
+    def read(cls, path: str) -> 'State | None':
+        """Read the state of a download; None when it is damaged.
+
+        :param path: of its bytes.
+        """
+        try:
+            with open(f'{path}.state', encoding='utf-8') as file:
+                head, *lines = file.read().split('\n')
+            facts = json.loads(head)
+            version = metadata.as_version(facts['version'])
+            spans = Spans()
+            # After the last newline is what a writer did not finish.
+            for line in lines[:-1]:
+                start, end = map(int, line.split())
+                if not 0 <= start < end:
+                    return None
+                spans.add(start, end)
+            if version is None:
+                return None
+            return cls(version, str(facts['boot']), spans)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+
+
+@dataclasses.dataclass(frozen=True)
 class Limits:
     """What a download must not exceed.
 
@@ -109,7 +143,7 @@ class PartialFile:
 
     One process has it at a time. Nothing is on disk before ``begin``.
 
-    :param path: of the bytes; the state is at ``path`` with ``.json``.
+    :param path: of the bytes; the state is at ``path`` with ``.state``.
     :param name: of the image, fit for messages.
     :param wanted: what the caller will compare with; its algorithm is
         computed besides SHA-256.
@@ -131,8 +165,8 @@ class PartialFile:
         self._fd = -1
         self._spans = Spans()
         self._digests: dict[str, hashing.FollowingDigest] = {}
-        self._saved_at = 0.0
-        self._saved = self._written_back = 0
+        self._state_fd = -1
+        self._written_back = 0
 
     # What services use
 
@@ -155,7 +189,7 @@ class PartialFile:
             self.version = version
             self._spans = kept or Spans()
             self._make_room(keeping=kept is not None)
-            self._save()
+            self._start_state()
             for name in self._algorithms():
                 self._digests[name] = hashing.FollowingDigest(self._fd, name)
                 self._digests[name].advance(self._spans.head)
@@ -183,8 +217,7 @@ class PartialFile:
                 self._spans.add(start, end)
                 total = self._spans.total
                 head = self._spans.head
-                if self._due(total):
-                    self._save()
+                os.write(self._state_fd, _line(start, end))
                 written_back = self._written_back
                 if total - written_back >= _WRITEBACK:
                     self._written_back = total
@@ -222,7 +255,6 @@ class PartialFile:
                     f'the download of {self._name} ended without the bytes '
                     f'from {missing[0][0]} to {missing[0][1]} of {size}: '
                     'try again')
-            self._save()
             # The digests go on meanwhile.
             os.fsync(self._fd)
             found = {name: digest.result(size)
@@ -240,14 +272,13 @@ class PartialFile:
             if self._fd == -1:
                 return
             version = self.version
-            if (keep and version is not None and version.resumes(version)
+            if not (keep and version is not None and version.resumes(version)
                     and self._spans.total):
-                with contextlib.suppress(OSError):
-                    self._save()
-            else:
                 remove(self.path)
             os.close(self._fd)
-            self._fd = -1
+            if self._state_fd != -1:
+                os.close(self._state_fd)
+            self._fd = self._state_fd = -1
 
     # Bookkeeping
 
@@ -269,22 +300,15 @@ class PartialFile:
         self.doubtful = False
         if self.version is not None:
             return None
-        state = metadata.read(f'{self.path}.json') or {}
-        earlier = metadata.as_version(state.get('version'))
-        if earlier is None or not earlier.resumes(version):
-            return None
+        state = State.read(self.path)
         size = min(version.size or 0, os.fstat(self._fd).st_size)
-        try:
-            spans = Spans((int(start), int(end))
-                          for start, end in state['ranges'])
-        except (KeyError, TypeError, ValueError):
+        if (state is None or not state.version.resumes(version)
+                or any(end > size for _start, end in state.spans.spans)):
             return None
-        if any(not 0 <= start < end <= size for start, end in spans.spans):
-            return None
-        self.doubtful = state.get('boot') != boot_id()
+        self.doubtful = state.boot != boot_id()
         if self.doubtful and self._wanted is None and not version.checksum:
             return None
-        return spans
+        return state.spans
 
     def _make_room(self, keeping: bool) -> None:
         assert self.version is not None
@@ -308,19 +332,19 @@ class PartialFile:
                 f'{self._name} is larger than the limit of '
                 f'{_size_text(self._limits.size)}')
 
-    def _due(self, total: int) -> bool:
-        size = self.version.size if self.version else None
-        return (total - self._saved >= max(_SAVE_LEAST,
-                                           (size or 0) // _SAVE_SHARE)
-                or time.monotonic() - self._saved_at >= _SAVE_SECONDS)
-
-    def _save(self) -> None:
+    def _start_state(self) -> None:
         assert self.version is not None
-        self._saved, self._saved_at = self._spans.total, time.monotonic()
-        metadata.write(f'{self.path}.json', {
-            'image': self._name, 'boot': boot_id(),
-            'version': metadata.of_version(self.version),
-            'ranges': self._spans.spans})
+        head = json.dumps({'image': self._name, 'boot': boot_id(),
+                           'version': metadata.of_version(self.version)})
+        path = f'{self.path}.state'
+        if self._state_fd != -1:
+            os.close(self._state_fd)
+        self._state_fd = os.open(
+            f'{path}.new', os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        os.write(self._state_fd, head.encode() + b'\n' + b''.join(
+            _line(start, end) for start, end in self._spans.spans))
+        os.rename(f'{path}.new', path)
 
     def _stop_digests(self) -> None:
         for digest in self._digests.values():
@@ -344,8 +368,12 @@ class PartialFile:
 
 def remove(path: str) -> None:
     """Remove a partial download and its state."""
-    for name in (path, f'{path}.json', f'{path}.json.new'):
+    for name in (path, f'{path}.state', f'{path}.state.new'):
         metadata.remove(name)
+
+
+def _line(start: int, end: int) -> bytes:
+    return b'%d %d\n' % (start, end)
 
 
 @functools.cache

@@ -43,8 +43,8 @@ class StoreFiles:
         """Return where a download goes, or the directory of all of them."""
         return os.path.join(self.root, 'partial', key)
 
-    def lock(self, key: str) -> str:
-        """Return the lock of a download."""
+    def lock(self, key: str = '') -> str:
+        """Return the lock of a download, or the directory of all."""
         return os.path.join(self.root, 'locks', key)
 
     def make(self) -> None:

@@ -358,26 +358,40 @@ class ResumeTestCase(StoreTestCase):
             self.failure(errors.ImageError)
             self.assertNothingKept()
 
+    def state(self):
+        (path,) = (self.root / 'partial').glob('*.state')
+        return path
+
     def test_a_damaged_state_starts_over(self):
-        for state in ('', '{}', '[]', '{"version": 1}', 'null', None,
-                      [[5, 3]], [[0, 1 << 40]], [['x', 1]], 7):
+        for damage in ('', '{}\n', '[]\n0 5\n', 'null\n', None, '5 3\n',
+                       '0 %d\n' % (1 << 40), '-4 5\n', 'x 1\n', '7\n'):
             self.source.put(HREF, CONTENT, etag='"1"', cut=700000)
             self.failure(errors.ImageError)
-            (path,) = (self.root / 'partial').glob('*.json')
-            if isinstance(state, str):
-                path.write_text(state)
+            head, newline, _rest = self.state().read_text().partition('\n')
+            if damage is None:
+                self.state().unlink()
+            elif damage[:1] in ('', '{', '[', 'n'):
+                self.state().write_text(damage)
             else:
-                facts = json.loads(path.read_text())
-                path.write_text(json.dumps({**facts, 'ranges': state}))
-            self.assertEqual(CONTENT, self.fetch(), state)
+                self.state().write_text(head + newline + damage)
+            self.source.sent = 0
+            self.assertEqual(CONTENT, self.fetch(), damage)
+            self.assertEqual(len(CONTENT), self.source.sent)
             self.store.prune(older_than=0)
+
+    def test_a_line_that_was_not_finished_does_not_count(self):
+        self.source.put(HREF, CONTENT, etag='"1"', cut=700000)
+        self.failure(errors.ImageError)
+        with self.state().open('a') as file:
+            file.write('0 %d' % len(CONTENT))
+        self.assertEqual(CONTENT, self.fetch(checksum=SHA256))
 
     def cut_power(self):
         self.source.put(HREF, CONTENT, etag='"1"', cut=700000)
         self.failure(errors.ImageError)
-        (path,) = (self.root / 'partial').glob('*.json')
-        facts = json.loads(path.read_text())
-        path.write_text(json.dumps({**facts, 'boot': 'another'}))
+        head, *lines = self.state().read_text().split('\n')
+        facts = {**json.loads(head), 'boot': 'another'}
+        self.state().write_text('\n'.join([json.dumps(facts), *lines]))
         self.source.sent = 0
 
     def test_after_a_power_cut_nothing_is_resumed_that_nobody_judges(self):
@@ -393,7 +407,7 @@ class ResumeTestCase(StoreTestCase):
     def test_bytes_that_a_power_cut_spoilt_are_downloaded_again(self):
         self.cut_power()
         (path,) = (path for path in (self.root / 'partial').iterdir()
-                   if path.suffix != '.json')
+                   if path.suffix != '.state')
         with path.open('r+b') as spoilt:
             spoilt.write(bytes(4096))
         self.assertEqual(CONTENT, self.fetch(checksum=SHA256))
