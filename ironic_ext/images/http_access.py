@@ -98,14 +98,17 @@ def authorization(settings: image_settings.Settings, href: str,
     pair = location.userinfo
     if pair is None and access.username is not None:
         pair = access.username, access.password or ''
-    if pair is None and access.token:
-        if _CONTROL.search(access.token):
+    token = access.token if pair is None else None
+    if pair is None and not token:
+        pair = settings.default_access(href)
+        if pair is not None and not pair[0]:
+            pair, token = None, pair[1]
+    if token:
+        if _CONTROL.search(token):
             raise errors.ImageAccessError(
                 f'the token for {hrefs.redacted(href)} contains a line '
                 'break or another control character')
-        return f'Bearer {access.token}'
-    if pair is None:
-        pair = settings.default_access(href)
+        return f'Bearer {token}'
     if pair is None:
         return None
     # RFC 7617: UTF-8 is what servers expect, latin-1 what requests sends.

@@ -59,8 +59,8 @@ class Settings:
 
     :param access: credentials and TLS for the href that is asked for.
     :param default_access: called with an href for the operator's own
-        credentials where ``access`` has none; returns (user, password) or
-        None.
+        credentials where ``access`` has none; returns (user, password),
+        ('', token) for a bearer token, or None.
     :param session: makes a requests session (TLS versions and ciphers).
     :param connect_timeout: seconds for a connection to be accepted.
     :param stall_timeout: seconds without a byte until a try is given up.

@@ -20,6 +20,7 @@ import os
 import pathlib
 import tempfile
 import threading
+import types
 import unittest.mock
 
 # Before anything else of Ironic: it chooses the threading model of tests.
@@ -34,6 +35,8 @@ from ironic.tests import base
 from keystoneauth1.identity import v3
 
 from ironic_ext.drivers import ironic_image_services
+from ironic_ext.drivers import ironic_images
+from ironic_ext.images import registry
 from tests import fault_server
 from tests.functional import test_glance_images
 
@@ -198,6 +201,14 @@ class WebTestCase(ConductorTestCase):
             'username': 'u', 'password': 'p'})
         for request in self.server.requests:
             self.assertNotIn('Authorization', request.headers)
+
+    def test_an_operator_s_token_for_a_node_is_a_bearer_token(self):
+        self.resource.authorization = 'Bearer a-token'
+        node = types.SimpleNamespace(
+            instance_info={}, driver_info={'image_server_token': 'a-token'})
+        service = registry.service_for(
+            self.href, ironic_images.settings_for(node, None))
+        self.assertEqual(len(CONTENT), service.stat(self.href).size)
 
     def test_an_image_of_unknown_size_is_downloaded(self):
         self.resource.chunked = True
