@@ -129,9 +129,9 @@ class Canvas:
     def _span(self, start: int, end: int) -> list[segs.Segment]:
         """Return the base's bytes from start to end, with its patches."""
         out: list[segs.Segment] = []
-        for sector in sorted(self._patched):
-            if not start <= sector * SECTOR < end:
-                continue
+        within = [sector for sector in self._patched
+                  if start <= sector * SECTOR < end]
+        for sector in sorted(within):
             parts = self._patched[sector]
             if len(parts) == 1:
                 low, new = parts[0]

@@ -210,8 +210,9 @@ class Directory:
             self.origins.insert(number + 1, None)
 
     def sector_bytes(self, number: int) -> bytes:
-        """Return the records of one sector; zeros are to fill it up."""
-        return b''.join([record.raw for record in self.sectors[number]])
+        """Return one sector as it is to be on the medium."""
+        return b''.join([record.raw for record in self.sectors[number]]
+                        ).ljust(SECTOR, b'\0')
 
     def patches(self) -> collections.abc.Iterator[tuple[int, bytes]]:
         """Yield (byte offset in the directory, bytes) where it changed.
@@ -237,11 +238,10 @@ class Directory:
     def unchanged(self, number: int) -> int | None:
         """Return which sector on the medium holds just this one's bytes."""
         origin = self.origins[number]
-        if origin is None:
-            return None
-        data = self.sector_bytes(number).ljust(SECTOR, b'\0')
-        return origin if self._medium.startswith(
-            data, origin * SECTOR) else None
+        if origin is not None and self._medium.startswith(
+                self.sector_bytes(number), origin * SECTOR):
+            return origin
+        return None
 
 
 def sort_key(identifier: bytes, joliet: bool) -> tuple[bytes, bytes]:

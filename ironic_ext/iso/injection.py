@@ -20,6 +20,7 @@ never changed.
 
 import collections.abc
 import dataclasses
+import functools
 import types
 
 from ironic_ext.iso import canvas as canvases
@@ -105,11 +106,15 @@ class Injection:
         return not (self.changes_arguments or self.files
                     or self.initrd_files)
 
+    @functools.cached_property
+    def arguments(self) -> tuple[str, ...]:
+        """The words of ``append_args``."""
+        return kernel_args.parse(self.append_args)
+
     @property
     def changes_arguments(self) -> bool:
         """Whether kernel arguments are appended or removed."""
-        return bool(kernel_args.parse(self.append_args)
-                    or self.delete_args)
+        return bool(self.arguments or self.delete_args)
 
 
 def _checked(files: collections.abc.Mapping[str, bytes]
@@ -214,7 +219,7 @@ class _Plan:
     # Kernel arguments
 
     def _plan_arguments(self) -> None:
-        append = kernel_args.parse(self.injection.append_args)
+        append = self.injection.arguments
         delete = tuple(self.injection.delete_args)
         if self._drops_media_check():
             delete += (_CHECK_ARGUMENT,)

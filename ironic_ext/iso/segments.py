@@ -23,7 +23,6 @@ import hashlib
 import itertools
 import json
 import os
-import re
 import types
 import typing
 
@@ -36,9 +35,8 @@ from ironic_ext.iso import source as base_source
 FINGERPRINT_BYTES = 65536
 
 #: A run of zeros shorter than this costs less as part of a literal.
-_RUN = 64
-_RUN_BYTES = bytes(_RUN)
-_ZEROS = re.compile(rb'\0{%d,}' % _RUN)
+_RUN = bytes(64)
+_ZEROS = tuple(map(bytes, (4096, 256, 16, 1)))
 
 _MAGIC = b'ironic-ext overlay 1\n'
 #: Bytes of JSON that an overlay's head may have.
@@ -75,29 +73,22 @@ Segment = BaseRange | Literal | Zeros
 def sparse(literal: Literal) -> list[Segment]:
     """Split a literal where it has runs of zeros worth a segment."""
     data = literal.data
-    if _RUN_BYTES not in data:
+    start = data.find(_RUN)
+    if start < 0:
         return [literal]
     out: list[Segment] = []
     done = 0
-    # Most runs end a sector: found fastest from behind.
-    body = data.rstrip(b'\0')
-    if len(data) - len(body) < _RUN:
-        body = data
-    for run in _ZEROS.finditer(body) if _RUN_BYTES in body else ():
-        out.append(Literal(body[done:run.start()]))
-        out.append(Zeros(run.end() - run.start()))
-        done = run.end()
-    out.append(Literal(body[done:]))
-    out.append(Zeros(len(data) - len(body)))
+    while start >= 0:
+        end = start + len(_RUN)
+        # Faster than any search for what is not zero.
+        for zeros in _ZEROS:
+            while data.startswith(zeros, end):
+                end += len(zeros)
+        out += (Literal(data[done:start]), Zeros(end - start))
+        done = end
+        start = data.find(_RUN, end)
+    out.append(Literal(data[done:]))
     return out
-
-
-def padded(data: bytes, size: int) -> list[Segment]:
-    """Return bytes and the zeros that fill them up to ``size``."""
-    body = data.rstrip(b'\0')
-    if size - len(body) < _RUN:
-        return sparse(Literal(data.ljust(size, b'\0')))
-    return [*sparse(Literal(body)), Zeros(size - len(body))]
 
 
 def joined(segments: typing.Iterable[Segment]) -> tuple[Segment, ...]:

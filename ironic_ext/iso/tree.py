@@ -154,7 +154,7 @@ class Tree:
         pending: list[dirs.Record] = []
         for record in records.records():
             more = record.flags & dirs.MULTI_EXTENT
-            if not pending and not more:
+            if not more and not pending:
                 self._add(folder, [record], path)
                 continue
             if (pending
@@ -172,12 +172,15 @@ class Tree:
     def _add(self, folder: Folder, records: list[dirs.Record],
              path: str) -> None:
         rr = rock_ridge.NOTHING
+        name = None
         if self.kind == 'rock ridge':
+            area = records[0].area
             rr = rock_ridge.parse(
-                self.source, self.shift, records[0].area[self.skip:], path)
+                self.source, self.shift,
+                area[self.skip:] if self.skip else area, path)
             if rr.relocated:
                 return
-        name = rr.name
+            name = rr.name
         if name is None:
             name = self.plain_name(records[0].identifier)
         if name in ('', '.', '..') or '/' in name or '\0' in name:

@@ -342,7 +342,7 @@ class TreeEdit:
         for number in range(len(records.sectors)):
             origin = records.unchanged(number)
             if origin is None or move.old is None:
-                pieces += segs.padded(records.sector_bytes(number), SECTOR)
+                pieces.append(segs.Literal(records.sector_bytes(number)))
             else:
                 pieces.append(segs.BaseRange(
                     (move.old + self.tree.shift + origin) * SECTOR, SECTOR))

@@ -53,8 +53,7 @@ class DirectoryTest(testtools.TestCase):
         self.assertEqual(
             found, sorted(found, key=lambda n: dirs.sort_key(n, False)))
         for number in range(len(directory.sectors)):
-            self.assertLessEqual(len(directory.sector_bytes(number)),
-                                 2048)
+            self.assertEqual(2048, len(directory.sector_bytes(number)))
         self.assertEqual(b'\0', directory.own.identifier)
         self.assertEqual(b'\1', directory.parent.identifier)
         self.assertEqual(len(directory.sectors), len(directory.origins))
