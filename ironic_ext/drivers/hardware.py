@@ -16,12 +16,21 @@ from ironic.drivers import base
 from ironic.drivers import drac
 from ironic.drivers import redfish
 
+from ironic_ext.drivers import ironic_image_services
 from ironic_ext.drivers import management
 from ironic_ext.drivers import redfish_iso
 from ironic_ext.drivers import vendor
 
 
-class RedfishExtHardware(redfish.RedfishHardware):
+class _Loaded:
+    """What happens when a conductor loads a type of this suite."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        ironic_image_services.install()
+
+
+class RedfishExtHardware(_Loaded, redfish.RedfishHardware):
     """Redfish machines."""
 
     @property
@@ -44,7 +53,7 @@ class RedfishExtHardware(redfish.RedfishHardware):
                 management.RedfishExtManagement]
 
 
-class IDRACExtHardware(drac.IDRACHardware):
+class IDRACExtHardware(_Loaded, drac.IDRACHardware):
     """Dell machines."""
 
     @property

@@ -117,7 +117,12 @@ class Index:
         :raises: OSError
         """
         facts = record.as_facts()
-        forgotten = self._objects.add_source(record.sha256, name, facts)
+        before = self.get(name)
+        forgotten = []
+        # When it was verified is not worth writing both.
+        if (before is None or (before.sha256, before.version)
+                != (record.sha256, record.version)):
+            forgotten = self._objects.add_source(record.sha256, name, facts)
         with metadata.locked(self._lock):
             for other in forgotten:
                 metadata.remove(self._path(other))
