@@ -12,7 +12,9 @@
 
 """Tests for finding the service of a URL scheme."""
 
+import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,39 +27,21 @@ from ironic_ext.images import errors
 from ironic_ext.images import file
 from ironic_ext.images import registry
 from ironic_ext.images import settings
+from tests import fault_server
 
 UUID = '7a1b2c3d-0000-4000-8000-123456789abc'
 GLANCE = settings.Settings(glance=unittest.mock.Mock())
 
-_PACKAGE = '''
-from ironic_ext.images import ironic_contract
-from ironic_ext.images import service
-
-IMAGES = {'memory:hello': b'Hello.'}
-
-
-class MemoryImageService(ironic_contract.IronicImageService):
-    def stat(self, href):
-        return service.ImageVersion(size=len(IMAGES[href]))
-
-    def fetch(self, href, target, known=None):
-        version = self.stat(href)
-        for start, end in target.begin(version):
-            target.write(start, IMAGES[href][start:end])
-        return version
-
-    def read_range(self, href, offset, length, version=None):
-        return IMAGES[href][offset:offset + length]
-'''
-
+_ROOT = pathlib.Path(__file__).parents[3]
 _USE = '''
 import io
 from ironic_ext.images import registry
 from ironic_ext.images import settings
-service = registry.service_for('memory:hello', settings.Settings())
+service = registry.service_for('mirror://live.iso', settings.Settings())
 found = io.BytesIO()
-service.download('memory:hello', found)
-print(found.getvalue().decode(), *registry.schemes())
+service.download('mirror://live.iso', found)
+print(found.getvalue().decode(), service.read_range('mirror://live.iso', 1, 3),
+      *registry.schemes())
 '''
 
 
@@ -100,23 +84,27 @@ class RegistryTestCase(testtools.TestCase):
                           self.refusal('http://server/x'))
 
     def test_a_site_adds_a_scheme_by_an_entry_point(self):
-        with tempfile.TemporaryDirectory() as name:
+        # The example of the documentation, as a distribution of its own.
+        with (tempfile.TemporaryDirectory() as name,
+              fault_server.serving() as mirror):
+            mirror.add('/pub/live.iso', b'Hello.')
             folder = pathlib.Path(name)
-            (folder / 'memory_images.py').write_text(_PACKAGE)
-            info = folder / 'memory_images-1.0.dist-info'
+            shutil.copy(_ROOT / 'doc/source/examples/mirror_images.py',
+                        folder)
+            info = folder / 'mirror_images-1.0.dist-info'
             info.mkdir()
             (info / 'METADATA').write_text(
-                'Metadata-Version: 2.1\nName: memory-images\nVersion: 1.0\n')
+                'Metadata-Version: 2.1\nName: mirror-images\nVersion: 1.0\n')
             (info / 'entry_points.txt').write_text(
                 f'[{registry.NAMESPACE}]\n'
-                'memory = memory_images:MemoryImageService\n')
+                'mirror = mirror_images:MirrorImageService\n')
             result = subprocess.run(
                 [sys.executable, '-c', f'import sys\nsys.path.append({name!r}'
                  f')\n{_USE}'], stdin=subprocess.DEVNULL,
-                capture_output=True, text=True,
-                cwd=pathlib.Path(__file__).parents[3])
+                capture_output=True, text=True, cwd=_ROOT,
+                env={**os.environ, 'IMAGE_MIRROR': f'{mirror.url}/pub'})
         self.assertEqual('', result.stderr)
         said = result.stdout.split()
-        self.assertEqual('Hello.', said[0])
-        self.assertIn('memory', said)
-        self.assertIn('file', said)
+        self.assertEqual(['Hello.', "b'ell'"], said[:2])
+        self.assertIn('mirror', said)
+        self.assertIn('https', said)
