@@ -239,7 +239,9 @@ class Connection:
             self._say(request, 503, 'Try again later.',
                       b'Retry-After: 5\r\n')
         else:
-            self._worker.warn(f'Cannot serve {self._client}: {error!r}')
+            known = isinstance(error, catalogue.StreamError)
+            self._worker.warn(f'Cannot serve {self._client}: '
+                              + (str(error) if known else repr(error)))
             self._say(request, 500, 'This image cannot be served.')
         self._go_on()
 

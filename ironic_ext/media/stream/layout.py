@@ -64,6 +64,11 @@ class Layout:
         :raises: BaseMissingError, BaseChangedError
         """
         self.size = medium.size
+        if (base.fd is not None
+                and os.fstat(base.fd).st_size != medium.base_size):
+            raise catalogue.BaseChangedError(
+                f'the base of medium {medium.id} has not the '
+                f'{medium.base_size} bytes that it had')
         self._overlay: file_base.FileBase | None = None
         if medium.overlay_path is None:
             if medium.size != medium.base_size:
