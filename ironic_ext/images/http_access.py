@@ -100,9 +100,11 @@ def authorization(settings: image_settings.Settings, href: str,
         pair = access.username, access.password or ''
     token = access.token if pair is None else None
     if pair is None and not token:
-        pair = settings.default_access(href)
-        if pair is not None and not pair[0]:
-            pair, token = None, pair[1]
+        default = settings.default_access(href)
+        if default is not None and default[0]:
+            pair = default
+        elif default is not None:
+            token = default[1]
     if token:
         if _CONTROL.search(token):
             raise errors.ImageAccessError(

@@ -23,6 +23,7 @@ import ssl
 
 import requests
 import urllib3
+from urllib3.util import ssl_match_hostname
 
 from ironic_ext.images import errors
 from ironic_ext.images import http_headers
@@ -142,6 +143,9 @@ def _final_reason(chain: list[BaseException]) -> str | None:
             return _CERTIFICATE.get(
                 exc.verify_code, 'the certificate of the server is not '
                 f'accepted ({exc.verify_message})')
+        if isinstance(exc, ssl_match_hostname.CertificateError):
+            # urllib3 compares names itself where the TLS context does not.
+            return _CERTIFICATE[62]
     for exc in chain:
         if isinstance(exc, ssl.SSLError):
             for alert, text in _ALERTS.items():
@@ -154,10 +158,13 @@ def _final_reason(chain: list[BaseException]) -> str | None:
                     'service of the conductor')
         if type(exc) is OSError and 'Tunnel connection failed: ' in str(exc):
             # http.client says no more than the status line of the proxy.
-            if ' 407' in str(exc):
+            if ' 407' in str(exc) or ' 401' in str(exc):
                 return 'the proxy wants other credentials'
             if ' 403' in str(exc):
                 return 'the proxy refuses to connect to the server'
+    if isinstance(chain[0], ValueError):
+        return ('the request cannot be made: check the URL, the credentials '
+                'and the TLS settings')
     # requests and ssl report a missing or broken file without a type.
     if type(chain[0]) is OSError:
         return ('a TLS file cannot be read: check the CA bundle, the client '

@@ -97,6 +97,12 @@ class Answer:
 
     def refusal(self) -> errors.ImageError | http_errors.TransientError:
         """Return what to raise since this is not what was asked for."""
+        if self.status == 400 and self.location.origin[0] == 'https' and (
+                b'SSL certificate' in self._look(_SNIFF)):
+            # nginx lets the handshake pass, so that it can say this.
+            return errors.ImageAccessError(
+                f'the image server wants a client certificate for '
+                f'{self.name}, or another one')
         return http_errors.of_status(self.name, self.status, self.headers,
                                      credentials=self.authorized)
 
@@ -143,12 +149,7 @@ class Answer:
         """
         if not self.says_page:
             return
-        while len(self._start) < _SNIFF:
-            data = self._next(_SNIFF)
-            if not data:
-                break
-            self._start += data
-        if self._start.lstrip().lower().startswith(_PAGE_STARTS):
+        if self._look(_SNIFF).lstrip().lower().startswith(_PAGE_STARTS):
             raise errors.ImageError(
                 f'the image server answered with a web page for {self.name}, '
                 'not with an image: a login or error page?')
@@ -169,6 +170,15 @@ class Answer:
             self._response.raw.shutdown()
         except (AttributeError, RuntimeError, ValueError, OSError):
             pass  # read to its end, or an urllib3 older than 2.3
+
+    def _look(self, length: int) -> bytes:
+        """Return the start of the body, which ``chunks`` yields again."""
+        while len(self._start) < length:
+            data = self._next(length)
+            if not data:
+                break
+            self._start += data
+        return self._start
 
     def _next(self, limit: int) -> bytes:
         """Return what is there, at most ``limit`` bytes; b'' at the end."""
@@ -289,7 +299,7 @@ class Web:
                 verify=self._trust.verify,
                 cert=self._trust.cert if at_home else None,
                 proxies=http_access.proxies(access, place.url))
-        except (*_FAILURES, UnicodeError) as exc:
+        except (*_FAILURES, ValueError) as exc:
             raise http_errors.of_exception(name, exc) from None
         return Answer(name, place, response, self.settings.stall_timeout)
 
