@@ -32,7 +32,6 @@ import random
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import typing
@@ -124,30 +123,16 @@ class _Nginx(process.Service):
         return process.http_answers(f'http://127.0.0.1:{self.port}')
 
 
-class _Ours(process.Service):
+class _Ours(media_streams.Server):
     """The media server on one overlay."""
 
     def __init__(self, directory: pathlib.Path, workers: int,
                  base: pathlib.Path, overlay: pathlib.Path) -> None:
-        super().__init__('media-server', directory)
-        self.port = process.free_port()
-        self.path = f'/{media_streams.TOKEN}/node-1.iso'
-        self._catalogue = directory / 'catalogue.json'
-        media_streams.write(
-            self._catalogue,
+        super().__init__(
+            directory,
             {media_streams.TOKEN: media_streams.medium(base, overlay)},
-            port=self.port, workers=workers, stop_timeout=1)
-
-    def command(self) -> typing.Sequence[str]:
-        return [sys.executable, '-m', 'tests.media_streams',
-                str(self._catalogue)]
-
-    def environment(self) -> typing.Mapping[str, str]:
-        return {**measure.child_environment(self.directory),
-                'PYTHONPATH': os.getcwd()}
-
-    def is_ready(self) -> bool:
-        return process.http_answers(f'http://127.0.0.1:{self.port}/healthz')
+            workers=workers, stop_timeout=1)
+        self.path = f'/{media_streams.TOKEN}/node-1.iso'
 
 
 Server = _Nginx | _Ours
@@ -219,31 +204,13 @@ def bmc_trace(size: int, count: int = 3000) -> tuple[tuple[int, int], ...]:
     return tuple(out)
 
 
-def _processes(pid: int) -> list[int]:
-    """Return a process and its descendants, whichever thread forked."""
-    children = [child for listing
-                in pathlib.Path(f'/proc/{pid}/task').glob('*/children')
-                for child in listing.read_text().split()]
-    return [pid, *(found for child in children
-                   for found in _processes(int(child)))]
-
-
 def _cpu_seconds(server: Server) -> float:
     ticks = 0
-    for pid in _processes(server.pid or 0):
+    for pid in media_streams.family(server.pid or 0):
         text = pathlib.Path(f'/proc/{pid}/stat').read_text()
         fields = text.rpartition(')')[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf('SC_CLK_TCK')
-
-
-def _memory(server: Server) -> int:
-    """Bytes of memory, pages that processes share being counted once."""
-    total = 0
-    for pid in _processes(server.pid or 0):
-        rollup = pathlib.Path(f'/proc/{pid}/smaps_rollup').read_text()
-        total += int(rollup.partition('\nPss:')[2].split()[0]) * 1024
-    return total
 
 
 def _round(server: Server, work: Work, seconds: int) -> Result:
@@ -319,7 +286,7 @@ def _open_connections(server: Server, count: int) -> int:
             reader.settimeout(60)
             if not reader.recv(4096):
                 raise measure.ToolError(f'{server.name} hung up')
-        return _memory(server)
+        return media_streams.memory(server.pid or 0)
 
 
 def _nodes(directory: pathlib.Path, size: int, nodes: int) -> None:
@@ -433,7 +400,7 @@ def _servers(args: argparse.Namespace, directory: pathlib.Path,
                      bmc_trace(size), 'requests')]
             _compare(works, servers, args.rounds, args.seconds)
         if 'memory' in parts:
-            idle = {name: _memory(server)
+            idle = {name: media_streams.memory(server.pid or 0)
                     for name, server in servers.items()}
             print(f'\nMemory of all processes, idle and with {args.open} '
                   f'readers under way')

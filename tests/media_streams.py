@@ -20,10 +20,13 @@ The file is read at every call, so a test revokes a medium by writing it:
 Reports are appended, one JSON line each, to ``<file>.reads``.
 """
 
+import contextlib
 import dataclasses
 import json
 import logging
+import os
 import pathlib
+import socket
 import sys
 import time
 import typing
@@ -33,6 +36,7 @@ from ironic_ext.media.stream import base
 from ironic_ext.media.stream import catalogue
 from ironic_ext.media.stream import server
 from ironic_ext.media.stream import settings
+from lab import process
 
 TOKEN = 'AAAAAAAAAAAAAAAAAAAAAA'
 #: Seconds since the epoch: 2026-01-01.
@@ -62,6 +66,83 @@ def write(path: pathlib.Path, media: dict[str, dict[str, typing.Any]],
     new = path.with_suffix('.new')
     new.write_text(json.dumps({'settings': options, 'media': media}))
     new.rename(path)
+
+
+class Server(process.Service):
+    """The media server, as its own process.
+
+    :ivar catalogue: the JSON file that it serves from.
+    """
+
+    def __init__(self, directory: pathlib.Path,
+                 media: dict[str, dict[str, typing.Any]],
+                 **options: typing.Any) -> None:
+        super().__init__('media-server', directory)
+        self.port = process.free_port()
+        self.catalogue = directory / 'catalogue.json'
+        self._options = {'port': self.port, 'stop_timeout': 10, **options}
+        self.publish(media)
+
+    def publish(self, media: dict[str, dict[str, typing.Any]]) -> None:
+        """Serve these media from now on."""
+        write(self.catalogue, media, **self._options)
+
+    def command(self) -> typing.Sequence[str]:
+        return [sys.executable, '-m', 'tests.media_streams',
+                str(self.catalogue)]
+
+    def environment(self) -> typing.Mapping[str, str]:
+        root = pathlib.Path(__file__).parents[1]
+        return {**os.environ, 'PYTHONPATH': str(root),
+                # An installed program has its byte code.
+                'PYTHONPYCACHEPREFIX': str(self.directory / 'pycache'),
+                'PYTHONDONTWRITEBYTECODE': ''}
+
+    def is_ready(self) -> bool:
+        try:
+            with socket.create_connection(('127.0.0.1', self.port), 1):
+                return True
+        except OSError:
+            return False
+
+    def processes(self) -> list[int]:
+        """Return the server's processes, its parent first."""
+        return family(self.pid) if self.pid else []
+
+    def workers(self) -> list[int]:
+        """Return the processes that serve."""
+        found = []
+        for pid in self.processes()[1:]:
+            with contextlib.suppress(OSError):
+                title = pathlib.Path(f'/proc/{pid}/cmdline').read_bytes()
+                if b'media worker' in title:
+                    found.append(pid)
+        return found
+
+    def reports(self) -> list[catalogue.ReadReport]:
+        """Return what was recorded so far."""
+        path = pathlib.Path(f'{self.catalogue}.reads')
+        if not path.exists():
+            return []
+        return [catalogue.ReadReport(**json.loads(line))
+                for line in path.read_text().splitlines()]
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and its descendants, whichever thread forked."""
+    children = [int(child) for listing
+                in pathlib.Path(f'/proc/{pid}/task').glob('*/children')
+                for child in listing.read_text().split()]
+    return [pid, *(found for child in children for found in family(child))]
+
+
+def memory(pid: int) -> int:
+    """Return bytes of a family's memory, shared pages counted once."""
+    total = 0
+    for member in family(pid):
+        rollup = pathlib.Path(f'/proc/{member}/smaps_rollup').read_text()
+        total += int(rollup.partition('\nPss:')[2].split()[0]) * 1024
+    return total
 
 
 class FileCatalogue:
