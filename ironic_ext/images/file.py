@@ -22,7 +22,6 @@ import contextlib
 import dataclasses
 import datetime
 import errno
-import hashlib
 import io
 import os
 import secrets
@@ -32,6 +31,7 @@ from urllib import parse as urlparse
 
 from ironic_ext.images import disk
 from ironic_ext.images import errors
+from ironic_ext.images import hashing
 from ironic_ext.images import href as hrefs
 from ironic_ext.images import ironic_contract
 from ironic_ext.images import service
@@ -152,7 +152,8 @@ class FileImageService(ironic_contract.IronicImageService):
                 super().download(href, image_file, checksum, checksum_algo)
                 return
             if wanted is not None:
-                wanted.require(_digest(fd, wanted.algorithm),
+                found = hashing.of_file(fd, [wanted.algorithm])
+                wanted.require(found[wanted.algorithm],
                                hrefs.redacted(href))
             if _content(fd) != before:
                 raise _changed(href)
@@ -275,13 +276,3 @@ def _clone(fd: int, file: typing.BinaryIO) -> bool:
         return disk.clone(fd, file.fileno())
     except io.UnsupportedOperation:
         return False
-
-
-def _digest(fd: int, algorithm: str) -> str:
-    value = hashlib.new(algorithm)
-    buffer = memoryview(bytearray(_CHUNK))
-    offset = 0
-    while count := os.preadv(fd, [buffer], offset):
-        value.update(buffer[:count])
-        offset += count
-    return value.hexdigest()

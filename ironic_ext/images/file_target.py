@@ -13,10 +13,11 @@
 """A download straight into an open file, verified on the way.
 
 For Ironic's own caches, which bring the file; nothing is resumed by another
-process. What the image store writes into is not here.
+process. What the image store writes into is partial.PartialFile.
 """
 
-import errno
+import collections.abc
+import contextlib
 import hashlib
 import io
 import os
@@ -25,17 +26,17 @@ import threading
 import typing
 
 from ironic_ext.images import checksum as checksums
+from ironic_ext.images import disk
 from ironic_ext.images import errors
+from ironic_ext.images import hashing
+from ironic_ext.images import partial
 from ironic_ext.images import service
 
 _CHUNK = 1 << 20
 
 
 class FileTarget:
-    """Takes one download.
-
-    Bytes that arrive in order are digested as they come, the others are
-    read back in the end.
+    """Takes one download; close it in the end.
 
     :param file: open for writing, in binary mode.
     :param name: of the image, fit for messages.
@@ -50,10 +51,11 @@ class FileTarget:
         self._fd = _regular(file)
         self._lock = threading.Lock()
         self._version: service.ImageVersion | None = None
-        self._spans: list[service.ByteRange] = []
-        self._digested = 0
-        self._digesting = False
-        self._hashes: dict[str, typing.Any] = {}
+        self._spans = partial.Spans()
+        # The descriptor at hand need not be open for reading.
+        self._reader = -1 if self._fd is None else os.open(
+            f'/proc/self/fd/{self._fd}', os.O_RDONLY | os.O_CLOEXEC)
+        self._digests: dict[str, hashing.FollowingDigest] = {}
 
     # What services use
 
@@ -63,10 +65,10 @@ class FileTarget:
 
         :raises: NoSpaceError, ImageError
         """
-        with self._lock:
+        with self._lock, self._translated():
             if self._version is None or not version.resumes(self._version):
-                self._start_over(version)
-            self._version = version
+                self._version = version
+                self._start_over()
             return self._missing()
 
     def write(self, offset: int, data: service.Buffer) -> None:
@@ -74,19 +76,21 @@ class FileTarget:
 
         :raises: NoSpaceError, ImageError
         """
-        view = memoryview(data)
-        self._store(offset, view)
+        view = memoryview(data).cast('B')
+        start, end = offset, offset + len(view)
+        with self._translated():
+            if self._fd is None:
+                with self._lock:
+                    self._file.seek(offset)
+                    self._file.write(view)
+            else:
+                while view:
+                    count = os.pwrite(self._fd, view, offset)
+                    view, offset = view[count:], offset + count
         with self._lock:
-            in_order = offset == self._digested and not self._digesting
-            self._digesting |= in_order
-            self._spans = _joined([*self._spans,
-                                   (offset, offset + len(view))])
-        if in_order:
-            for value in self._hashes.values():
-                value.update(view)
-            with self._lock:
-                self._digested += len(view)
-                self._digesting = False
+            self._spans.add(start, end)
+            for digest in self._digests.values():
+                digest.advance(self._spans.head)
 
     # What the caller of a service uses
 
@@ -95,123 +99,92 @@ class FileTarget:
 
         :raises: ChecksumError, ImageError
         """
-        missing = self._missing()
-        if missing and missing[0][1] != -1:
-            raise errors.ImageError(
-                f'the download of {self._name} lacks the bytes from '
-                f'{missing[0][0]} to {missing[0][1]}: try again')
-        size = self._spans[-1][1] if self._spans else 0
-        self._digest_rest(size)
-        for checksum in self._checksums():
-            found = self._hashes[checksum.algorithm].hexdigest()
-            checksum.require(found, self._name)
-        try:
-            if self._fd is None:
-                self._file.seek(size)
+        size = self._spans.head
+        for start, end in self._missing():
+            if end != -1:
+                raise errors.ImageError(
+                    f'the download of {self._name} lacks the bytes from '
+                    f'{start} to {end}: try again')
+        with self._translated():
+            for checksum in self._checksums():
+                checksum.require(self._digest(checksum.algorithm, size),
+                                 self._name)
+            self._file.seek(size)
             self._file.flush()
-        except OSError as exc:
-            raise self._failure(exc) from exc
+
+    def close(self) -> None:
+        """Stop reading the file, which itself stays open."""
+        with self._lock:
+            for digest in self._digests.values():
+                digest.cancel()
+            self._digests = {}
+            if self._reader != -1:
+                os.close(self._reader)
+                self._reader = -1
 
     # Bookkeeping
 
-    def _checksums(self) -> list[checksums.Checksum]:
+    def _checksums(self) -> set[checksums.Checksum]:
         promised = self._version.checksum if self._version else None
-        return [c for c in (self._wanted, promised) if c is not None]
+        return {c for c in (self._wanted, promised) if c is not None}
 
-    def _start_over(self, version: service.ImageVersion) -> None:
-        try:
-            if self._fd is not None:
-                os.ftruncate(self._fd, 0)
-                free = os.fstatvfs(self._fd)
-                room = free.f_bavail * free.f_frsize
-                if version.size is not None and version.size > room:
-                    raise errors.NoSpaceError(
-                        f'{self._name} needs {version.size} bytes, but only '
-                        f'{room} are free on the disk it is downloaded to: '
-                        'make room there')
-            elif self._spans:
-                self._file.seek(0)
-                self._file.truncate()
-        except OSError as exc:
-            raise self._failure(exc) from exc
-        self._version = version
-        self._spans = []
-        self._digested = 0
-        self._hashes = {c.algorithm: hashlib.new(c.algorithm)
-                        for c in self._checksums()}
+    def _start_over(self) -> None:
+        for digest in self._digests.values():
+            digest.cancel()
+        self._digests = {}
+        self._spans = partial.Spans()
+        self._file.seek(0)
+        self._file.truncate()
+        if self._fd is None:
+            return
+        self._require_room(self._fd)
+        self._digests = {
+            c.algorithm: hashing.FollowingDigest(self._reader, c.algorithm)
+            for c in self._checksums()}
+
+    def _require_room(self, fd: int) -> None:
+        info = os.fstatvfs(fd)
+        room = info.f_bavail * info.f_frsize
+        size = self._version.size if self._version else None
+        if size is not None and size > room:
+            raise errors.NoSpaceError(
+                f'{self._name} needs {size} bytes, but only {room} are free '
+                'on the disk it is downloaded to: make room there')
 
     def _missing(self) -> list[service.ByteRange]:
         size = self._version.size if self._version else None
         if size is None:
-            return [(self._spans[-1][1] if self._spans else 0, -1)]
-        found = []
-        offset = 0
-        for start, end in self._spans:
-            if start > offset:
-                found.append((offset, start))
-            offset = end
-        if offset < size:
-            found.append((offset, size))
-        return found
+            return [(self._spans.head, -1)]
+        return self._spans.missing(size)
 
-    # The file
+    def _digest(self, algorithm: str, size: int) -> str:
+        if algorithm in self._digests:
+            # Not to be cancelled any more.
+            return self._digests.pop(algorithm).result(size)
+        value = hashlib.new(algorithm)
+        self._file.seek(0)
+        while chunk := self._file.read(_CHUNK):
+            value.update(chunk)
+        return value.hexdigest()
 
-    def _store(self, offset: int, view: memoryview) -> None:
+    @contextlib.contextmanager
+    def _translated(self) -> collections.abc.Iterator[None]:
         try:
-            if self._fd is None:
-                with self._lock:
-                    self._file.seek(offset)
-                    self._file.write(view)
-                return
-            while view:
-                count = os.pwrite(self._fd, view, offset)
-                view, offset = view[count:], offset + count
+            yield
         except OSError as exc:
-            raise self._failure(exc) from exc
-
-    def _digest_rest(self, size: int) -> None:
-        if self._digested >= size or not self._hashes:
-            return
-        try:
-            if self._fd is None:
-                self._file.seek(self._digested)
-                self._digest(self._file)
-                return
-            # The descriptor at hand need not be open for reading.
-            with open(f'/proc/self/fd/{self._fd}', 'rb') as source:
-                source.seek(self._digested)
-                self._digest(source)
-        except OSError as exc:
-            raise self._failure(exc) from exc
-
-    def _digest(self, source: typing.BinaryIO) -> None:
-        while chunk := source.read(_CHUNK):
-            for value in self._hashes.values():
-                value.update(chunk)
-
-    def _failure(self, exc: OSError) -> errors.ImageError:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-            return errors.NoSpaceError(
-                f'no space is left on the disk that {self._name} is '
-                'downloaded to: make room there')
-        return errors.ImageError(
-            f'cannot write {self._name} to disk: {exc.strerror or exc}')
+            if disk.is_full(exc):
+                raise errors.NoSpaceError(
+                    f'no space is left on the disk that {self._name} is '
+                    'downloaded to: make room there') from exc
+            raise errors.ImageError(
+                f'cannot write {self._name} to disk: '
+                f'{exc.strerror or exc}') from exc
 
 
 def _regular(file: typing.BinaryIO) -> int | None:
     """Return the descriptor if writes at any offset work on it."""
     try:
         fd = file.fileno()
-        return fd if stat.S_ISREG(os.fstat(fd).st_mode) else None
     except (AttributeError, io.UnsupportedOperation):
         return None
-
-
-def _joined(spans: list[service.ByteRange]) -> list[service.ByteRange]:
-    found: list[service.ByteRange] = []
-    for start, end in sorted(spans):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
-        else:
-            found.append((start, end))
-    return found
+    return fd if stat.S_ISREG(os.fstat(fd).st_mode) else None

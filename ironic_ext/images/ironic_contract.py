@@ -99,8 +99,11 @@ class IronicImageService(service.ImageService):
         wanted = self._wanted(checksum, checksum_algo)
         target = file_target.FileTarget(
             image_file, hrefs.redacted(href), wanted)
-        self.fetch(href, target)
-        target.finish()
+        try:
+            self.fetch(href, target)
+            target.finish()
+        finally:
+            target.close()
         self._verified = wanted
 
     @property

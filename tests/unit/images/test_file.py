@@ -62,7 +62,9 @@ class FileTestCase(testtools.TestCase):
     def target(self):
         found = open(self.folder / 'target', 'w+b')
         self.addCleanup(found.close)
-        return found, file_target.FileTarget(found, 'live.iso')
+        target = file_target.FileTarget(found, 'live.iso')
+        self.addCleanup(target.close)
+        return found, target
 
 
 class PathTestCase(FileTestCase):

@@ -13,10 +13,13 @@
 """Tests for Ironic's contract on top of ours, with a service made up."""
 
 import datetime
+import errno
 import hashlib
 import io
 import os
 import tempfile
+import threading
+import unittest.mock
 
 import testtools
 
@@ -153,10 +156,23 @@ class ContractTestCase(testtools.TestCase):
         error = self.assertRaises(errors.NoSpaceError, self.download)
         self.assertIn('free on the disk', str(error))
 
-    def test_a_full_disk_is_named(self):
-        with open('/dev/full', 'wb', buffering=0) as full:
-            self.assertRaises(errors.NoSpaceError, self.service.download,
-                              HREF, full)
+    def test_a_disk_that_fills_up_is_named(self):
+        full = OSError(errno.ENOSPC, 'No space left on device')
+        with unittest.mock.patch.object(os, 'pwrite', side_effect=full):
+            self.assertRaises(errors.NoSpaceError, self.download)
+        with unittest.mock.patch.object(
+                os, 'pwrite', side_effect=OSError(errno.EIO, 'I/O error')):
+            error = self.assertRaises(errors.ImageError, self.download)
+        self.assertIn('I/O error', str(error))
+
+    def test_nothing_is_left_running_or_open(self):
+        digest = hashlib.sha256(CONTENT).hexdigest()
+        before = set(os.listdir('/proc/self/fd')), threading.active_count()
+        self.download(checksum=digest)
+        self.service.pieces = ()
+        self.assertRaises(errors.ImageError, self.download, checksum=digest)
+        self.assertEqual(before, (set(os.listdir('/proc/self/fd')),
+                                  threading.active_count()))
 
     def test_a_buffer_will_do_as_a_file(self):
         found = io.BytesIO()
