@@ -149,7 +149,7 @@ def source(task: typing.Any, record: records.Record,
     assert spec is not None
     if spec.delivery is specs.Delivery.BMC:
         return _direct(task, record, spec)
-    deliveries = media_delivery.for_node(task.node)
+    deliveries = media_delivery.for_node(task)
     lifetime = media_delivery.lifetime(data_image_record.PURPOSE)
     medium = record.medium
     if medium is not None:
@@ -200,4 +200,4 @@ def withdraw(task: typing.Any, medium: records.Medium) -> None:
     :raises: DeliveryError, OSError
     """
     if medium.kind != BMC:
-        media_delivery.for_node(task.node).withdraw(medium.id, medium.kind)
+        media_delivery.for_node(task).withdraw(medium.id, medium.kind)

@@ -108,7 +108,7 @@ def validate(task: typing.Any, data: object) -> specs.DataImageSpec:
             file=min(CONF.ext_boot.max_file_size * _MIB, limit),
             total=limit))
         if spec.delivery is specs.Delivery.CONDUCTOR:
-            media_delivery.require(task.node)
+            media_delivery.require(task)
             _require_service(spec)
     except (specs.SpecError, images.ImageError,
             delivery.DeliveryError) as exc:
