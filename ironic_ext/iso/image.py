@@ -71,7 +71,7 @@ class IsoImage:
         :raises: NotAnIsoError, CorruptImageError, or IsoError when the file
             cannot be read.
         """
-        source = base_source.Source(path)
+        source = base_source.BufferedSource(path)
         try:
             return cls(source)
         except errors.IsoError:

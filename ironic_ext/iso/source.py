@@ -25,6 +25,10 @@ from ironic_ext.iso import errors
 SECTOR = 2048
 #: Bytes asked of one call.
 _CHUNK = 1 << 26
+#: Bytes that a buffered source reads at once, and how many times that it
+#: keeps.
+_BLOCK = 16384
+_MAX_BLOCKS = 64
 
 
 class Source:
@@ -106,3 +110,32 @@ class Source:
                  error: BaseException | None,
                  trace: types.TracebackType | None) -> None:
         self.close()
+
+
+class BufferedSource(Source):
+    """A base image whose structures are read: small, and close together.
+
+    Blocks are kept, so the base must not change meanwhile.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path)
+        self._blocks: dict[int, bytes] = {}
+
+    def read(self, offset: int, length: int, what: str) -> bytes:
+        """Read exactly ``length`` bytes; see :meth:`Source.read`."""
+        number, skip = divmod(offset, _BLOCK)
+        block = self._blocks.get(number)
+        if block is None:
+            start = number * _BLOCK
+            if (offset < 0 or skip + length > _BLOCK
+                    or offset + length > self.size):
+                return super().read(offset, length, what)
+            block = super().read(start, min(_BLOCK, self.size - start), what)
+            if len(self._blocks) == _MAX_BLOCKS:
+                self._blocks.clear()
+            self._blocks[number] = block
+        data = block[skip:skip + length] if length >= 0 else b''
+        if len(data) != length:
+            return super().read(offset, length, what)
+        return data
