@@ -1,0 +1,91 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A boot config from what was stored to what a machine is given."""
+
+import collections.abc
+import dataclasses
+
+from ironic_ext import catalog
+from ironic_ext.config_formats import base
+from ironic_ext.config_formats import errors
+from ironic_ext.config_formats import registry
+from ironic_ext.config_formats import templates
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A config for one machine: rendered, complete and valid.
+
+    :ivar files: path -> content; may be secret.
+    :ivar primary: the file that answers "what is my config?", or ''.
+    """
+
+    format: base.BootConfigFormat
+    files: base.Files = dataclasses.field(repr=False)
+    primary: str
+
+    def place(self, image: base.ImageFacts) -> base.Placement:
+        """Plan how the config goes into an image.
+
+        :raises: ConfigError, iso.NoSpaceError
+        """
+        return self.format.place(self.files, self.primary, image)
+
+    def arguments_by_url(self, base_url: str) -> str:
+        """Return the kernel arguments that make a machine fetch it.
+
+        :param base_url: where the files are served by their paths; ends in
+            "/".
+        :raises: ConfigError
+        """
+        base.require_url(base_url)
+        return self.format.arguments_by_url(self.primary, base_url)
+
+    def content_type(self, path: str) -> str:
+        """Return the Content-Type of a file."""
+        if path == self.primary:
+            return self.format.content_type
+        return 'text/plain; charset=utf-8'
+
+
+def check(spec: catalog.BootConfigSpec) -> None:
+    """Refuse a config that cannot work, when it is stored.
+
+    Of templates only what is known without a machine is judged.
+
+    :raises: ConfigError
+    """
+    kind = registry.format_for(spec.format)
+    kind.primary(spec.data, spec.primary)
+    if spec.template:
+        templates.check(spec.data)
+    else:
+        resolve(spec)
+
+
+def resolve(spec: catalog.BootConfigSpec,
+            facts: templates.Facts | None = None) -> Config:
+    """Return the config for a machine.
+
+    :param facts: about the machine, for templates.
+    :raises: ConfigError
+    """
+    kind = registry.format_for(spec.format)
+    files: collections.abc.Mapping[str, str] = spec.data
+    if spec.template:
+        files = templates.render(files, facts or {})
+    primary = kind.primary(files, spec.primary)
+    findings = kind.validate(files, primary)
+    if findings:
+        raise errors.ConfigError(*findings)
+    return Config(kind, kind.completed(files, primary), primary)

@@ -1,0 +1,53 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What is wrong with a boot config, with its place; never its content."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    :ivar file: its path in the config's data, '' for the config itself.
+    :ivar line: counted from 1, None where there is none.
+    :ivar reason: what is wrong, and what to do.
+    """
+
+    file: str
+    line: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        """Return place and reason as one text."""
+        place = self.file
+        if self.line is not None:
+            place = f'{place} line {self.line}'.strip()
+        return f'{place}: {self.reason}' if place else self.reason
+
+
+class ConfigError(Exception):
+    """A boot config cannot be used.
+
+    :ivar findings: everything that was found.
+    """
+
+    def __init__(self, *findings: Finding) -> None:
+        """Keep the findings."""
+        super().__init__('; '.join(map(str, findings)))
+        self.findings = findings
+
+
+def refusal(reason: str) -> ConfigError:
+    """Return the error for a config as a whole."""
+    return ConfigError(Finding('', None, reason))

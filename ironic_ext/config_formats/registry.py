@@ -1,0 +1,64 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""From the name of a format to the format.
+
+Formats are entry points of the namespace ``ironic_ext.boot_config_formats``:
+the name is what ``spec.format`` says, the object is a BootConfigFormat.
+"""
+
+import difflib
+import functools
+import logging
+import typing
+
+from stevedore import extension
+
+from ironic_ext.config_formats import base
+from ironic_ext.config_formats import errors
+
+NAMESPACE = 'ironic_ext.boot_config_formats'
+
+LOG = logging.getLogger(__name__)
+
+
+def format_for(name: str) -> base.BootConfigFormat:
+    """Return a format.
+
+    :raises: ConfigError for one that is not installed.
+    """
+    found = _formats().get(name)
+    if found is None:
+        near = difflib.get_close_matches(name, names(), 1)
+        raise errors.refusal(
+            f'format "{name[:60]}" is unknown: use '
+            + (f'"{near[0]}"' if near else ', '.join(names())))
+    return found
+
+
+def names() -> list[str]:
+    """Return the names of the installed formats, sorted."""
+    return sorted(_formats())
+
+
+@functools.cache
+def _formats() -> dict[str, base.BootConfigFormat]:
+    manager = extension.ExtensionManager(
+        NAMESPACE, invoke_on_load=True, on_load_failure_callback=_log)
+    return {item.name: typing.cast(base.BootConfigFormat, item.obj)
+            for item in manager}
+
+
+def _log(manager: typing.Any, entry_point: typing.Any,
+         exc: BaseException) -> None:
+    LOG.error('The boot config format %(name)s cannot be loaded: %(error)s',
+              {'name': entry_point, 'error': exc})

@@ -1,0 +1,282 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Jinja2 for strangers' templates: a sandbox with a budget.
+
+Jinja2's sandbox keeps a template away from Python. On top of that there are
+no attributes but a few methods of text and mappings, and every step and
+every character, also intermediate ones, is paid from a budget that ends.
+What cannot be priced (``**``, text formatting, filters that repeat) is left
+out, as are includes, imports and blocks.
+"""
+
+import base64
+import collections.abc
+import functools
+import json
+import typing
+
+import jinja2
+from jinja2 import nodes
+from jinja2 import runtime
+from jinja2 import sandbox
+from jinja2 import utils
+from jinja2 import visitor
+
+#: What a turn of a loop or a call costs; a character costs 1.
+_STEP = 32
+#: Bits of a number.
+_MAX_BITS = 512
+
+#: Attributes that there are, none of which makes much out of little.
+_ATTRIBUTES: collections.abc.Mapping[type, frozenset[str]] = {
+    str: frozenset((
+        'endswith', 'lower', 'lstrip', 'removeprefix', 'removesuffix',
+        'rstrip', 'split', 'splitlines', 'startswith', 'strip', 'upper')),
+    dict: frozenset(('get', 'items', 'keys', 'values')),
+    runtime.LoopContext: frozenset((
+        'changed', 'cycle', 'depth', 'depth0', 'first', 'index', 'index0',
+        'last', 'length', 'nextitem', 'previtem', 'revindex', 'revindex0')),
+}
+_FILTERS = (
+    'abs', 'd', 'default', 'dictsort', 'first', 'float', 'int', 'last',
+    'length', 'list', 'lower', 'map', 'max', 'min', 'reject', 'rejectattr',
+    'select', 'selectattr', 'sort', 'string', 'trim', 'unique', 'upper',
+    'urlencode')
+_TESTS = (
+    '!=', '<', '<=', '==', '>', '>=', 'boolean', 'defined', 'divisibleby',
+    'eq', 'equalto', 'even', 'false', 'ge', 'greaterthan', 'gt', 'in',
+    'integer', 'le', 'lessthan', 'lt', 'mapping', 'ne', 'none', 'number',
+    'odd', 'sequence', 'string', 'true', 'undefined')
+_REFUSED = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport,
+            nodes.Block)
+
+
+class BudgetError(Exception):
+    """The template costs more than it may."""
+
+
+class Environment(sandbox.ImmutableSandboxedEnvironment):
+    """Compiles and renders templates that share one budget."""
+
+    intercepted_binops = frozenset(('+', '*', '**', '%'))
+
+    def __init__(self, budget: int) -> None:
+        """Open an account.
+
+        :param budget: characters and steps.
+        """
+        super().__init__(
+            undefined=jinja2.StrictUndefined, keep_trailing_newline=True,
+            # What is computed ahead would be paid once, in a loop as well.
+            optimized=False, finalize=_finalize)
+        self._left = budget
+        known = self.filters
+        self.filters = {name: self._priced(known[name])
+                        for name in _FILTERS}
+        self.filters |= {name: self._priced(function) for name, function in (
+            ('b64encode', _b64encode), ('join', _join),
+            ('replace', _replace), ('tojson', _tojson))}
+        self.tests = {name: self.tests[name] for name in _TESTS}
+        self.globals = {name: self.globals[name]
+                        for name in ('namespace', 'range')}
+
+    def template(self, source: str, filename: str) -> jinja2.Template:
+        """Compile a template.
+
+        :raises: jinja2.TemplateSyntaxError; RecursionError, SyntaxError,
+            MemoryError, ValueError from Python's compiler
+        """
+        tree = self.parse(source, filename=filename)
+        for node in tree.find_all(_REFUSED):
+            raise jinja2.TemplateSyntaxError(
+                f'"{type(node).__name__.lower()}" is not possible here: '
+                'every file stands alone', node.lineno)
+        tree = _PriceTags().visit(tree)
+        return self.template_class.from_code(
+            self, self.compile(tree, filename=filename),
+            self.make_globals(None))
+
+    def spend(self, amount: int) -> None:
+        """Pay.
+
+        :raises: BudgetError
+        """
+        self._left -= max(amount, 0)
+        if self._left < 0:
+            raise BudgetError
+
+    def pay_for(self, value: object) -> None:
+        """Pay for a value as it would be written out.
+
+        A list of lists of one and the same list is small in memory only.
+        """
+        rest = [value]
+        while rest:
+            item = rest.pop()
+            if isinstance(item, str):
+                self.spend(1 + len(item))
+                continue
+            self.spend(1)
+            if isinstance(item, (list, tuple)):
+                self.spend(len(item))
+                rest.extend(item)
+            elif isinstance(item, dict):
+                self.spend(2 * len(item))
+                rest.extend(item)
+                rest.extend(item.values())
+
+    def concatenated(self, *parts: object) -> str:
+        """Join the operands of "~"."""
+        return ''.join(map(str, parts))
+
+    def collected(self, collection: typing.Any) -> typing.Any:
+        """Return a list, tuple or dict that call() made the template pay."""
+        return collection
+
+    def turn(self, literal: int) -> None:
+        """Pay for the text in a turn of a loop or of a macro."""
+        self.spend(literal)
+
+    # What Jinja2 asks
+
+    def is_safe_attribute(self, obj: typing.Any, attr: str,
+                          value: typing.Any) -> bool:
+        """Tell whether a template may have an attribute."""
+        if isinstance(obj, utils.Namespace):
+            return not attr.startswith('_')
+        return attr in _ATTRIBUTES.get(type(obj), ())
+
+    def wrap_str_format(self, value: typing.Any) -> None:
+        """Give up the sandbox's own str.format(), which has no price."""
+
+    def call(__self, __context: runtime.Context,  # noqa: N805
+             __obj: typing.Any, *args: typing.Any, **kwargs: typing.Any
+             ) -> typing.Any:
+        """Call what the template calls, once it has paid."""
+        __self.spend(_STEP)
+        __self.pay_for(args)
+        __self.pay_for(kwargs)
+        owner = getattr(__obj, '__self__', None)
+        if isinstance(owner, (str, dict)):
+            __self.spend(len(owner))
+        return super().call(__context, __obj, *args, **kwargs)
+
+    def call_binop(self, context: runtime.Context, operator: str,
+                   left: typing.Any, right: typing.Any) -> typing.Any:
+        """Compute what could become large."""
+        if operator == '+':
+            self.pay_for(left)
+            self.pay_for(right)
+        elif not _is_number(left) or not _is_number(right):
+            raise jinja2.TemplateRuntimeError(
+                f'uses "{operator}" with something that is no number')
+        elif operator == '**':
+            raise jinja2.TemplateRuntimeError('uses "**", which is not '
+                                              'possible here')
+        result = super().call_binop(context, operator, left, right)
+        if isinstance(result, int) and result.bit_length() > _MAX_BITS:
+            raise jinja2.TemplateRuntimeError('computes too large a number')
+        return result
+
+    def _priced(self, function: typing.Callable[..., typing.Any]
+                ) -> typing.Callable[..., typing.Any]:
+        # Keeps what Jinja2 notes at functions that want the environment.
+        @functools.wraps(function)
+        def priced(*args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+            self.spend(_STEP)
+            self.pay_for(tuple(arg for arg in args if isinstance(
+                arg, (str, list, tuple, dict))))
+            result = function(*args, **kwargs)
+            if isinstance(result, str):
+                self.spend(len(result))
+            return result
+
+        return priced
+
+
+class _PriceTags(visitor.NodeTransformer):
+    """Lets a template pay where Jinja2 would not ask."""
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+        self.generic_visit(node)
+        return _call('concatenated', node.nodes, node.lineno)
+
+    def visit_List(self, node: nodes.List) -> nodes.Node:
+        self.generic_visit(node)
+        return _call('collected', [node], node.lineno)
+
+    visit_Dict = visit_List
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
+        self.generic_visit(node)
+        if node.ctx != 'load':
+            return node
+        return _call('collected', [node], node.lineno)
+
+    def visit_For(self, node: nodes.Node) -> nodes.Node:
+        self.generic_visit(node)
+        body = typing.cast(typing.Any, node).body
+        literal = sum(len(data.data) for part in body
+                      for data in part.find_all(nodes.TemplateData))
+        body.insert(0, nodes.ExprStmt(
+            _call('turn', [nodes.Const(literal)], node.lineno),
+            lineno=node.lineno))
+        return node
+
+    visit_Macro = visit_For
+    visit_CallBlock = visit_For
+
+
+def _call(method: str, arguments: list[typing.Any], line: int
+          ) -> nodes.Call:
+    """Return a call that no template can write by itself."""
+    return nodes.Call(nodes.EnvironmentAttribute(method), arguments, [],
+                      None, None, lineno=line)
+
+
+@jinja2.pass_environment
+def _finalize(environment: Environment, value: typing.Any) -> typing.Any:
+    environment.pay_for(value)
+    return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _b64encode(value: str) -> str:
+    """Return text as base64 of its UTF-8."""
+    return base64.b64encode(value.encode()).decode()
+
+
+def _tojson(value: typing.Any) -> str:
+    """Return JSON, without the escapes that HTML needs."""
+    return json.dumps(value)
+
+
+@jinja2.pass_environment
+def _join(environment: Environment, value: typing.Iterable[typing.Any],
+          separator: str = '') -> str:
+    parts = []
+    for item in value:
+        environment.spend(len(separator))
+        environment.pay_for(item)
+        parts.append(str(item))
+    return separator.join(parts)
+
+
+@jinja2.pass_environment
+def _replace(environment: Environment, value: str, old: str, new: str
+             ) -> str:
+    environment.spend(value.count(old) * len(new))
+    return value.replace(old, new)

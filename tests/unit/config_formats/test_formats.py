@@ -1,0 +1,402 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What each format refuses, with the line, and how it reaches a machine."""
+
+import shutil
+import subprocess
+
+import testtools
+
+from ironic_ext import catalog
+from ironic_ext import config_formats
+from ironic_ext.config_formats import base
+from ironic_ext.iso import ignition_area
+
+URL = 'http://192.0.2.1:8082/api/v1/bootconfig/token/'
+
+
+def resolve(name, data, **spec):
+    """Return a config of those files."""
+    if isinstance(data, str):
+        data = {'file': data}
+    return config_formats.resolve(catalog.BootConfigSpec(name, data, **spec))
+
+
+class FormatTestCase(testtools.TestCase):
+
+    def refusal(self, name, data, **spec):
+        """Return (line, reason) of the one thing that is wrong."""
+        error = self.assertRaises(config_formats.ConfigError, resolve, name,
+                                  data, **spec)
+        self.assertEqual(1, len(error.findings), str(error))
+        return error.findings[0].line, error.findings[0].reason
+
+
+class RegistryTestCase(FormatTestCase):
+
+    def test_every_format_is_found_by_its_name(self):
+        self.assertEqual(['autoinstall', 'cloud-init', 'ignition',
+                          'kickstart', 'plain', 'preseed'],
+                         config_formats.names())
+
+    def test_an_unknown_format_is_refused_with_the_nearest(self):
+        self.assertIn('use "kickstart"', self.refusal('kickstarter', 'x')[1])
+        self.assertIn('autoinstall, cloud-init',
+                      self.refusal('zzz', 'x')[1])
+
+
+class IgnitionTestCase(FormatTestCase):
+
+    GOOD = '{"ignition": {"version": "3.4.0"}}'
+
+    def test_stable_versions_are_accepted(self):
+        for version in ('3.0.0', '3.4.0', '3.6.0'):
+            config = resolve('ignition', self.GOOD.replace('3.4.0', version))
+            self.assertEqual('application/vnd.coreos.ignition+json',
+                             config.content_type('file'))
+
+    def test_broken_json_is_refused_with_line_and_column(self):
+        self.assertEqual(
+            (3, "is not JSON, at column 8: Expecting ',' delimiter"),
+            self.refusal('ignition', '{"ignition":\n {"version": "3.4.0"}\n'
+                                     '       "storage": {}}'))
+
+    def test_other_versions_are_refused_with_their_line(self):
+        for version, reason in (('2.3.0', 'ign-converter'),
+                                ('3.7.0-experimental', 'experimental'),
+                                ('4.0.0', 'is unknown'), ('', 'is unknown')):
+            line, text = self.refusal(
+                'ignition', '{\n\n"ignition":\n{"version": "%s"}}' % version)
+            self.assertEqual(4, line)
+            self.assertIn(reason, text)
+            self.assertIn('from 3.0.0 to 3.6.0', text)
+
+    def test_what_is_no_ignition_config_is_refused(self):
+        for text in ('[]', 'null', '{}', '{"ignition": []}', '7',
+                     '{"ignition": {"version": 3}}', '[' * 100000,
+                     '{"a": NaN}', ''):
+            self.refusal('ignition', text)
+
+    def test_butane_is_recognised(self):
+        self.assertIn('Butane', self.refusal(
+            'ignition', 'variant: fcos\nversion: 1.5.0\n')[1])
+
+    def test_secrets_are_not_in_messages(self):
+        self.assertNotIn('hunter2', str(self.refusal(
+            'ignition', '{"a": "hunter2" "b": 1}')))
+        self.assertNotIn('hunter2', repr(resolve(
+            'ignition', {'a': self.GOOD, 'b': 'hunter2'}, primary='a')))
+
+    def test_coreos_gets_it_in_its_area_and_nothing_else_is_changed(self):
+        area = ignition_area.IgnitionArea('/images/ignition.img', 0, 4096,
+                                          True)
+        placed = resolve('ignition', self.GOOD).place(
+            base.ImageFacts(ignition_area=area))
+        self.assertEqual(('', {}), (placed.arguments, placed.initrd_files))
+        self.assertEqual(4096, len(placed.files['/images/ignition.img']))
+
+    def test_others_get_it_in_the_initrd(self):
+        placed = resolve('ignition', self.GOOD).place(base.ImageFacts())
+        self.assertEqual(
+            dict.fromkeys(('/config.ign', '/usr/lib/ignition/user.ign'),
+                          self.GOOD.encode()), placed.initrd_files)
+        self.assertEqual('ignition.firstboot ignition.platform.id=metal',
+                         placed.arguments)
+
+    def test_an_image_that_cannot_take_it_is_told(self):
+        inside = ignition_area.IgnitionArea('/images/cdboot.img', 64, 64,
+                                            False)
+        for facts in (base.ImageFacts(takes_initrd_files=False),
+                      base.ImageFacts(ignition_area=inside)):
+            error = self.assertRaises(
+                config_formats.ConfigError,
+                resolve('ignition', self.GOOD).place, facts)
+            self.assertIn('by URL', str(error))
+
+    def test_by_url_ignition_is_told_to_run(self):
+        self.assertEqual(
+            'ignition.firstboot ignition.platform.id=metal '
+            f'ignition.config.url={URL}file',
+            resolve('ignition', self.GOOD).arguments_by_url(URL))
+
+
+class KickstartTestCase(FormatTestCase):
+
+    GOOD = ('# comment\nlang en_US.UTF-8\nrootpw --plaintext admin\n'
+            '%include /tmp/part.cfg\n%packages\n@^server\n%end\n'
+            '%post --log=/root/log\ncat <<END\n%something\nEND\n%end\n')
+
+    def test_a_kickstart_file_is_accepted(self):
+        self.assertEqual('file', resolve('kickstart', self.GOOD).primary)
+
+    def test_a_section_that_is_not_closed_is_refused_with_its_line(self):
+        self.assertEqual(
+            (2, '%packages is not closed with %end'),
+            self.refusal('kickstart', 'reboot\n%packages\n@core\n'))
+        self.assertEqual(
+            (1, '%packages is not closed with %end'),
+            self.refusal('kickstart', '%packages\n@core\n%post\nx\n%end\n'))
+
+    def test_stray_words_are_refused_with_their_line(self):
+        self.assertEqual((2, '%end without a section'),
+                         self.refusal('kickstart', 'reboot\n%end\n'))
+        self.assertEqual(3, self.refusal(
+            'kickstart', 'reboot\n\n%pakages\nreboot\n')[0])
+
+    def test_other_formats_are_refused(self):
+        for text in (IgnitionTestCase.GOOD, '', '\n# x\n', '<xml/>',
+                     'd-i/x y'):
+            self.refusal('kickstart', text)
+
+    def test_it_is_found_by_the_iso_label(self):
+        for label, where in (
+                ('Fedora-S-dvd', 'hd:LABEL=Fedora-S-dvd'),
+                ('CentOS 7 x86_64', r'hd:LABEL=CentOS\x207\x20x86_64'),
+                ("a'b;c$d\\", r'hd:LABEL=a\x27b\x3bc\x24d\x5c'),
+                ('', 'cdrom'), ('a:b', 'cdrom')):
+            placed = resolve('kickstart', {
+                'a': 'reboot\n', 'b/c': 'x'}, primary='a').place(
+                    base.ImageFacts(volume_id=label))
+            self.assertEqual(f'inst.ks={where}:/ks.cfg', placed.arguments)
+            self.assertEqual({'/ks.cfg': b'reboot\n', '/ks/b/c': b'x'},
+                             placed.files)
+
+    def test_by_url_the_request_carries_the_mac(self):
+        self.assertEqual(f'inst.ks={URL}file inst.ks.sendmac', resolve(
+            'kickstart', self.GOOD).arguments_by_url(URL))
+
+
+class CloudInitTestCase(FormatTestCase):
+
+    GOOD = {'user-data': '#cloud-config\nusers: [default]\n'}
+
+    def test_yaml_scripts_and_multipart_are_accepted(self):
+        for text in ('#cloud-config\n', '#cloud-config\n{}\n',
+                     '#!/bin/sh\n: %\n', '#include\nhttp://x/\n',
+                     '## template: jinja\n#cloud-config\n{{ x }}\n',
+                     'Content-Type: multipart/mixed; boundary="x"\n\n--x',
+                     '#cloud-config-archive\n- type: text/plain\n'):
+            resolve('cloud-init', {'user-data': text})
+
+    def test_broken_yaml_is_refused_with_its_line(self):
+        line, reason = self.refusal('cloud-init', {
+            'user-data': '#cloud-config\nusers:\n- [a\nb: c\n'})
+        self.assertIn(line, (4, 5))
+        self.assertIn('is not YAML', reason)
+        line, reason = self.refusal('cloud-init', {
+            **self.GOOD, 'meta-data': 'a: 1\nb:\tx: y\n'})
+        self.assertEqual(2, line)
+
+    def test_hostile_yaml_is_refused_quickly(self):
+        laughs = '#cloud-config\na0: &a0 [x]\n' + ''.join(
+            f'a{n}: &a{n} [{",".join([f"*a{n - 1}"] * 9)}]\n'
+            for n in range(1, 1000))
+        merges = laughs.replace('[x]', '{x: 1}').replace(': &', ': &') + (
+            'm: {<<: [*a9, *a9]}\n')
+        resolve('cloud-init', {'user-data': laughs})
+        resolve('cloud-init', {'user-data': merges})
+        for text in ('[' * 500000, '{a: ' * 1000, '- ' * 5000, '*x',
+                     'a: 1\na: 2', '--- 1\n--- 2', '\x07', '!!x [', '@'):
+            self.refusal('cloud-init', {
+                'user-data': f'#cloud-config\n{text}\n'})
+
+    def test_what_is_no_mapping_is_refused(self):
+        self.assertEqual(
+            (2, 'must be a mapping, not a sequence'),
+            self.refusal('cloud-init', {
+                'user-data': '#cloud-config\n- a\n'}))
+        self.refusal('cloud-init', {'user-data': 'users: []\n'})
+        self.refusal('cloud-init', {'user-data': ''})
+
+    def test_a_network_config_has_a_version(self):
+        for text in ('version: 2\n', 'network:\n  version: 1\n'):
+            resolve('cloud-init', {**self.GOOD, 'network-config': text})
+        for text in ('version: 3\n', 'ethernets: {}\n', ''):
+            self.assertIn('version', self.refusal('cloud-init', {
+                **self.GOOD, 'network-config': text})[1])
+
+    def test_files_that_nobody_reads_are_refused(self):
+        self.assertIn('does not read', self.refusal(
+            'cloud-init', {**self.GOOD, 'userdata': ''})[1])
+
+    def test_the_primary_file_is_user_data(self):
+        self.assertIn('user-data', self.refusal('cloud-init', 'x')[1])
+        self.refusal('cloud-init', {**self.GOOD, 'meta-data': 'a: 1'},
+                     primary='meta-data')
+
+    def test_meta_data_is_made_and_changes_with_the_config(self):
+        ids = {resolve('cloud-init', {'user-data': text}).files['meta-data']
+               for text in ('#cloud-config\n', '#!/bin/sh\n',
+                            '#cloud-config\n')}
+        self.assertEqual(2, len(ids))
+        self.assertRegex(ids.pop(), r'^instance-id: iid-[0-9a-f]{16}\n$')
+        own = resolve('cloud-init', {**self.GOOD, 'meta-data': 'a: 1\n'})
+        self.assertEqual('a: 1\n', own.files['meta-data'])
+
+    def test_the_seed_is_where_the_system_has_the_iso(self):
+        config = resolve('cloud-init', {**self.GOOD, 'meta-data': ''})
+        for facts, arguments, path in (
+                (base.ImageFacts(mount_point='/run/live/medium'),
+                 'ds=nocloud;s=/run/live/medium/nocloud/', '/nocloud/'),
+                (base.ImageFacts(volume_id='CIDATA'), 'ds=nocloud', '/')):
+            placed = config.place(facts)
+            self.assertEqual(arguments, placed.arguments)
+            self.assertEqual({f'{path}user-data', f'{path}meta-data'},
+                             set(placed.files))
+            self.assertEqual((), placed.notes)
+
+    def test_a_guess_is_told(self):
+        placed = resolve('cloud-init', self.GOOD).place(base.ImageFacts())
+        self.assertEqual('ds=nocloud;s=/cdrom/nocloud/', placed.arguments)
+        self.assertIn('/cdrom is assumed', placed.notes[0])
+
+    def test_by_url_any_release_understands_it(self):
+        self.assertEqual(f'ds=nocloud-net;s={URL}', resolve(
+            'cloud-init', self.GOOD).arguments_by_url(URL))
+
+
+class AutoinstallTestCase(FormatTestCase):
+
+    GOOD = '#cloud-config\nautoinstall:\n  version: 1\n  identity: {}\n'
+
+    def test_answers_are_placed_and_asked_for(self):
+        config = resolve('autoinstall', {'user-data': self.GOOD})
+        self.assertEqual(
+            'autoinstall ds=nocloud;s=/cdrom/nocloud/',
+            config.place(base.ImageFacts(mount_point='/cdrom')).arguments)
+        self.assertEqual(f'autoinstall ds=nocloud-net;s={URL}',
+                         config.arguments_by_url(URL))
+
+    def test_answers_stand_below_autoinstall_with_a_version(self):
+        for text, line, reason in (
+                ('#cloud-config\nversion: 1\n', None, 'no mapping'),
+                ('#cloud-config\nautoinstall:\n', 2, 'no mapping'),
+                ('#cloud-config\nautoinstall:\n  x: 1\n', 2, 'version: 1'),
+                ('#cloud-config\nautoinstall:\n  x: 1\n  version: 2\n', 4,
+                 'version: 1'),
+                ('#!/bin/sh\n', 1, 'must be YAML')):
+            found = self.refusal('autoinstall', {'user-data': text})
+            self.assertEqual(line, found[0], text)
+            self.assertIn(reason, found[1])
+
+
+class PreseedTestCase(FormatTestCase):
+
+    GOOD = ('#_preseed_V1\nd-i debian-installer/locale string en_US\n'
+            'd-i partman/confirm boolean true\n'
+            'd-i pkgsel/include string \\\n  a \\\n  b\n'
+            '# further ones\nd-i a/b note\n')
+
+    def test_what_debconf_accepts_is_accepted(self):
+        resolve('preseed', self.GOOD + 'd-i a/b seen true\n')
+        if shutil.which('debconf-set-selections') is None:
+            self.skipTest('debconf-set-selections is missing')
+        subprocess.run(['debconf-set-selections', '--checkonly'],
+                       input=self.GOOD.encode(), check=True,
+                       capture_output=True)
+
+    def test_bad_lines_are_refused_with_their_number(self):
+        for line, reason in (('d-i a/b', 'needs owner'),
+                             ('d-i a/b strnig x', 'is no type'),
+                             ('d-i a/b boolean yes', 'true or false'),
+                             ('d-i a/b string \\', 'the file ends')):
+            found = self.refusal('preseed', f'{self.GOOD}{line}\n')
+            self.assertEqual(9, found[0])
+            self.assertIn(reason, found[1])
+
+    def test_every_bad_line_is_told(self):
+        error = self.assertRaises(config_formats.ConfigError, resolve,
+                                  'preseed', 'a\n\nb\n')
+        self.assertEqual([1, 3], [found.line for found in error.findings])
+
+    def test_nothing_is_no_preseed_file(self):
+        self.assertIn('answers nothing', self.refusal('preseed', '#x\n')[1])
+
+    def test_one_file_goes_into_the_initrd(self):
+        placed = resolve('preseed', self.GOOD).place(base.ImageFacts())
+        self.assertEqual('auto=true priority=critical', placed.arguments)
+        self.assertEqual({'/preseed.cfg': self.GOOD.encode()},
+                         placed.initrd_files)
+
+    def test_several_go_onto_the_iso(self):
+        placed = resolve('preseed', {
+            'preseed.cfg': self.GOOD, 'more.cfg': self.GOOD}).place(
+                base.ImageFacts())
+        self.assertEqual('auto=true priority=critical preseed/file=/cdrom/'
+                         'preseed/preseed.cfg', placed.arguments)
+        self.assertEqual({'/preseed/preseed.cfg', '/preseed/more.cfg'},
+                         set(placed.files))
+        self.assertEqual({}, placed.initrd_files)
+
+    def test_by_url(self):
+        self.assertEqual(f'auto=true priority=critical url={URL}file',
+                         resolve('preseed', self.GOOD).arguments_by_url(URL))
+
+
+class PlainTestCase(FormatTestCase):
+
+    def test_files_go_to_the_root(self):
+        config = resolve('plain', {'a/b': 'x', 'c': 'y'})
+        self.assertEqual('', config.primary)
+        placed = config.place(base.ImageFacts())
+        self.assertEqual({'/a/b': b'x', '/c': b'y'}, placed.files)
+        self.assertEqual('', placed.arguments)
+
+    def test_nothing_fetches_them_by_url(self):
+        self.assertRaises(config_formats.ConfigError,
+                          resolve('plain', 'x').arguments_by_url, URL)
+
+
+class ConfigTestCase(FormatTestCase):
+
+    def test_of_several_files_one_must_be_primary(self):
+        files = {'a': 'reboot\n', 'b': 'reboot\n'}
+        self.assertIn('(a, b)', self.refusal('kickstart', files)[1])
+        self.assertEqual('b', resolve('kickstart', files,
+                                      primary='b').primary)
+        self.assertEqual('ks.cfg', resolve('kickstart', {
+            **files, 'ks.cfg': 'reboot\n'}).primary)
+
+    def test_a_url_is_fit_for_a_kernel_argument(self):
+        config = resolve('kickstart', 'reboot\n')
+        for url in ('http://x/a b/', 'http://x/a', 'ftp://x/', 'http://x/"/',
+                    "http://x/'/", 'http://x/;y/', 'http://x/\n/', 'x/',
+                    'http://x/\\/', 'http://\N{SNOWMAN}/'):
+            self.assertRaises(config_formats.ConfigError,
+                              config.arguments_by_url, url)
+
+    def test_only_the_primary_file_has_the_formats_content_type(self):
+        config = resolve('ignition', {
+            'a': IgnitionTestCase.GOOD, 'b': 'x'}, primary='a')
+        self.assertEqual('text/plain; charset=utf-8',
+                         config.content_type('b'))
+
+    def test_a_template_is_judged_after_it_is_filled(self):
+        text = '{"ignition": {"version": "{{ node.version }}"}}'
+        spec = catalog.BootConfigSpec('ignition', {'a': text}, template=True)
+        config_formats.check(spec)
+        self.assertEqual(
+            IgnitionTestCase.GOOD, config_formats.resolve(
+                spec, {'node': {'version': '3.4.0'}}).files['a'])
+        self.assertRaises(
+            config_formats.ConfigError, config_formats.resolve, spec,
+            {'node': {'version': '2.0.0'}})
+
+    def test_a_stored_config_is_checked(self):
+        for spec in (catalog.BootConfigSpec('ignition', {'a': '{'}),
+                     catalog.BootConfigSpec('ignition', {'a': '{% x %}'},
+                                            template=True),
+                     catalog.BootConfigSpec('kickstart', {
+                         'a': 'x', 'b': 'y'}, template=True)):
+            self.assertRaises(config_formats.ConfigError,
+                              config_formats.check, spec)
