@@ -255,6 +255,7 @@ class PartialFile:
                     f'the download of {self._name} ended without the bytes '
                     f'from {missing[0][0]} to {missing[0][1]} of {size}: '
                     'try again')
+            self._reporter.note(size, progress.VERIFYING)
             # The digests go on meanwhile.
             os.fsync(self._fd)
             found = {name: digest.result(size)
