@@ -42,6 +42,9 @@ _BEGIN = 'LAB-REPORT-BEGIN'
 _END = 'LAB-REPORT-END'
 _FILE_BEGIN = 'LAB-FILE-BEGIN '
 _FILE_END = 'LAB-FILE-END '
+# Another medium came or went, see parse_media.
+_MEDIUM_BEGIN = 'LAB-MEDIUM-BEGIN'
+_MEDIUM_END = 'LAB-MEDIUM-END'
 
 _INIT = f"""\
 #!/bin/busybox sh
@@ -62,7 +65,7 @@ for attempt in $(seq 50); do
 done
 show() {{
     echo "{_FILE_BEGIN}$1"
-    cat "/mnt/$1"
+    cat "${{2:-/mnt}}/$1"
     echo
     echo "{_FILE_END}$1"
 }}
@@ -81,7 +84,28 @@ show() {{
     while read -r name; do show "$name"; done
     echo "{_END}"
 }} > /dev/ttyS0
-sleep 3600
+# What comes and goes in the drives that the machine did not boot from.
+mkdir /other
+before=
+for second in $(seq 3600); do
+    sleep 1
+    now=$(for other in /dev/sr0 /dev/sr1; do
+        [ $other != $device ] &&
+        mount -t iso9660 -o ro $other /other 2>/dev/null || continue
+        (cd /other && find . -type f) | sed 's,^\\./,,' | sort |
+        while read -r name; do show "$name" /other; done
+        umount /other
+    done)
+    if [ "$now" != "$before" ]; then
+        {{
+            echo
+            echo "{_MEDIUM_BEGIN}"
+            echo "$now"
+            echo "{_MEDIUM_END}"
+        }} > /dev/ttyS0
+        before=$now
+    fi
+done
 poweroff -f
 """
 
@@ -132,13 +156,27 @@ def parse_reports(console: str) -> list[Report]:
         f'^{_BEGIN}$(.*?)^{_END}$', text, re.DOTALL | re.MULTILINE)]
 
 
+def parse_media(console: str) -> list[dict[str, str]]:
+    """Return what was in the other drive at each change, oldest first.
+
+    Each maps paths to their text; an empty drive has none.
+    """
+    text = console.replace('\r', '')
+    return [_parse_files(body) for body in re.findall(
+        f'^{_MEDIUM_BEGIN}$(.*?)^{_MEDIUM_END}$', text,
+        re.DOTALL | re.MULTILINE)]
+
+
 def _parse_report(body: str) -> Report:
     values = dict(re.findall('^LAB-(CMDLINE|FIRMWARE) (.*)$', body,
                              re.MULTILINE))
-    files = dict(re.findall(
+    return Report(values['CMDLINE'], values['FIRMWARE'], _parse_files(body))
+
+
+def _parse_files(body: str) -> dict[str, str]:
+    return dict(re.findall(
         f'^{_FILE_BEGIN}([^\n]*)\n(.*?)\n{_FILE_END}\\1$', body,
         re.DOTALL | re.MULTILINE))
-    return Report(values['CMDLINE'], values['FIRMWARE'], files)
 
 
 def _run(*command: str | pathlib.Path,

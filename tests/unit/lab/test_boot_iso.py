@@ -54,3 +54,11 @@ class ParseReportsTestCase(testtools.TestCase):
     def test_a_report_that_is_not_complete_is_none(self):
         cut = _CONSOLE[:_CONSOLE.index('LAB-REPORT-END')]
         self.assertEqual([], boot_iso.parse_reports(cut))
+
+    def test_media_that_come_and_go_are_told_apart_from_reports(self):
+        medium = ('LAB-MEDIUM-BEGIN\r\nLAB-FILE-BEGIN a\r\nb\r\n'
+                  'LAB-FILE-END a\r\nLAB-MEDIUM-END\r\n')
+        empty = 'LAB-MEDIUM-BEGIN\r\n\r\nLAB-MEDIUM-END\r\n'
+        console = _CONSOLE + medium + empty
+        self.assertEqual([{'a': 'b'}, {}], boot_iso.parse_media(console))
+        self.assertEqual(1, len(boot_iso.parse_reports(console)))

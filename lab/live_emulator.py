@@ -1,0 +1,69 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""sushy-emulator with drives that change under a running machine.
+
+sushy-tools (2.2) puts media into the definition of a libvirt domain only,
+where the machine finds them at its next start; a BMC's machine sees them at
+once. Run as a program, with the emulator's own arguments.
+"""
+
+from xml.sax import saxutils
+
+import libvirt
+from sushy_tools.emulator import main
+from sushy_tools.emulator.resources.systems import libvirtdriver
+from sushy_tools import error
+
+# Redfish's name of a drive -> libvirt's, see hypervisor.
+DRIVES = {'Cd': 'hdc', 'Cd2': 'hdd'}
+
+_DRIVE = """<disk type='file' device='cdrom'>
+  <driver name='qemu' type='raw'/>
+  {source}
+  <target dev='{target}' bus='ide'/>
+  <readonly/>
+</disk>
+"""
+
+
+def drive(target: str, path: str | None = None) -> str:
+    """Return libvirt's description of a CD drive, empty without a path."""
+    source = f'<source file={saxutils.quoteattr(path)}/>' if path else ''
+    return _DRIVE.format(target=target, source=source)
+
+
+class LiveDriver(libvirtdriver.LibvirtDriver):
+    """Changes the medium in the definition and in the running machine."""
+
+    def set_boot_image(self, identity: str, device: str,
+                       boot_image: str | None = None,
+                       write_protected: bool = True) -> None:
+        domain = self._get_domain(identity)
+        path = None
+        flags = (libvirt.VIR_DOMAIN_AFFECT_CONFIG
+                 | libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE)
+        if domain.isActive():
+            flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
+        with libvirtdriver.libvirt_open(self._uri) as connection:
+            if boot_image:
+                path = self._upload_image(domain, connection, boot_image)
+            try:
+                domain.updateDeviceFlags(drive(DRIVES[device], path), flags)
+            except libvirt.libvirtError as exc:
+                raise error.FishyError(
+                    f'cannot change the medium in {device}: {exc}')
+
+
+if __name__ == '__main__':
+    main.libvirtdriver.LibvirtDriver = LiveDriver
+    main.main()
