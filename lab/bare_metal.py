@@ -51,7 +51,7 @@ enabled_power_interfaces = redfish
 enabled_raid_interfaces = no-raid
 enabled_rescue_interfaces = no-rescue
 enabled_storage_interfaces = noop
-enabled_vendor_interfaces = no-vendor
+enabled_vendor_interfaces = redfish-ext
 
 [api]
 host_ip = 127.0.0.1

@@ -69,9 +69,9 @@ def _deploy(lab: stack.Lab, narrator: _Narrator,
             firmware: hypervisor.Firmware) -> boot_iso.Report:
     machine = lab.hypervisor.add_machine('demo', firmware)
 
-    def run(*arguments: str) -> None:
+    def run(*arguments: str) -> str:
         narrator.command(arguments)
-        lab.ironic.cli(*arguments)
+        return lab.ironic.cli(*arguments)
 
     narrator.say('Enrolling the machine as a node')
     node = stack.Node(lab.ironic, machine)
@@ -98,6 +98,10 @@ def _deploy(lab: stack.Lab, narrator: _Narrator,
     narrator.say('The node is active; the machine boots')
     report = node.await_report()
     narrator.say('The machine has reported on its serial console')
+    narrator.say('What the BMC has read of the stream it was given:')
+    print(run('node', 'boot', 'media', 'show', node.name, '-c', 'image',
+              '-c', 'delivery', '-c', 'url', '-c', 'size', '-c', 'read',
+              '-c', 'last_read_at', '-c', 'requests'))
     return report
 
 
@@ -127,10 +131,12 @@ def _print_usage(lab: stack.Lab) -> None:
 The lab stays up. To use it:
   export {environment}
   {bin_directory}/openstack baremetal node show demo
+  {bin_directory}/openstack baremetal node boot media show demo
   {bin_directory}/openstack baremetal node undeploy demo
-The machine's serial console, Ironic's log and the ISO:
+The machine's serial console, the logs and the ISO:
   tail -f {lab.hypervisor.directory}/machines/demo.console
   tail -f {lab.ironic.ironic_log}
+  tail -f {lab.media_servers[0].log_path}
   {lab.iso}
 To stop it and remove everything:
   make demo-stop""")
@@ -138,9 +144,9 @@ To stop it and remove everything:
 
 def _demonstrate(keep: bool, firmware: hypervisor.Firmware) -> bool:
     narrator = _Narrator()
-    narrator.say('Starting Ironic, a BMC, a web server and a hypervisor; '
+    narrator.say('Starting Ironic, a BMC, a media server and a hypervisor; '
                  'building a bootable ISO')
-    lab = stack.Lab(outlives=keep)
+    lab = stack.Lab(media_servers=1, outlives=keep)
     kept = False
     with lab:
         narrator.say(f'The lab is up in {lab.directory}')

@@ -28,6 +28,7 @@ from lab import boot_iso
 from lab import emulator
 from lab import fault_proxy
 from lab import hypervisor
+from lab import media_server
 from lab import process
 from lab import web
 
@@ -46,15 +47,18 @@ class Lab:
     """A context manager: services start on entry and are gone on exit.
 
     :param cache: directory that keeps the downloaded kernel.
+    :param media_servers: replicas that stream customised images; without
+        any the web server has them as files.
     :param outlives: services go on when this process ends without exit.
     """
 
     def __init__(self, *, cache: pathlib.Path = DEFAULT_CACHE,
                  drivers: Drivers = Drivers(), extra_config: str = '',
-                 outlives: bool = False) -> None:
+                 media_servers: int = 0, outlives: bool = False) -> None:
         self._cache = cache
         self._drivers = drivers
         self._extra_config = extra_config
+        self._replicas = media_servers
         self._outlives = outlives
         self._exit = contextlib.ExitStack()
 
@@ -97,14 +101,35 @@ class Lab:
             user=pwd.getpwuid(0).pw_name if os.geteuid() == 0 else None,
             outlives=self._outlives)
         self._run(stack, self.web)
+        self._start_media_servers(stack)
         self.ironic = bare_metal.Ironic(
             self._subdirectory('ironic'), http_root=self.http_root,
             http_url=self.web.url, images=self.images,
             hardware_types=self._drivers.hardware_type,
             boot_interfaces=self._drivers.boot_interface,
-            extra=self._extra_config, outlives=self._outlives)
+            extra=self._media_config + self._extra_config,
+            outlives=self._outlives)
         self.ironic.create_schema()
         self._run(stack, self.ironic)
+
+    def _start_media_servers(self, stack: contextlib.ExitStack) -> None:
+        directory = self._subdirectory('media')
+        self.media_servers: list[media_server.MediaServer] = []
+        for number in range(self._replicas):
+            server = media_server.MediaServer(
+                f'media-server-{number + 1}', directory, self.images,
+                outlives=self._outlives)
+            self._run(stack, server)
+            self.media_servers.append(server)
+        url = self.media_servers[0].url if self.media_servers else ''
+        if self._replicas > 1:
+            self.balancer = media_server.LoadBalancer(self.media_servers[0])
+            stack.callback(self.balancer.stop)
+            self.balancer.start()
+            url = self.balancer.url
+        self._media_config = media_server.SHARED_CONFIG.format(
+            directory=directory, url=url,
+            delivery='stream' if self._replicas else 'file')
 
     def _subdirectory(self, name: str) -> pathlib.Path:
         path = self.directory / name
@@ -118,7 +143,8 @@ class Lab:
 
     def services(self) -> list[process.Service]:
         """Return the child processes in the order in which to stop them."""
-        return [self.ironic, self.web, self.emulator, self.hypervisor]
+        return [self.ironic, *self.media_servers, self.web, self.emulator,
+                self.hypervisor]
 
     def published(self) -> list[pathlib.Path]:
         """Return every file below the directory that the web serves."""

@@ -40,22 +40,31 @@ EJECT = r'/VirtualMedia/Cd/Actions/VirtualMedia\.EjectMedia$'
 
 
 class _SharedLab:
-    """Starts the lab when first asked and stops it as the process ends."""
+    """Starts a lab when first asked and stops it as the process ends.
+
+    There is one at a time: tests that need another kind begin a new one.
+    """
 
     def __init__(self) -> None:
         self._lab: stack.Lab | None = None
+        self._media_servers = 0
         self._error: BaseException | None = None
+        self._exit = contextlib.ExitStack()
 
-    def get(self) -> stack.Lab:
+    def get(self, media_servers: int) -> stack.Lab:
+        if media_servers != self._media_servers:
+            self._exit.close()
+            self._lab = self._error = None
+            self._media_servers = media_servers
         if self._error is not None:
             raise process.LabError(f'the lab did not start: {self._error}')
         if self._lab is None:
             # So that a terminated run stops the lab, too.
             signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
-            exit_stack = contextlib.ExitStack()
-            atexit.register(exit_stack.close)
+            atexit.register(self._exit.close)
             try:
-                self._lab = exit_stack.enter_context(stack.Lab())
+                self._lab = self._exit.enter_context(
+                    stack.Lab(media_servers=media_servers))
             except Exception as exc:
                 self._error = exc
                 raise
@@ -69,10 +78,11 @@ class EndToEndTestCase(testtools.TestCase):
     """A test with the lab, and a node of its own."""
 
     firmware = hypervisor.Firmware.BIOS
+    media_servers = 0
 
     def setUp(self) -> None:
         super().setUp()
-        self.lab = _SHARED_LAB.get()
+        self.lab = _SHARED_LAB.get(self.media_servers)
         self.addOnException(self._attach_logs)
         name = self.id().rpartition('.')[2][-20:].strip('_')
         name = f'{name}-{self.firmware.value}'.replace('_', '-')
