@@ -92,11 +92,8 @@ class Server(process.Service):
                 str(self.catalogue)]
 
     def environment(self) -> typing.Mapping[str, str]:
-        root = pathlib.Path(__file__).parents[1]
-        return {**os.environ, 'PYTHONPATH': str(root),
-                # An installed program has its byte code.
-                'PYTHONPYCACHEPREFIX': str(self.directory / 'pycache'),
-                'PYTHONDONTWRITEBYTECODE': ''}
+        return {**os.environ,
+                'PYTHONPATH': str(pathlib.Path(__file__).parents[1])}
 
     def is_ready(self) -> bool:
         try:

@@ -24,6 +24,7 @@ import os
 import selectors
 import socket
 import time
+import wsgiref.simple_server
 
 import prometheus_client
 from prometheus_client import core as prometheus
@@ -38,8 +39,6 @@ LOG = logging.getLogger(__name__)
 
 #: Bytes of a report: its ranges are limited.
 _PACKET = 1 << 16
-#: Seconds between two writes to the catalogue.
-_INTERVAL = 1.0
 #: Reports that wait for a catalogue that does not answer.
 _MAX_WAITING = 10000
 _PREFIX = 'ironic_ext_media_'
@@ -123,6 +122,7 @@ class Recorder:
         self._waiting: list[contract.ReadReport] = []
         self._sessions: dict[tuple[str, str], contract.ReadReport] = {}
         self._failing = False
+        self._page: wsgiref.simple_server.WSGIServer | None = None
         self._selector = selectors.DefaultSelector()
         for channel in channels:
             channel.setblocking(False)
@@ -135,19 +135,20 @@ class Recorder:
         """
         registry = prometheus_client.CollectorRegistry()
         registry.register(_Page(self._counters))
-        server, _thread = prometheus_client.start_http_server(
+        self._page, _thread = prometheus_client.start_http_server(
             self._settings.metrics_port or 0, self._settings.metrics_host,
             registry)
-        return int(server.server_port)
+        return int(self._page.server_port)
 
     def run(self) -> None:
         """Gather until stopped and until the workers are done."""
+        tick = self._settings.tick
         due = time.monotonic()
         end = float('inf')
         while True:
-            self._receive(max(0.0, min(due - time.monotonic(), _INTERVAL)))
+            self._receive(max(0.0, min(due - time.monotonic(), tick)))
             if time.monotonic() >= due:
-                due = time.monotonic() + _INTERVAL
+                due = time.monotonic() + tick
                 self._record()
                 self._end_sessions(self._settings.session_gap)
             if self._stopping:
@@ -159,6 +160,9 @@ class Recorder:
         self._receive(0)
         self._record()
         self._end_sessions(float('-inf'))
+        if self._page is not None:
+            self._page.shutdown()
+            self._page.server_close()
 
     def stop(self) -> None:
         """Return from :meth:`run` when the workers are done."""
