@@ -25,6 +25,7 @@ import fixtures
 import openstack
 import testtools
 
+from ironic_ext import images
 from ironic_ext.images import errors
 from ironic_ext.images import file_target
 from ironic_ext.images import glance
@@ -217,6 +218,19 @@ class GlanceTestCase(RealGlance, testtools.TestCase):
         error = self.assertRaises(errors.ImageError, service.stat,
                                   self.image.id)
         self.assertIn('reachable', str(error))
+
+    def test_the_store_keeps_an_image_and_knows_it_again(self):
+        relay, service = self.relayed()
+        folder = self.useFixture(fixtures.TempDir()).path
+        kept = images.ImageStore(folder, service_for=lambda href: service)
+        with kept.lease(self.image.id) as image:
+            self.assertEqual(
+                f'sha256:{hashlib.sha256(CONTENT).hexdigest()}',
+                image.digest)
+        passed = relay.passed
+        with kept.lease(self.image.id) as image:
+            self.assertEqual(len(CONTENT), image.size)
+        self.assertLess(relay.passed - passed, 64 << 10)
 
     def test_a_missing_image_is_not_found(self):
         error = self.assertRaises(
