@@ -27,7 +27,7 @@ UNKNOWN = 1 << 62
 # A connection more has to make the download faster by this factor to stay.
 _WORTH = 1.15
 # Seconds that a rate is measured for, and before that for TCP to start.
-_MEASURED = 0.5
+_MEASURED = 0.35
 _SETTLING = 0.25
 
 

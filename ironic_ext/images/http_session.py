@@ -73,6 +73,9 @@ class Answer:
         self.status: int = response.status_code
         self.headers: http_headers.Headers = response.headers
         self.length = http_headers.content_length(response.headers)
+        # Answers that have no body, whatever their headers say.
+        self._empty = (response.status_code in (204, 304)
+                       or response.request.method == 'HEAD')
         self._response = response
         self._stall_timeout = stall_timeout
         self._start = b''
@@ -93,6 +96,8 @@ class Answer:
     @property
     def unread(self) -> int | None:
         """Bytes of the body that were not read yet, None if unknown."""
+        if self._empty:
+            return 0
         return None if self.length is None else self.length - self._read
 
     def refusal(self) -> errors.ImageError | http_errors.TransientError:

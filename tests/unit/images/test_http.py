@@ -158,6 +158,14 @@ class ConditionTestCase(DownloadTestCase):
         self.assertNotIn('If-Modified-Since', request.headers)
         self.assertEqual(0, request.sent)
 
+    def test_asking_again_needs_no_new_connection(self):
+        self.serve()
+        known = self.fetch()
+        self.service.stat(self.url)
+        for _ in range(3):
+            self.assertIsNone(self.fetch(known))
+        self.assertEqual(1, len({r.client for r in self.server.requests}))
+
     def test_a_date_tells_whether_an_image_is_known(self):
         self.serve(etag=None)
         known = self.fetch()
