@@ -138,15 +138,12 @@ class Catalog:
             if self._row(connection, kind, name) is not None:
                 raise errors.AlreadyExistsError(
                     f'{kind} "{name}" already exists')
-            status: dict[str, typing.Any] = {}
-            if isinstance(resource, resources.ISCSICdrom):
-                status = resources.status_document(
-                    resources.ISCSICdromStatus())
             values = {'kind': kind, 'name': name, 'uid': str(uuid.uuid4()),
                       'created_at': time.time(), 'revision': revision,
                       'labels': _json(dict(resource.metadata.labels)),
                       'spec': _json(resources.spec_document(resource)),
-                      'status': _json(status)}
+                      'status': _PENDING if kind == resources.ISCSICdrom.kind
+                      else '{}'}
             connection.execute(sqlalchemy.insert(RESOURCE).values(values))
             self._put_labels(connection, resource)
             made = _resource(self._row(connection, kind, name))
@@ -199,7 +196,8 @@ class Catalog:
     def replace(self, resource: R) -> R:
         """Replace labels and spec; an ISO's status stays.
 
-        What is the same already is not written again.
+        An ISO that is to come from elsewhere is Pending again. What is the
+        same already is not written again.
 
         :param resource: with a resource version, only if that is current.
         :raises: NotFoundError, ConflictError
@@ -321,6 +319,8 @@ class Catalog:
             if all(getattr(row, key) == value
                    for key, value in values.items()):
                 return _resource(row)
+            if _source(row.spec) != _source(values.get('spec', row.spec)):
+                values['status'] = _PENDING
             connection.execute(
                 sqlalchemy.update(RESOURCE)
                 .where(RESOURCE.c.kind == kind, RESOURCE.c.name == name)
@@ -401,9 +401,18 @@ def _not_found(kind: str, name: str) -> errors.NotFoundError:
     return errors.NotFoundError(f'{kind} "{name[:253]}" does not exist')
 
 
+def _source(spec: str) -> tuple[typing.Any, ...]:
+    """Return what says where an ISO comes from; alike for all configs."""
+    values = json.loads(spec)
+    return tuple(values.get(key) for key in ('isoFile', 'url', 'checksum'))
+
+
 def _json(value: object) -> str:
     # Escaped, so that no character set of a database matters.
     return json.dumps(value, sort_keys=True, separators=(',', ':'))
+
+
+_PENDING = _json(resources.status_document(resources.ISCSICdromStatus()))
 
 
 def _following(revision: int, name: str) -> str:

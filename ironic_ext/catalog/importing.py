@@ -1,0 +1,283 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Brings ISOs into the catalogue: by URL, by upload, or found in a directory.
+
+What an ISO is, and how an image is fetched, is passed in.
+"""
+
+import collections.abc
+import contextlib
+import dataclasses
+import typing
+
+from ironic_ext.catalog import errors
+from ironic_ext.catalog import iso_files
+from ironic_ext.catalog import resources
+from ironic_ext.catalog import store as stores
+
+#: Begins the names by which ISOs keep images in the image store.
+HOLDER = 'iso:'
+
+
+@dataclasses.dataclass(frozen=True)
+class Inspected:
+    """What an ISO turned out to be.
+
+    :ivar boot_loaders: such as ``bios: ISOLINUX``.
+    """
+
+    volume_id: str
+    boot_loaders: tuple[str, ...]
+
+
+class Fetched(typing.Protocol):
+    """An image of the image store, as long as it is leased."""
+
+    @property
+    def path(self) -> str:
+        """Where it can be read."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def digest(self) -> str:
+        """``sha256:<hex>``."""
+
+
+class ImageStore(typing.Protocol):
+    """What is needed of the image store."""
+
+    def lease(self, href: str, checksum: str | None = None,
+              observer: typing.Any = None
+              ) -> contextlib.AbstractContextManager[Fetched]:
+        """Fetch an image and keep it for the context."""
+
+    def hold(self, digest: str, owner: str) -> None:
+        """Keep an image for an owner."""
+
+    def release(self, digest: str, owner: str) -> None:
+        """Let go of it."""
+
+    def holds(self, prefix: str = '') -> list[tuple[str, str]]:
+        """List (digest, owner)."""
+
+
+class Importer:
+    """Fills the catalogue.
+
+    Methods that take long are for threads of their own; what becomes of an
+    ISO is in its status.
+    """
+
+    def __init__(self, catalog: stores.Catalog,
+                 directory: iso_files.IsoDirectory, store: ImageStore,
+                 inspect: collections.abc.Callable[[str], Inspected],
+                 failures: tuple[type[Exception], ...]) -> None:
+        """Take what is needed.
+
+        :param inspect: looks into the ISO at a path.
+        :param failures: what ``inspect`` and the store raise, each with one
+            sentence that is fit to show.
+        """
+        self._catalog = catalog
+        self._directory = directory
+        self._store = store
+        self._inspect = inspect
+        self._failures: tuple[type[Exception], ...] = (
+            *failures, errors.CatalogError)
+
+    def bring(self, name: str, observer: typing.Any = None
+              ) -> resources.ISCSICdrom:
+        """Fetch an ISO by URL, or look whether its file is there.
+
+        :param observer: is told of a download's progress by the store.
+        :returns: the ISO, Ready or with an Error; Pending as long as its
+            file was not uploaded.
+        :raises: NotFoundError
+        """
+        cdrom = self._catalog.get(resources.ISCSICdrom, name)
+        if cdrom.spec.url:
+            return self._fetch(cdrom, observer)
+        try:
+            found = self._directory.find(cdrom.spec.iso_file,
+                                         cdrom.spec.checksum)
+            if found is None:
+                return cdrom
+            status = _ready(found, self._inspect(found.path))
+        except self._failures as exc:
+            status = _failed(exc)
+        return self._settle(cdrom, status)
+
+    def unfinished(self) -> list[str]:
+        """Return the ISOs to :meth:`bring` after a restart."""
+        names, following = [], ''
+        while True:
+            page = self._catalog.page(resources.ISCSICdrom, after=following)
+            names += [item.metadata.name for item in page.items
+                      if item.status.phase in ('Pending', 'Uploading')]
+            following = page.following
+            if not following:
+                return names
+
+    def upload(self, name: str, chunks: collections.abc.Iterable[bytes], *,
+               offset: int = 0, total: int | None = None
+               ) -> resources.ISCSICdrom:
+        """Take an upload, or go on with one: IsoDirectory.receive().
+
+        :returns: the ISO: Ready, or Uploading when bytes are missing.
+        :raises: NotFoundError, ConflictError, InvalidError, and what
+            ``chunks`` raises
+        """
+        cdrom = self._catalog.get(resources.ISCSICdrom, name)
+        if not cdrom.spec.iso_file:
+            raise errors.ConflictError(
+                f'ISO "{name}" is fetched from its URL: nothing can be '
+                'uploaded')
+        if cdrom.status.phase != 'Uploading':
+            # A conflict must not touch what the status says.
+            if cdrom.status.phase == 'Ready':
+                raise errors.ConflictError(
+                    f'ISO "{name}" has its content, and machines may boot '
+                    'from it: give a new ISO a new name')
+            self._settle(cdrom, resources.ISCSICdromStatus('Uploading'))
+        try:
+            got = self._directory.receive(
+                cdrom.spec.iso_file, chunks, self._judge, offset=offset,
+                total=total, checksum=cdrom.spec.checksum)
+        except errors.ConflictError:
+            raise
+        except errors.CatalogError as exc:
+            self._settle(cdrom, _failed(exc))
+            raise
+        if got is None:
+            return self._catalog.get(resources.ISCSICdrom, name)
+        return self._settle(cdrom, _ready(got, got.judged))
+
+    def discover(self) -> list[resources.ISCSICdrom]:
+        """Make resources for the files that have none.
+
+        A file ``<name>.iso`` becomes the ISO ``<name>``, with no configs.
+        """
+        known = set()
+        following = ''
+        while True:
+            page = self._catalog.page(resources.ISCSICdrom, after=following)
+            known |= {item.spec.iso_file for item in page.items}
+            following = page.following
+            if not following:
+                break
+        made = []
+        for file in self._directory.names():
+            name = file[:-len('.iso')]
+            if (file in known or not resources.is_name(name)
+                    or name == resources.LOCAL_BOOT):
+                continue
+            with contextlib.suppress(errors.AlreadyExistsError):
+                self._catalog.create(resources.ISCSICdrom(
+                    resources.Metadata(name),
+                    resources.ISCSICdromSpec(iso_file=file)))
+                made.append(self.bring(name))
+        return made
+
+    def forget(self, cdrom: resources.ISCSICdrom) -> None:
+        """Let go of the content of an ISO that was deleted."""
+        if cdrom.spec.iso_file:
+            self._directory.remove(cdrom.spec.iso_file)
+        elif cdrom.status.digest:
+            self._store.release(cdrom.status.digest,
+                                HOLDER + cdrom.metadata.name)
+
+    def tidy(self, upload_lifetime: float) -> None:
+        """Let go of images and uploads that nothing needs any more.
+
+        :param upload_lifetime: seconds.
+        """
+        for digest, owner in self._store.holds(HOLDER):
+            cdrom = self._catalog.find(resources.ISCSICdrom,
+                                       owner.removeprefix(HOLDER))
+            # One that is being fetched is held before its status says so.
+            if cdrom is None or (cdrom.status.phase == 'Ready'
+                                 and cdrom.status.digest != digest):
+                self._store.release(digest, owner)
+        self._directory.purge(upload_lifetime)
+
+    def _fetch(self, cdrom: resources.ISCSICdrom, observer: typing.Any
+               ) -> resources.ISCSICdrom:
+        owner = HOLDER + cdrom.metadata.name
+        if cdrom.status.phase != 'Uploading':
+            self._settle(cdrom, resources.ISCSICdromStatus('Uploading'))
+        try:
+            with self._store.lease(cdrom.spec.url,
+                                   cdrom.spec.checksum or None,
+                                   observer) as image:
+                inspected = self._inspect(image.path)
+                self._store.hold(image.digest, owner)
+                status = _ready(image, inspected)
+        except self._failures as exc:
+            status = _failed(exc)
+        settled = self._settle(cdrom, status)
+        if status.digest and settled.status.digest != status.digest:
+            self._store.release(status.digest, owner)
+        return settled
+
+    def _judge(self, path: str) -> Inspected:
+        try:
+            return self._inspect(path)
+        except self._failures as exc:
+            raise errors.InvalidError(errors.Problem(
+                '', f'the upload is refused: {exc}')) from exc
+
+    def _settle(self, cdrom: resources.ISCSICdrom,
+                status: resources.ISCSICdromStatus) -> resources.ISCSICdrom:
+        """Set the status, unless the ISO is another one by now.
+
+        What a target knows (IQN, portal, LUN) is not ours and stays.
+        """
+        while True:
+            current = self._catalog.find(resources.ISCSICdrom,
+                                         cdrom.metadata.name)
+            if current is None or (
+                    current.metadata.uid != cdrom.metadata.uid
+                    or _source(current) != _source(cdrom)):
+                return current or cdrom
+            kept = current.status
+            try:
+                return self._catalog.set_status(
+                    current, dataclasses.replace(
+                        status, target_iqn=kept.target_iqn,
+                        portal_ip=kept.portal_ip,
+                        portal_port=kept.portal_port, lun=kept.lun))
+            except errors.ConflictError:
+                continue
+            except errors.NotFoundError:
+                return cdrom
+
+
+def _source(cdrom: resources.ISCSICdrom) -> tuple[str, str, str]:
+    return cdrom.spec.iso_file, cdrom.spec.url, cdrom.spec.checksum
+
+
+def _ready(file: Fetched | iso_files.IsoFile, inspected: Inspected
+           ) -> resources.ISCSICdromStatus:
+    return resources.ISCSICdromStatus(
+        'Ready', iso_size=file.size, digest=file.digest,
+        volume_id=inspected.volume_id,
+        boot_loaders=tuple(dict.fromkeys(inspected.boot_loaders)))
+
+
+def _failed(error: Exception) -> resources.ISCSICdromStatus:
+    text = ''.join(char if char.isprintable() else ' '
+                   for char in str(error))
+    return resources.ISCSICdromStatus('Error', error=text[:1000])

@@ -1,0 +1,239 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""ISOs come into the catalogue, through the real image store and engine."""
+
+import dataclasses
+import hashlib
+
+from ironic_ext import catalog
+from ironic_ext.catalog import importing
+from ironic_ext.catalog import iso_files
+from ironic_ext import images
+from ironic_ext.images import settings
+from ironic_ext.images import store as image_stores
+from ironic_ext import iso
+from tests import isos
+from tests.unit.catalog import database
+
+
+def inspect(path):
+    """Look into an ISO, as a server lets the importer do."""
+    with iso.IsoImage.open(path) as image:
+        facts = iso.inspect(image)
+    return importing.Inspected(facts.volume_id, tuple(
+        f'{loader.firmware}: {loader.name}' for loader in facts.loaders))
+
+
+class ImportingTestCase(database.CatalogTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.root = self.folder / 'isos'
+        self.root.mkdir()
+        self.source = self.folder / 'source'
+        self.source.mkdir()
+        self.content = isos.shared('isolinux_bios').read_bytes()
+        self.digest = 'sha256:' + hashlib.sha256(self.content).hexdigest()
+        self.store = image_stores.ImageStore(
+            str(self.folder / 'store'), settings=settings.Settings(
+                allowed_paths=(str(self.source),)))
+        self.inspect = inspect
+        self.importer = importing.Importer(
+            self.catalog, iso_files.IsoDirectory(str(self.root), 1 << 30),
+            self.store, lambda path: self.inspect(path),
+            (images.ImageError, iso.IsoError, OSError))
+
+    def _create(self, name='live', **spec):
+        return self.catalog.create(database.iso(name, **spec))
+
+    def _by_url(self, **spec):
+        path = self.source / 'live.iso'
+        path.write_bytes(self.content)
+        return self._create(iso_file='', url=f'file://{path}', **spec)
+
+    def _status(self, name='live'):
+        return self.catalog.get(catalog.ISCSICdrom, name).status
+
+    def _require_ready(self, cdrom):
+        self.assertEqual(catalog.ISCSICdromStatus(
+            'Ready', iso_size=len(self.content), digest=self.digest,
+            volume_id='ISOLINUX_BIOS', boot_loaders=('bios: ISOLINUX',)),
+            dataclasses.replace(cdrom.status, volume_id='ISOLINUX_BIOS'))
+        self.assertEqual(cdrom, self.catalog.get(
+            catalog.ISCSICdrom, cdrom.metadata.name))
+
+    # By URL
+
+    def test_an_iso_by_url_is_kept_in_the_image_store(self):
+        self._by_url(checksum=self.digest)
+        self._require_ready(self.importer.bring('live'))
+        self.assertEqual(['iso:live'], self.store.owners(self.digest))
+        self.assertEqual([], list(self.root.iterdir()))
+
+    def test_a_source_that_fails_is_in_the_status(self):
+        self._by_url(checksum=f'sha256:{"0" * 64}')
+        status = self.importer.bring('live').status
+        self.assertEqual('Error', status.phase)
+        self.assertIn('checksum', status.error)
+        self.assertEqual(status, self._status())
+
+    def test_what_is_no_iso_is_in_the_status(self):
+        self.content = b'x' * 100000
+        self._by_url()
+        status = self.importer.bring('live').status
+        self.assertEqual('Error', status.phase)
+        self.assertIn('ISO', status.error)
+        self.assertEqual([], self.store.holds('iso:'))
+
+    def test_an_iso_that_is_to_come_from_elsewhere_meanwhile_wins(self):
+        made = self._by_url()
+        other = dataclasses.replace(made.spec, url='http://x/other.iso')
+
+        def change(path):
+            self.catalog.replace(dataclasses.replace(
+                made, metadata=catalog.Metadata('live'), spec=other))
+            return inspect(path)
+
+        self.inspect = change
+        self.assertEqual('Pending', self.importer.bring('live').status.phase)
+        self.assertEqual([], self.store.holds('iso:'))
+
+    def test_an_iso_that_is_deleted_meanwhile_is_let_go(self):
+        self._by_url()
+
+        def delete(path):
+            self.catalog.delete(catalog.ISCSICdrom, 'live')
+            return inspect(path)
+
+        self.inspect = delete
+        self.importer.bring('live')
+        self.assertIsNone(self.catalog.find(catalog.ISCSICdrom, 'live'))
+        self.assertEqual([], self.store.holds('iso:'))
+
+    def test_other_changes_meanwhile_stay(self):
+        made = self._by_url()
+
+        def change(path):
+            self.catalog.set_status(
+                catalog.ISCSICdrom(catalog.Metadata('live')),
+                catalog.ISCSICdromStatus('Uploading', target_iqn='iqn.x'))
+            self.catalog.replace(dataclasses.replace(
+                made, metadata=catalog.Metadata('live', {'a': 'b'})))
+            return inspect(path)
+
+        self.inspect = change
+        cdrom = self.importer.bring('live')
+        self.assertEqual(('Ready', 'iqn.x', {'a': 'b'}), (
+            cdrom.status.phase, cdrom.status.target_iqn,
+            cdrom.metadata.labels))
+
+    def test_a_deleted_isos_image_is_let_go(self):
+        self._by_url()
+        self.importer.bring('live')
+        gone = self.catalog.delete(catalog.ISCSICdrom, 'live')
+        self.importer.forget(gone)
+        self.assertEqual([], self.store.holds('iso:'))
+
+    def test_images_of_isos_that_are_gone_are_let_go_some_day(self):
+        self._by_url()
+        self.importer.bring('live')
+        self.store.hold(self.digest, 'iso:gone')
+        self.store.hold(self.digest, 'media:1')
+        self.importer.tidy(3600)
+        self.assertEqual(['iso:live', 'media:1'],
+                         sorted(self.store.owners(self.digest)))
+
+    def test_what_a_restart_interrupted_is_known(self):
+        self._create('pending')
+        self.catalog.set_status(self._create('uploading'),
+                                catalog.ISCSICdromStatus('Uploading'))
+        self.catalog.set_status(self._create('ready'),
+                                catalog.ISCSICdromStatus('Ready'))
+        self.assertEqual(['pending', 'uploading'],
+                         self.importer.unfinished())
+
+    # Uploads
+
+    def test_an_upload_makes_an_iso_ready(self):
+        self._create(checksum=self.digest)
+        self._require_ready(self.importer.upload('live', [self.content]))
+        self.assertEqual(self.content,
+                         (self.root / 'live.iso').read_bytes())
+
+    def test_an_upload_that_broke_off_goes_on(self):
+        def cut():
+            yield self.content[:5000]
+            raise ConnectionResetError
+
+        self._create()
+        self.assertRaises(ConnectionResetError, self.importer.upload,
+                          'live', cut(), total=len(self.content))
+        self.assertEqual('Uploading', self._status().phase)
+        self._require_ready(self.importer.upload(
+            'live', [self.content[5000:]], offset=5000,
+            total=len(self.content)))
+
+    def test_an_upload_that_is_no_iso_is_refused_and_can_be_repeated(self):
+        self._create()
+        self.assertRaises(catalog.InvalidError, self.importer.upload,
+                          'live', [b'x' * 100000])
+        self.assertEqual('Error', self._status().phase)
+        self.assertEqual([], list(self.root.iterdir()))
+        self._require_ready(self.importer.upload('live', [self.content]))
+
+    def test_an_iso_that_is_ready_is_not_overwritten(self):
+        self._create()
+        ready = self.importer.upload('live', [self.content])
+        self.assertRaises(catalog.ConflictError, self.importer.upload,
+                          'live', [b'x'])
+        self._require_ready(ready)
+
+    def test_nothing_is_uploaded_to_an_iso_by_url(self):
+        self._by_url()
+        self.assertRaises(catalog.ConflictError, self.importer.upload,
+                          'live', [b'x'])
+        self.assertEqual('Pending', self._status().phase)
+
+    def test_a_deleted_upload_is_gone(self):
+        self._create()
+        self.importer.upload('live', [self.content])
+        self.importer.forget(self.catalog.delete(
+            catalog.ISCSICdrom, 'live'))
+        self.assertEqual([], list(self.root.iterdir()))
+
+    # Files
+
+    def test_files_become_isos(self):
+        for name in ('a.iso', 'localboot.iso', 'known.iso'):
+            (self.root / name).write_bytes(self.content)
+        (self.root / 'bad.iso').write_bytes(b'x')
+        self._create('other', iso_file='known.iso')
+        self._create('taken', iso_file='x.iso')
+        (self.root / 'taken.iso').write_bytes(self.content)
+        found = self.importer.discover()
+        self.assertEqual(['a', 'bad'],
+                         [cdrom.metadata.name for cdrom in found])
+        self._require_ready(found[0])
+        self.assertEqual('Error', found[1].status.phase)
+        self.assertEqual([], self.importer.discover())
+
+    def test_a_file_of_an_iso_is_found_once_it_is_there(self):
+        self._create(checksum=self.digest)
+        self.assertEqual('Pending', self.importer.bring('live').status.phase)
+        (self.root / 'live.iso').write_bytes(self.content)
+        self._require_ready(self.importer.bring('live'))
+
+    def test_a_file_with_another_checksum_is_refused(self):
+        self._create(checksum=f'sha512:{"0" * 128}')
+        (self.root / 'live.iso').write_bytes(self.content)
+        self.assertIn('checksum', self.importer.bring('live').status.error)
