@@ -96,6 +96,30 @@ def boot(image: pathlib.Path, firmware: str, drive: str) -> Report:
     :param drive: ``cd`` or ``disk``.
     :raises: AssertionError with the console when there is no report.
     """
+    return _run(firmware, [
+        '-net', 'none', '-snapshot',
+        '-drive', f'file={image},format=raw,if=ide,index=0,media={drive}'
+        .replace('media=cd', 'media=cdrom')])
+
+
+def sanboot(url: str, firmware: str) -> Report:
+    """Let iPXE, in the network card, boot an image by HTTP.
+
+    The kernel does not find the image any more, so the report is of its
+    arguments and its initrd.
+
+    :param url: 10.0.2.2 is this host's 127.0.0.1.
+    :raises: AssertionError with the console when there is no report.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, 'boot.ipxe').write_text(
+            f'#!ipxe\nsanboot {url}\n')
+        return _run(firmware, [
+            '-netdev', f'user,id=net,tftp={folder},bootfile=boot.ipxe',
+            '-device', 'e1000,netdev=net,bootindex=0'])
+
+
+def _run(firmware: str, hardware: list[str]) -> Report:
     if not OVMF_CODE.exists() and firmware == 'uefi':
         raise unittest.SkipTest('OVMF is missing: install the Debian '
                                 'package ovmf')
@@ -103,9 +127,7 @@ def boot(image: pathlib.Path, firmware: str, drive: str) -> Report:
         command = [
             'qemu-system-x86_64', '-accel', 'tcg', '-machine', 'pc',
             '-m', '512', '-display', 'none', '-monitor', 'none',
-            '-serial', 'stdio', '-no-reboot', '-net', 'none', '-snapshot',
-            '-drive', f'file={image},format=raw,if=ide,index=0,media={drive}'
-            .replace('media=cd', 'media=cdrom')]
+            '-serial', 'stdio', '-no-reboot', *hardware]
         if firmware == 'uefi':
             variables = shutil.copy(OVMF_VARS, name)
             for part, readonly in ((OVMF_CODE, 'on'), (variables, 'off')):

@@ -1,0 +1,141 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""iPXE boots a machine from a stream, while media servers come and go.
+
+Without Ironic: an operator's own iPXE script needs no more than the URL.
+"""
+
+import concurrent.futures
+import pathlib
+import tempfile
+
+from oslo_config import cfg
+import testtools
+
+from ironic_ext import conf as options
+from ironic_ext.images import configured
+from ironic_ext import iso
+from ironic_ext.media import delivery
+from ironic_ext.media import publish
+from ironic_ext.media import records
+from lab import media_server
+from lab import process
+from lab import stack
+from tests import guest
+from tests import isos
+
+NODE = '1be26c0b-03f2-4d2e-ae87-c02d7f33c123'
+ARGUMENTS = 'console=ttyS0 node=seven'
+
+
+class SanbootTestCase(testtools.TestCase):
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        cls.images = cls.folder / 'images'
+        cls.images.mkdir()
+        kernel, initrd = guest.make(cls.folder, stack.DEFAULT_CACHE)
+        cls.iso = isos.KINDS['hybrid'].build(cls.images, kernel=kernel,
+                                             initrd=initrd)
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = tempfile.TemporaryDirectory(dir=self.folder)
+        self.addCleanup(folder.cleanup)
+        self.directory = pathlib.Path(folder.name)
+        self.servers = []
+        for name in ('one', 'other'):
+            server = media_server.MediaServer(name, self.directory,
+                                              self.images)
+            self.addCleanup(server.stop)
+            server.start()
+            self.servers.append(server)
+        self.balancer = media_server.LoadBalancer(self.servers[0])
+        self.addCleanup(self.balancer.stop)
+        self.balancer.start()
+
+        conf = cfg.ConfigOpts()
+        options.register_opts(conf)
+        configured.register_ironic_opts(conf)
+        conf(['--config-file', str(self.directory / 'one.conf')])
+        self.store = configured.store_from(conf,
+                                           configured.settings_from(conf))
+        self.records = records.Records(conf.ext_media.connection)
+        self.addCleanup(self.records.close)
+
+    def deliver(self) -> str:
+        """Make a stream; return its URL as the machine reaches it."""
+        deliveries = delivery.Deliveries(
+            delivery.Settings(delivery.STREAM, self.balancer.url.replace(
+                '127.0.0.1', '10.0.2.2')),
+            publish.MediaStore('', ''), lambda: self.records,
+            lambda: self.store)
+        medium = deliveries.new(NODE, 'node-7', 'instance')
+        with self.store.lease(f'file://{self.iso}') as base:
+            with iso.IsoImage.open(base.path) as image, iso.inject(
+                    image, iso.Injection(
+                        append_args=ARGUMENTS,
+                        initrd_files={'/injected': b'here'})) as customised:
+                return deliveries.deliver(
+                    medium, customised,
+                    delivery.Base(base.digest, base.size, base.href)).url
+
+    def read_bytes(self) -> int:
+        """Return how much of the medium is on record as read."""
+        (_medium, reads), = self.records.of_node(NODE)
+        return reads.distinct
+
+    def boot(self, firmware: str, meanwhile=None) -> None:
+        """Boot; call ``meanwhile`` when a part of the image was read."""
+        url = self.deliver()
+        with concurrent.futures.ThreadPoolExecutor() as executor:
+            boot = executor.submit(guest.sanboot, url, firmware)
+            if meanwhile:
+                process.await_condition(
+                    lambda: boot.done() or self.read_bytes() > 1 << 20,
+                    'the machine to read its kernel',
+                    timeout=guest.TIMEOUT, interval=0.05)
+                before = self.read_bytes()
+                meanwhile()
+            report = boot.result()
+        for word in ARGUMENTS.split():
+            self.assertIn(word, report.arguments)
+        self.assertEqual('here', report.initrd)
+        if meanwhile:
+            process.await_condition(
+                lambda: self.read_bytes() > before + (1 << 20),
+                'what was read afterwards to be on record', timeout=10)
+
+    def test_a_bios_machine_boots_from_a_stream(self):
+        self.boot('bios')
+
+    def test_a_uefi_machine_boots_from_a_stream(self):
+        self.boot('uefi')
+
+    def test_a_boot_survives_that_the_server_is_killed_and_restarted(self):
+        def restart():
+            self.servers[0].kill()
+            self.servers[0].start()
+
+        self.boot('bios', restart)
+
+    def test_a_boot_goes_on_from_another_replica(self):
+        def switch():
+            self.servers[0].kill()
+            self.balancer.switch(self.servers[1])
+
+        self.boot('bios', switch)
