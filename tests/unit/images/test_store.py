@@ -470,6 +470,37 @@ class ConcurrencyTestCase(StoreTestCase):
         self.assertEqual(1, self.source.calls['fetch'])
         self.assertEqual([], os.listdir(self.root / 'locks'))
 
+    def test_who_waits_sees_how_far_the_other_download_is(self):
+        half, gate = threading.Event(), threading.Event()
+
+        class Slow(fake_service.FakeService):
+            def fetch(self, href, target, known=None):
+                target.begin(self.pages[href].version)
+                target.write(0, CONTENT[:600000])
+                half.set()
+                gate.wait(30)
+                target.write(600000, CONTENT[600000:])
+                return self.pages[href].version
+
+        self.source = Slow()
+        self.source.put(HREF, CONTENT)
+        self.useFixture(fixtures.MockPatch(
+            'ironic_ext.images.download_lock._TELL_SECONDS', 0.02))
+        seen = []
+
+        def observe(progress):
+            seen.append(progress)
+            gate.set()
+
+        first = threading.Thread(target=self.fetch)
+        first.start()
+        half.wait(10)
+        self.assertEqual(CONTENT, self.fetch(observer=observe))
+        first.join()
+        self.assertEqual([('waiting', 600000, len(CONTENT))],
+                         [(p.phase, p.received, p.size) for p in seen[:1]])
+        self.assertEqual('done', seen[-1].phase)
+
     def test_a_request_after_the_download_asks_the_source_again(self):
         self.source.put(HREF, CONTENT, etag='"1"')
         self.fetch()
