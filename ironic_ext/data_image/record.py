@@ -119,7 +119,8 @@ class Record:
             generation=self.generation + (not same),
             status=dataclasses.replace(self.status, errors=0, error='',
                                        reason='', next_attempt=0.0,
-                                       phase=Phase.PENDING))
+                                       phase=(Phase.DETACHING if spec is None
+                                              else Phase.PENDING)))
 
     def to_json(self) -> dict[str, typing.Any]:
         """Return what from_json() takes."""

@@ -239,7 +239,8 @@ def _look(task: typing.Any, forced: bool, restarting: bool
         return None
     # Nobody but who asks for something works on a node in maintenance.
     if (node.maintenance and not forced
-            and record.status.phase is not records.Phase.PENDING):
+            and record.status.phase not in (records.Phase.PENDING,
+                                            records.Phase.DETACHING)):
         return None
     state = node.provision_state
     gone = state not in _INSTANCE_STATES

@@ -68,7 +68,9 @@ class RecordTestCase(testtools.TestCase):
                                       again.status.next_attempt))
 
     def test_asking_for_nothing_is_a_new_generation(self):
-        self.assertEqual(2, attached().ask(None, False).generation)
+        going = attached().ask(None, False)
+        self.assertEqual(2, going.generation)
+        self.assertIs(record.Phase.DETACHING, going.status.phase)
 
     def test_a_record_is_due_when_its_time_has_come(self):
         data = record.Record(1, SPEC, status=record.Status(

@@ -12,26 +12,19 @@
 
 """Tests for steps, passthru and Ironic's own API of virtual media."""
 
-import contextlib
-import io
 import json
 import unittest.mock
 
+from ironic.api.controllers.v1 import node as api_node
 from ironic.common import exception
-from ironic.common import policy
 from ironic.common import states
 from ironic.conductor import manager
 from ironic.drivers.modules import image_utils
 from ironic import objects
 from ironic.objects import notification
-from ironic.tests.unit.api import base as api_base
-from ironic.tests.unit.objects import utils as obj_utils
 import oslo_messaging
 import sushy
 
-from ironic_ext.data_image import record
-from ironic_ext.data_image import spec
-from ironic_ext.drivers import data_image_record
 from ironic_ext.drivers import management
 from ironic_ext.drivers import reconciler
 from ironic_ext.drivers import redfish_media
@@ -164,31 +157,26 @@ class PassthruTestCase(data_image_base.DataImageTestCase):
                       str(error.exc_info[1]))
 
 
-class ShownNodeTestCase(api_base.BaseApiTest):
+class ShownNodeTestCase(data_image_base.DataImageTestCase):
     """What the API and notifications show of a node with a data image."""
 
     def setUp(self):
         super().setUp()
-        kept = record.first(spec.parse(
-            {'url': URL, 'username': 'me', 'password': 'hunter2'},
-            spec.Limits(0, 0)), True)
-        self.node = obj_utils.create_test_node(
-            self.context, driver_internal_info={
-                data_image_record.KEY: kept.to_json()})
+        self.ask(url=URL, username='me', password='hunter2')
 
-    def shown(self, **allowed):
-        """Return what GET /v1/nodes/{id} shows."""
-        check = policy.check
-
-        def may(name, *args, **options):
-            return allowed.get(name) or check(name, *args, **options)
-
-        # The base class prints every answer.
-        with (unittest.mock.patch.object(policy, 'check', may),
-              contextlib.redirect_stdout(io.StringIO())):
-            return json.dumps(self.get_json(
-                f'/nodes/{self.node.uuid}',
-                headers={'X-OpenStack-Ironic-API-Version': '1.78'}))
+    def shown(self, show_password=False):
+        """Return the node's field as GET /v1/nodes/{id} shows it."""
+        node = {'uuid': self.node.uuid,
+                'driver_internal_info': self.node.driver_internal_info}
+        with (unittest.mock.patch.object(api_node, 'api_utils'),
+              unittest.mock.patch.object(api_node,
+                                         'hide_fields_in_newer_versions')):
+            api_node.node_sanitize(
+                node, None, cdict={'user': 'u'},
+                show_driver_secrets=show_password,
+                show_instance_secrets=False,
+                evaluate_additional_policies=False)
+        return json.dumps(node['driver_internal_info'])
 
     def test_secrets_are_masked_for_who_may_see_the_node(self):
         text = self.shown()
