@@ -307,12 +307,12 @@ class Admissions:
         if self._check is None:
             if not self._media and self.answering:
                 return
+            asked = frozenset(self._media)
             self._check = self._loop.run_in_executor(
-                self._check_thread, self._catalogue.still_valid,
-                frozenset(self._media))
+                self._check_thread, self._catalogue.still_valid, asked)
             self._check_began = now
             self._check.add_done_callback(
-                lambda done: self._checked(done, now))
+                lambda done: self._checked(done, asked, now))
         elif now - self._check_began > _FRESH:
             self._outage('it takes more than a second')
 
@@ -333,7 +333,7 @@ class Admissions:
                 self._threads.submit(found.base.close)
 
     def _checked(self, check: 'asyncio.Future[collections.abc.Set[str]]',
-                 started: float) -> None:
+                 asked: frozenset[str], started: float) -> None:
         self._check = None
         if check.cancelled():
             return
@@ -349,7 +349,8 @@ class Admissions:
         for served in list(self._media.values()):
             if served.medium.id in valid:
                 served.checked = max(served.checked, started)
-            elif served.checked < started:
+            # What was admitted meanwhile was not asked about.
+            elif served.medium.id in asked and served.checked < started:
                 self._end(served, contract.RevokedError(
                     f'medium {served.medium.id} was revoked'))
 

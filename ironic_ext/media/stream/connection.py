@@ -27,6 +27,7 @@ import typing
 
 from ironic_ext.media.stream import admission
 from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import refusal
 from ironic_ext.media.stream import request as requests
 from ironic_ext.media.stream import response as responses
 from ironic_ext.media.stream import sender
@@ -71,7 +72,7 @@ class Connection:
         'deadline', 'served', '_worker', '_loop', '_socket', '_fd',
         '_transport', '_client', '_reader', '_state', '_keep_alive',
         '_sender', '_writing', '_paused', '_requests', '_began', '_rate_at',
-        '_rate_sent', '_refused_bytes')
+        '_rate_sent', '_taken', '_refused_bytes')
 
     def __init__(self, worker: 'workers.Worker', sock: socket.socket,
                  client: str) -> None:
@@ -100,6 +101,7 @@ class Connection:
         self._refused_bytes = 0
         self._rate_at = worker.clock
         self._rate_sent = 0
+        self._taken = -1
         self.deadline = worker.clock + settings.header_timeout
         self._loop.add_reader(self._fd, self._readable)
 
@@ -193,8 +195,7 @@ class Connection:
 
     def _answer(self, request: requests.Request) -> None:
         if request.method not in (b'GET', b'HEAD'):
-            self._say(request, 405, 'Only GET and HEAD are possible.',
-                      b'Allow: GET, HEAD\r\n')
+            self._turn_down(request, refusal.METHOD)
             return
         route = request.route()
         if route is None:
@@ -210,11 +211,12 @@ class Connection:
 
     def _answer_other(self, request: requests.Request) -> None:
         if request.path() != b'/healthz':
-            self._say(request, 404, 'There is nothing here.')
+            self._turn_down(request, refusal.NOTHING_HERE)
         elif self._worker.stopping or not self._worker.admissions.answering:
-            self._say(request, 503, 'Not ready.')
+            self._turn_down(request, refusal.Refusal(503, 'Not ready.'))
         else:
-            self._say(request, 200, 'Ready.')
+            self._send(responses.sentence(200, 'Ready.', self._worker.date,
+                                          request))
 
     def _admitted(self, request: requests.Request, name: str,
                   task: 'asyncio.Task[admission.Served | None]') -> None:
@@ -223,49 +225,29 @@ class Connection:
             return
         self._state = _State.READING
         error = task.exception()
-        if error is None:
-            served = task.result()
-            if served is None:
-                self._say(request, 404, 'There is nothing here.')
-            else:
-                self._answer_medium(request, name, served)
-        elif isinstance(error, (catalogue.ExpiredError,
-                                catalogue.RevokedError)):
-            self._worker.warn(f'Refused {self._client}: {error}')
-            self._say(request, 410, 'This image is not available any more.')
-        elif isinstance(error, (catalogue.CatalogueError,
-                                catalogue.BaseMissingError)):
-            self._worker.warn(f'Cannot serve {self._client}: {error}')
-            self._say(request, 503, 'Try again later.',
-                      b'Retry-After: 5\r\n')
+        served = None if error else task.result()
+        if served is not None:
+            self._answer_medium(request, name, served)
         else:
-            known = isinstance(error, catalogue.StreamError)
-            self._worker.warn(f'Cannot serve {self._client}: '
-                              + (str(error) if known else repr(error)))
-            self._say(request, 500, 'This image cannot be served.')
+            self._turn_down(request, refusal.of_error(error, self._client)
+                            if error else refusal.NOTHING_HERE)
         self._go_on()
 
     def _answer_medium(self, request: requests.Request, name: str,
                        served: admission.Served) -> None:
-        medium = served.medium
-        if name and name != medium.name:
-            self._say(request, 404, 'There is nothing here.')
-        elif served.ended is not None:
-            self._say(request, 410, 'This image is not available any more.')
-        elif not served.admits(self._client):
-            self._worker.warn(
-                f'Refused {self._client}: not in the networks that may read '
-                f'medium {medium.id}')
-            self._say(request, 403, 'Not from this address.')
-        else:
-            self._send(served.representation.answer(request,
-                                                    self._worker.date),
-                       served)
+        refused = refusal.of_medium(served, name, self._client)
+        if refused is not None:
+            self._turn_down(request, refused)
+            return
+        self._send(served.representation.answer(request, self._worker.date),
+                   served)
 
-    def _say(self, request: requests.Request, status: int, text: str,
-             extra: bytes = b'') -> None:
-        self._send(responses.sentence(status, text, self._worker.date,
-                                      request, extra))
+    def _turn_down(self, request: requests.Request, why: refusal.Refusal
+                   ) -> None:
+        if why.warning:
+            self._worker.warn(why.warning)
+        self._send(responses.sentence(
+            why.status, why.text, self._worker.date, request, why.extra))
 
     # Sending.
 
@@ -403,6 +385,8 @@ class Connection:
             self.close()
             return
         if self._state is _State.SENDING:
+            if self._progresses():
+                return
             self._worker.counters.add('timeouts_total')
             self.abort()
         elif self._reader.midway:
@@ -412,6 +396,20 @@ class Connection:
             if self._state is _State.HANDSHAKE:
                 self._worker.counters.add('timeouts_total')
             self.close()
+
+    def _progresses(self) -> bool:
+        """Give a reader more time that took anything since the last time.
+
+        A large socket buffer becomes writable long after the reader took
+        the first bytes of it.
+        """
+        taken = self._sender.total - transports.unacknowledged(self._socket)
+        if taken <= self._taken:
+            return False
+        self._taken = taken
+        self.deadline = (self._worker.clock
+                         + self._worker.settings.send_timeout)
+        return True
 
     def _linger(self) -> None:
         """Close when the peer has the answer (RFC 9112, section 9.6)."""

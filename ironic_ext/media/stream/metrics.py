@@ -40,6 +40,8 @@ STATUSES = (200, 206, 304, 400, 403, 404, 405, 408, 410, 412, 416, 431, 500,
 PID = 'pid'
 _NAMES = (PID, *_HELP, *(f'responses_{status}' for status in STATUSES))
 _INDEX = {name: index for index, name in enumerate(_NAMES)}
+_STATUS_INDEX = {status: _INDEX[f'responses_{status}']
+                 for status in STATUSES}
 
 
 class Metric(typing.NamedTuple):
@@ -98,7 +100,7 @@ class Counters:
 
     def response(self, status: int) -> None:
         """Count a response."""
-        self._row[_INDEX[f'responses_{status}']] += 1
+        self._row[_STATUS_INDEX[status]] += 1
 
     def set(self, name: str, value: int) -> None:
         """Set a gauge."""

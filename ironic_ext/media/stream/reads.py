@@ -21,7 +21,7 @@ from ironic_ext.media.stream import catalogue
 Ranges = collections.abc.Iterable[tuple[int, int]]
 
 #: Ranges noted of one reader before they are joined in between.
-_MANY = 4096
+_MANY = 1 << 14
 #: Ranges of one report. A mounted ISO is read in some hundred places.
 MAX_RANGES = 512
 

@@ -69,10 +69,11 @@ class Shared:
             socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             for _ in range(self.workers)]
 
-    def close_listeners(self) -> None:
-        """Take no more connections."""
-        for listener in self.listeners:
-            listener.close()
+    def close_listeners(self, but: int | None = None) -> None:
+        """Take no more connections in this process, save by one of them."""
+        for worker_id, listener in enumerate(self.listeners):
+            if worker_id != but:
+                listener.close()
 
 
 def _listener(settings: server_settings.ServerSettings, port: int
@@ -120,6 +121,10 @@ class _Worker(cotyledon.Service):
                  shared: Shared) -> None:
         super().__init__(worker_id)
         settings = shared.settings
+        # A socket is closed when nobody has it any more.
+        shared.close_listeners(but=worker_id)
+        self._tls_settings = settings.tls
+        self._tls = tls_context(settings.tls) if settings.tls else None
         self._counters = shared.counters.row(worker_id)
         self._counters.set(metrics.PID, os.getpid())
         channel = shared.channels[worker_id][0]
@@ -128,8 +133,7 @@ class _Worker(cotyledon.Service):
         self._worker = worker.Worker(
             shared.listeners[worker_id], settings, catalogue, bases,
             self._counters,
-            lambda reports: recorder.send(channel, reports),
-            tls_context(settings.tls) if settings.tls else None)
+            lambda reports: recorder.send(channel, reports), self._tls)
         self._done = threading.Event()
 
     def run(self) -> None:
@@ -144,6 +148,17 @@ class _Worker(cotyledon.Service):
         """Let running requests end."""
         self._worker.stop()
         self._done.wait()
+
+    def reload(self) -> None:
+        """Take a new certificate for connections to come."""
+        if self._tls is None or self._tls_settings is None:
+            return
+        try:
+            self._tls.load_cert_chain(self._tls_settings.certificate_file,
+                                      self._tls_settings.key_file)
+        except OSError as exc:
+            LOG.error('The certificate in use is kept, the new one is unfit: '
+                      '%s', exc)
 
 
 class _Recorder(cotyledon.Service):
@@ -176,12 +191,15 @@ class _Recorder(cotyledon.Service):
         self._recorder.stop()
         self._done.wait()
 
+    def reload(self) -> None:
+        """There is nothing to be read again."""
+
 
 def run(settings: server_settings.ServerSettings, connect: Connect) -> None:
     """Serve until SIGTERM; ends the process (SystemExit).
 
-    Dead workers are started again. SIGHUP starts all of them again, one by
-    one their running requests being ended, with new certificates.
+    Dead workers are started again. SIGHUP makes them read the certificate
+    again; connections that are open keep the old one.
 
     :param connect: called in each process for its own catalogue and bases.
     :raises: OSError when the address is not free or a certificate is unfit.

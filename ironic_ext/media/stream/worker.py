@@ -115,6 +115,7 @@ class Worker:
         self._accept()                  # those that got in are served
         self.stopping = True
         self._listen(False)
+        self._listener.close()
         for connection in list(self._connections):
             if connection.idle:
                 connection.close()

@@ -89,6 +89,36 @@ class EndTest(testtools.TestCase):
         self._is_cut(sock)
         self.assertEqual(404, self._status())
 
+    def test_a_medium_admitted_during_a_check_is_not_taken_for_revoked(
+            self):
+        self._status()                  # from now on there are checks
+        find = self.server.surroundings.find
+        checks = []
+
+        def slow_find(token):
+            found = find(token)
+            before = len(checks)
+            stream_worker.await_true(lambda: len(checks) > before + 1,
+                                     'a check in the meantime')
+            return found
+
+        still_valid = self.server.surroundings.still_valid
+
+        def slow_check(medium_ids):
+            valid = still_valid(medium_ids)
+            checks.append(medium_ids)
+            time.sleep(0.1)
+            return valid
+
+        self.server.surroundings.find = slow_find
+        self.server.surroundings.still_valid = slow_check
+        for number in range(5):
+            token = 'V' * 22 + str(number)
+            self.server.serve(self.path, token, id=f'medium-{number + 2}')
+            response, body = self.server.request(f'/{token}')
+            self.assertEqual((200, LARGE), (response.status, len(body)))
+        self.assertEqual(0, self.server.count('cut_total'))
+
     def test_other_media_go_on(self):
         self.server.serve(self.path, 'U' * 22, id='medium-2')
         self.server.request('/' + 'U' * 22, Range='bytes=0-0')

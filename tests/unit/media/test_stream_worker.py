@@ -362,6 +362,16 @@ class TimeOutTest(_ServingTest):
         while sock.recv(1 << 20):
             pass
 
+    def test_a_slow_reader_that_goes_on_is_not_cut(self):
+        self._grow(64 << 20)
+        sock = self._socket(4096)
+        self._send(sock)
+        end = time.monotonic() + 6 * self.options['send_timeout']
+        while time.monotonic() < end:
+            self.assertTrue(sock.recv(4096))
+            time.sleep(0.01)
+        self.assertEqual(0, self.server.count('timeouts_total'))
+
     def test_a_reader_below_the_minimum_rate_is_cut(self):
         server = self.useFixture(stream_worker.RunningWorker(
             min_rate=10 << 20, rate_window=0.2))
