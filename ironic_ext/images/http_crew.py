@@ -29,8 +29,9 @@ from ironic_ext.images import http_session
 PIECE = 32 << 20
 
 Ask = collections.abc.Callable[[http_pieces.Piece], http_session.Answer]
+Stopped = collections.abc.Callable[[], bool]
 Stream = collections.abc.Callable[
-    [http_session.Answer, http_pieces.Piece], None]
+    [http_session.Answer, http_pieces.Piece, Stopped], None]
 
 
 class Crew:
@@ -38,7 +39,8 @@ class Crew:
 
     :param missing: where pieces come from.
     :param ask: sends the request for a piece, and judges the answer.
-    :param stream: reads an answer into the target.
+    :param stream: reads an answer into the target, until it is told to
+        stop: what is read after an interruption is no data.
     :param leave: called in a thread that ends.
     """
 
@@ -123,7 +125,7 @@ class Crew:
                     return
                 self._reading.add(answer)
             try:
-                self._stream(answer, piece)
+                self._stream(answer, piece, lambda: self._stopped)
             finally:
                 with self._changed:
                     self._reading.discard(answer)

@@ -197,7 +197,7 @@ class Download:
         with self._request(source, piece) as answer:
             if answer.status == 206:
                 _judge_part(source, answer, piece)
-                self._stream(source, answer, piece, beside=False)
+                self._stream(source, answer, piece)
             elif answer.status == 200:
                 answer.refuse_page()
                 if not http_headers.same(source.version, _version(
@@ -244,30 +244,37 @@ class Download:
             0, http_pieces.UNKNOWN if size is None else size)
         pieces = source.missing.take_within(start, end)
         try:
-            self._read(source, answer, start, end, pieces, beside=False)
+            self._read(source, answer, start, end, pieces, None)
         finally:
             source.missing.give_back(pieces)
 
     def _stream(self, source: _Source, answer: http_session.Answer,
-                piece: http_pieces.Piece, beside: bool = True) -> None:
-        """Read an answer 206 that was judged."""
+                piece: http_pieces.Piece,
+                stopped: http_crew.Stopped | None = None) -> None:
+        """Read an answer 206 that was judged.
+
+        :param stopped: whether a thread of the crew is to end; None for
+            the first reader, which stops by itself.
+        """
         span = http_headers.content_range(answer.headers)
         assert span is not None and span.span is not None
-        self._read(source, answer, *span.span, [piece], beside)
+        self._read(source, answer, *span.span, [piece], stopped)
 
     def _read(self, source: _Source, answer: http_session.Answer,
               offset: int, end: int, pieces: list[http_pieces.Piece],
-              beside: bool) -> None:
+              stopped: http_crew.Stopped | None) -> None:
         """Write what ``pieces`` want of the bytes from offset to end."""
         if not pieces:
             answer.finish()
             return
         for data in answer.chunks():
+            if stopped is not None and stopped():
+                return
             for piece, at, part in http_pieces.parts(pieces, offset, data):
                 self._write(at, part)
                 piece.start = at + len(part)
             offset += len(data)
-            if not beside:
+            if stopped is None:
                 self._look_around(source, pieces)
             if offset >= pieces[-1].end and answer.unread != 0:
                 return

@@ -13,13 +13,16 @@
 """Tests of downloads over several connections."""
 
 import random
+import ssl
 import threading
 import time
 
 import fixtures
+import trustme
 
 from ironic_ext.images import errors
 from ironic_ext.images import http
+from ironic_ext.images import settings as image_settings
 from tests import fault_server as faults
 from tests import memory_target
 from tests.unit.images import test_http
@@ -164,3 +167,29 @@ class ParallelTestCase(test_http.DownloadTestCase):
         started = time.monotonic()
         self.assertFails(errors.NoSpaceError, 'disk full')
         self.assertLess(time.monotonic() - started, 10)
+
+    def test_readers_that_are_stopped_leave_no_garbage(self):
+        # The rest of a TLS connection that was shut down is no data.
+        authority = trustme.CA()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert('127.0.0.1').configure_cert(context)
+        server = self.enterContext(faults.serving(context))
+        server.add('/a.iso', CONTENT, always=SLOW)
+        self.allow(4, access=image_settings.Access(
+            proxies={}, ca=authority.cert_pem.bytes().decode()))
+
+        class Full(memory_target.MemoryTarget):
+            def write(self, offset, data):
+                super().write(offset, data)
+                if len(self.threads) > 1 and not (
+                        threading.current_thread().name.startswith('image')):
+                    raise errors.NoSpaceError('disk full')
+        for _ in range(2):
+            target = Full()
+            self.assertRaises(errors.NoSpaceError, self.service.fetch,
+                              f'{server.url}/a.iso', target)
+            end = 0
+            for start, stop in [*target.missing(), (len(CONTENT), 0)]:
+                if target.content[end:start] != CONTENT[end:start]:
+                    self.fail('what was written is not the image')
+                end = stop
