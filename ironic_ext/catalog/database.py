@@ -34,9 +34,11 @@ RESOURCE = sqlalchemy.Table(
     sqlalchemy.Column('revision', sqlalchemy.BigInteger, nullable=False),
     # Seconds since the epoch.
     sqlalchemy.Column('created_at', sqlalchemy.Double, nullable=False),
-    # JSON, as are the next two.
+    # JSON, as are the next three.
     sqlalchemy.Column('labels', sql.long_text(), nullable=False),
     sqlalchemy.Column('spec', sql.long_text(), nullable=False),
+    # The spec without secrets, which is short, for lists.
+    sqlalchemy.Column('shown', sql.long_text(), nullable=False),
     sqlalchemy.Column('status', sql.long_text(), nullable=False))
 
 #: The labels once more, so that lists are filtered by the database.

@@ -16,12 +16,9 @@ Several processes on several hosts may share the database. Assignments of
 resources to machines are not here, they live in Ironic's nodes.
 """
 
-import base64
-import binascii
 import collections.abc
 import contextlib
 import dataclasses
-import datetime
 import json
 import time
 import typing
@@ -37,6 +34,7 @@ from ironic_ext.catalog.database import RESOURCE
 from ironic_ext.catalog.database import STATE
 from ironic_ext.catalog import errors
 from ironic_ext.catalog import resources
+from ironic_ext.catalog import rows
 from ironic_ext.catalog import rules
 from ironic_ext.catalog import selector
 from ironic_ext import sql
@@ -53,7 +51,7 @@ R = typing.TypeVar('R', resources.ISCSICdrom, resources.BootConfig)
 class Page(typing.Generic[R]):
     """A part of a list, ordered by name.
 
-    :ivar items: with their data; redact them before they are shown.
+    :ivar items: redacted.
     :ivar revision: of the catalogue when the list began: a watch from
         there misses nothing.
     :ivar following: token for the next page, '' on the last one.
@@ -140,13 +138,12 @@ class Catalog:
                     f'{kind} "{name}" already exists')
             values = {'kind': kind, 'name': name, 'uid': str(uuid.uuid4()),
                       'created_at': time.time(), 'revision': revision,
-                      'labels': _json(dict(resource.metadata.labels)),
-                      'spec': _json(resources.spec_document(resource)),
-                      'status': _PENDING if kind == resources.ISCSICdrom.kind
-                      else '{}'}
+                      'labels': rows.text(dict(resource.metadata.labels)),
+                      **rows.specs(resource),
+                      'status': _first_status(kind)}
             connection.execute(sqlalchemy.insert(RESOURCE).values(values))
             self._put_labels(connection, resource)
-            made = _resource(self._row(connection, kind, name))
+            made = rows.resource(self._row(connection, kind, name))
             self._log(connection, revision, ADDED, made)
         return typing.cast(R, made)
 
@@ -164,7 +161,7 @@ class Catalog:
         """Return a resource, or None."""
         with self._reading() as connection:
             row = self._row(connection, kind.kind, name)
-        return None if row is None else typing.cast(R, _resource(row))
+        return None if row is None else typing.cast(R, rows.resource(row))
 
     def page(self, kind: type[R], *, labels: str = '', limit: int = _PAGE,
              after: str = '') -> Page[R]:
@@ -179,18 +176,19 @@ class Catalog:
         :raises: InvalidError
         """
         terms = selector.parse(labels)
-        revision, last = _parse_following(after) if after else (None, '')
-        query = (sqlalchemy.select(RESOURCE)
+        revision, last = rows.parse_following(after) if after else (None, '')
+        query = (sqlalchemy.select(*rows.SHORT)
                  .where(RESOURCE.c.kind == kind.kind, RESOURCE.c.name > last,
-                        *map(_condition, terms))
+                        *map(rows.condition, terms))
                  .order_by(RESOURCE.c.name).limit(limit + 1))
         with self._reading() as connection:
             if revision is None:
                 revision = self._state(connection).revision
-            rows = connection.execute(query).all()
-        items = tuple(typing.cast(R, _resource(row)) for row in rows[:limit])
-        following = (_following(revision, items[-1].metadata.name)
-                     if len(rows) > limit else '')
+            found = connection.execute(query).all()
+        items = tuple(typing.cast(R, rows.resource(row))
+                      for row in found[:limit])
+        following = (rows.following(revision, items[-1].metadata.name)
+                     if len(found) > limit else '')
         return Page(items, revision, following)
 
     def replace(self, resource: R) -> R:
@@ -202,10 +200,10 @@ class Catalog:
         :param resource: with a resource version, only if that is current.
         :raises: NotFoundError, ConflictError
         """
-        spec = _json(resources.spec_document(resource))
-        labels = _json(dict(resource.metadata.labels))
+        labels = rows.text(dict(resource.metadata.labels))
         return typing.cast(R, self._update(
-            resource.kind, resource.metadata, spec=spec, labels=labels))
+            resource.kind, resource.metadata, labels=labels,
+            **rows.specs(resource)))
 
     def set_status(self, cdrom: resources.ISCSICdrom,
                    status: resources.ISCSICdromStatus
@@ -217,7 +215,7 @@ class Catalog:
         """
         return typing.cast(resources.ISCSICdrom, self._update(
             cdrom.kind, cdrom.metadata,
-            status=_json(resources.status_document(status))))
+            status=rows.text(resources.status_document(status))))
 
     def delete(self, kind: type[R], name: str, *, expected: str = '',
                referrers: collections.abc.Collection[str] = ()) -> R:
@@ -241,7 +239,7 @@ class Catalog:
             for table in (LABEL, RESOURCE):
                 connection.execute(sqlalchemy.delete(table).where(
                     table.c.kind == kind.kind, table.c.name == name))
-            gone = typing.cast(R, _resource(row))
+            gone = typing.cast(R, rows.resource(row))
             self._log(connection, revision, DELETED, gone)
         return gone
 
@@ -265,14 +263,14 @@ class Catalog:
                     f'the changes since resource version {since} are not '
                     f'known (only those since {state.compacted}, up to '
                     f'{state.revision}): list the resources again')
-            rows = connection.execute(
+            found = connection.execute(
                 sqlalchemy.select(CHANGE).where(CHANGE.c.revision > since)
                 .order_by(CHANGE.c.revision).limit(limit)).all()
-        complete = len(rows) < limit
+        complete = len(found) < limit
         return Changes(
             tuple(Change(row.revision, row.type, row.kind, row.name,
-                         json.loads(row.document)) for row in rows),
-            state.revision if complete else rows[-1].revision, complete)
+                         json.loads(row.document)) for row in found),
+            state.revision if complete else found[-1].revision, complete)
 
     def compact(self, keep: int) -> None:
         """Forget all but the last ``keep`` changes."""
@@ -305,10 +303,10 @@ class Catalog:
 
     def _isos(self, connection: sqlalchemy.Connection
               ) -> list[resources.ISCSICdrom]:
-        rows = connection.execute(sqlalchemy.select(RESOURCE).where(
+        found = connection.execute(sqlalchemy.select(*rows.SHORT).where(
             RESOURCE.c.kind == resources.ISCSICdrom.kind)).all()
-        return [typing.cast(resources.ISCSICdrom, _resource(row))
-                for row in rows]
+        return [typing.cast(resources.ISCSICdrom, rows.resource(row))
+                for row in found]
 
     def _update(self, kind: str, metadata: resources.Metadata,
                 **values: str) -> resources.Resource:
@@ -318,14 +316,15 @@ class Catalog:
             _require_version(kind, name, row, metadata.resource_version)
             if all(getattr(row, key) == value
                    for key, value in values.items()):
-                return _resource(row)
-            if _source(row.spec) != _source(values.get('spec', row.spec)):
-                values['status'] = _PENDING
+                return rows.resource(row)
+            spec = values.get('spec', row.spec)
+            if rows.source(row.spec) != rows.source(spec):
+                values['status'] = rows.PENDING
             connection.execute(
                 sqlalchemy.update(RESOURCE)
                 .where(RESOURCE.c.kind == kind, RESOURCE.c.name == name)
                 .values(revision=revision, **values))
-            changed = _resource(self._row(connection, kind, name))
+            changed = rows.resource(self._row(connection, kind, name))
             if 'labels' in values:
                 self._put_labels(connection, changed)
             self._log(connection, revision, MODIFIED, changed)
@@ -336,10 +335,10 @@ class Catalog:
         kind, name = resource.kind, resource.metadata.name
         connection.execute(sqlalchemy.delete(LABEL).where(
             LABEL.c.kind == kind, LABEL.c.name == name))
-        rows = [{'kind': kind, 'name': name, 'label': key, 'value': value}
-                for key, value in resource.metadata.labels.items()]
-        if rows:
-            connection.execute(sqlalchemy.insert(LABEL), rows)
+        labels = [{'kind': kind, 'name': name, 'label': key, 'value': value}
+                  for key, value in resource.metadata.labels.items()]
+        if labels:
+            connection.execute(sqlalchemy.insert(LABEL), labels)
 
     def _log(self, connection: sqlalchemy.Connection, revision: int,
              kind_of_change: str, resource: resources.Resource) -> None:
@@ -351,7 +350,7 @@ class Catalog:
         connection.execute(sqlalchemy.insert(CHANGE).values(
             revision=revision, type=kind_of_change, kind=resource.kind,
             name=resource.metadata.name,
-            document=_json(resources.document(shown))))
+            document=rows.text(resources.document(shown))))
         if revision % _COMPACT_EVERY == 0:
             self._compact(connection, revision, self._history)
 
@@ -367,26 +366,6 @@ class Catalog:
             .values(compacted=last))
 
 
-def _condition(term: selector.Term) -> sqlalchemy.ColumnElement[bool]:
-    query = sqlalchemy.select(LABEL.c.name).where(
-        LABEL.c.kind == RESOURCE.c.kind, LABEL.c.name == RESOURCE.c.name,
-        LABEL.c.label == term.label)
-    if term.value is not None:
-        query = query.where(LABEL.c.value == term.value)
-    return query.exists() if term.wanted else ~query.exists()
-
-
-def _resource(row: typing.Any) -> resources.Resource:
-    created = datetime.datetime.fromtimestamp(row.created_at, datetime.UTC)
-    return resources.load({
-        'kind': row.kind, 'spec': json.loads(row.spec), 'metadata': {
-            'name': row.name, 'uid': row.uid,
-            'labels': json.loads(row.labels),
-            'resourceVersion': str(row.revision),
-            'creationTimestamp': created.strftime('%Y-%m-%dT%H:%M:%SZ')},
-        'status': json.loads(row.status)})
-
-
 def _require_version(kind: str, name: str, row: typing.Any, expected: str
                      ) -> None:
     if row is None:
@@ -397,38 +376,12 @@ def _require_version(kind: str, name: str, row: typing.Any, expected: str
             f'version {row.revision}, not {expected[:20]}; read it again')
 
 
+def _first_status(kind: str) -> str:
+    return rows.PENDING if kind == resources.ISCSICdrom.kind else '{}'
+
+
 def _not_found(kind: str, name: str) -> errors.NotFoundError:
     return errors.NotFoundError(f'{kind} "{name[:253]}" does not exist')
-
-
-def _source(spec: str) -> tuple[typing.Any, ...]:
-    """Return what says where an ISO comes from; alike for all configs."""
-    values = json.loads(spec)
-    return tuple(values.get(key) for key in ('isoFile', 'url', 'checksum'))
-
-
-def _json(value: object) -> str:
-    # Escaped, so that no character set of a database matters.
-    return json.dumps(value, sort_keys=True, separators=(',', ':'))
-
-
-_PENDING = _json(resources.status_document(resources.ISCSICdromStatus()))
-
-
-def _following(revision: int, name: str) -> str:
-    return base64.urlsafe_b64encode(_json([revision, name]).encode()).decode()
-
-
-def _parse_following(token: str) -> tuple[int, str]:
-    try:
-        revision, name = json.loads(base64.b64decode(
-            token, altchars=b'-_', validate=True))
-        if isinstance(revision, int) and resources.is_name(name):
-            return revision, name
-    except (binascii.Error, ValueError, TypeError, RecursionError):
-        pass
-    raise errors.InvalidError(errors.Problem(
-        'continue', 'is no token of a list: begin without it'))
 
 
 @contextlib.contextmanager

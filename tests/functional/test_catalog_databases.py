@@ -23,20 +23,22 @@ import testtools
 
 from ironic_ext import catalog
 from ironic_ext.catalog import database as tables
+from ironic_ext.catalog import resources
 from ironic_ext.catalog import store
 from ironic_ext import sql
 from tests.functional import database_servers
 from tests.unit.catalog import database
 
-_PROCESSES = 4
-_WRITES = 25
+_PROCESSES = 3
+_WRITES = 15
 #: What revision 0001 has in its tables, as plain SQL on any database.
 _FIRST_RELEASE = (
     "INSERT INTO ext_catalog_resource (kind, name, uid, revision, "
-    "created_at, labels, spec, status) VALUES ('BootConfig', 'old', "
+    "created_at, labels, spec, shown, status) VALUES ('BootConfig', 'old', "
     "'f2d9a1de-0000-4000-8000-000000000001', 5, 1700000000.5, "
     "'{\"arch\":\"x86\"}', '{\"data\":{\"config.ign\":\"{}\"},"
-    "\"format\":\"ignition\"}', '{}')",
+    "\"format\":\"ignition\"}', '{\"data\":{\"config.ign\":"
+    "\"<redacted: 2 bytes>\"},\"format\":\"ignition\"}', '{}')",
     "INSERT INTO ext_catalog_label (kind, name, label, value) VALUES "
     "('BootConfig', 'old', 'arch', 'x86')",
     'UPDATE ext_catalog_state SET revision = 5')
@@ -90,7 +92,7 @@ class _Tests:
              {'arch': 'x86'}, '5', '2023-11-14T22:13:20Z'),
             (old.spec, old.metadata.labels, old.metadata.resource_version,
              old.metadata.creation_timestamp))
-        self.assertEqual((old,), upgraded.page(
+        self.assertEqual((resources.redacted(old),), upgraded.page(
             catalog.BootConfig, labels='arch=x86').items)
         self.assertEqual('6', upgraded.replace(dataclasses.replace(
             old, spec=database.config().spec)).metadata.resource_version)

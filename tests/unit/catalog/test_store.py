@@ -156,6 +156,17 @@ class ListTestCase(database.CatalogTestCase):
         self.assertEqual(['a', 'b', 'c', 'cc', 'd', 'e'],
                          [item.metadata.name for item in names])
 
+    def test_a_list_has_no_secrets(self):
+        made = self.catalog.create(database.config(
+            data={'config.ign': 'hunter2'}))
+        for text, size in (('hunter2', 7), ('changed', 7), ('x', 1)):
+            made = self.catalog.replace(dataclasses.replace(
+                made, spec=database.config(data={'config.ign': text}).spec))
+            item = self.catalog.page(catalog.BootConfig).items[0]
+            self.assertEqual({'config.ign': f'<redacted: {size} bytes>'},
+                             item.spec.data)
+            self.assertEqual(made.metadata, item.metadata)
+
     def test_a_made_up_token_is_refused(self):
         for token in ('x', 'AAAA', 'WzEsIDJd', '\u00e9', 'W' * 10000):
             self.assertRaises(catalog.InvalidError, self.catalog.page,

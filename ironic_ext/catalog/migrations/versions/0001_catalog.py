@@ -33,6 +33,7 @@ def upgrade() -> None:
         sqlalchemy.Column('created_at', sqlalchemy.Double, nullable=False),
         sqlalchemy.Column('labels', sql.long_text(), nullable=False),
         sqlalchemy.Column('spec', sql.long_text(), nullable=False),
+        sqlalchemy.Column('shown', sql.long_text(), nullable=False),
         sqlalchemy.Column('status', sql.long_text(), nullable=False))
     op.create_table(
         'ext_catalog_label',

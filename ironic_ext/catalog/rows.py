@@ -1,0 +1,100 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Resources as rows of the tables, and back."""
+
+import base64
+import binascii
+import datetime
+import json
+import typing
+
+import sqlalchemy
+
+from ironic_ext.catalog.database import LABEL
+from ironic_ext.catalog.database import RESOURCE
+from ironic_ext.catalog import errors
+from ironic_ext.catalog import resources
+from ironic_ext.catalog import selector
+
+#: Columns of a resource without what may be secret and large.
+SHORT = [column for column in RESOURCE.c
+         if column.name not in ('spec', 'shown')
+         ] + [RESOURCE.c.shown.label('spec')]
+
+
+def resource(row: typing.Any) -> resources.Resource:
+    """Read a row of the table of resources."""
+    created = datetime.datetime.fromtimestamp(row.created_at, datetime.UTC)
+    return resources.load({
+        'kind': row.kind, 'spec': json.loads(row.spec), 'metadata': {
+            'name': row.name, 'uid': row.uid,
+            'labels': json.loads(row.labels),
+            'resourceVersion': str(row.revision),
+            'creationTimestamp': created.strftime('%Y-%m-%dT%H:%M:%SZ')},
+        'status': json.loads(row.status)})
+
+
+def specs(resource: resources.Resource) -> dict[str, str]:
+    """Return the columns that a spec is in: with and without secrets."""
+    return {'spec': text(resources.spec_document(resource)),
+            'shown': text(resources.spec_document(
+                resources.redacted(resource)))}
+
+
+def source(spec: str) -> tuple[typing.Any, ...]:
+    """Return what says where an ISO comes from; alike for all configs."""
+    values = json.loads(spec)
+    return tuple(values.get(key) for key in ('isoFile', 'url', 'checksum'))
+
+
+def text(value: object) -> str:
+    """Return JSON, equal for equal values.
+
+    Escaped, so that no character set of a database matters.
+    """
+    return json.dumps(value, sort_keys=True, separators=(',', ':'))
+
+
+#: Status of a new ISO.
+PENDING = text(resources.status_document(resources.ISCSICdromStatus()))
+
+
+def condition(term: selector.Term) -> sqlalchemy.ColumnElement[bool]:
+    """Return what a row of the table of resources must meet."""
+    query = sqlalchemy.select(LABEL.c.name).where(
+        LABEL.c.kind == RESOURCE.c.kind, LABEL.c.name == RESOURCE.c.name,
+        LABEL.c.label == term.label)
+    if term.value is not None:
+        query = query.where(LABEL.c.value == term.value)
+    return query.exists() if term.wanted else ~query.exists()
+
+
+def following(revision: int, name: str) -> str:
+    """Return the token for the page after the one that ends with a name."""
+    return base64.urlsafe_b64encode(text([revision, name]).encode()).decode()
+
+
+def parse_following(token: str) -> tuple[int, str]:
+    """Read a token.
+
+    :raises: InvalidError
+    """
+    try:
+        revision, name = json.loads(base64.b64decode(
+            token, altchars=b'-_', validate=True))
+        if isinstance(revision, int) and resources.is_name(name):
+            return revision, name
+    except (binascii.Error, ValueError, TypeError, RecursionError):
+        pass
+    raise errors.InvalidError(errors.Problem(
+        'continue', 'is no token of a list: begin without it'))
