@@ -331,13 +331,18 @@ class TlsTest(_ServerTest):
         cls.certificate = cls.images / 'server.pem'
         cls.options = {'header_timeout': 2, 'tls': {
             'certificate_file': str(cls.certificate)}}
+        cls._certify('/CN=media')
+
+    @classmethod
+    def _certify(cls, subject):
+        parts = [cls.images / 'key.pem', cls.images / 'certificate.pem']
         subprocess.run(
             ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes',
-             '-keyout', cls.certificate, '-out', cls.images / 'part.pem',
-             '-days', '2', '-subj', '/CN=media', '-addext',
-             'subjectAltName=IP:127.0.0.1'], check=True, capture_output=True)
-        with cls.certificate.open('ab') as stream:
-            stream.write((cls.images / 'part.pem').read_bytes())
+             '-keyout', parts[0], '-out', parts[1], '-days', '2', '-subj',
+             subject, '-addext', 'subjectAltName=IP:127.0.0.1'], check=True,
+            capture_output=True)
+        cls.certificate.write_bytes(b''.join(
+            part.read_bytes() for part in parts))
 
     def _secure(self, **versions):
         context = ssl.create_default_context(cafile=self.certificate)
@@ -369,6 +374,28 @@ class TlsTest(_ServerTest):
         while b' 416 ' not in data:
             data += sock.recv(1 << 16)
         self.assertEqual(200, data.count(b'HTTP/1.1 206'))
+
+    def test_a_new_certificate_is_taken_without_an_end(self):
+        workers = self.server.workers()
+        request = (f'GET /{TOKEN} HTTP/1.1\r\nHost: x\r\n'
+                   f'Range: bytes=0-0\r\n\r\n').encode()
+        before = self._secure()
+        before.sendall(request)         # from now on it is kept alive
+        self.assertIn(b' 206 ', before.recv(4096))
+        old = self.certificate.read_bytes()
+        self.addCleanup(self.certificate.write_bytes, old)
+        self._certify('/CN=renewed')
+        os.kill(self.server.pid, signal.SIGHUP)
+
+        def renewed():
+            with contextlib.suppress(ssl.SSLError):
+                return 'renewed' in str(self._secure().getpeercert())
+
+        for _ in range(10):             # whichever worker gets it
+            self._await(renewed, 'the new certificate')
+        before.sendall(request)
+        self.assertIn(b' 206 ', before.recv(4096) + before.recv(4096))
+        self.assertEqual(workers, self.server.workers())
 
     def test_old_versions_and_plain_text_are_refused(self):
         self.assertRaises(OSError, self._secure,

@@ -64,7 +64,7 @@ class _State(enum.Enum):
 class Connection:
     """A client's connection.
 
-    :ivar deadline: monotonic seconds at which :meth:`time_out` is due.
+    :ivar deadline: monotonic seconds by which something has to happen.
     :ivar served: the medium of the response under way, or None.
     """
 
@@ -76,7 +76,6 @@ class Connection:
 
     def __init__(self, worker: 'workers.Worker', sock: socket.socket,
                  client: str) -> None:
-        settings = worker.settings
         self._worker = worker
         self._loop = worker.loop
         self._socket = sock
@@ -89,8 +88,8 @@ class Connection:
         else:
             self._transport = transports.PlainTransport(sock)
             self._state = _State.READING
-        self._reader = requests.RequestReader(settings.max_head,
-                                              settings.max_headers)
+        self._reader = requests.RequestReader(worker.settings.max_head,
+                                              worker.settings.max_headers)
         self.served: admission.Served | None = None
         self._sender = sender.Sender(self._transport, self._note)
         self._keep_alive = True
@@ -102,7 +101,7 @@ class Connection:
         self._rate_at = worker.clock
         self._rate_sent = 0
         self._taken = -1
-        self.deadline = worker.clock + settings.header_timeout
+        self.deadline = worker.clock + worker.settings.header_timeout
         self._loop.add_reader(self._fd, self._readable)
 
     # Reading.
@@ -319,10 +318,6 @@ class Connection:
                               self._requests, self._began)
             self._requests = 0
 
-    def note(self) -> None:
-        """Report what was sent of the image since the last report."""
-        self._sender.note()
-
     def _fail(self, error: catalogue.StreamError) -> None:
         served = self.served
         if served is not None:
@@ -363,53 +358,41 @@ class Connection:
         """Whether it waits for a request that has not begun."""
         return self._state is _State.READING and not self._reader.midway
 
-    def too_slow(self, now: float) -> bool:
-        """Tell whether the reader is below the minimum rate."""
-        settings = self._worker.settings
-        if self._state is not _State.SENDING:
-            self._rate_at = now
-            self._rate_sent = self._sender.total
-            return False
-        if now - self._rate_at < settings.rate_window:
-            return False
-        taken = self._sender.total - transports.unacknowledged(self._socket)
-        slow = taken - self._rate_sent < settings.min_rate * (
-            now - self._rate_at)
-        self._rate_at = now
-        self._rate_sent = taken
-        return slow
+    def look_after(self, now: float) -> None:
+        """Report what went out; end what takes too long.
 
-    def time_out(self) -> None:
-        """End the connection because its peer took too long."""
-        if self._state is _State.LINGERING:
-            self.close()
+        :param now: monotonic seconds.
+        """
+        self._sender.note()
+        if self._state is not _State.SENDING:
+            self._rate_at, self._rate_sent = now, self._sender.total
+            if now >= self.deadline:
+                self._time_out()
             return
-        if self._state is _State.SENDING:
-            if self._progresses():
-                return
+        settings = self._worker.settings
+        seconds = now - self._rate_at
+        if now < self.deadline and seconds < settings.rate_window:
+            return
+        # A large socket buffer becomes writable long after the reader took
+        # the first bytes of it.
+        taken = self._sender.total - transports.unacknowledged(self._socket)
+        if now >= self.deadline and taken > self._taken:
+            self._taken = taken
+            self.deadline = now + settings.send_timeout
+        slow = False
+        if seconds >= settings.rate_window:
+            slow = taken - self._rate_sent < settings.min_rate * seconds
+            self._rate_at, self._rate_sent = now, taken
+        if slow or now >= self.deadline:
             self._worker.counters.add('timeouts_total')
             self.abort()
-        elif self._reader.midway:
+
+    def _time_out(self) -> None:
+        if self._state is _State.READING and self._reader.midway:
             self._worker.counters.add('timeouts_total')
             self._refuse(408, 'the request took too long')
         else:
-            if self._state is _State.HANDSHAKE:
-                self._worker.counters.add('timeouts_total')
             self.close()
-
-    def _progresses(self) -> bool:
-        """Give a reader more time that took anything since the last time.
-
-        A large socket buffer becomes writable long after the reader took
-        the first bytes of it.
-        """
-        taken = self._sender.total - transports.unacknowledged(self._socket)
-        if taken <= self._taken:
-            return False
-        self._taken = taken
-        self.deadline = (self._worker.clock
-                         + self._worker.settings.send_timeout)
-        return True
 
     def _linger(self) -> None:
         """Close when the peer has the answer (RFC 9112, section 9.6)."""
@@ -426,8 +409,7 @@ class Connection:
 
     def _discard(self) -> None:
         try:
-            got = len(self._socket.recv(1 << 16) if not isinstance(
-                self._socket, ssl.SSLSocket) else self._transport.receive())
+            got = len(self._transport.receive())
         except BlockingIOError:
             return
         except OSError:
@@ -452,7 +434,7 @@ class Connection:
         """Close the socket and forget everything."""
         if self._state is _State.CLOSED:
             return
-        self.note()
+        self._sender.note()
         self._state = _State.CLOSED
         self.served = None
         self._sender.drop()

@@ -212,12 +212,7 @@ class Worker:
             usegmt=True).encode()
         now = self.clock = time.monotonic()
         for connection in list(self._connections):
-            if now >= connection.deadline:
-                connection.time_out()
-                continue
-            connection.note()
-            if self.settings.min_rate and connection.too_slow(now):
-                connection.time_out()
+            connection.look_after(now)
         if not self.stopping:
             self._listen(len(self._connections)
                          < self.settings.max_connections)
