@@ -22,11 +22,35 @@ from ironic_ext.drivers import management
 from ironic_ext.drivers import reconciler
 
 
+_METHOD = 'data_image'
+
+
 class DataImagePassthru:
     """What a vendor interface with data images has."""
 
+    def validate(self, task: typing.Any, method: str | None = None,
+                 **info: typing.Any) -> None:
+        """Refuse what cannot work; what changes something gets the lock.
+
+        :raises: InvalidParameterValue, InvalidState, NodeLocked
+        """
+        if method != _METHOD:
+            super().validate(task, method, **info)  # type: ignore[misc]
+            return
+        if not isinstance(task.driver.management, management.DataImages):
+            raise exception.InvalidParameterValue(
+                'data images need the management interface redfish-ext: '
+                f'node {task.node.uuid} has '
+                f'{task.node.management_interface}')
+        http_method = info.pop('http_method', 'GET')
+        if http_method != 'GET':
+            task.upgrade_lock(purpose='changing the data image')
+            data_images.require_state(task.node)
+        if http_method in ('POST', 'PUT'):
+            data_images.validate(task, info)
+
     @base.passthru(
-        ['GET', 'POST', 'PUT', 'DELETE'], async_call=False,
+        ['GET', 'POST', 'PUT', 'DELETE'], method=_METHOD, async_call=False,
         require_exclusive_lock=False,
         description='The data image of the node: GET shows it, PUT (or '
                     'POST) attaches one, DELETE detaches it.')
@@ -38,16 +62,9 @@ class DataImagePassthru:
         the status.
 
         :param data: the fields of a data image.
-        :raises: InvalidParameterValue, InvalidState, NodeLocked
         """
-        if not isinstance(task.driver.management, management.DataImages):
-            raise exception.InvalidParameterValue(
-                'data images need the management interface redfish-ext: '
-                f'node {task.node.uuid} has '
-                f'{task.node.management_interface}')
         if http_method == 'GET':
             return data_images.show(task.node)
-        task.upgrade_lock(purpose='changing the data image')
         if http_method == 'DELETE':
             resource = data_images.request_removal(task)
         else:

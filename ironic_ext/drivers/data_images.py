@@ -93,7 +93,7 @@ def request(task: typing.Any, data: object) -> dict[str, typing.Any]:
     :raises: InvalidParameterValue, InvalidState
     """
     spec = validate(task, data)
-    _require_state(task.node, 'attached to')
+    require_state(task.node)
     return statuses.show(_record(task, spec))
 
 
@@ -116,6 +116,18 @@ def validate(task: typing.Any, data: object) -> specs.DataImageSpec:
     return spec
 
 
+def require_state(node: typing.Any) -> None:
+    """Refuse a change while something else goes on with the node.
+
+    :raises: InvalidState
+    """
+    if node.provision_state not in ALLOWED_STATES:
+        raise exception.InvalidState(
+            f'The data image of node {node.uuid} cannot be changed while it '
+            f'is {node.provision_state}: wait until it is one of '
+            f'{", ".join(ALLOWED_STATES)}.')
+
+
 def _require_service(spec: specs.DataImageSpec) -> None:
     known = registry.schemes()
     if spec.url is None or registry.is_uuid(spec.url):
@@ -130,9 +142,9 @@ def request_removal(task: typing.Any) -> dict[str, typing.Any]:
 
     :raises: InvalidState
     """
+    require_state(task.node)
     if data_image_record.load(task.node) is None:
         return statuses.show(None)
-    _require_state(task.node, 'detached from')
     return statuses.show(_record(task, None))
 
 
@@ -155,14 +167,6 @@ def _record(task: typing.Any, spec: specs.DataImageSpec | None
     _tell(task, f'{spec.title} is to be attached' if spec
           else 'the data image is to be detached')
     return record
-
-
-def _require_state(node: typing.Any, what: str) -> None:
-    if node.provision_state not in ALLOWED_STATES:
-        raise exception.InvalidState(
-            f'A data image cannot be {what} node {node.uuid} while it is '
-            f'{node.provision_state}: wait until it is one of '
-            f'{", ".join(ALLOWED_STATES)}.')
 
 
 # Brought about

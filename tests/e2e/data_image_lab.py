@@ -131,6 +131,22 @@ class DataImageTestCase(base.EndToEndTestCase):
                                    self.node.name, *arguments)
 
     def call(self, method: str, body: object = None) -> dict:
+        """Call the passthru method; wait for the lock as clients do."""
+        answers: list[dict] = []
+
+        def answered() -> bool:
+            try:
+                answers.append(self.call_once(method, body))
+            except urllib.error.HTTPError as error:
+                if error.code != 409:
+                    raise
+            return bool(answers)
+
+        process.await_condition(answered, f'{method} to be taken',
+                                timeout=30, interval=1)
+        return answers[0]
+
+    def call_once(self, method: str, body: object = None) -> dict:
         """Call the passthru method; an error is a urllib HTTPError."""
         answer = self.lab.ironic.call(
             method, f'/v1/nodes/{self.node.identity}/vendor_passthru'
@@ -140,7 +156,7 @@ class DataImageTestCase(base.EndToEndTestCase):
     def refused(self, body: object, method: str = 'PUT') -> tuple[int, str]:
         """Return the status and the message of an error answer."""
         try:
-            self.call(method, body)
+            self.call_once(method, body)
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
         raise AssertionError(f'{body} was taken')

@@ -19,6 +19,7 @@ from ironic.api.controllers.v1 import node as api_node
 from ironic.common import exception
 from ironic.common import states
 from ironic.conductor import manager
+from ironic.drivers import base as drivers_base
 from ironic.drivers.modules import image_utils
 from ironic import objects
 from ironic.objects import notification
@@ -147,6 +148,18 @@ class PassthruTestCase(data_image_base.DataImageTestCase):
         error = self.assertRaises(exception.InvalidState, self.call, 'PUT',
                                   url=URL)
         self.assertEqual(409, error.code)
+
+    def test_what_is_refused_leaves_no_traceback_in_the_log(self):
+        with unittest.mock.patch.object(drivers_base, 'LOG') as log:
+            self.assertRaises(oslo_messaging.ExpectedException, self.call,
+                              'PUT', urll=URL)
+        log.exception.assert_not_called()
+
+    def test_stock_methods_are_validated_as_ever(self):
+        error = self.assertRaises(
+            oslo_messaging.ExpectedException, self.service.vendor_passthru,
+            self.context, self.node.uuid, 'delete_subscription', 'DELETE', {})
+        self.assertIn('id', str(error.exc_info[1]))
 
     def test_with_another_management_interface_it_says_which_is_needed(self):
         self.node.management_interface = 'redfish'
