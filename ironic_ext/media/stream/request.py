@@ -34,7 +34,6 @@ _CONDITIONS = frozenset((
 #: /<token>/<name>, /<token>.iso or /<token>.
 _ROUTE = re.compile(rb'/([A-Za-z0-9_-]{16,128})'
                     rb'(?:\.iso|/([A-Za-z0-9._~-]{1,255}))?')
-_VERSIONS = 'only HTTP/1.0 and 1.1 are spoken here'
 _ABSOLUTE = re.compile(rb'(?i:https?)://[^/?#]+(/[^?#]*)?')
 
 
@@ -129,8 +128,6 @@ class RequestReader:
         except httptools.HttpParserUpgrade:
             # Nobody switches protocols here; the request is answered.
             self._end()
-            if self._request is not None:       # the preface of HTTP/2
-                raise RequestError(505, _VERSIONS) from None
         except httptools.HttpParserError as exc:
             if not self.over:           # else it is about a body
                 self.over = True
@@ -194,7 +191,7 @@ class RequestReader:
             version = parser.get_http_version()
             request.old = version == '1.0'
             if version not in ('1.0', '1.1'):
-                raise RequestError(505, _VERSIONS)
+                raise RequestError(505, 'only HTTP/1.0 and 1.1 are spoken')
             if not request.old and b'host' not in headers:
                 raise RequestError(400, 'the Host header is missing')
         self.ready.append(request)

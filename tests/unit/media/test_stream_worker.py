@@ -231,11 +231,11 @@ class ConnectionTest(_ServingTest):
                              stream.read(int(headers['Content-Length'])))
 
     def test_requests_pipelined_behind_a_large_answer_wait(self):
-        sock = self._socket(4096)
-        for _ in range(40):
+        sock = self._socket(1 << 15)
+        for _ in range(30):
             self._send(sock)
         stream = sock.makefile('rb')
-        for _ in range(40):
+        for _ in range(30):
             self.assertIn(b'200', stream.readline())
             http.client.parse_headers(stream)
             self.assertEqual(self.content, stream.read(SIZE))
@@ -284,7 +284,7 @@ class ConnectionTest(_ServingTest):
             'the connections to be closed')
 
     def test_stopping_lets_a_running_response_end(self):
-        self._grow(16 << 20)
+        self._grow(8 << 20)
         sock, idle = self._socket(1 << 15), self._socket()
         self._send(sock)
         self._send(idle, 'Range: bytes=0-0')
@@ -292,7 +292,7 @@ class ConnectionTest(_ServingTest):
         response = self._answer(sock)
         self.server.worker.stop()
         self._is_closed(idle)
-        self.assertEqual(16 << 20, len(response.read()))
+        self.assertEqual(8 << 20, len(response.read()))
         self._is_closed(sock)
         self.server.thread.join(stream_worker.PATIENCE)
         self.assertFalse(self.server.thread.is_alive())
