@@ -231,7 +231,8 @@ def end_instance(task: typing.Any) -> None:
     What fails is left to the reconciler: the instance goes all the same.
     """
     record = data_image_record.load(task.node)
-    if record is not None and record.instance:
+    if (record is not None and record.instance
+            and task.node.provision_state == states.DELETING):
         run(task, forced=True)
 
 

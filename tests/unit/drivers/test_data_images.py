@@ -300,14 +300,16 @@ class DetachTestCase(data_image_base.DataImageTestCase):
 
     def test_the_end_of_an_instance_takes_it_at_once(self):
         self.attach()
+        self.say(boot_iso=f'file://{self.iso}')
         self.be(states.DELETING)
-        with self.task() as task:
-            data_images.end_instance(task)
+        self.call('clean_up_instance')
         self.assertClean()
 
     def test_a_rebuild_keeps_it(self):
+        self.say(boot_iso=f'file://{self.iso}')
         self.attach()
         self.be(states.DEPLOYING)
+        self.call('clean_up_instance')
         self.run_once()
         self.assertEqual(1, len(self.bmc.inserted))
 
