@@ -22,6 +22,7 @@ import urllib.request
 
 from lab import process
 
+PROGRAM = str(pathlib.Path(sys.executable).parent / 'ironic-media-server')
 #: What conductor and media servers have to agree on.
 SHARED_CONFIG = """\
 [ext_images]
@@ -53,24 +54,25 @@ class MediaServer(process.Service):
     :param directory: of the database and the image store, which may be
         those of other replicas.
     :param images: where file:// images are.
+    :param extra: further configuration, which counts more.
     """
 
     def __init__(self, name: str, directory: pathlib.Path,
-                 images: pathlib.Path, *, outlives: bool = False) -> None:
+                 images: pathlib.Path, *, extra: str = '',
+                 outlives: bool = False) -> None:
         super().__init__(name, directory, outlives=outlives)
         self.port = process.free_port()
         self.url = f'http://127.0.0.1:{self.port}'
         self.metrics_url = f'http://127.0.0.1:{process.free_port()}/metrics'
-        self._config = directory / f'{name}.conf'
-        self._config.write_text(_CONFIG.format(
+        self.config = directory / f'{name}.conf'
+        self.config.write_text(_CONFIG.format(
             directory=directory, delivery='stream', url=self.url,
             port=self.port, images=images,
-            metrics_port=self.metrics_url.split(':')[2].split('/')[0]))
+            metrics_port=self.metrics_url.split(':')[2].split('/')[0])
+            + extra)
 
     def command(self) -> Sequence[str]:
-        return [str(pathlib.Path(sys.executable).parent
-                    / 'ironic-media-server'),
-                '--config-file', str(self._config)]
+        return [PROGRAM, '--config-file', str(self.config)]
 
     def is_ready(self) -> bool:
         try:

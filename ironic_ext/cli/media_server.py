@@ -17,6 +17,7 @@ needs nothing but the database and the image store of its host.
 """
 
 import collections.abc
+import dataclasses
 import functools
 import logging
 import os
@@ -39,6 +40,9 @@ from ironic_ext.media.stream import settings as server_settings
 PROG = 'ironic-media-server'
 
 LOG = logging.getLogger(__name__)
+
+#: Seconds to wait for a byte of a base that is elsewhere.
+_HASTE = 20
 
 _CLI_OPTS = [
     cfg.BoolOpt('upgrade',
@@ -103,13 +107,18 @@ def connect(conf: cfg.ConfigOpts
     overlays = replica.Overlays(conf.ext_media.overlay_dir, known)
     settings = configured.settings_from(conf)
     store = configured.store_from(conf, settings)
+    # A reader waits for what is read from a source, the store's download
+    # goes on beside it.
+    hasty = dataclasses.replace(
+        settings, retries=min(settings.retries, 1),
+        stall_timeout=min(settings.stall_timeout, _HASTE))
     housekeeping.sweep_now_and_then(
         lambda: housekeeping.sweep(store, known, overlays),
         os.path.join(conf.ext_media.overlay_dir, 'sweep.lock'))
     return (replica.RecordsCatalogue(known, overlays),
             bases.StoreBases(
                 store, known.sources,
-                functools.partial(registry.service_for, settings=settings)))
+                functools.partial(registry.service_for, settings=hasty)))
 
 
 def main(arguments: collections.abc.Sequence[str] | None = None) -> int:

@@ -20,6 +20,7 @@ still; where it does not, readers wait for the download.
 
 import collections.abc
 import contextlib
+import functools
 import logging
 import threading
 import time
@@ -126,7 +127,8 @@ class _Remote:
         self._digest = medium.base_digest
         self._size = medium.base_size
         self._sources = sources
-        self._service_for = service_for
+        # One for each source: it keeps its connections.
+        self._service_for = functools.cache(service_for)
         self._changed = threading.Condition()
         self._file: stream_base.FileBase | None = None
         self._closed = False

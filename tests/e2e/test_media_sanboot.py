@@ -71,7 +71,7 @@ class SanbootTestCase(testtools.TestCase):
         conf = cfg.ConfigOpts()
         options.register_opts(conf)
         configured.register_ironic_opts(conf)
-        conf(['--config-file', str(self.directory / 'one.conf')])
+        conf(['--config-file', str(self.servers[0].config)])
         self.store = configured.store_from(conf,
                                            configured.settings_from(conf))
         self.records = records.Records(conf.ext_media.connection)
