@@ -72,7 +72,7 @@ class Connection:
         'deadline', 'served', '_worker', '_loop', '_socket', '_fd',
         '_transport', '_client', '_reader', '_state', '_keep_alive',
         '_sender', '_writing', '_paused', '_requests', '_began', '_rate_at',
-        '_rate_sent', '_taken', '_refused_bytes')
+        '_rate_sent', '_taken', '_refused_bytes', '_target', '_route')
 
     def __init__(self, worker: 'workers.Worker', sock: socket.socket,
                  client: str) -> None:
@@ -92,6 +92,9 @@ class Connection:
                                               worker.settings.max_headers)
         self.served: admission.Served | None = None
         self._sender = sender.Sender(self._transport, self._note)
+        # A client asks for one image all the time.
+        self._target = b''
+        self._route: tuple[str, str] | None = None
         self._keep_alive = True
         self._writing = False
         self._paused = False
@@ -181,7 +184,7 @@ class Connection:
                 self._loop.call_soon(self._resume)
                 return
             turns -= 1
-            request = ready.popleft()
+            request = ready.pop(0)
             self._keep_alive = (request.keep_alive
                                 and not self._worker.stopping)
             request.keep_alive = self._keep_alive
@@ -196,7 +199,11 @@ class Connection:
         if request.method not in (b'GET', b'HEAD'):
             self._turn_down(request, refusal.METHOD)
             return
-        route = request.route()
+        if request.target == self._target:
+            route = self._route
+        else:
+            route = self._route = request.route()
+            self._target = request.target
         if route is None:
             self._answer_other(request)
             return
@@ -341,12 +348,11 @@ class Connection:
     def _fetched(self, task: 'asyncio.Task[bytes]') -> None:
         if self._state is _State.CLOSED or task.cancelled():
             return
-        error = task.exception()
-        if error is not None:
-            self._fail(error if isinstance(error, catalogue.StreamError)
-                       else catalogue.BaseMissingError(repr(error)))
+        try:
+            self._sender.supply(task.result())
+        except catalogue.StreamError as exc:
+            self._fail(exc)
             return
-        self._sender.supply(task.result())
         self._state = _State.SENDING
         self._pump()
         self._go_on()

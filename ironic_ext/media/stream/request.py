@@ -16,7 +16,6 @@ RFC 9112. Bodies are never read: nothing here takes one, so a request that
 has one is the connection's last.
 """
 
-import collections
 import re
 from urllib import parse as urlparse
 
@@ -55,17 +54,16 @@ class Request:
     :ivar old: of HTTP/1.0.
     """
 
-    __slots__ = ('method', 'target', 'headers', 'count', 'conditional',
-                 'keep_alive', 'old')
+    # Most requests change few of these: made faster than slots.
+    method = b''
+    target = b''
+    count = 0
+    conditional = False
+    keep_alive = True
+    old = False
 
     def __init__(self) -> None:
-        self.method = b''
-        self.target = b''
         self.headers: dict[bytes, bytes] = {}
-        self.count = 0
-        self.conditional = False
-        self.keep_alive = True
-        self.old = False
 
     def path(self) -> bytes:
         """Return the target's path, percent-decoded, without a query.
@@ -102,7 +100,8 @@ class RequestReader:
                  '_max_head', '_max_headers')
 
     def __init__(self, max_head: int, max_headers: int) -> None:
-        self.ready: collections.deque[Request] = collections.deque()
+        # A list: an empty deque takes as much as all the rest.
+        self.ready: list[Request] = []
         self.over = False
         self._parser = httptools.HttpRequestParser(self)
         self._request: Request | None = None

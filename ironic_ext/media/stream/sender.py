@@ -14,11 +14,14 @@
 
 import collections.abc
 import enum
+import socket
 
 from ironic_ext.media.stream import catalogue
 from ironic_ext.media.stream import layout as layouts
 from ironic_ext.media.stream import transport as transports
 
+#: Bytes of one call; other connections wait meanwhile.
+_CHUNK = 1 << 20
 #: Bytes that one connection sends until the others have their turn.
 _BURST = 4 << 20
 #: Bytes asked of a base that is elsewhere: what a slow reader can occupy.
@@ -78,27 +81,31 @@ class Sender:
         transport = self._transport
         budget = _BURST
         try:
-            if self._unsent:
-                self._send_head()
+            while self._unsent:
+                sent = transport.send(
+                    self._unsent, socket.MSG_MORE if self._pieces else 0)
+                self._unsent = (b'' if sent == len(self._unsent)
+                                else memoryview(self._unsent)[sent:])
             while True:
                 while self._left:
                     source = self._source
                     if isinstance(source, bytes):
                         view = memoryview(source)
                         sent = transport.send(
-                            view[self._offset:self._offset + self._left],
-                            False)
+                            view[self._offset:self._offset + self._left], 0)
                     else:
                         source.check()
                         fd = source.fd
                         if fd is not None:
-                            sent = transport.send_file(fd, self._offset,
-                                                       self._left)
+                            left = self._left
+                            sent = transport.send_file(
+                                fd, self._offset,
+                                left if left < _CHUNK else _CHUNK)
                             if not sent:
                                 raise catalogue.BaseChangedError(
                                     'a file became shorter meanwhile')
                         elif self._supplied:
-                            sent = transport.send(self._supplied, False)
+                            sent = transport.send(self._supplied, 0)
                             self._supplied = self._supplied[sent:]
                         else:
                             return Outcome.ELSEWHERE
@@ -120,15 +127,6 @@ class Sender:
                     self._position = self._noted = position
         except BlockingIOError:
             return Outcome.BLOCKED
-
-    def _send_head(self) -> None:
-        more = self._pieces is not None
-        while self._unsent:
-            sent = self._transport.send(self._unsent, more)
-            if sent == len(self._unsent):
-                self._unsent = b''
-            else:
-                self._unsent = memoryview(self._unsent)[sent:]
 
     def _end(self) -> None:
         self.note()

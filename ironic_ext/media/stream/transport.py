@@ -19,6 +19,7 @@ slow reader costs no memory.
 
 import array
 import fcntl
+import functools
 import os
 import socket
 import ssl
@@ -27,8 +28,6 @@ import typing
 
 Buffer = bytes | memoryview
 
-#: Bytes of one ``sendfile``; other connections wait meanwhile.
-_PLAIN_CHUNK = 1 << 20
 #: Bytes encrypted at once. After "would block", OpenSSL wants to see the
 #: same bytes again.
 _TLS_CHUNK = 1 << 16
@@ -47,10 +46,10 @@ class Transport(typing.Protocol):
     def has_more(self) -> bool:
         """Tell whether bytes wait that the event loop does not know of."""
 
-    def send(self, data: Buffer, more: bool) -> int:
-        """Send bytes; ``more`` says that others follow at once."""
+    def send(self, data: Buffer, flags: int, /) -> int:
+        """Send bytes; of the flags of send(2), MSG_MORE is known."""
 
-    def send_file(self, fd: int, offset: int, count: int) -> int:
+    def send_file(self, fd: int, offset: int, count: int, /) -> int:
         """Send a part of a file; returns 0 when it ends before."""
 
     def half_close(self) -> None:
@@ -58,29 +57,24 @@ class Transport(typing.Protocol):
 
 
 class PlainTransport:
-    """TCP: the kernel copies from the page cache to the socket."""
+    """TCP: the kernel copies from the page cache to the socket.
 
-    __slots__ = ('_socket', '_fd')
+    Its methods are those of the socket: nothing is to be added.
+    """
+
+    __slots__ = ('receive', 'send', 'send_file', '_socket')
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._fd = sock.fileno()
+        self.receive = functools.partial(sock.recv, _RECEIVE)
+        self.send = sock.send
+        self.send_file = functools.partial(os.sendfile, sock.fileno())
 
     def handshake(self) -> None:
         """There is none."""
 
-    def receive(self) -> bytes:
-        return self._socket.recv(_RECEIVE)
-
     def has_more(self) -> bool:
         return False
-
-    def send(self, data: Buffer, more: bool) -> int:
-        return self._socket.send(data, socket.MSG_MORE if more else 0)
-
-    def send_file(self, fd: int, offset: int, count: int) -> int:
-        return os.sendfile(self._fd, fd, offset,
-                           count if count < _PLAIN_CHUNK else _PLAIN_CHUNK)
 
     def half_close(self) -> None:
         self._socket.shutdown(socket.SHUT_WR)
@@ -113,16 +107,16 @@ class TlsTransport:
     def has_more(self) -> bool:
         return self._socket.pending() > 0
 
-    def send(self, data: Buffer, more: bool) -> int:
+    def send(self, data: Buffer, flags: int, /) -> int:
         try:
             return self._socket.send(data)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise BlockingIOError from None
 
-    def send_file(self, fd: int, offset: int, count: int) -> int:
+    def send_file(self, fd: int, offset: int, count: int, /) -> int:
         view = memoryview(self._buffer)[:count]
         got = os.preadv(fd, [view], offset)
-        return self.send(view[:got], False) if got else 0
+        return self.send(view[:got], 0) if got else 0
 
     def half_close(self) -> None:
         # Without waiting for the peer's own close_notify.

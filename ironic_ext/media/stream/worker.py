@@ -188,6 +188,11 @@ class Worker:
         try:
             data = await self.loop.run_in_executor(
                 self._fetchers, base.read, offset, length)
+        except contract.StreamError:
+            raise
+        except Exception as exc:
+            raise contract.BaseMissingError(
+                f'reading the base failed: {exc!r}') from exc
         finally:
             open_base.users -= 1
         if len(data) != length:

@@ -140,7 +140,7 @@ class RequestTest(testtools.TestCase):
     def test_ordinary_requests_do_not_add_up_to_a_flood(self):
         for _ in range(200):
             self.reader.feed(head())
-            self.reader.ready.popleft()
+            self.reader.ready.pop()
         self.assertFalse(self.reader.over)
 
     def test_random_bytes_never_raise_anything_else(self):
