@@ -124,17 +124,17 @@ class Records:
         row = dataclasses.asdict(medium)
         row['networks'] = json.dumps(medium.networks)
         with _translated(), self._writing.begin() as connection:
-            connection.execute(sqlalchemy.insert(MEDIUM).values(row))
-            connection.execute(sqlalchemy.insert(READS).values(
-                medium_id=medium.id, sent=0, requests=0, ranges='[]',
-                client='', window_sent=0))
+            connection.execute(sqlalchemy.insert(MEDIUM), row)
+            connection.execute(sqlalchemy.insert(READS), {
+                'medium_id': medium.id, 'sent': 0, 'requests': 0,
+                'ranges': '[]', 'client': '', 'window_sent': 0})
             self._put_token(connection, medium.id, token)
             view = memoryview(overlay or b'')
             for number, start in enumerate(
                     range(0, len(view), database.CHUNK)):
-                connection.execute(sqlalchemy.insert(OVERLAY).values(
-                    medium_id=medium.id, number=number,
-                    data=bytes(view[start:start + database.CHUNK])))
+                connection.execute(sqlalchemy.insert(OVERLAY), {
+                    'medium_id': medium.id, 'number': number,
+                    'data': bytes(view[start:start + database.CHUNK])})
         return token
 
     def reissue(self, medium_id: str, expires_at: float | None
@@ -163,8 +163,8 @@ class Records:
 
     def _put_token(self, connection: sqlalchemy.Connection, medium_id: str,
                    token: str) -> None:
-        connection.execute(sqlalchemy.insert(TOKEN).values(
-            digest=tokens.digest(token), medium_id=medium_id))
+        connection.execute(sqlalchemy.insert(TOKEN), {
+            'digest': tokens.digest(token), 'medium_id': medium_id})
 
     def extend(self, medium_ids: collections.abc.Iterable[str],
                expires_at: float) -> None:
