@@ -18,6 +18,7 @@ so connections wait for the next worker when one dies.
 """
 
 import collections.abc
+import gc
 import logging
 import multiprocessing
 import os
@@ -226,6 +227,9 @@ def run(settings: server_settings.ServerSettings, connect: Connect) -> None:
              'https' if settings.tls else 'http',
              f'[{settings.host}]' if ':' in settings.host else settings.host,
              shared.port, shared.workers)
+    # What is never looked at again stays shared between the processes.
+    gc.collect()
+    gc.freeze()
     manager.run()
 
 
