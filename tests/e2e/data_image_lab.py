@@ -39,7 +39,10 @@ _CONFIG = """
 [DEFAULT]
 enabled_management_interfaces = redfish-ext
 enabled_vendor_interfaces = redfish-ext
+[api]
+max_json_body_size = 4096
 [ext_data_image]
+max_files_size = 1
 reconcile_interval = 2
 backoff_base = 2
 backoff_ceiling = 4

@@ -174,9 +174,9 @@ class FaultTestCase(data_image_lab.DataImageTestCase):
         self.assertEqual(0, status['error']['count'])
 
     def test_lasting_errors_reach_the_status_and_it_recovers(self):
-        for code in (500, 404):
+        for code, words in ((500, '500'), (404, 'not found')):
             self.lab.proxy.answer_always('POST', INSERT, code)
-            self.fail(str(code), files={'code': str(code)})
+            self.fail(words, files={'code': str(code)})
             self.lab.proxy.clear()
             status = self.await_phase('attached')
             self.assertEqual({'count': 0, 'message': ''}, status['error'])
@@ -211,7 +211,7 @@ class FaultTestCase(data_image_lab.DataImageTestCase):
                  'is not base64'),
                 ({'url': 'http://x/y', 'device': 'tape'}, 'cdrom, usb'),
                 ({'url': 'http://x/y', 'urll': 'z'}, 'did you mean url'),
-                ({'files': {'a': 'x' * (17 << 20)}}, 'larger than'),
+                ({'files': {'a': 'x' * (3 << 19)}}, 'larger than'),
                 ({'url': 'file:///x', 'files': {}}, 'either'),
                 ({'url': 'gopher://x/y'}, 'none of the schemes')):
             code, message = self.refused(body)
