@@ -1,0 +1,101 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``ironic-boot-server``: ISOs, configs and hosts over HTTP.
+
+Reads ironic.conf ([ext_server], [ext_ironic], [ext_catalog], [ext_images])
+and needs nothing but Ironic's API.
+"""
+
+import collections.abc
+import importlib.metadata
+import logging
+import signal
+import sys
+import threading
+
+from oslo_config import cfg
+from oslo_log import log
+from oslo_policy import opts as policy_opts
+from oslo_policy import policy
+
+from ironic_ext import catalog
+from ironic_ext.catalog import store
+from ironic_ext import conf as options
+from ironic_ext.images import configured
+from ironic_ext.server import ironic_api
+from ironic_ext.server import service
+
+PROG = 'ironic-boot-server'
+
+_CLI_OPTS = [
+    cfg.BoolOpt('upgrade',
+                default=False,
+                help='Make or change the tables in [ext_catalog]connection '
+                     'to what this version needs, and end. SQLite does not '
+                     'need it.'),
+]
+
+
+def load(arguments: collections.abc.Sequence[str] | None = None
+         ) -> cfg.ConfigOpts:
+    """Read the command line and the configuration files.
+
+    :raises: SystemExit for --help and for usage errors.
+    """
+    conf = cfg.ConfigOpts()
+    options.register_opts(conf)
+    configured.register_ironic_opts(conf)
+    ironic_api.register_opts(conf)
+    # A policy.yaml of Ironic's next to ironic.conf has other rules.
+    policy_opts.set_defaults(conf, 'ext-server-policy.yaml')
+    conf.register_cli_opts(_CLI_OPTS)
+    log.register_options(conf)
+    conf(arguments, project='ironic', prog=PROG, version=_version(),
+         description='Serve ISOs, boot configs and hosts: to operators, and '
+                     'to machines that boot.')
+    log.setup(conf, PROG)
+    for name in ('alembic', 'keystoneauth', 'urllib3'):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return conf
+
+
+def main(arguments: collections.abc.Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM; return the exit code."""
+    try:
+        conf = load(arguments)
+        if conf.upgrade:
+            store.Catalog(conf.ext_catalog.connection).upgrade()
+            return 0
+        server = service.BootServer(conf)
+        stopping = threading.Thread(target=server.stop, daemon=True)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # Not in the handler: it may interrupt who holds a lock.
+            signal.signal(number, lambda *_signal: _once(stopping))
+        server.run()
+    except (cfg.Error, catalog.CatalogError, policy.PolicyNotAuthorized,
+            policy.InvalidRuleDefault, OSError, ValueError) as exc:
+        print(f'{PROG}: {exc}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _once(thread: threading.Thread) -> None:
+    if thread.ident is None:
+        thread.start()
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version('ironic-ext')
+    except importlib.metadata.PackageNotFoundError:
+        return '(not installed)'

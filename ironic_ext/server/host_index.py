@@ -1,0 +1,225 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""All hosts in memory: found by name, MAC or IP without a scan."""
+
+import bisect
+import collections
+import collections.abc
+import dataclasses
+import secrets
+import threading
+import typing
+
+from ironic_ext.server import errors
+from ironic_ext.server import feed as feeds
+from ironic_ext.server import hosts
+
+_HISTORY = 20000
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A host as it was last told.
+
+    :ivar version: its resource version.
+    :ivar document: JSON.
+    """
+
+    host: hosts.Host
+    version: str
+    document: bytes
+
+
+class HostIndex:
+    """The hosts. Thread-safe.
+
+    Resource versions hold for this process only: they begin with a word
+    that no other process has.
+    """
+
+    def __init__(self, history: int = _HISTORY) -> None:
+        """Begin empty."""
+        self._epoch = secrets.token_hex(4)
+        self.feed = feeds.Feed(history)
+        self._lock = threading.RLock()
+        self._entries: dict[str, Entry] = {}
+        self._names: list[tuple[str, str]] = []
+        self._keys: dict[tuple[str, str], str] = {}
+        self._found: dict[str, dict[str, set[str]]] = {
+            index: collections.defaultdict(set)
+            for index in ('mac', 'ip', 'image', 'config')}
+        #: Whether Ironic was asked once.
+        self.loaded = threading.Event()
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._entries)
+
+    @property
+    def version(self) -> str:
+        """Resource version of the whole: a watch from it misses nothing."""
+        return self.version_at(self.feed.last)
+
+    def version_at(self, number: int) -> str:
+        """Return the resource version of an event."""
+        return f'{self._epoch}.{number}'
+
+    def number_of(self, version: str) -> int:
+        """Return the event of a resource version.
+
+        :raises: GoneError for one of another process
+        """
+        epoch, _, number = version.partition('.')
+        if epoch != self._epoch or not number.isdecimal() or len(
+                number) > 18:
+            raise errors.GoneError(
+                'that resource version is none of this server: list the '
+                'hosts again')
+        return int(number)
+
+    # Reading
+
+    def get(self, namespace: str, name: str) -> Entry | None:
+        """Return a host by its name."""
+        with self._lock:
+            uuid = self._keys.get((namespace, name))
+            return None if uuid is None else self._entries[uuid]
+
+    def by_uuid(self, uuid: str) -> hosts.Host | None:
+        """Return a host by its node's UUID."""
+        entry = self._entries.get(uuid)
+        return entry.host if entry else None
+
+    def by_mac(self, mac: str) -> list[hosts.Host]:
+        """Return the hosts with a MAC, as hosts.mac() writes it."""
+        return self._by('mac', mac)
+
+    def by_ip(self, ip: str) -> list[hosts.Host]:
+        """Return the hosts with an address, as hosts.address() writes it."""
+        return self._by('ip', ip)
+
+    def users(self, index: str, name: str) -> list[str]:
+        """Return who refers to an ``image`` or a ``config``, by title."""
+        return sorted(host.title for host in self._by(index, name))
+
+    def users_of_pair(self, image: str, config: str) -> list[str]:
+        """Return who refers to both an ISO and a config, by title."""
+        return sorted(host.title for host in self._by('config', config)
+                      if host.image == image)
+
+    def _by(self, index: str, value: str) -> list[hosts.Host]:
+        with self._lock:
+            return [self._entries[uuid].host for uuid in
+                    self._found[index].get(value, ())]
+
+    def page(self, *, namespace: str = '', search: str = '',
+             after: tuple[str, str] = ('', ''), limit: int = 500
+             ) -> tuple[list[Entry], bool, str]:
+        """Return hosts in the order of their names.
+
+        :param search: part of a name, a MAC or an IP.
+        :param after: key of the last host of the page before.
+        :returns: them, whether there are more, and the version as of now.
+        """
+        found: list[Entry] = []
+        wanted = search.strip().lower()
+        with self._lock:
+            version = self.version
+            start = bisect.bisect_right(self._names, after)
+            for key in self._names[start:]:
+                if namespace and key[0] != namespace:
+                    continue
+                entry = self._entries[self._keys[key]]
+                if wanted and not _has(entry.host, wanted):
+                    continue
+                if len(found) == limit:
+                    return found, True, version
+                found.append(entry)
+        return found, False, version
+
+    # Writing
+
+    def put(self, host: hosts.Host) -> Entry:
+        """Add or replace a host; tell of it if it changed."""
+        with self._lock:
+            old = self._entries.get(host.uuid)
+            if old is not None and old.host == host:
+                return old
+            known = self._keys.get(host.key)
+            if known is not None and known != host.uuid:
+                # A name went from one node to another between two looks.
+                self.remove(known)
+            if old is not None and old.host.key != host.key:
+                self.remove(host.uuid)
+                old = None
+            return self._publish(
+                feeds.MODIFIED if old else feeds.ADDED, host)
+
+    def remove(self, uuid: str) -> None:
+        """Forget a host, if it is there, and tell of it."""
+        with self._lock:
+            entry = self._entries.get(uuid)
+            if entry is not None:
+                self._publish(feeds.DELETED, entry.host)
+
+    def keep(self, uuids: collections.abc.Container[str]) -> None:
+        """Forget all hosts but some."""
+        with self._lock:
+            for uuid in [uuid for uuid in self._entries
+                         if uuid not in uuids]:
+                self.remove(uuid)
+
+    def _publish(self, kind_of_change: str, host: hosts.Host) -> Entry:
+        number = self.feed.last + 1
+        version = self.version_at(number)
+        entry = Entry(host, version, hosts.encoded(host, version))
+        old = self._entries.pop(host.uuid, None)
+        if old is not None:
+            self._unlink(old.host)
+        if kind_of_change != feeds.DELETED:
+            self._entries[host.uuid] = entry
+            self._link(host)
+        self.feed.publish([feeds.Event(number, kind_of_change, hosts.KIND,
+                                       entry.document, host.namespace)])
+        return entry
+
+    def _link(self, host: hosts.Host) -> None:
+        self._keys[host.key] = host.uuid
+        bisect.insort(self._names, host.key)
+        for index, values in _indexed(host):
+            for value in values:
+                self._found[index][value].add(host.uuid)
+
+    def _unlink(self, host: hosts.Host) -> None:
+        del self._keys[host.key]
+        del self._names[bisect.bisect_left(self._names, host.key)]
+        for index, values in _indexed(host):
+            for value in values:
+                users = self._found[index][value]
+                users.discard(host.uuid)
+                if not users:
+                    del self._found[index][value]
+
+
+def _indexed(host: hosts.Host) -> collections.abc.Iterator[
+        tuple[str, typing.Iterable[str]]]:
+    yield 'mac', host.macs
+    yield 'ip', host.ips
+    yield 'image', (host.image,) if host.image else ()
+    yield 'config', (host.config_name,) if host.config_name else ()
+
+
+def _has(host: hosts.Host, text: str) -> bool:
+    return (text in host.name.lower()
+            or any(text in mac for mac in host.macs)
+            or any(text in ip for ip in host.ips))

@@ -1,0 +1,252 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Keeps the hosts in step with Ironic, which tells nobody of changes.
+
+Every few seconds it asks for what changed last, now and then for
+everything, since what was deleted is in no list of changes.
+"""
+
+import collections
+import collections.abc
+import datetime
+import logging
+import threading
+import time
+import typing
+
+from ironic_ext.server import errors
+from ironic_ext.server import host_index
+from ironic_ext.server import hosts
+from ironic_ext.server import ironic_api
+
+LOG = logging.getLogger(__name__)
+
+#: Ironic's times have whole seconds, and its processes write at once.
+_OVERLAP = datetime.timedelta(seconds=5)
+_NEWEST = 100
+_EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
+
+_Ask = collections.abc.Callable[
+    ..., collections.abc.Iterator[ironic_api.Node]]
+
+
+class HostPoller:
+    """Fills an index from Ironic, in a thread of its own."""
+
+    def __init__(self, api: ironic_api.IronicApi,
+                 index: host_index.HostIndex, *, interval: float,
+                 resync_interval: float, inventories: bool = True) -> None:
+        """Take what is needed.
+
+        :param interval: seconds between two looks for changes.
+        :param resync_interval: seconds between two looks at everything.
+        :param inventories: whether to ask for the addresses that
+            inspections found.
+        """
+        self._api = api
+        self._index = index
+        self._interval = interval
+        self._resync_interval = resync_interval
+        self._inventories = inventories
+        # By UUID: of ports (MAC, node) and of nodes (documents).
+        self._ports: dict[str, tuple[str, str]] = {}
+        self._macs: dict[str, set[str]] = collections.defaultdict(set)
+        self._nodes: dict[str, ironic_api.Node] = {}
+        self._found: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._seen = {'nodes': _EPOCH, 'ports': _EPOCH}
+        # Guards all of the above; never held while Ironic is asked.
+        self._lock = threading.RLock()
+        # Nodes that were looked at since the last look at all began.
+        self._noted: set[str] = set()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True,
+                                        name='host-poller')
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, in a moment."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def refresh(self, uuid: str) -> host_index.Entry:
+        """Look at one node now.
+
+        :raises: NotFoundError, IronicError
+        """
+        try:
+            node = self._api.node(uuid)
+        except errors.NotFoundError:
+            with self._lock:
+                self._nodes.pop(uuid, None)
+                self._index.remove(uuid)
+            raise
+        return self.note(node)
+
+    def note(self, node: ironic_api.Node) -> host_index.Entry:
+        """Take a node as Ironic answered a change of it."""
+        with self._lock:
+            self._noted.add(node['uuid'])
+            return self._put(node)
+
+    def resync(self) -> None:
+        """Look at everything.
+
+        :raises: IronicError
+        """
+        with self._lock:
+            self._noted.clear()
+        nodes = {node['uuid']: node for node in self._api.nodes()}
+        ports = {port['uuid']: port for port in self._api.ports()}
+        with self._lock:
+            self._ports.clear()
+            self._macs.clear()
+            for port in ports.values():
+                self._take_port(port)
+            for uuid in self._nodes.keys() - nodes.keys() - self._noted:
+                del self._nodes[uuid]
+                self._found.pop(uuid, None)
+            for node in nodes.values():
+                self._put(self._newer(node))
+            self._index.keep(self._nodes)
+            self._note_seen('nodes', nodes.values())
+            self._note_seen('ports', ports.values())
+        self._index.loaded.set()
+
+    def catch_up(self) -> None:
+        """Look at what changed last.
+
+        :raises: IronicError
+        """
+        nodes = self._newest('nodes', self._api.nodes)
+        ports = self._newest('ports', self._api.ports)
+        with self._lock:
+            self._take_changes(nodes, ports)
+            self._note_seen('nodes', nodes)
+            self._note_seen('ports', ports)
+
+    def look_into_inventories(self) -> None:
+        """Ask what inspections found that ended since the last look.
+
+        :raises: IronicError
+        """
+        if not self._inventories:
+            return
+        for uuid, node in list(self._nodes.items()):
+            finished = node.get('inspection_finished_at') or ''
+            if (not finished or self._ending.is_set()
+                    or self._found.get(uuid, ('', ()))[0] == finished):
+                continue
+            ips = hosts.inventory_ips(self._api.inventory(uuid))
+            with self._lock:
+                self._found[uuid] = (finished, ips)
+                if uuid in self._nodes:
+                    self._put(self._nodes[uuid])
+
+    def _newest(self, kind: str, ask: _Ask) -> list[ironic_api.Node]:
+        found: dict[str, ironic_api.Node] = {}
+        floor = self._seen[kind] - _OVERLAP
+        for key in ('updated_at', 'created_at'):
+            for item in ask(newest=key, page=_NEWEST):
+                when = _time(item.get(key))
+                if when is not None and when < floor:
+                    break
+                if when is None and key == 'updated_at':
+                    # Never updated, so found by its creation; where these
+                    # come last there is nothing of interest behind.
+                    if found:
+                        break
+                    continue
+                found[item['uuid']] = item
+        return list(found.values())
+
+    def _take_changes(self, nodes: collections.abc.Iterable[
+            ironic_api.Node], ports: collections.abc.Iterable[
+                ironic_api.Node]) -> None:
+        touched = {uuid for port in ports for uuid in self._take_port(port)}
+        for node in nodes:
+            self._put(self._newer(node))
+        for uuid in touched:
+            if uuid in self._nodes:
+                self._put(self._nodes[uuid])
+
+    def _take_port(self, port: ironic_api.Node) -> set[str]:
+        """Note a port; return the nodes that have other MACs now."""
+        mac, node = hosts.mac(port.get('address')), str(
+            port.get('node_uuid'))
+        old = self._ports.get(port['uuid'])
+        if old == (mac, node):
+            return set()
+        touched = {node}
+        if old is not None:
+            self._macs[old[1]].discard(old[0])
+            touched.add(old[1])
+        self._ports[port['uuid']] = mac, node
+        self._macs[node].add(mac)
+        return touched
+
+    def _put(self, node: ironic_api.Node) -> host_index.Entry:
+        uuid = node['uuid']
+        self._nodes[uuid] = node
+        return self._index.put(hosts.from_node(
+            node, self._macs.get(uuid, ()),
+            self._found.get(uuid, ('', ()))[1]))
+
+    def _newer(self, node: ironic_api.Node) -> ironic_api.Node:
+        """Return a node, or what is known if that was seen later."""
+        known = self._nodes.get(node['uuid'])
+        return (node if known is None or _changed(node) >= _changed(known)
+                else known)
+
+    def _note_seen(self, kind: str, items: collections.abc.Iterable[
+            ironic_api.Node]) -> None:
+        self._seen[kind] = max([self._seen[kind], *map(_changed, items)])
+
+    def _run(self) -> None:
+        resync_at = 0.0
+        failing = False
+        while not self._ending.is_set():
+            try:
+                if time.monotonic() >= resync_at:
+                    self.resync()
+                    resync_at = time.monotonic() + self._resync_interval
+                else:
+                    self.catch_up()
+                self.look_into_inventories()
+                if failing:
+                    LOG.info('Ironic answers again')
+                failing = False
+            except errors.ServerError as exc:
+                if not failing:
+                    LOG.error('Hosts are not up to date: %s', str(exc))
+                failing = True
+            except Exception:
+                LOG.exception('Hosts are not up to date')
+                failing = True
+            self._ending.wait(self._interval)
+
+
+def _time(value: typing.Any) -> datetime.datetime | None:
+    try:
+        found = datetime.datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
+
+
+def _changed(item: ironic_api.Node) -> datetime.datetime:
+    return max(_time(item.get('updated_at')) or _EPOCH,
+               _time(item.get('created_at')) or _EPOCH)

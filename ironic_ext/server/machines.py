@@ -1,0 +1,196 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Which host a machine is, and what config it gets.
+
+A token decides, then a MAC, then the address that the request comes from.
+Who is not known gets nothing, and neither does who might be two.
+"""
+
+import collections
+import collections.abc
+import ipaddress
+import re
+import threading
+import typing
+
+from ironic_ext import catalog
+from ironic_ext.catalog import resources
+from ironic_ext.catalog import rules
+from ironic_ext import config_formats
+from ironic_ext.server import errors
+from ironic_ext.server import host_index
+from ironic_ext.server import hosts
+from ironic_ext.server import tokens
+
+#: Configs without templates that are kept ready to be served.
+_READY = 256
+_ANACONDA_MAC = re.compile(
+    r'\S{1,64}\s+([0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5})\s*')
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Catalogue(typing.Protocol):
+    """What is needed of the catalogue."""
+
+    def iso(self, name: str) -> catalog.ISCSICdrom | None:
+        """Return an ISO, or None."""
+
+    def config(self, name: str) -> catalog.BootConfig | None:
+        """Return a BootConfig with its data, or None."""
+
+
+class Finder:
+    """Finds the host that a request comes from."""
+
+    def __init__(self, index: host_index.HostIndex,
+                 signer: tokens.Tokens) -> None:
+        """Take what is needed."""
+        self._index = index
+        self._signer = signer
+
+    def find(self, *, token: str = '', mac: str = '', address: str = ''
+             ) -> hosts.Host:
+        """Return a host by the first that is given.
+
+        :param mac: in any form.
+        :param address: as hosts.address() writes it.
+        :raises: BadRequestError, NotFoundError, ConflictError,
+            UnavailableError
+        """
+        if token:
+            host = self._index.by_uuid(self._signer.node(token))
+            return self._one([host] if host else [], 'the token')
+        if mac:
+            known = hosts.mac(mac)
+            if not known:
+                raise errors.BadRequestError(
+                    'the MAC must be written like 52:54:00:12:34:56')
+            return self._one(self._index.by_mac(known), f'the MAC {known}')
+        return self._one(
+            self._index.by_ip(address) if address else [],
+            f'the address {address or "of this connection"}')
+
+    def _one(self, found: collections.abc.Sequence[hosts.Host], what: str
+             ) -> hosts.Host:
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise errors.ConflictError(
+                f'several hosts have {what}: '
+                f'{rules.listed(sorted(host.name for host in found))}; '
+                'change that in Ironic, or use a token or a MAC')
+        if not self._index.loaded.is_set():
+            raise errors.UnavailableError(
+                'Ironic did not tell its nodes yet: try again in a moment')
+        raise errors.NotFoundError(f'no host has {what}')
+
+
+class Configs:
+    """Makes the configs of hosts; keeps those that are alike for all."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        """Take the catalogue."""
+        self._catalogue = catalogue
+        self._ready: collections.OrderedDict[
+            tuple[str, str], config_formats.Config] = (
+                collections.OrderedDict())
+        self._lock = threading.Lock()
+
+    def of(self, host: hosts.Host) -> config_formats.Config:
+        """Return what a host is given; the catalogue's rules hold.
+
+        :raises: NotFoundError, ConflictError
+        """
+        if not host.config:
+            raise errors.NotFoundError(f'host {host.name} has no config')
+        iso = self.iso_of(host)
+        try:
+            if host.config_name:
+                return self._named(host, iso)
+            found = config_formats.plan_boot_config(
+                host.config, lookup=self._catalogue.config, iso=iso,
+                facts=host.facts)
+        except config_formats.ConfigError as exc:
+            raise errors.ConflictError(
+                f'the config of host {host.name} cannot be used: {exc}'
+            ) from exc
+        except catalog.InvalidError as exc:
+            raise errors.ConflictError(str(exc)) from exc
+        assert found is not None
+        return found
+
+    def iso_of(self, host: hosts.Host) -> catalog.ISCSICdrom | None:
+        """Return a host's ISO, None for none or one by URL."""
+        if not resources.is_name(host.image):
+            return None
+        return self._catalogue.iso(host.image)
+
+    def _named(self, host: hosts.Host, iso: catalog.ISCSICdrom | None
+               ) -> config_formats.Config:
+        name = host.config_name
+        found = (self._catalogue.config(name) if resources.is_name(name)
+                 else None)
+        if found is None:
+            raise errors.NotFoundError(
+                f'host {host.name} is to get a BootConfig that does not '
+                'exist')
+        rules.require_fit(iso, name, exists=True, field='bootConfigRef')
+        if found.spec.template:
+            return config_formats.resolve(found.spec, host.facts)
+        key = found.metadata.uid, found.metadata.resource_version
+        with self._lock:
+            ready = self._ready.get(key)
+            if ready is not None:
+                self._ready.move_to_end(key)
+                return ready
+        ready = config_formats.resolve(found.spec)
+        with self._lock:
+            self._ready[key] = ready
+            while len(self._ready) > _READY:
+                self._ready.popitem(last=False)
+        return ready
+
+
+def source_address(environ: collections.abc.Mapping[str, typing.Any],
+                   proxies: collections.abc.Sequence[Network]) -> str:
+    """Return where a request comes from, as hosts.address() writes it.
+
+    X-Forwarded-For is believed from the right, as long as proxies wrote it.
+    """
+    address = _ip(environ.get('REMOTE_ADDR', ''))
+    hops = [item.strip() for item in
+            environ.get('HTTP_X_FORWARDED_FOR', '')[:4096].split(',')]
+    while address is not None and hops and any(
+            address in network for network in proxies):
+        address = _ip(hops.pop())
+    return '' if address is None else str(address)
+
+
+def anaconda_mac(header: str) -> str:
+    """Return the MAC of X-RHN-Provisioning-MAC-0, '' for none.
+
+    Anaconda sends ``<interface> <MAC>`` with ``inst.ks.sendmac``.
+    """
+    match = _ANACONDA_MAC.fullmatch(header.strip())
+    return match[1] if match else ''
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        found = ipaddress.ip_address(text.partition('%')[0])
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        return found.ipv4_mapped
+    return found

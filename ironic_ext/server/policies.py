@@ -1,0 +1,83 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Who may do what in the boot server, for oslo.policy.
+
+It acts on all nodes with its own login to Ironic, so that what an operator
+may do is decided here, and not by a node's owner or lessee.
+"""
+
+import collections.abc
+
+from oslo_policy import policy
+
+READER, ADMIN = 'ext_server:reader', 'ext_server:admin'
+HOSTS_READ, HOSTS_WRITE = 'ext_server:hosts:get', 'ext_server:hosts:update'
+POWER = 'ext_server:hosts:set_power'
+TOKENS = 'ext_server:hosts:create_token'
+CATALOG_READ = 'ext_server:catalog:get'
+CATALOG_WRITE = 'ext_server:catalog:update'
+SECRETS = 'ext_server:catalog:get_data'
+
+_HOSTS = '/api/v1/namespaces/{ns}/baremetalhosts'
+_HOST = _HOSTS + '/{name}'
+
+
+def _operations(*paths: str, methods: str = 'GET'
+                ) -> list[policy.Operation]:
+    return [{'path': path, 'method': method} for path in paths
+            for method in methods.split()]
+
+
+_RULES = [
+    policy.RuleDefault(
+        ADMIN, 'role:admin', 'An administrator of the cloud.'),
+    policy.RuleDefault(
+        READER, f'rule:{ADMIN} or role:service or '
+                '(role:reader and system_scope:all)',
+        'Who may look at everything.'),
+    policy.DocumentedRuleDefault(
+        HOSTS_READ, f'rule:{READER}', 'List, show and watch hosts.',
+        _operations('/api/v1/baremetalhosts', _HOSTS, _HOST)),
+    policy.DocumentedRuleDefault(
+        HOSTS_WRITE, f'rule:{ADMIN}',
+        'Choose what a host boots and which config it gets.',
+        _operations(_HOST, methods='PATCH PUT')),
+    policy.DocumentedRuleDefault(
+        POWER, f'rule:{ADMIN}', 'Switch hosts on and off.',
+        _operations(_HOST + '/power', methods='POST')),
+    policy.DocumentedRuleDefault(
+        TOKENS, f'rule:{ADMIN}', 'Make the token of a machine.',
+        _operations(_HOST + '/token', methods='POST')),
+    policy.DocumentedRuleDefault(
+        CATALOG_READ, f'rule:{READER}',
+        'List, show and watch ISOs and configs, without the configs\' data.',
+        _operations('/api/v1/iscsi-cdroms', '/api/v1/iscsi-cdroms/{name}',
+                    '/api/v1/bootconfigs', '/api/v1/bootconfigs/{name}')),
+    policy.DocumentedRuleDefault(
+        CATALOG_WRITE, f'rule:{ADMIN}',
+        'Create, change, upload and delete ISOs and configs.',
+        _operations('/api/v1/iscsi-cdroms', '/api/v1/iscsi-cdroms/{name}',
+                    '/api/v1/iscsi-cdroms/{name}/upload',
+                    '/api/v1/bootconfigs', '/api/v1/bootconfigs/{name}',
+                    methods='POST PUT PATCH DELETE')),
+    policy.DocumentedRuleDefault(
+        SECRETS, f'rule:{ADMIN}',
+        'See the data of configs, which may be secret, and previews.',
+        _operations('/api/v1/bootconfigs/{name}',
+                    '/api/v1/bootconfigs/{name}/preview')),
+]
+
+
+def list_rules() -> collections.abc.Sequence[policy.RuleDefault]:
+    """Return the rules, for oslopolicy-policy-generator."""
+    return list(_RULES)

@@ -1,0 +1,167 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What requests of all resources have in common: pages, versions, names."""
+
+import base64
+import binascii
+import collections.abc
+import json
+import typing
+
+import falcon
+
+from ironic_ext.catalog import resources
+from ironic_ext.server import errors
+
+MAX_LIMIT = 1000
+_LIMIT = 500
+
+
+def flag(req: falcon.Request, name: str) -> bool:
+    """Read true or false of the query.
+
+    :raises: BadRequestError
+    """
+    value = text(req, name).lower()
+    if value not in ('', '0', '1', 'true', 'false'):
+        raise errors.BadRequestError(f'{name} must be true or false')
+    return value in ('1', 'true')
+
+
+def number(req: falcon.Request, name: str, default: int, highest: int
+           ) -> int:
+    """Read a whole number of the query, from 1.
+
+    :raises: BadRequestError
+    """
+    value = text(req, name)
+    if not value:
+        return default
+    if not (value.isascii() and value.isdecimal() and len(value) < 10
+            and 1 <= int(value) <= highest):
+        raise errors.BadRequestError(
+            f'{name} must be a whole number from 1 to {highest}')
+    return int(value)
+
+
+def text(req: falcon.Request, name: str) -> str:
+    """Read a text of the query, '' for none.
+
+    :raises: BadRequestError
+    """
+    found = req.get_param_as_list(name) or ['']
+    if len(found) > 1 or len(found[0]) > 4096:
+        raise errors.BadRequestError(
+            f'{name} must be given once, with at most 4096 characters')
+    return found[0]
+
+
+def limit(req: falcon.Request) -> int:
+    """Read how many items are wanted.
+
+    :raises: BadRequestError
+    """
+    return min(number(req, 'limit', _LIMIT, 1000000), MAX_LIMIT)
+
+
+def continued(items: collections.abc.Sequence[str]) -> str:
+    """Return a token for the next page that holds some words."""
+    return base64.urlsafe_b64encode(
+        json.dumps(list(items)).encode()).decode()
+
+
+def parse_continued(token: str, count: int) -> list[str]:
+    """Read such a token.
+
+    :raises: BadRequestError
+    """
+    try:
+        found = json.loads(base64.b64decode(token, altchars=b'-_',
+                                            validate=True))
+    except (binascii.Error, ValueError, RecursionError):
+        found = None
+    if (isinstance(found, list) and len(found) == count
+            and all(isinstance(item, str) for item in found)):
+        return found
+    raise errors.BadRequestError('continue is no token of a list: begin '
+                                 'without it')
+
+
+def require_match(req: falcon.Request, version: str) -> bool:
+    """Refuse a change of what is no longer as the client saw it.
+
+    :param version: the resource version.
+    :returns: whether the client said what it saw.
+    :raises: PreconditionError
+    """
+    header = (req.get_header('If-Match') or '').strip()
+    if not header or header == '*':
+        return False
+    tags = [tag.strip().removeprefix('W/').strip('"')
+            for tag in header.split(',')]
+    if version not in tags:
+        raise errors.PreconditionError(
+            f'it was changed by somebody else: it has resource version '
+            f'{version}; read it again')
+    return True
+
+
+def wanted_version(document: object) -> str:
+    """Return metadata.resourceVersion of a body, '' for none."""
+    if isinstance(document, dict):
+        metadata = document.get('metadata')
+        if isinstance(metadata, dict):
+            value = metadata.get('resourceVersion')
+            if isinstance(value, str):
+                return value
+    return ''
+
+
+def name(value: str) -> str:
+    """Check a name of a path.
+
+    :raises: NotFoundError
+    """
+    if not resources.is_name(value):
+        raise errors.NotFoundError('there is nothing of that name')
+    return value
+
+
+def answer(resp: falcon.Response, document: bytes | dict[str, typing.Any],
+           version: str = '') -> None:
+    """Answer a resource.
+
+    :param version: becomes the ETag.
+    """
+    resp.content_type = falcon.MEDIA_JSON
+    resp.data = (document if isinstance(document, bytes)
+                 else json.dumps(document).encode())
+    if version:
+        resp.etag = version
+
+
+def answer_list(resp: falcon.Response, kind: str, version: str,
+                items: collections.abc.Iterable[bytes],
+                following: str = '') -> None:
+    """Answer a list of encoded resources.
+
+    :param following: token of the next page.
+    """
+    metadata = {'resourceVersion': version}
+    if following:
+        metadata['continue'] = following
+    head = json.dumps({'apiVersion': resources.API_VERSION, 'kind': kind,
+                       'metadata': metadata})
+    resp.content_type = falcon.MEDIA_JSON
+    resp.data = b'%s, "items": [%s]}' % (head[:-1].encode(),
+                                         b','.join(items))

@@ -1,0 +1,128 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The boot server as a process: its parts, its threads, its end."""
+
+import logging
+import os
+
+from cheroot.ssl import builtin
+from cheroot import wsgi
+from oslo_config import cfg
+
+from ironic_ext.catalog import iso_files
+from ironic_ext.catalog import store
+from ironic_ext.images import configured
+from ironic_ext.server import access
+from ironic_ext.server import app
+from ironic_ext.server import catalog_mirror
+from ironic_ext.server import host_index
+from ironic_ext.server import host_poller
+from ironic_ext.server import ironic_api
+from ironic_ext.server import iso_imports
+from ironic_ext.server import tokens
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds that a client may send or take nothing.
+_STALL = 30
+_STOP = 5
+_MIB = 1 << 20
+
+
+class BootServer:
+    """The server."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        """Open what is needed; nothing runs yet.
+
+        :raises: CatalogError, OSError, ValueError, and what oslo.policy
+            raises
+        """
+        options = conf.ext_server
+        api = ironic_api.connect(conf)
+        self._catalogue = store.Catalog(conf.ext_catalog.connection,
+                                        history=conf.ext_catalog.history)
+        self._mirror = catalog_mirror.CatalogMirror(
+            self._catalogue, options.catalog_interval)
+        self._index = host_index.HostIndex()
+        self._poller = host_poller.HostPoller(
+            api, self._index, interval=options.poll_interval,
+            resync_interval=options.resync_interval,
+            inventories=options.use_inventories)
+        os.makedirs(conf.ext_catalog.iso_dir, mode=0o755, exist_ok=True)
+        directory = iso_files.IsoDirectory(
+            conf.ext_catalog.iso_dir, conf.ext_catalog.max_iso_size * _MIB)
+        images = configured.store_from(conf, configured.settings_from(conf))
+        self._imports = iso_imports.IsoImports(
+            iso_imports.importer(self._catalogue, directory, images),
+            self._mirror.follow, conf.ext_catalog.upload_lifetime)
+        self._server = _listener(conf, app.make(conf, app.Parts(
+            self._catalogue, self._mirror, self._index, self._poller, api,
+            self._imports, directory,
+            tokens.Tokens.from_file(options.token_key_file))))
+
+    def run(self) -> None:
+        """Serve until :meth:`stop`.
+
+        :raises: OSError when the port is taken
+        """
+        self._server.prepare()
+        for part in (self._mirror, self._poller, self._imports):
+            part.start()
+        LOG.info('The boot server listens on %s port %s',
+                 *self._server.bind_addr[:2])
+        try:
+            self._server.serve()
+        finally:
+            self._end()
+
+    def stop(self) -> None:
+        """End the watches and the server; from another thread."""
+        # In this order: what watches wait for ends them.
+        self._index.feed.close()
+        self._mirror.feed.close()
+        self._server.stop()
+
+    def _end(self) -> None:
+        for part in (self._imports, self._poller, self._mirror):
+            part.stop()
+        self._catalogue.close()
+
+
+class _Listener(wsgi.Server):
+    """Cheroot, with our log."""
+
+    def error_log(self, msg: str = '', level: int = logging.INFO,
+                  traceback: bool = False) -> None:
+        """Log what it has to say."""
+        LOG.log(level, '%s', msg, exc_info=traceback)
+
+
+def _listener(conf: cfg.ConfigOpts, application: access.Application
+              ) -> wsgi.Server:
+    options = conf.ext_server
+    server = _Listener(
+        (options.host_ip, options.port), application,
+        numthreads=options.threads + options.max_watches,
+        request_queue_size=512, timeout=_STALL, shutdown_timeout=_STOP,
+        server_name='ironic-boot-server')
+    # Bytes; a body's size is each resource's own.
+    server.max_request_header_size = 32 << 10
+    if options.use_ssl:
+        if not options.cert_file:
+            raise ValueError('[ext_server]use_ssl needs '
+                             '[ext_server]cert_file and, unless it is in '
+                             'there, key_file')
+        server.ssl_adapter = builtin.BuiltinSSLAdapter(
+            options.cert_file, options.key_file or options.cert_file)
+    return server
