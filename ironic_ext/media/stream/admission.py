@@ -62,10 +62,13 @@ class Served:
     """A medium with everything that is needed to serve it.
 
     :ivar ended: why it must not be served any more, or None.
+    :ivar checked: monotonic seconds; it was valid then.
+    :ivar fresh_until: the same; until then nobody needs to ask again.
+    :ivar used: the same; somebody read it then.
     """
 
     __slots__ = ('medium', 'representation', 'layout', 'open_base', 'token',
-                 'ended', 'checked', 'used', '_networks')
+                 'ended', 'checked', 'fresh_until', 'used', '_networks')
 
     def __init__(self, medium: contract.Medium, layout: layouts.Layout,
                  open_base: OpenBase, token: str) -> None:
@@ -74,15 +77,20 @@ class Served:
         self.open_base = open_base
         self.token = token
         self.ended: contract.StreamError | None = None
-        self.checked = 0.0
+        self.checked = self.fresh_until = 0.0
         self.used = time.monotonic()
-        self.update(medium)
-
-    def update(self, medium: contract.Medium) -> None:
-        """Take what may change of a medium: its end, its networks."""
         self.medium = medium
         self._networks: Networks = tuple(
             ipaddress.ip_network(network) for network in medium.networks)
+
+    def refresh(self, checked: float, period: float) -> None:
+        """Take note that it was valid at a time, for so many seconds."""
+        self.checked = max(self.checked, checked)
+        self.fresh_until = self.checked + period
+        if self.medium.expires_at is not None:
+            self.fresh_until = min(
+                self.fresh_until, time.monotonic()
+                + self.medium.expires_at - time.time())
 
     def admits(self, client: str) -> bool:
         """Tell whether that address may read the medium."""
@@ -100,8 +108,10 @@ class Served:
 
 
 def _content(medium: contract.Medium) -> tuple[object, ...]:
+    """Return all of a medium save its end, which may be put off."""
     return (medium.digest, medium.size, medium.last_modified, medium.name,
-            medium.base_digest, medium.base_size, medium.overlay_path)
+            medium.base_digest, medium.base_size, medium.overlay_path,
+            medium.networks)
 
 
 class Admissions:
@@ -142,14 +152,8 @@ class Admissions:
     def at_hand(self, token: str) -> Served | None:
         """Return what a token opens if that is known to be true now."""
         served = self._tokens.get(token)
-        if served is None or served.ended is not None:
+        if served is None or served.fresh_until < time.monotonic():
             return None
-        now = time.monotonic()
-        if (now - served.checked > (_FRESH if self.answering
-                                    else self._settings.outage_grace)
-                or served.expired()):
-            return None
-        served.used = now
         return served
 
     def admit(self, token: str) -> 'asyncio.Task[Served | None]':
@@ -203,8 +207,8 @@ class Admissions:
                 served = self._media[medium.id] = fresh
             else:
                 self._close(fresh)
-        served.update(medium)
-        served.checked = max(served.checked, started)
+        served.medium = medium
+        served.refresh(started, _FRESH)
         served.used = time.monotonic()
         self._tokens[token] = served
         return served
@@ -282,6 +286,7 @@ class Admissions:
             del self._tokens[token]
 
     def _close(self, served: Served) -> None:
+        served.fresh_until = 0.0
         served.layout.close()
         served.open_base.users -= 1
         served.open_base.idle_since = time.monotonic()
@@ -348,7 +353,7 @@ class Admissions:
         valid = check.result()
         for served in list(self._media.values()):
             if served.medium.id in valid:
-                served.checked = max(served.checked, started)
+                served.refresh(started, _FRESH)
             # What was admitted meanwhile was not asked about.
             elif served.medium.id in asked and served.checked < started:
                 self._end(served, contract.RevokedError(
@@ -363,6 +368,8 @@ class Admissions:
                     > self._settings.outage_grace):
                 self._end(served, contract.CatalogueError(
                     'the media catalogue does not answer'))
+            else:
+                served.refresh(served.checked, self._settings.outage_grace)
 
     def close(self) -> None:
         """Close everything; no response is under way any more."""

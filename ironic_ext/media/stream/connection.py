@@ -20,13 +20,13 @@ import enum
 import functools
 import logging
 import socket
-import ssl
 import struct
 import time
 import typing
 
 from ironic_ext.media.stream import admission
 from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import pace
 from ironic_ext.media.stream import refusal
 from ironic_ext.media.stream import request as requests
 from ironic_ext.media.stream import response as responses
@@ -71,8 +71,8 @@ class Connection:
     __slots__ = (
         'deadline', 'served', '_worker', '_loop', '_socket', '_fd',
         '_transport', '_client', '_reader', '_state', '_keep_alive',
-        '_sender', '_writing', '_paused', '_requests', '_began', '_rate_at',
-        '_rate_sent', '_taken', '_refused_bytes', '_target', '_route')
+        '_sender', '_writing', '_paused', '_requests', '_began', '_pace',
+        '_refused_bytes', '_target', '_route', '_granted')
 
     def __init__(self, worker: 'workers.Worker', sock: socket.socket,
                  client: str) -> None:
@@ -81,29 +81,26 @@ class Connection:
         self._socket = sock
         self._fd = sock.fileno()
         self._client = client
-        self._transport: transports.Transport
-        if isinstance(sock, ssl.SSLSocket):
-            self._transport = transports.TlsTransport(sock)
-            self._state = _State.HANDSHAKE
-        else:
-            self._transport = transports.PlainTransport(sock)
-            self._state = _State.READING
+        self._transport = transports.of(sock)
+        self._state = (_State.HANDSHAKE if self._transport.secure
+                       else _State.READING)
         self._reader = requests.RequestReader(worker.settings.max_head,
                                               worker.settings.max_headers)
         self.served: admission.Served | None = None
         self._sender = sender.Sender(self._transport, self._note)
-        # A client asks for one image all the time.
+        # A client asks for one image all the time: its path, what that
+        # says, and the medium once it may read it.
         self._target = b''
         self._route: tuple[str, str] | None = None
+        self._granted: admission.Served | None = None
         self._keep_alive = True
         self._writing = False
         self._paused = False
         self._requests = 0
         self._began = 0.0
         self._refused_bytes = 0
-        self._rate_at = worker.clock
-        self._rate_sent = 0
-        self._taken = -1
+        self._pace = pace.Pace(worker.clock, worker.settings.rate_window,
+                               worker.settings.min_rate)
         self.deadline = worker.clock + worker.settings.header_timeout
         self._loop.add_reader(self._fd, self._readable)
 
@@ -199,21 +196,28 @@ class Connection:
         if request.method not in (b'GET', b'HEAD'):
             self._turn_down(request, refusal.METHOD)
             return
-        if request.target == self._target:
-            route = self._route
-        else:
-            route = self._route = request.route()
+        if request.target != self._target:
             self._target = request.target
-        if route is None:
+            self._route = request.route()
+            self._granted = None
+        served = self._granted
+        if served is not None and served.fresh_until > time.monotonic():
+            self._send(served.representation.answer(
+                request, self._worker.date), served)
+        elif self._route is None:
             self._answer_other(request)
-            return
-        served = self._worker.admissions.at_hand(route[0])
+        else:
+            self._look_up(request, *self._route)
+
+    def _look_up(self, request: requests.Request, token: str, name: str
+                 ) -> None:
+        served = self._worker.admissions.at_hand(token)
         if served is not None:
-            self._answer_medium(request, route[1], served)
+            self._answer_medium(request, name, served)
             return
         self._state = _State.WAITING
-        self._worker.admissions.admit(route[0]).add_done_callback(
-            functools.partial(self._admitted, request, route[1]))
+        self._worker.admissions.admit(token).add_done_callback(
+            functools.partial(self._admitted, request, name))
 
     def _answer_other(self, request: requests.Request) -> None:
         if request.path() != b'/healthz':
@@ -245,6 +249,7 @@ class Connection:
         if refused is not None:
             self._turn_down(request, refused)
             return
+        self._granted = served
         self._send(served.representation.answer(request, self._worker.date),
                    served)
 
@@ -263,7 +268,9 @@ class Connection:
         self._state = _State.SENDING
         self._sender.begin(response.head, response.pieces)
         if response.pieces is not None:
+            assert served is not None
             self.served = served
+            served.used = self._worker.clock
             self._requests = 1
             self._began = time.time()
         self._pump()
@@ -290,7 +297,8 @@ class Connection:
 
     def _sent(self) -> None:
         self.served = None
-        self._stop_writing()
+        if self._writing:
+            self._stop_writing()
         self._state = _State.READING
         self.deadline = (self._worker.clock
                          + self._worker.settings.idle_timeout)
@@ -298,9 +306,8 @@ class Connection:
             self._linger()
 
     def _stop_writing(self) -> None:
-        if self._writing:
-            self._writing = False
-            self._loop.remove_writer(self._fd)
+        self._writing = False
+        self._loop.remove_writer(self._fd)
 
     def _writable(self) -> None:
         self._pump()
@@ -336,7 +343,8 @@ class Connection:
 
     def _fetch(self) -> None:
         """Have bytes brought that are elsewhere."""
-        self._stop_writing()
+        if self._writing:
+            self._stop_writing()
         self._state = _State.WAITING
         # The server is what is slow now.
         self.deadline = float('inf')
@@ -371,27 +379,17 @@ class Connection:
         """
         self._sender.note()
         if self._state is not _State.SENDING:
-            self._rate_at, self._rate_sent = now, self._sender.total
+            self._pace.rest(now, self._sender.total)
             if now >= self.deadline:
                 self._time_out()
-            return
-        settings = self._worker.settings
-        seconds = now - self._rate_at
-        if now < self.deadline and seconds < settings.rate_window:
-            return
-        # A large socket buffer becomes writable long after the reader took
-        # the first bytes of it.
-        taken = self._sender.total - transports.unacknowledged(self._socket)
-        if now >= self.deadline and taken > self._taken:
-            self._taken = taken
-            self.deadline = now + settings.send_timeout
-        slow = False
-        if seconds >= settings.rate_window:
-            slow = taken - self._rate_sent < settings.min_rate * seconds
-            self._rate_at, self._rate_sent = now, taken
-        if slow or now >= self.deadline:
-            self._worker.counters.add('timeouts_total')
-            self.abort()
+        elif now >= self.deadline or self._pace.is_due(now):
+            taken = (self._sender.total
+                     - transports.unacknowledged(self._socket))
+            if now >= self.deadline and self._pace.advances(taken):
+                self.deadline = now + self._worker.settings.send_timeout
+            if now >= self.deadline or self._pace.is_slow(now, taken):
+                self._worker.counters.add('timeouts_total')
+                self.abort()
 
     def _time_out(self) -> None:
         if self._state is _State.READING and self._reader.midway:
@@ -442,7 +440,7 @@ class Connection:
             return
         self._sender.note()
         self._state = _State.CLOSED
-        self.served = None
+        self.served = self._granted = None
         self._sender.drop()
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)

@@ -132,6 +132,14 @@ class Layout:
         A piece of zeros is never longer than ZEROS.
         """
         index = bisect.bisect_right(self._starts, first) - 1
+        source, offset, length = self._rows[index]
+        skip = first - self._starts[index]
+        if end - first <= length - skip and source is not ZEROS:
+            return iter(((source, offset + skip, end - first, first),))
+        return self._walk(index, first, end)
+
+    def _walk(self, index: int, first: int, end: int
+              ) -> collections.abc.Iterator[Piece]:
         while first < end:
             source, offset, length = self._rows[index]
             skip = first - self._starts[index]

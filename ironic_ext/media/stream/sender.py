@@ -119,20 +119,19 @@ class Sender:
                         return Outcome.BLOCKED
                 piece = next(self._pieces, None) if self._pieces else None
                 if piece is None:
-                    self._end()
+                    if self._noted >= 0:
+                        self.note()
+                        self._position = self._noted = -1
+                    self._pieces = None
+                    self._source = self._supplied = b''
                     return Outcome.DONE
                 self._source, self._offset, self._left, position = piece
                 if position != self._position:
-                    self.note()
+                    if self._noted >= 0:
+                        self.note()
                     self._position = self._noted = position
         except BlockingIOError:
             return Outcome.BLOCKED
-
-    def _end(self) -> None:
-        self.note()
-        self._pieces = None
-        self._source = self._supplied = b''
-        self._position = self._noted = -1
 
     def wanted(self) -> tuple[catalogue.Base, int, int]:
         """Return the base, offset and length that are to be supplied."""

@@ -35,7 +35,12 @@ _RECEIVE = 1 << 14
 
 
 class Transport(typing.Protocol):
-    """What a connection asks of its socket."""
+    """What a connection asks of its socket.
+
+    :ivar secure: whether there is a handshake.
+    """
+
+    secure: typing.ClassVar[bool]
 
     def handshake(self) -> None:
         """Go on with the handshake; returns when it is complete."""
@@ -63,6 +68,7 @@ class PlainTransport:
     """
 
     __slots__ = ('receive', 'send', 'send_file', '_socket')
+    secure = False
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
@@ -84,6 +90,7 @@ class TlsTransport:
     """TLS: ``pread`` into one buffer that all connections share."""
 
     __slots__ = ('_socket',)
+    secure = True
 
     _buffer = bytearray(_TLS_CHUNK)
 
@@ -121,6 +128,12 @@ class TlsTransport:
     def half_close(self) -> None:
         # Without waiting for the peer's own close_notify.
         self._socket.shutdown(socket.SHUT_WR)
+
+
+def of(sock: socket.socket) -> Transport:
+    """Return the transport of a connected socket."""
+    return (TlsTransport(sock) if isinstance(sock, ssl.SSLSocket)
+            else PlainTransport(sock))
 
 
 def unacknowledged(sock: socket.socket) -> int:
