@@ -21,11 +21,17 @@ import binascii
 import collections.abc
 import dataclasses
 import json
+import os
 import typing
+from urllib import parse as urlparse
+import uuid
 
 from ironic.common import exception
 
+from ironic_ext import catalog
+from ironic_ext.catalog import resources
 from ironic_ext import config_drive
+from ironic_ext import config_formats
 from ironic_ext import images
 from ironic_ext.images import checksum as checksums
 from ironic_ext import iso
@@ -54,6 +60,33 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True)
+class Catalogue:
+    """What a plan asks of the catalogue of ISOs and boot configs.
+
+    :param iso: finds an ISO by its name; None if there is none.
+    :param config: finds a BootConfig by its name, likewise.
+    :param directory: where ISOs lie that were uploaded.
+    """
+
+    iso: collections.abc.Callable[[str], catalog.ISCSICdrom | None]
+    config: collections.abc.Callable[[str], catalog.BootConfig | None]
+    directory: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Base:
+    """The image that a node boots.
+
+    :param checksum: a checksum, the URL of a checksum file, or None.
+    :param cdrom: the entry of the catalogue that it was named by, or None.
+    """
+
+    href: str
+    checksum: str | None
+    cdrom: catalog.ISCSICdrom | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class BootPlan:
     """An image to boot and what to put into it.
 
@@ -61,11 +94,31 @@ class BootPlan:
     :param checksum: of the base: a checksum, the URL of a checksum file, or
         None.
     :param injection: secret, since config drives and tokens are.
+    :param config: a boot config; how it goes into the image is known when
+        that is open.
+    :param user_access: whether the image is fetched with the credentials
+        of the node's owner.
     """
 
     href: str
     checksum: str | None
     injection: iso.Injection = dataclasses.field(repr=False)
+    config: config_formats.Config | None = None
+    user_access: bool = False
+
+    def with_config_in(self, image: iso.IsoImage
+                       ) -> tuple['BootPlan', tuple[str, ...]]:
+        """Turn the boot config into what is injected into that image.
+
+        :returns: the plan, and sentences that an operator should know.
+        :raises: ConfigError, IsoError
+        """
+        if self.config is None:
+            return self, ()
+        placement = self.config.place(config_formats.ImageFacts.of(image))
+        return dataclasses.replace(
+            self, injection=placement.onto(self.injection),
+            config=None), placement.notes
 
     def without_initrd_files(self) -> 'BootPlan':
         """Return the plan with nothing to add to the initrd."""
@@ -75,7 +128,9 @@ class BootPlan:
 
 def for_instance(node: typing.Any, *, limits: Limits,
                  read: config_drive.Read,
-                 default_arguments: str | None) -> BootPlan:
+                 default_arguments: str | None, catalogue: Catalogue,
+                 facts: collections.abc.Mapping[str, typing.Any]
+                 ) -> BootPlan:
     """Plan the boot of ``instance_info/boot_iso``.
 
     :param node: an ironic node.
@@ -83,9 +138,19 @@ def for_instance(node: typing.Any, *, limits: Limits,
         ImageError.
     :param default_arguments: what ``%default%`` stands for in
         ``kernel_append_params``.
+    :param catalogue: asked when the node names an ISO or a config in it.
+    :param facts: about the node, for the templates of boot configs.
     :raises: InvalidParameterValue
     """
     info = node.instance_info
+    try:
+        base = base_of(info, catalogue)
+        config = config_formats.plan_boot_config(
+            info.get('boot_config'), lookup=catalogue.config,
+            iso=base.cdrom, facts=facts)
+    except (catalog.CatalogError, config_formats.ConfigError) as exc:
+        raise exception.InvalidParameterValue(
+            f'instance_info: {exc}') from exc
     try:
         drive = config_drive.files(
             info.get('configdrive'), node_uuid=node.uuid, node_name=node.name,
@@ -103,9 +168,49 @@ def for_instance(node: typing.Any, *, limits: Limits,
         _arguments('instance_info', info, 'kernel_append_params',
                    default_arguments),
         _arguments('instance_info', info, 'ramdisk_kernel_arguments', None)]
-    return _plan('instance_info/boot_iso', info.get('boot_iso'),
-                 _checksum(info.get('boot_iso_checksum')),
+    plan = _plan('instance_info/boot_iso', base.href, base.checksum,
                  append_args=' '.join(filter(None, arguments)), files=files)
+    return dataclasses.replace(plan, config=config,
+                               user_access=base.cdrom is None)
+
+
+def base_of(info: collections.abc.Mapping[str, typing.Any],
+            catalogue: Catalogue) -> Base:
+    """Return the image that ``instance_info/boot_iso`` stands for.
+
+    An ISO of the catalogue is the one that was looked at when it was
+    added: its digest goes with it.
+
+    :raises: InvalidParameterValue, CatalogError
+    """
+    value = info.get('boot_iso')
+    checksum = _checksum(info.get('boot_iso_checksum'))
+    if not _is_name(value):
+        return Base(value, checksum)
+    cdrom = catalogue.iso(value)
+    if cdrom is None:
+        raise exception.InvalidParameterValue(
+            f'instance_info/boot_iso: there is no ISO "{value}" in the '
+            'catalogue, and it is neither a URL nor the UUID of an image in '
+            'Glance')
+    if cdrom.status.phase != 'Ready':
+        raise exception.InvalidParameterValue(
+            f'instance_info/boot_iso: ISO "{value}" is not ready: it is '
+            f'{cdrom.status.phase} {cdrom.status.error}'.rstrip())
+    path = os.path.join(catalogue.directory, cdrom.spec.iso_file)
+    return Base(cdrom.spec.url or f'file://{urlparse.quote(path)}',
+                checksum or cdrom.status.digest or None, cdrom)
+
+
+def _is_name(value: object) -> bool:
+    """Tell the name of an ISO in the catalogue from an href."""
+    if not isinstance(value, str) or not resources.is_name(value):
+        return False
+    try:
+        uuid.UUID(value)
+    except ValueError:
+        return True
+    return False
 
 
 def for_agent(node: typing.Any, name: str, href: str,

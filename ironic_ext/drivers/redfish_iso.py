@@ -39,7 +39,10 @@ import sushy
 
 from ironic_ext import boot_plan
 from ironic_ext import conf
+from ironic_ext import config_formats
 from ironic_ext.drivers import base_images
+from ironic_ext.drivers import boot_catalogue
+from ironic_ext.drivers import customised_iso
 from ironic_ext.drivers import data_images
 from ironic_ext.drivers import media_delivery
 from ironic_ext.drivers import node_media
@@ -47,7 +50,6 @@ from ironic_ext.drivers import quirks
 from ironic_ext.drivers import redfish_media
 from ironic_ext import images
 from ironic_ext import iso
-from ironic_ext.iso import segments
 from ironic_ext.media import delivery
 from ironic_ext.media import records as media_records
 
@@ -66,8 +68,8 @@ _HEAD = 34 << 10
 # ECMA-119 section 8.1.2: identifier of the descriptor in sector 16.
 _MAGIC = (32769, b'CD001')
 
-_FAILURES = (delivery.DeliveryError, images.ImageError, iso.IsoError,
-             OSError)
+_FAILURES = (config_formats.ConfigError, delivery.DeliveryError,
+             images.ImageError, iso.IsoError, OSError)
 
 
 class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
@@ -101,15 +103,14 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
 
     def _validate_agent(self, task: typing.Any, mode: str = 'deploy'
                         ) -> None:
-        self._validate_plan(task, self._plan_agent(task, {}, mode),
-                            user_access=False)
+        self._validate_plan(task, self._plan_agent(task, {}, mode))
 
-    def _validate_plan(self, task: typing.Any, plan: boot_plan.BootPlan,
-                       user_access: bool = True) -> None:
+    def _validate_plan(self, task: typing.Any, plan: boot_plan.BootPlan
+                       ) -> None:
         media_delivery.require(task)
         try:
             self._judge_base(plan, base_images.store(
-                task, user_access=user_access, patient=False))
+                task, user_access=plan.user_access, patient=False))
             redfish_media.require_slot(task)
         except (*_FAILURES, redfish_media.MediaError) as exc:
             raise exception.InvalidParameterValue(str(exc)) from exc
@@ -119,7 +120,8 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         """Try the injection if the base is here, else look at its start."""
         with store.at_hand(plan.href, plan.checksum) as base:
             if base is not None:
-                with _opened(base) as image, _inject(image, plan):
+                with customised_iso.opened(base) as image:
+                    customised_iso.inject(image, plan)[0].close()
                     return
         head = store.peek(plan.href, _HEAD)
         if not head.startswith(_MAGIC[1], _MAGIC[0]):
@@ -135,7 +137,9 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
 
         return boot_plan.for_instance(
             task.node, limits=_limits(), read=read,
-            default_arguments=CONF.redfish.kernel_append_params)
+            default_arguments=CONF.redfish.kernel_append_params,
+            catalogue=boot_catalogue.catalogue(),
+            facts=boot_catalogue.facts(task))
 
     def _plan_agent(self, task: typing.Any, params: dict[str, str | None],
                     mode: str) -> boot_plan.BootPlan:
@@ -309,7 +313,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         """
         record, medium = media_delivery.announce(task, purpose)
         try:
-            with self._fetched(task, plan, purpose) as (customised, base):
+            with self._fetched(task, plan) as (customised, base):
                 delivered = media_delivery.for_node(task).deliver(
                     medium, customised, base,
                     media_delivery.lifetime(purpose))
@@ -322,17 +326,19 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
             raise
 
     @contextlib.contextmanager
-    def _fetched(self, task: typing.Any, plan: boot_plan.BootPlan,
-                 purpose: str) -> collections.abc.Iterator[
+    def _fetched(self, task: typing.Any, plan: boot_plan.BootPlan
+                 ) -> collections.abc.Iterator[
                      tuple[iso.SegmentMap, delivery.Base]]:
-        store = base_images.store(task, user_access=purpose == 'instance')
+        store = base_images.store(task, user_access=plan.user_access)
         with store.lease(plan.href, plan.checksum) as base:
-            with _opened(base) as image, _inject(image, plan) as customised:
-                for warning in customised.warnings:
+            with customised_iso.opened(base) as image:
+                customised, warnings = customised_iso.inject(image, plan)
+                for warning in warnings:
                     LOG.warning('Node %(node)s, %(iso)s: %(warning)s',
                                 {'node': task.node.uuid, 'iso': base.href,
                                  'warning': warning})
-                yield customised, media_delivery.base_of(base, plan.href)
+                with customised:
+                    yield customised, media_delivery.base_of(base, plan.href)
             base.require_unchanged()
 
     def _insert(self, task: typing.Any, record: node_media.MediaRecord,
@@ -421,29 +427,3 @@ def _limits() -> boot_plan.Limits:
         file=CONF.ext_boot.max_file_size * _MIB,
         total=CONF.ext_boot.max_total_size * _MIB,
         configdrive=CONF.ext_boot.max_configdrive_size * _MIB)
-
-
-@contextlib.contextmanager
-def _opened(base: images.BaseImage
-            ) -> collections.abc.Iterator[iso.IsoImage]:
-    """Open a base image; errors name it as the node's owner does."""
-    try:
-        with iso.IsoImage.open(base.path) as image:
-            yield image
-    except iso.IsoError as exc:
-        raise iso.IsoError(str(exc).replace(base.path, base.href)) from exc
-
-
-def _inject(image: iso.IsoImage, plan: boot_plan.BootPlan) -> iso.SegmentMap:
-    if plan.injection.empty:
-        # Also images that nothing can be injected into boot as they are.
-        return iso.SegmentMap(image.path,
-                              [segments.BaseRange(0, image.size)])
-    try:
-        return iso.inject(image, plan.injection)
-    except iso.InjectionError:
-        # IPA reads the same files from the ISO's root, given the label.
-        if not (plan.injection.initrd_files
-                and boot_plan.agent_finds_files(image.volume_id)):
-            raise
-    return iso.inject(image, plan.without_initrd_files().injection)

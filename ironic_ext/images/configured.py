@@ -75,11 +75,13 @@ def _private_paths(conf: cfg.ConfigOpts) -> list[str]:
 
     By default all of them are below a directory that file:// may lead to.
     """
-    kind, _colon, path = conf.ext_media.connection.partition(':///')
-    database = [f'{path}{suffix}' for suffix in ('', '-journal', '-wal',
-                                                 '-shm')]
-    return [conf.ext_images.cache_dir, conf.ext_media.overlay_dir,
-            *(database if kind == 'sqlite' and path else [])]
+    found = [conf.ext_images.cache_dir, conf.ext_media.overlay_dir]
+    for group in (conf.ext_media, conf.ext_catalog):
+        kind, _colon, path = group.connection.partition(':///')
+        if kind.partition('+')[0] == 'sqlite' and path:
+            found += [f'{path}{suffix}' for suffix in (
+                '', '-journal', '-wal', '-shm')]
+    return found
 
 
 def verify_from(conf: cfg.ConfigOpts) -> bool | str:

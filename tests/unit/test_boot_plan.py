@@ -12,6 +12,7 @@
 
 """Tests for turning a node's words into a BootPlan."""
 
+import dataclasses
 import types
 import unittest
 import unittest.mock
@@ -20,7 +21,9 @@ from ironic.common import exception
 import testtools
 
 from ironic_ext import boot_plan
+from ironic_ext import catalog
 from ironic_ext import images
+from tests.unit.catalog import database
 
 LIMITS = boot_plan.Limits(file=100, total=150, configdrive=4096)
 HREF = 'http://192.0.2.1/live.iso'
@@ -38,11 +41,16 @@ class InstanceTestCase(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.remote = {}
+        self.isos = {}
+        self.configs = {}
 
     def plan(self, default=None, **info):
         return boot_plan.for_instance(
             node(**{'boot_iso': HREF, **info}), limits=LIMITS,
-            read=self.read, default_arguments=default)
+            read=self.read, default_arguments=default,
+            catalogue=boot_plan.Catalogue(self.isos.get, self.configs.get,
+                                          '/var/lib/isos'),
+            facts={'name': 'server1'})
 
     def read(self, href, limit):
         if href not in self.remote:
@@ -127,6 +135,74 @@ class InstanceTestCase(testtools.TestCase):
     def test_what_is_injected_does_not_show_in_a_repr(self):
         self.assertNotIn('hunter2', repr(self.plan(
             boot_iso_files={'a': 'hunter2'})))
+
+
+class CatalogueTestCase(InstanceTestCase):
+
+    def add(self, phase='Ready', **spec):
+        self.isos['coreos-live'] = dataclasses.replace(
+            database.iso(boot_configs=('coreos-builder',), **spec),
+            status=catalog.ISCSICdromStatus(
+                phase=phase, digest=f'sha256:{SHA256}'))
+        self.configs['coreos-builder'] = database.config()
+
+    def refusal(self, **info):
+        return str(self.assertRaises(exception.InvalidParameterValue,
+                                     self.plan, **info))
+
+    def test_an_iso_is_booted_by_its_name(self):
+        self.add(iso_file='core_os.iso')
+        plan = self.plan(boot_iso='coreos-live')
+        self.assertEqual('file:///var/lib/isos/core_os.iso', plan.href)
+        self.assertEqual(f'sha256:{SHA256}', plan.checksum)
+
+    def test_an_iso_by_url_is_the_one_that_was_looked_at(self):
+        self.add(iso_file='', url='https://example.com/live.iso')
+        plan = self.plan(boot_iso='coreos-live')
+        self.assertEqual('https://example.com/live.iso', plan.href)
+        self.assertEqual(f'sha256:{SHA256}', plan.checksum)
+
+    def test_the_catalogues_images_are_not_fetched_as_the_nodes_owner(self):
+        self.add()
+        self.assertFalse(self.plan(boot_iso='coreos-live').user_access)
+        self.assertTrue(self.plan().user_access)
+
+    def test_an_unknown_name_is_refused(self):
+        self.assertIn('no ISO "coreos-live" in the catalogue',
+                      self.refusal(boot_iso='coreos-live'))
+
+    def test_a_uuid_is_an_image_in_glance(self):
+        href = '7c1a4f52-1f0c-4a44-b1a5-0f8fa5f2f7a3'
+        self.assertEqual(href, self.plan(boot_iso=href).href)
+
+    def test_an_iso_that_is_not_ready_is_refused(self):
+        self.add(phase='Uploading')
+        self.assertIn('is not ready: it is Uploading',
+                      self.refusal(boot_iso='coreos-live'))
+
+    def test_a_config_that_fits_is_planned(self):
+        self.add()
+        plan = self.plan(boot_iso='coreos-live',
+                         boot_config='coreos-builder')
+        self.assertEqual({'config.ign': database.IGNITION},
+                         dict(plan.config.files))
+
+    def test_a_config_that_does_not_fit_is_refused(self):
+        self.add()
+        self.configs['fedora-server'] = database.config('fedora-server')
+        self.assertIn('does not fit ISO "coreos-live"', self.refusal(
+            boot_iso='coreos-live', boot_config='fedora-server'))
+
+    def test_an_inline_config_goes_with_any_url(self):
+        plan = self.plan(boot_config={
+            'format': 'kickstart', 'template': True,
+            'data': {'ks.cfg': 'network --hostname {{ name }}\n'}})
+        self.assertEqual('network --hostname server1\n',
+                         plan.config.files['ks.cfg'])
+
+    def test_a_config_that_does_not_parse_is_refused_with_its_line(self):
+        self.assertIn('line 2', self.refusal(boot_config={
+            'format': 'ignition', 'data': {'config.ign': '{\n  oops'}}))
 
 
 class AgentTestCase(testtools.TestCase):

@@ -25,7 +25,8 @@ from ironic.conductor import utils as manager_utils
 from ironic.drivers.modules.redfish import boot as redfish_boot
 from openstack.baremetal import configdrive as os_configdrive
 
-from ironic_ext.drivers import redfish_iso
+from ironic_ext import boot_plan
+from ironic_ext.drivers import customised_iso
 from ironic_ext import iso
 from tests.unit.drivers import base
 
@@ -118,7 +119,7 @@ class AgentTestCase(base.RedfishIsoTestCase):
                 self.assertIn(part, content)
 
     def test_without_an_initrd_the_label_decides(self):
-        plan = redfish_iso.boot_plan.for_agent(
+        plan = boot_plan.for_agent(
             self.node, 'deploy_iso', self.href, {}, append_params=None,
             network_data=None, ca=b'CERTIFICATE')
         for content, found in ((self.labelled, True),
@@ -127,10 +128,10 @@ class AgentTestCase(base.RedfishIsoTestCase):
             self.base.write_bytes(content)
             with iso.IsoImage.open(self.base) as image:
                 if found:
-                    redfish_iso._inject(image, plan).close()
+                    customised_iso.inject(image, plan)[0].close()
                 else:
                     self.assertRaises(iso.InjectionError,
-                                      redfish_iso._inject, image, plan)
+                                      customised_iso.inject, image, plan)
 
     def test_clean_up_removes_medium_and_file(self):
         self.prepare()

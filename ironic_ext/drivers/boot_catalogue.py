@@ -1,0 +1,61 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The catalogue of ISOs and boot configs as a conductor asks it."""
+
+import os
+import threading
+import typing
+
+from ironic.conf import CONF
+
+from ironic_ext import boot_plan
+from ironic_ext import catalog
+from ironic_ext.catalog import store
+from ironic_ext.server import hosts
+
+_LOCK = threading.Lock()
+_OPEN: dict[tuple[int, str], store.Catalog] = {}
+
+
+def catalogue() -> boot_plan.Catalogue:
+    """Return the catalogue; its database is opened when it is asked."""
+    return boot_plan.Catalogue(
+        iso=lambda name: _opened().find(catalog.ISCSICdrom, name),
+        config=lambda name: _opened().find(catalog.BootConfig, name),
+        directory=CONF.ext_catalog.iso_dir)
+
+
+def facts(task: typing.Any) -> dict[str, typing.Any]:
+    """Return what the templates of boot configs know of a node.
+
+    The same as from the boot server, which sees nodes by the API.
+    """
+    node = task.node
+    fields = {name: getattr(node, name, None) for name in hosts.FIELDS}
+    macs = [port.address for port in task.ports]
+    return dict(hosts.from_node(fields, macs).facts)
+
+
+def _opened() -> store.Catalog:
+    """Open the catalogue once in each process.
+
+    :raises: DatabaseError
+    """
+    key = os.getpid(), CONF.ext_catalog.connection
+    with _LOCK:
+        if key not in _OPEN:
+            opened = store.Catalog(CONF.ext_catalog.connection,
+                                   history=CONF.ext_catalog.history)
+            opened.upgrade()
+            _OPEN[key] = opened
+        return _OPEN[key]

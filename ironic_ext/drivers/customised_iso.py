@@ -1,0 +1,56 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A base image of the store with a node's plan put into it."""
+
+import collections.abc
+import contextlib
+
+from ironic_ext import boot_plan
+from ironic_ext import images
+from ironic_ext import iso
+from ironic_ext.iso import segments
+
+
+@contextlib.contextmanager
+def opened(base: images.BaseImage) -> collections.abc.Iterator[iso.IsoImage]:
+    """Open a base image; errors name it as the node's owner does.
+
+    :raises: IsoError
+    """
+    try:
+        with iso.IsoImage.open(base.path) as image:
+            yield image
+    except iso.IsoError as exc:
+        raise iso.IsoError(str(exc).replace(base.path, base.href)) from exc
+
+
+def inject(image: iso.IsoImage, plan: boot_plan.BootPlan
+           ) -> tuple[iso.SegmentMap, tuple[str, ...]]:
+    """Return the customised image, and what an operator should know of it.
+
+    :raises: ConfigError, IsoError
+    """
+    plan, notes = plan.with_config_in(image)
+    if plan.injection.empty:
+        # Also images that nothing can be injected into boot as they are.
+        return iso.SegmentMap(image.path, [
+            segments.BaseRange(0, image.size)]), notes
+    try:
+        made = iso.inject(image, plan.injection)
+    except iso.InjectionError:
+        # IPA reads the same files from the ISO's root, given the label.
+        if not (plan.injection.initrd_files
+                and boot_plan.agent_finds_files(image.volume_id)):
+            raise
+        made = iso.inject(image, plan.without_initrd_files().injection)
+    return made, (*notes, *made.warnings)

@@ -1,0 +1,85 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Nodes that boot with a boot config, inline or from the catalogue."""
+
+import shutil
+
+from ironic.common import exception
+
+from ironic_ext import catalog
+from ironic_ext.catalog import store
+from tests.unit.catalog import database
+from tests.unit.drivers import base
+
+KICKSTART = 'network --hostname {{ name }}\ntext\n'
+
+
+class BootConfigTestCase(base.RedfishIsoTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.isos_dir = self.images / 'isos'
+        self.isos_dir.mkdir()
+        self.config(connection=f'sqlite:///{self.folder}/catalog.sqlite',
+                    iso_dir=str(self.isos_dir), group='ext_catalog')
+
+    def fill(self, **spec):
+        """Put an ISO and two configs into the catalogue."""
+        shutil.copyfile(self.base, self.isos_dir / 'live.iso')
+        opened = store.Catalog(f'sqlite:///{self.folder}/catalog.sqlite')
+        self.addCleanup(opened.close)
+        opened.upgrade()
+        for name in ('fits', 'other'):
+            opened.create(database.config(
+                name, format='kickstart', data={'ks.cfg': KICKSTART},
+                template=True))
+        made = opened.create(database.iso(
+            'live', iso_file='live.iso', boot_configs=('fits',), **spec))
+        opened.set_status(made, catalog.ISCSICdromStatus(phase='Ready'))
+
+    def test_an_inline_config_is_in_the_medium(self):
+        self.say(boot_iso=self.href, boot_config={
+            'format': 'kickstart', 'data': {'ks.cfg': KICKSTART},
+            'template': True})
+        self.call('validate')
+        self.call('prepare_instance')
+        image = self.medium()
+        self.assertEqual(b'network --hostname node-7\ntext\n',
+                         image.read_file('/ks.cfg'))
+        for line in self.arguments(image):
+            self.assertIn('inst.ks=', line)
+
+    def test_iso_and_config_are_named_by_the_catalogue(self):
+        self.fill()
+        self.say(boot_iso='live', boot_config='fits')
+        self.call('validate')
+        self.call('prepare_instance')
+        self.assertEqual(b'network --hostname node-7\ntext\n',
+                         self.medium().read_file('/ks.cfg'))
+
+    def test_a_config_of_another_iso_is_refused_before_anything_happens(self):
+        self.fill()
+        self.say(boot_iso='live', boot_config='other')
+        self.assertIn('does not fit ISO "live"', self.failure(
+            exception.InvalidParameterValue, 'validate'))
+        self.assertIn('does not fit ISO "live"', self.failure(
+            exception.InvalidParameterValue, 'prepare_instance'))
+        self.assertClean()
+
+    def test_the_catalogues_database_is_no_image(self):
+        self.fill()
+        self.config(file_url_allowed_paths=[str(self.folder)],
+                    group='conductor')
+        self.say(boot_iso=f'file://{self.folder}/catalog.sqlite')
+        self.assertIn('not allowed', self.failure(
+            exception.InvalidParameterValue, 'validate'))
