@@ -16,6 +16,7 @@ The part of media.delivery that knows Ironic: options, driver_info, states.
 """
 
 import collections.abc
+import contextlib
 import datetime
 import os
 import threading
@@ -63,16 +64,13 @@ def known() -> records.Records:
 
 def for_node(task: typing.Any) -> delivery.Deliveries:
     """Return what delivers the images of a task's node."""
-    info = task.node.driver_info
     return delivery.Deliveries(
         delivery.Settings(
             kind=CONF.ext_media.delivery,
             server_url=_server_url(task.node),
             health_url=(CONF.ext_media.health_url
                         or CONF.ext_media.server_url),
-            http_url=(info.get('external_http_url')
-                      or CONF.deploy.external_http_url
-                      or CONF.deploy.http_url),
+            http_url=_http_url(task.node),
             max_url_length=CONF.ext_media.max_url_length,
             networks=tuple(CONF.ext_media.allowed_networks),
             verify=configured.verify_from(CONF)),
@@ -231,11 +229,14 @@ def _described(task: typing.Any, row: node_media.MediaRecord,
                   'client': reads.client or None})
     elif row.delivery == delivery.FILE:
         name = _files().find(row.id)
-        if name is not None:
-            shown.update(
-                url=f'{(CONF.deploy.http_url or "").rstrip("/")}/'
-                    f'{CONF.ext_boot.publish_subdir}/{row.id}-***.iso',
-                size=os.path.getsize(_files().path(name)))
+        # It may be withdrawn at this moment.
+        with contextlib.suppress(FileNotFoundError):
+            if name is not None:
+                server = (_http_url(task.node) or '').rstrip('/')
+                shown.update(
+                    size=os.path.getsize(_files().path(name)),
+                    url=f'{server}/{CONF.ext_boot.publish_subdir}/'
+                        f'{row.id}-***.iso')
     return shown
 
 
@@ -246,6 +247,13 @@ def _media(node: typing.Any) -> tuple[node_media.MediaRecord, ...]:
 def _server_url(node: typing.Any) -> str | None:
     url: str | None = (node.driver_info.get('external_media_url')
                        or CONF.ext_media.server_url)
+    return url
+
+
+def _http_url(node: typing.Any) -> str | None:
+    url: str | None = (node.driver_info.get('external_http_url')
+                       or CONF.deploy.external_http_url
+                       or CONF.deploy.http_url)
     return url
 
 

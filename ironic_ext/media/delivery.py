@@ -211,8 +211,10 @@ class Deliveries:
 
         On failure nothing is left, but what :meth:`withdraw` removes.
 
+        :param base: leased from the image store meanwhile.
         :param lifetime: seconds until a stream expires, None for never.
-        :raises: DeliveryError, OSError, and what ``image.write`` raises
+        :raises: DeliveryError, ImageError, OSError, and what
+            ``image.write`` raises
         """
         if medium.kind == FILE:
             name = publish.MediaName.new(medium.id)
@@ -230,10 +232,11 @@ class Deliveries:
             base_href=base.href, base_etag=base.etag,
             networks=self._settings.networks, created_at=now,
             expires_at=None if lifetime is None else now + lifetime)
-        # First: what is on record is never without its base.
-        self._holds().hold(base.digest, owner(medium.id))
         with _as_delivery_error():
             token = self._known().create(row, overlay)
+        # Not before: a hold without a record is swept away. Until now the
+        # caller's lease keeps the base.
+        self._holds().hold(base.digest, owner(medium.id))
         return self._stream(row, token)
 
     def find(self, medium_id: str, kind: str,
