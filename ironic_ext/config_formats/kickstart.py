@@ -27,9 +27,9 @@ _SECTIONS = frozenset((
     '%pre', '%pre-install', '%traceback'))
 _DIRECTIVES = ('%include', '%ksappend')
 _COMMAND = re.compile(r'[A-Za-z][A-Za-z0-9_-]*')
-#: What udev keeps of a label in /dev/disk/by-label, see libudev's
-#: udev_util_encode_string(); all else becomes \xNN.
-_PLAIN = re.compile(r'[A-Za-z0-9#+.:=@_-]')
+#: A label that udev keeps as it is. Others need \xNN, which GRUB passes on
+#: in one of its flavours only, or ":", which ends a label for Anaconda.
+_PLAIN_LABEL = re.compile(r'[A-Za-z0-9#+.=@_-]+')
 
 
 class KickstartFormat(base.BootConfigFormat):
@@ -79,13 +79,18 @@ class KickstartFormat(base.BootConfigFormat):
         """
         rest = {path: text for path, text in files.items()
                 if path != primary}
-        where = f'hd:LABEL={_udev_escaped(image.volume_id)}'
-        if not image.volume_id.strip() or ':' in image.volume_id:
-            where = 'cdrom'
+        where = 'cdrom'
+        notes: tuple[str, ...] = ()
+        if _PLAIN_LABEL.fullmatch(image.volume_id):
+            where = f'hd:LABEL={image.volume_id}'
+        else:
+            notes = (f'the label of this ISO, "{image.volume_id[:40]}", '
+                     f'cannot be named to every boot loader: Anaconda looks '
+                     f'for the kickstart file in CD-ROM drives only',)
         return base.Placement(
             f'inst.ks={where}:/ks.cfg',
             {'/ks.cfg': files[primary].encode(),
-             **base.encoded(rest, '/ks/')})
+             **base.encoded(rest, '/ks/')}, notes=notes)
 
     def arguments_by_url(self, primary: str, base_url: str) -> str:
         """Use a URL; with the MAC in the request's headers."""
@@ -105,9 +110,3 @@ def _judge_command(word: str) -> str:
 def _unclosed(file: str, opened: tuple[str, int]) -> errors.Finding:
     return errors.Finding(file, opened[1],
                           f'{opened[0]} is not closed with %end')
-
-
-def _udev_escaped(label: str) -> str:
-    return ''.join(
-        char if _PLAIN.match(char) or not char.isascii()
-        else f'\\x{ord(char):02x}' for char in label)

@@ -92,14 +92,13 @@ class PlacementTestCase(testtools.TestCase):
             cpio.archive({'config.ign': database.IGNITION.encode()}),
             archive)
 
-    def test_a_kickstart_file_is_on_the_iso_and_named_by_its_label(self):
+    def test_a_kickstart_file_is_on_the_iso(self):
         facts = self._facts('lorax_like')
         image = self._injected(
             'lorax_like', config('kickstart', file='reboot\n').place(facts))
         self.assertEqual(b'reboot\n', image.read_file('/ks.cfg'))
-        label = facts.volume_id.replace(' ', r'\x20')
         for words in self._arguments(image):
-            self.assertIn(f'inst.ks=hd:LABEL={label}:/ks.cfg', words)
+            self.assertIn('inst.ks=cdrom:/ks.cfg', words)
 
     def test_a_seed_is_where_casper_looks(self):
         answers = config('autoinstall', user_data=(
@@ -122,7 +121,7 @@ class PlacementTestCase(testtools.TestCase):
             append_args='inst.ks=http://x/ own=1', files={'/own': b'x'},
             delete_args=('quiet',)))
         self.assertRegex(merged.append_args,
-                         r'^inst\.ks=hd:\S+ inst\.ks=http://x/ own=1$')
+                         r'^inst\.ks=cdrom:\S+ inst\.ks=http://x/ own=1$')
         self.assertEqual({'/own', '/ks.cfg'}, set(merged.files))
         self.assertEqual(('quiet',), merged.delete_args)
 
