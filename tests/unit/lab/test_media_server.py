@@ -1,0 +1,90 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Tests for what stands before the lab's media servers."""
+
+import socketserver
+import threading
+import types
+import urllib.error
+import urllib.request
+
+import testtools
+
+from lab import media_server
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    """Sends its name and the start of an answer that never ends."""
+
+    daemon_threads = True
+
+    def __init__(self, name):
+        super().__init__(('127.0.0.1', 0), _Handler)
+        self.name = name
+        self.stopped = threading.Event()
+
+
+class _Handler(socketserver.BaseRequestHandler):
+
+    def handle(self):
+        self.request.recv(1 << 16)
+        self.request.sendall(b'HTTP/1.0 200 OK\r\nContent-Length: 1000000'
+                             b'\r\n\r\n' + self.server.name)
+        self.server.stopped.wait(30)
+
+
+class LoadBalancerTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.one, self.other = self.serve(b'one'), self.serve(b'two')
+        self.balancer = media_server.LoadBalancer(self.one)
+        self.balancer.start()
+        self.addCleanup(self.balancer.stop)
+
+    def serve(self, name):
+        server = _Server(name)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(thread.join)
+        self.addCleanup(server.shutdown)
+        self.addCleanup(server.stopped.set)
+        return types.SimpleNamespace(port=server.server_address[1])
+
+    def get(self):
+        answer = urllib.request.urlopen(self.balancer.url, timeout=30)
+        self.addCleanup(answer.close)
+        return answer
+
+    def test_a_switch_cuts_what_is_under_way_and_leads_elsewhere(self):
+        first = self.get()
+        self.assertEqual(b'one', first.read(3))
+        self.balancer.switch(self.other)
+        self.assertEqual(b'', first.read1(1))
+        self.assertEqual(b'two', self.get().read(3))
+
+    def test_connections_to_a_server_that_is_gone_are_closed(self):
+        self.balancer.switch(types.SimpleNamespace(port=1))
+        self.assertRaises((OSError, urllib.error.URLError), self.get)
+        self.balancer.switch(self.one)
+        self.assertEqual(b'one', self.get().read(3))
+
+    def test_stopping_ends_everything(self):
+        answer = self.get()
+        self.assertEqual(b'one', answer.read(3))
+        self.balancer.stop()
+        self.assertEqual(b'', answer.read1(1))
+        self.assertRaises(OSError, self.get)
+        # Once more does no harm.
+        self.balancer.stop()
