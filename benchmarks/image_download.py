@@ -16,7 +16,8 @@
 
 prints downloads from nginx on loopback and over a link with latency, hits,
 and many requests for one image at once. Needs nginx, curl and iproute2,
-root for the link, and free space of about three times the size.
+root for the link, and free space of about three times the size. The rates
+mean something on a quiet machine only; the seconds of CPU bear some load.
 """
 
 import argparse
@@ -26,6 +27,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -105,6 +107,15 @@ class Nginx(process.Service):
 
 
 @dataclasses.dataclass(frozen=True)
+class Result:
+    """A download: seconds, seconds of all CPUs, peak resident bytes."""
+
+    seconds: float
+    cpu: float
+    memory: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Bench:
     """Where the jobs run.
 
@@ -132,20 +143,24 @@ class Bench:
             (self.logs / 'log').read_text().splitlines()[-1])
         return found, cost
 
-    def curl(self, *after: str) -> tuple[float, int]:
-        """Download by curl, then run a command: seconds, peak bytes."""
+    def curl(self, *after: str) -> Result:
+        """Download by curl, then run a command."""
         image_jobs.empty(self.work)
         image = str(self.work / 'image')
         commands = [self.here('curl', '-sS', '-o', image, self.nginx.url)]
         if after:
             commands.append([*after, image])
+        before = os.times()
         cost = measure.run(commands, self.logs)
-        return cost.seconds, cost.memory
+        after_it = os.times()
+        cpu = (after_it.children_user + after_it.children_system
+               - before.children_user - before.children_system)
+        return Result(cost.seconds, cpu, cost.memory)
 
-    def client(self, name: str, *options: str) -> tuple[float, int]:
-        """Download by a job: seconds, peak bytes."""
+    def client(self, name: str, *options: str) -> Result:
+        """Download by a job."""
         found, cost = self.job(name, *options)
-        return found['seconds'], cost.memory
+        return Result(found['seconds'], found['cpu'], cost.memory)
 
 
 def _arguments() -> argparse.Namespace:
@@ -173,26 +188,29 @@ def _write_image(path: pathlib.Path, size: int) -> None:
         file.write(block[:size & 0xfffff])
 
 
-Client = collections.abc.Callable[[], tuple[float, int]]
+Client = collections.abc.Callable[[], Result]
 
 
 def _compare(title: str, clients: dict[str, Client], runs: int) -> None:
     """Run clients in turn and print them, the first one as the measure."""
-    found: dict[str, list[tuple[float, int]]] = {
-        name: [] for name in clients}
+    found: dict[str, list[Result]] = {name: [] for name in clients}
     for run in range(-1, runs):              # the first round only warms up
         for name, client in clients.items():
             result = client()
             if run >= 0:
                 found[name].append(result)
     print(f'\n{title}')
-    unit = statistics.median(time for time, _ in next(iter(found.values())))
+
+    def median(name: str, value: str) -> float:
+        return statistics.median(getattr(result, value)
+                                 for result in found[name])
+    unit = median(next(iter(clients)), 'seconds')
     for name, results in found.items():
-        seconds = statistics.median(time for time, _memory in results)
-        memory = max(memory for _time, memory in results)
-        print(f'  {name:<34}{seconds:>8.2f} s  rate {unit / seconds:>5.2f} '
-              f'of the first  memory {progress.size_text(memory)}',
-              flush=True)
+        seconds = median(name, 'seconds')
+        memory = max(result.memory for result in results)
+        print(f'  {name:<26}{seconds:>7.2f} s  rate {unit / seconds:>5.2f} '
+              f'of the first  CPU {median(name, "cpu"):>5.2f} s  memory '
+              f'{progress.size_text(memory)}', flush=True)
 
 
 def _loopback(bench: Bench, runs: int) -> None:
@@ -260,6 +278,8 @@ def _running(nginx: Nginx) -> collections.abc.Iterator[Nginx]:
 def main() -> None:
     """Run the comparison and print it."""
     args = _arguments()
+    # Namespaces and servers are to go, also when this is ended from outside.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     print(f'{progress.size_text(args.size)}, medians of {args.runs} '
           f'interleaved runs on {os.cpu_count()} CPUs, load '
           f'{os.getloadavg()[0]:.1f}.')
