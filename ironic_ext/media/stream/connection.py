@@ -40,10 +40,11 @@ if typing.TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+_METHODS = (b'GET', b'HEAD')
 #: Pipelined requests answered until the others have their turn.
 _REQUESTS = 16
 #: Seconds in which a peer has to take the answer that refuses it.
-_LINGER = 2.0
+_LINGER_SECONDS = 2.0
 #: Bytes of a refused request that are read away meanwhile.
 _LINGER_BYTES = 1 << 18
 _NO_LINGER = struct.pack('ii', 1, 0)
@@ -61,6 +62,10 @@ class _State(enum.Enum):
     CLOSED = 'closed'
 
 
+# Looking a member up in its class takes as long as a call.
+_HANDSHAKE, _READING, _WAITING, _SENDING, _LINGERING, _CLOSED = _State
+
+
 class Connection:
     """A client's connection.
 
@@ -71,7 +76,7 @@ class Connection:
     __slots__ = (
         'deadline', 'served', '_worker', '_loop', '_socket', '_fd',
         '_transport', '_client', '_reader', '_state', '_keep_alive',
-        '_sender', '_writing', '_paused', '_requests', '_began', '_pace',
+        '_sender', '_writing', '_paused', '_pace',
         '_refused_bytes', '_target', '_route', '_granted')
 
     def __init__(self, worker: 'workers.Worker', sock: socket.socket,
@@ -82,12 +87,12 @@ class Connection:
         self._fd = sock.fileno()
         self._client = client
         self._transport = transports.of(sock)
-        self._state = (_State.HANDSHAKE if self._transport.secure
-                       else _State.READING)
+        self._state = (_HANDSHAKE if self._transport.secure
+                       else _READING)
         self._reader = requests.RequestReader(worker.settings.max_head,
                                               worker.settings.max_headers)
         self.served: admission.Served | None = None
-        self._sender = sender.Sender(self._transport, self._note)
+        self._sender = sender.Sender(self._transport)
         # A client asks for one image all the time: its path, what that
         # says, and the medium once it may read it.
         self._target = b''
@@ -96,8 +101,6 @@ class Connection:
         self._keep_alive = True
         self._writing = False
         self._paused = False
-        self._requests = 0
-        self._began = 0.0
         self._refused_bytes = 0
         self._pace = pace.Pace(worker.clock, worker.settings.rate_window,
                                worker.settings.min_rate)
@@ -107,14 +110,38 @@ class Connection:
     # Reading.
 
     def _readable(self) -> None:
-        state = self._state
-        if state is _State.READING:
-            self._receive()
-        elif state is _State.HANDSHAKE:
+        """Read requests, and answer them."""
+        reader = self._reader
+        while self._state is _READING:
+            try:
+                data = self._transport.receive()
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b''
+            if not data:
+                self.close()
+                return
+            if not reader.midway:
+                self.deadline = (self._worker.clock
+                                 + self._worker.settings.header_timeout)
+            try:
+                reader.feed(data)
+            except requests.RequestError as exc:
+                self._refuse(exc.status, str(exc))
+                return
+            if reader.ready:
+                self._serve()
+            if not self._transport.has_more():
+                return
+        self._readable_otherwise()
+
+    def _readable_otherwise(self) -> None:
+        if self._state is _HANDSHAKE:
             self._handshake()
-        elif state is _State.LINGERING:
+        elif self._state is _LINGERING:
             self._discard()
-        else:
+        elif self._state is not _CLOSED and not self._paused:
             # A pipelined request, or the peer is gone: looked at when the
             # answer is out.
             self._loop.remove_reader(self._fd)
@@ -131,35 +158,9 @@ class Connection:
             LOG.debug('TLS with %s failed: %s', self._client, exc)
             self.close()
             return
-        self._state = _State.READING
+        self._state = _READING
         if self._transport.has_more():
-            self._receive()
-
-    def _receive(self) -> None:
-        while True:
-            try:
-                data = self._transport.receive()
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b''
-            if not data:
-                self.close()
-                return
-            reader = self._reader
-            if not reader.midway:
-                self.deadline = (self._worker.clock
-                                 + self._worker.settings.header_timeout)
-            try:
-                reader.feed(data)
-            except requests.RequestError as exc:
-                self._refuse(exc.status, str(exc))
-                return
-            if reader.ready:
-                self._serve()
-            if (self._state is not _State.READING
-                    or not self._transport.has_more()):
-                return
+            self._readable()
 
     def _refuse(self, status: int, text: str) -> None:
         """Answer what cannot be parsed; pipelined requests go under."""
@@ -175,47 +176,46 @@ class Connection:
         """Answer the requests that are complete, as far as it goes."""
         ready = self._reader.ready
         turns = _REQUESTS
-        while ready and self._state is _State.READING:
+        while ready and self._state is _READING:
             if not turns:
-                self._state = _State.WAITING
+                self._state = _WAITING
                 self._loop.call_soon(self._resume)
                 return
             turns -= 1
             request = ready.pop(0)
-            self._keep_alive = (request.keep_alive
-                                and not self._worker.stopping)
-            request.keep_alive = self._keep_alive
-            self._answer(request)
+            self._keep_alive = request.keep_alive = (
+                request.keep_alive and not self._worker.stopping)
+            if request.target != self._target:
+                self._target = request.target
+                self._route = request.route()
+                self._granted = None
+            granted = self._granted
+            if (granted is not None and request.method in _METHODS
+                    and granted.fresh_until > time.monotonic()):
+                self._send(granted.representation.answer(
+                    request, self._worker.date), granted)
+            else:
+                self._answer(request)
 
     def _resume(self) -> None:
-        if self._state is _State.WAITING:
-            self._state = _State.READING
+        if self._state is _WAITING:
+            self._state = _READING
             self._go_on()
 
     def _answer(self, request: requests.Request) -> None:
-        if request.method not in (b'GET', b'HEAD'):
+        """Answer a request of which nothing is known yet."""
+        if request.method not in _METHODS:
             self._turn_down(request, refusal.METHOD)
             return
-        if request.target != self._target:
-            self._target = request.target
-            self._route = request.route()
-            self._granted = None
-        served = self._granted
-        if served is not None and served.fresh_until > time.monotonic():
-            self._send(served.representation.answer(
-                request, self._worker.date), served)
-        elif self._route is None:
+        if self._route is None:
             self._answer_other(request)
-        else:
-            self._look_up(request, *self._route)
-
-    def _look_up(self, request: requests.Request, token: str, name: str
-                 ) -> None:
+            return
+        token, name = self._route
         served = self._worker.admissions.at_hand(token)
         if served is not None:
             self._answer_medium(request, name, served)
             return
-        self._state = _State.WAITING
+        self._state = _WAITING
         self._worker.admissions.admit(token).add_done_callback(
             functools.partial(self._admitted, request, name))
 
@@ -231,9 +231,9 @@ class Connection:
     def _admitted(self, request: requests.Request, name: str,
                   task: 'asyncio.Task[admission.Served | None]') -> None:
         """Go on with a request whose token was looked up."""
-        if self._state is _State.CLOSED or task.cancelled():
+        if self._state is _CLOSED or task.cancelled():
             return
-        self._state = _State.READING
+        self._state = _READING
         error = task.exception()
         served = None if error else task.result()
         if served is not None:
@@ -250,6 +250,8 @@ class Connection:
             self._turn_down(request, refused)
             return
         self._granted = served
+        self._sender.reader = self._worker.reads.reader(served.medium,
+                                                        self._client)
         self._send(served.representation.answer(request, self._worker.date),
                    served)
 
@@ -265,14 +267,16 @@ class Connection:
     def _send(self, response: responses.Response,
               served: admission.Served | None = None) -> None:
         self._worker.counters.response(response.status)
-        self._state = _State.SENDING
-        self._sender.begin(response.head, response.pieces)
-        if response.pieces is not None:
-            assert served is not None
+        self._state = _SENDING
+        self._sender.head = response.head
+        self._sender.pieces = response.pieces
+        reader = self._sender.reader
+        if served is not None and reader is not None and response.pieces:
             self.served = served
             served.used = self._worker.clock
-            self._requests = 1
-            self._began = time.time()
+            if not reader.requests:
+                reader.first_at = time.time()
+            reader.requests += 1
         self._pump()
 
     def _pump(self) -> None:
@@ -284,26 +288,23 @@ class Connection:
         except OSError:
             self.abort()
             return
-        if outcome is sender.Outcome.DONE:
-            self._sent()
-        elif outcome is sender.Outcome.ELSEWHERE:
-            self._fetch()
-        else:
+        if outcome is sender.DONE:
+            self.served = None
+            if self._writing:
+                self._stop_writing()
+            self._state = _READING
+            self.deadline = (self._worker.clock
+                             + self._worker.settings.idle_timeout)
+            if not self._keep_alive or self._worker.stopping:
+                self._linger()
+        elif outcome is sender.BLOCKED:
             self.deadline = (self._worker.clock
                              + self._worker.settings.send_timeout)
             if not self._writing:
                 self._writing = True
                 self._loop.add_writer(self._fd, self._writable)
-
-    def _sent(self) -> None:
-        self.served = None
-        if self._writing:
-            self._stop_writing()
-        self._state = _State.READING
-        self.deadline = (self._worker.clock
-                         + self._worker.settings.idle_timeout)
-        if not self._keep_alive or self._worker.stopping:
-            self._linger()
+        else:
+            self._fetch()
 
     def _stop_writing(self) -> None:
         self._writing = False
@@ -315,22 +316,16 @@ class Connection:
 
     def _go_on(self) -> None:
         """Answer what was pipelined, then read on."""
-        if self._state is not _State.READING:
+        if self._state is not _READING:
             return
         self._serve()
-        if self._state is not _State.READING:
+        if self._state is not _READING:
             return
         if self._paused:
             self._paused = False
             self._loop.add_reader(self._fd, self._readable)
         if self._transport.has_more():
-            self._receive()
-
-    def _note(self, first: int, end: int) -> None:
-        if self.served is not None:
-            self._worker.note(self.served.medium, self._client, first, end,
-                              self._requests, self._began)
-            self._requests = 0
+            self._readable()
 
     def _fail(self, error: catalogue.StreamError) -> None:
         served = self.served
@@ -345,7 +340,7 @@ class Connection:
         """Have bytes brought that are elsewhere."""
         if self._writing:
             self._stop_writing()
-        self._state = _State.WAITING
+        self._state = _WAITING
         # The server is what is slow now.
         self.deadline = float('inf')
         assert self.served is not None
@@ -354,14 +349,14 @@ class Connection:
                 self._fetched)
 
     def _fetched(self, task: 'asyncio.Task[bytes]') -> None:
-        if self._state is _State.CLOSED or task.cancelled():
+        if self._state is _CLOSED or task.cancelled():
             return
         try:
             self._sender.supply(task.result())
         except catalogue.StreamError as exc:
             self._fail(exc)
             return
-        self._state = _State.SENDING
+        self._state = _SENDING
         self._pump()
         self._go_on()
 
@@ -370,7 +365,7 @@ class Connection:
     @property
     def idle(self) -> bool:
         """Whether it waits for a request that has not begun."""
-        return self._state is _State.READING and not self._reader.midway
+        return self._state is _READING and not self._reader.midway
 
     def look_after(self, now: float) -> None:
         """Report what went out; end what takes too long.
@@ -378,7 +373,7 @@ class Connection:
         :param now: monotonic seconds.
         """
         self._sender.note()
-        if self._state is not _State.SENDING:
+        if self._state is not _SENDING:
             self._pace.rest(now, self._sender.total)
             if now >= self.deadline:
                 self._time_out()
@@ -392,7 +387,7 @@ class Connection:
                 self.abort()
 
     def _time_out(self) -> None:
-        if self._state is _State.READING and self._reader.midway:
+        if self._state is _READING and self._reader.midway:
             self._worker.counters.add('timeouts_total')
             self._refuse(408, 'the request took too long')
         else:
@@ -405,8 +400,8 @@ class Connection:
         except OSError:
             self.close()
             return
-        self._state = _State.LINGERING
-        self.deadline = self._worker.clock + _LINGER
+        self._state = _LINGERING
+        self.deadline = self._worker.clock + _LINGER_SECONDS
         if self._paused:
             self._paused = False
             self._loop.add_reader(self._fd, self._readable)
@@ -424,7 +419,7 @@ class Connection:
 
     def abort(self) -> None:
         """Close at once; what the kernel has not sent is dropped."""
-        if self._state is _State.CLOSED:
+        if self._state is _CLOSED:
             return
         try:
             self._sender.note(transports.unacknowledged(self._socket))
@@ -436,10 +431,10 @@ class Connection:
 
     def close(self) -> None:
         """Close the socket and forget everything."""
-        if self._state is _State.CLOSED:
+        if self._state is _CLOSED:
             return
         self._sender.note()
-        self._state = _State.CLOSED
+        self._state = _CLOSED
         self.served = self._granted = None
         self._sender.drop()
         self._loop.remove_reader(self._fd)

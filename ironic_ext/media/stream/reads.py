@@ -78,38 +78,35 @@ def merged(reports: collections.abc.Iterable[catalogue.ReadReport]
     return list(found.values())
 
 
-@dataclasses.dataclass(slots=True)
-class _Noted:
-    medium: catalogue.Medium
-    first_at: float
-    last_at: float
-    sent: int
-    requests: int
-    ranges: list[tuple[int, int]]
+class Reader:
+    """One client's reading of one medium, on one connection.
 
+    :ivar requests: begun since the last report.
+    :ivar first_at: seconds since the epoch when that began.
+    """
 
-class ReadLog:
-    """What the connections of one worker sent since the last drain."""
+    __slots__ = ('requests', 'first_at', '_medium', '_client', '_unreported',
+                 '_last_at', '_sent', '_ranges')
 
-    def __init__(self) -> None:
-        self._noted: dict[tuple[str, str], _Noted] = {}
+    def __init__(self, medium: catalogue.Medium, client: str,
+                 unreported: list['Reader']) -> None:
+        self._medium = medium
+        self._client = client
+        self._unreported = unreported
+        self._clear(time.time())
 
-    def note(self, medium: catalogue.Medium, client: str, first: int,
-             end: int, requests: int, began: float) -> None:
-        """Note that a reader was sent the bytes from first to end.
+    def _clear(self, now: float) -> None:
+        self.first_at = self._last_at = now
+        self.requests = self._sent = 0
+        self._ranges: list[tuple[int, int]] = []
 
-        :param requests: how many began since the last note.
-        :param began: seconds since the epoch when the last one did.
-        """
-        now = time.time()
-        noted = self._noted.get((medium.id, client))
-        if noted is None:
-            noted = self._noted[medium.id, client] = _Noted(
-                medium, began if requests else now, now, 0, 0, [])
-        noted.last_at = now
-        noted.sent += end - first
-        noted.requests += requests
-        ranges = noted.ranges
+    def add(self, first: int, end: int) -> None:
+        """Note that the bytes from first to end were sent."""
+        ranges = self._ranges
+        if not ranges:
+            self._unreported.append(self)
+        self._last_at = time.time()
+        self._sent += end - first
         if ranges and ranges[-1][1] == first:
             ranges[-1] = ranges[-1][0], end
         else:
@@ -117,11 +114,28 @@ class ReadLog:
             if len(ranges) > _MANY:
                 ranges[:] = joined(ranges, _MANY // 2)
 
+    def report(self) -> catalogue.ReadReport:
+        """Return what is unreported; then nothing is."""
+        found = catalogue.ReadReport(
+            self._medium.id, self.first_at, self._last_at, self._sent,
+            joined(self._ranges, MAX_RANGES), self.requests, self._client,
+            self._medium.node, self._medium.size)
+        self._clear(self._last_at)
+        return found
+
+
+class ReadLog:
+    """What the connections of one worker sent since the last drain."""
+
+    def __init__(self) -> None:
+        self._unreported: list[Reader] = []
+
+    def reader(self, medium: catalogue.Medium, client: str) -> Reader:
+        """Return a new reader."""
+        return Reader(medium, client, self._unreported)
+
     def drain(self) -> list[catalogue.ReadReport]:
-        """Return a report for each medium and reader, and begin anew."""
-        noted, self._noted = self._noted, {}
-        return [catalogue.ReadReport(
-            medium_id, entry.first_at, entry.last_at, entry.sent,
-            joined(entry.ranges, MAX_RANGES), entry.requests, client,
-            entry.medium.node, entry.medium.size)
-            for (medium_id, client), entry in noted.items()]
+        """Return a report for each medium and client, and begin anew."""
+        found = merged(reader.report() for reader in self._unreported)
+        self._unreported.clear()
+        return found

@@ -140,9 +140,10 @@ class Representation:
                 if len(found) > 1:
                     return self._parts(request, date, found)
                 first, end = found[0]
+                kept = request.keep_alive and not request.old
                 return Response(206, b''.join((
                     _PARTIAL, date, self._one % (end - first, first, end - 1),
-                    _connection(request), b'\r\n')),
+                    b'\r\n' if kept else _connection(request) + b'\r\n')),
                     self._layout.pieces(first, end))
         return Response(200, b''.join((
             _OK, date, self._whole, _connection(request), b'\r\n')),

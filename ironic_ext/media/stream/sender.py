@@ -18,6 +18,7 @@ import socket
 
 from ironic_ext.media.stream import catalogue
 from ironic_ext.media.stream import layout as layouts
+from ironic_ext.media.stream import reads
 from ironic_ext.media.stream import transport as transports
 
 #: Bytes of one call; other connections wait meanwhile.
@@ -26,9 +27,6 @@ _CHUNK = 1 << 20
 _BURST = 4 << 20
 #: Bytes asked of a base that is elsewhere: what a slow reader can occupy.
 REMOTE_CHUNK = 1 << 16
-
-#: Takes a range of the image that was sent: first, one past the last.
-Note = collections.abc.Callable[[int, int], None]
 
 
 class Outcome(enum.Enum):
@@ -42,35 +40,38 @@ class Outcome(enum.Enum):
     ELSEWHERE = 'elsewhere'
 
 
+# Looking a member up in its class takes as long as a call.
+DONE, BLOCKED, ELSEWHERE = Outcome
+
+
 class Sender:
     """Sends a head and pieces; knows what of the image went out.
 
+    An answer is begun by setting ``head``, ``pieces`` and ``reader`` when
+    the one before is out.
+
+    :ivar head: what is still unsent of it.
+    :ivar pieces: those to come, or None.
+    :ivar reader: hears what of the image went out.
     :ivar total: bytes of bodies sent so far.
     """
 
-    __slots__ = ('total', '_transport', '_note', '_unsent', '_pieces',
+    __slots__ = ('head', 'pieces', 'reader', 'total', '_transport',
                  '_source', '_offset', '_left', '_supplied', '_position',
                  '_noted')
 
-    def __init__(self, transport: transports.Transport, note: Note) -> None:
+    def __init__(self, transport: transports.Transport) -> None:
+        self.head: bytes | memoryview = b''
+        self.pieces: collections.abc.Iterator[layouts.Piece] | None = None
+        self.reader: reads.Reader | None = None
         self.total = 0
         self._transport = transport
-        self._note = note
-        self._unsent: bytes | memoryview = b''
-        self._pieces: collections.abc.Iterator[layouts.Piece] | None = None
         self._source: catalogue.Base | bytes = b''
         self._offset = self._left = 0
         self._supplied: bytes | memoryview = b''
         # Place in the image of the next byte, and of the first one that is
         # not noted yet; -1: it is not of the image.
         self._position = self._noted = -1
-
-    def begin(self, head: bytes,
-              pieces: collections.abc.Iterator[layouts.Piece] | None
-              ) -> None:
-        """Take the next answer; the one before is out."""
-        self._unsent = head
-        self._pieces = pieces
 
     def pump(self) -> Outcome:
         """Send as much as the kernel takes.
@@ -81,11 +82,11 @@ class Sender:
         transport = self._transport
         budget = _BURST
         try:
-            while self._unsent:
+            while self.head:
                 sent = transport.send(
-                    self._unsent, socket.MSG_MORE if self._pieces else 0)
-                self._unsent = (b'' if sent == len(self._unsent)
-                                else memoryview(self._unsent)[sent:])
+                    self.head, socket.MSG_MORE if self.pieces else 0)
+                self.head = (b'' if sent == len(self.head)
+                             else memoryview(self.head)[sent:])
             while True:
                 while self._left:
                     source = self._source
@@ -108,7 +109,7 @@ class Sender:
                             sent = transport.send(self._supplied, 0)
                             self._supplied = self._supplied[sent:]
                         else:
-                            return Outcome.ELSEWHERE
+                            return ELSEWHERE
                     self._offset += sent
                     self._left -= sent
                     self.total += sent
@@ -116,22 +117,22 @@ class Sender:
                         self._position += sent
                     budget -= sent
                     if budget <= 0 and self._left:
-                        return Outcome.BLOCKED
-                piece = next(self._pieces, None) if self._pieces else None
+                        return BLOCKED
+                piece = next(self.pieces, None) if self.pieces else None
                 if piece is None:
                     if self._noted >= 0:
                         self.note()
                         self._position = self._noted = -1
-                    self._pieces = None
+                    self.pieces = None
                     self._source = self._supplied = b''
-                    return Outcome.DONE
+                    return DONE
                 self._source, self._offset, self._left, position = piece
                 if position != self._position:
                     if self._noted >= 0:
                         self.note()
                     self._position = self._noted = position
         except BlockingIOError:
-            return Outcome.BLOCKED
+            return BLOCKED
 
     def wanted(self) -> tuple[catalogue.Base, int, int]:
         """Return the base, offset and length that are to be supplied."""
@@ -148,13 +149,13 @@ class Sender:
         :param lost: bytes of it that the peer will never get.
         """
         end = self._position - lost
-        if end > self._noted >= 0:
-            self._note(self._noted, end)
+        if end > self._noted >= 0 and self.reader is not None:
+            self.reader.add(self._noted, end)
             self._noted = self._position
 
     def drop(self) -> None:
         """Forget the answer; the connection is at its end."""
-        self._unsent = b''
-        self._pieces = None
+        self.head = b''
+        self.pieces = None
         self._source = self._supplied = b''
         self._left = 0

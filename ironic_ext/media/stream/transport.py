@@ -68,7 +68,7 @@ class PlainTransport:
     """
 
     __slots__ = ('receive', 'send', 'send_file', '_socket')
-    secure = False
+    secure: typing.ClassVar[bool] = False
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
@@ -90,7 +90,7 @@ class TlsTransport:
     """TLS: ``pread`` into one buffer that all connections share."""
 
     __slots__ = ('_socket',)
-    secure = True
+    secure: typing.ClassVar[bool] = True
 
     _buffer = bytearray(_TLS_CHUNK)
 

@@ -76,8 +76,7 @@ class Worker:
         self._report = report
         self._unreported: list[contract.ReadReport] = []
         self._connections: set[connections.Connection] = set()
-        self._reads = reads.ReadLog()
-        self.note = self._reads.note
+        self.reads = reads.ReadLog()
         self._warned: dict[str, int] = {}
         self._warned_at = time.monotonic()
         self._fetchers = concurrent.futures.ThreadPoolExecutor(
@@ -227,7 +226,7 @@ class Worker:
             self._forget_warnings(now)
 
     def _hand_over(self) -> None:
-        fresh = self._reads.drain()
+        fresh = self.reads.drain()
         self.counters.add('sent_bytes_total',
                           sum(report.sent for report in fresh))
         reports = reads.merged((*self._unreported, *fresh))

@@ -71,21 +71,36 @@ class ReadLogTest(testtools.TestCase):
 
     def test_each_reader_of_a_medium_has_a_report(self):
         log = reads.ReadLog()
-        for client, first in (('a', 0), ('b', 50), ('a', 10), ('a', 90)):
-            log.note(MEDIUM, client, first, first + 10, 1, 1.0)
+        # Of one client there are two connections.
+        readers = [log.reader(MEDIUM, client) for client in 'aba']
+        for number, first in ((0, 0), (1, 50), (2, 10), (0, 90)):
+            readers[number].requests += 1
+            readers[number].add(first, first + 10)
         found = {entry.client: entry for entry in log.drain()}
         self.assertEqual(((0, 20), (90, 100)), found['a'].ranges)
         self.assertEqual((30, 3), (found['a'].sent, found['a'].requests))
         self.assertEqual((10, 1), (found['b'].sent, found['b'].requests))
         self.assertEqual([], log.drain())
 
+    def test_a_reader_that_goes_on_is_reported_again(self):
+        log = reads.ReadLog()
+        reader = log.reader(MEDIUM, 'a')
+        reader.requests += 1
+        reader.add(0, 10)
+        first, = log.drain()
+        reader.add(10, 20)
+        second, = log.drain()
+        self.assertEqual((1, 0), (first.requests, second.requests))
+        self.assertEqual(((10, 20),), second.ranges)
+        self.assertLessEqual(first.last_at, second.first_at)
+
     def test_a_reader_that_jumps_for_ever_costs_no_more_memory(self):
         log = reads.ReadLog()
+        reader = log.reader(MEDIUM, 'a')
         for number in range(30000):
-            log.note(MEDIUM, 'a', number * 10, number * 10 + 1, 1, 1.0)
+            reader.add(number * 10, number * 10 + 1)
         found, = log.drain()
         self.assertEqual(30000, found.sent)
-        self.assertEqual(30000, found.requests)
         self.assertEqual(reads.MAX_RANGES, len(found.ranges))
 
     def test_reports_of_one_reader_become_one(self):
