@@ -24,6 +24,8 @@ import typing
 from ironic_ext.catalog import errors
 
 _SHOWN = 60
+#: Unknown fields that are told; a stranger may send a million.
+_MOST_UNKNOWN = 10
 
 
 class Fields:
@@ -135,9 +137,8 @@ class Fields:
 
     def finish(self) -> None:
         """Refuse every field that nobody asked for."""
-        for name in self._values:
-            if name in self._known:
-                continue
+        unknown = [name for name in self._values if name not in self._known]
+        for name in unknown[:_MOST_UNKNOWN]:
             known = difflib.get_close_matches(str(name), self._known, 1, 0.5)
             self.complain(
                 str(name)[:_SHOWN],

@@ -34,6 +34,7 @@ LOCAL_BOOT = 'localboot'
 #: Bytes of all files of a config together, as a ConfigMap has them.
 MAX_DATA = 1 << 20
 _MAX_FILES = 100
+_MAX_LABELS = 64
 
 NAME = re.compile(r'[A-Za-z0-9._-]{1,253}')
 _DOTS = re.compile(r'\.{1,2}')
@@ -282,6 +283,10 @@ def _metadata(data: fields.Fields) -> Metadata:
     elif _DOTS.fullmatch(name):
         data.complain('name', f'"{name}" {_NAME_RULE}')
     labels = data.mapping('labels')
+    if len(labels) > _MAX_LABELS:
+        data.complain('labels', f'has {len(labels)} labels; {_MAX_LABELS} '
+                                'are the most')
+        labels = {}
     for key, value in labels.items():
         if not (isinstance(key, str) and _LABEL_KEY.fullmatch(key)):
             data.complain('labels', f'"{key!s:.60}" is no key of a label, '

@@ -160,6 +160,13 @@ class ResourceTestCase(testtools.TestCase):
             self.assertTrue(any(field.startswith('metadata.labels')
                                 for field in found), labels)
 
+    def test_a_flood_of_fields_ends_soon(self):
+        flood = {f'field{number}': 'x' for number in range(100000)}
+        found = self._problems({**changed(
+            CONFIG, metadata={'labels': flood}, spec={'data': flood}),
+            **flood})
+        self.assertGreater(20, len(found))
+
     def test_anything_at_all_ends_in_an_error(self):
         for document in (None, 7, 'x', [], {}, {'kind': 'Secret'},
                          {'kind': ['BootConfig']},
