@@ -1,0 +1,165 @@
+// Licensed under the Apache License, Version 2.0 (the "License"); you may
+// not use this file except in compliance with the License. You may obtain
+// a copy of the License at
+//
+//      http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+// WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+// License for the specific language governing permissions and limitations
+// under the License.
+
+// The boot server's API: requests, errors as sentences, lists in pages.
+
+const ROOT = new URL('api/v1/', document.baseURI);
+const TOKEN_KEY = 'keystone-token';
+const PAGE = 1000;
+
+/** What the API refused, as its Status says it. */
+export class ApiError extends Error {
+  constructor(code, message, details = {}) {
+    super(message);
+    this.code = code;
+    this.causes = details.causes ?? [];
+    this.referrers = details.referrers ?? [];
+  }
+}
+
+/** Asks for a token of Keystone; set by the page. */
+let askForToken = async () => null;
+let asking = null;
+
+export function onLogin(ask) {
+  askForToken = ask;
+}
+
+/** Return the URL of a path below /api/v1/. */
+export function url(path, query = {}) {
+  const found = new URL(path, ROOT);
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== '' && value !== undefined) {
+      found.searchParams.set(name, value);
+    }
+  }
+  return found;
+}
+
+/** Return the path of a resource from its parts, which may be anything. */
+export function path(...parts) {
+  return parts.map(encodeURIComponent).join('/');
+}
+
+/** Return the path of a host. */
+export function hostPath(host) {
+  return path('namespaces', host.metadata.namespace, 'baremetalhosts',
+    host.metadata.name);
+}
+
+/** Return the headers that say who asks. */
+export function login() {
+  const token = sessionStorage.getItem(TOKEN_KEY);
+  return token ? { 'X-Auth-Token': token } : {};
+}
+
+/** Read an answer's Status. */
+export function errorOf(code, text) {
+  try {
+    const body = JSON.parse(text);
+    if (typeof body.message === 'string') {
+      return new ApiError(code, body.message, body.details);
+    }
+  } catch {
+    // Not of this API: what stands before it may answer, too.
+  }
+  return new ApiError(code, `The server answers HTTP ${code}.`);
+}
+
+/**
+ * Send a request; log in when that is needed.
+ *
+ * @returns {Response} of a success.
+ * @throws {ApiError} code 0 for a server that does not answer.
+ */
+export async function send(target, options = {}) {
+  for (let attempt = 0; ; attempt += 1) {
+    let answer;
+    try {
+      answer = await fetch(target, {
+        cache: 'no-store', ...options,
+        headers: { ...options.headers, ...login() },
+      });
+    } catch (error) {
+      if (error.name === 'AbortError') {
+        throw error;
+      }
+      throw new ApiError(0, 'The boot server does not answer.');
+    }
+    if (answer.ok) {
+      return answer;
+    }
+    const keystone = /^keystone/i.test(
+      answer.headers.get('WWW-Authenticate') ?? '');
+    if (answer.status !== 401 || !keystone || attempt > 1) {
+      throw errorOf(answer.status, await answer.text());
+    }
+    asking ??= askForToken().finally(() => { asking = null; });
+    const token = await asking;
+    if (!token) {
+      throw errorOf(401, await answer.text());
+    }
+    sessionStorage.setItem(TOKEN_KEY, token);
+  }
+}
+
+export async function get(target, query = {}) {
+  return (await send(url(target, query))).json();
+}
+
+async function write(method, target, body, version, type) {
+  const headers = { 'Content-Type': type };
+  if (version) {
+    headers['If-Match'] = `"${version}"`;
+  }
+  const answer = await send(target, {
+    method, headers, body: JSON.stringify(body),
+  });
+  return answer.json();
+}
+
+export function post(target, body, query = {}) {
+  return write('POST', url(target, query), body, '', 'application/json');
+}
+
+export function put(target, body, version) {
+  return write('PUT', url(target), body, version, 'application/json');
+}
+
+/** Change by a merge patch what has this resource version. */
+export function patch(target, body, version) {
+  return write('PATCH', url(target), body, version,
+    'application/merge-patch+json');
+}
+
+export function remove(target) {
+  return send(url(target), { method: 'DELETE' });
+}
+
+/**
+ * List a collection page by page.
+ *
+ * @param {function(Array)} take is given each page as it comes.
+ * @returns {string} the resource version to watch from.
+ */
+export async function list(target, take, signal) {
+  let [version, more] = ['', ''];
+  do {
+    const answer = await send(
+      url(target, { limit: PAGE, continue: more }), { signal });
+    const body = await answer.json();
+    version ||= body.metadata.resourceVersion;
+    more = body.metadata.continue ?? '';
+    take(body.items);
+  } while (more);
+  return version;
+}

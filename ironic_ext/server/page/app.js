@@ -1,0 +1,82 @@
+// Licensed under the Apache License, Version 2.0 (the "License"); you may
+// not use this file except in compliance with the License. You may obtain
+// a copy of the License at
+//
+//      http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+// WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+// License for the specific language governing permissions and limitations
+// under the License.
+
+// The page: which view is shown, and whether what it shows is live.
+
+import * as api from './api.js';
+import * as collections from './collection.js';
+import { askForToken } from './dialogs.js';
+import { setText } from './dom.js';
+import { configsView } from './configs.js';
+import { hostsView } from './hosts.js';
+import { isosView } from './isos.js';
+
+const VIEWS = {
+  hosts: { title: 'Hosts', make: hostsView },
+  isos: { title: 'ISOs', make: isosView },
+  configs: { title: 'Configs', make: configsView },
+};
+
+const main = document.getElementById('main');
+const connection = document.getElementById('connection');
+let current = null;
+
+/** Show the view that the address names. */
+function route() {
+  const [, name = 'hosts', ...rest] = location.hash.split('/');
+  const key = name in VIEWS ? name : 'hosts';
+  const argument = rest.length ? decodeURIComponent(rest.join('/')) : '';
+  current?.close();
+  const first = current === null;
+  current = VIEWS[key].make(argument);
+  main.replaceChildren(current.node);
+  document.title = `${VIEWS[key].title} – Bare metal boot`;
+  for (const link of document.querySelectorAll('nav a')) {
+    const active = link.getAttribute('href') === `#/${key}`;
+    link.toggleAttribute('aria-current', active);
+    if (active) {
+      link.setAttribute('aria-current', 'page');
+    }
+  }
+  if (!first) {
+    // Keyboards and screen readers go on in what is new.
+    main.focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+  }
+}
+
+function showConnection() {
+  const used = collections.all.filter((one) => one.users > 0);
+  const broken = used.find((one) => one.state === 'broken');
+  if (broken) {
+    connection.className = 'connection broken';
+    setText(connection, `Not up to date: ${broken.error.message}`);
+  } else if (used.every((one) => one.state === 'live')) {
+    connection.className = 'connection live';
+    setText(connection, 'Live');
+  } else {
+    connection.className = 'connection';
+    setText(connection, 'Loading…');
+  }
+}
+
+api.onLogin(askForToken);
+for (const collection of collections.all) {
+  collection.addEventListener('state', showConnection);
+}
+window.addEventListener('hashchange', route);
+// The skip link must not change the view.
+document.querySelector('.skip').addEventListener('click', (event) => {
+  event.preventDefault();
+  main.focus();
+});
+route();

@@ -1,0 +1,231 @@
+// Licensed under the Apache License, Version 2.0 (the "License"); you may
+// not use this file except in compliance with the License. You may obtain
+// a copy of the License at
+//
+//      http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+// WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+// License for the specific language governing permissions and limitations
+// under the License.
+
+// A collection of the API that is kept up to date by a watch: listed once,
+// then followed; resumed where it broke off, listed again when that is too
+// long ago.
+
+import { ApiError, list, send, url } from './api.js';
+
+const FIRST_WAIT = 500;     // milliseconds
+const LONGEST_WAIT = 15000;
+// The server says something every 15 seconds.
+const SILENCE = 45000;
+
+function keyOf(item) {
+  return `${item.metadata.namespace ?? ''}/${item.metadata.name}`;
+}
+
+/** Resolve after some time, or when the signal comes. */
+function pause(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    }, { once: true });
+  });
+}
+
+/** Yield the lines of a stream, however they are cut. */
+async function* lines(stream) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) {
+        return;
+      }
+      const parts = (rest + value).split('\n');
+      rest = parts.pop();
+      yield parts.filter((part) => part !== '');
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+/**
+ * Events: 'change' when items changed (detail: set of keys, or null for
+ * all), 'state' when `state` did: 'idle', 'loading', 'live' or 'broken'.
+ */
+export class Collection extends EventTarget {
+  constructor(path) {
+    super();
+    this.path = path;
+    this.items = new Map();
+    this.loaded = false;
+    this.state = 'idle';
+    this.error = null;
+    this.version = '';
+    this.users = 0;
+    this.stopper = null;
+    this.pending = null;
+  }
+
+  /** Follow it until each call of start() has had one of stop(). */
+  start() {
+    this.users += 1;
+    this.#run();
+  }
+
+  stop() {
+    this.users -= 1;
+    this.pauseIfIdle();
+  }
+
+  /** Begin or end as the page is seen: watches hold connections. */
+  pauseIfIdle() {
+    if (this.users > 0 && !document.hidden) {
+      this.#run();
+    } else if (this.stopper) {
+      this.stopper.abort();
+      this.stopper = null;
+      this.#setState('idle');
+    }
+  }
+
+  get(name, namespace = '') {
+    return this.items.get(`${namespace}/${name}`);
+  }
+
+  /** Take what an own change answered, before the watch tells it. */
+  note(item) {
+    this.items.set(keyOf(item), item);
+    this.#changed([keyOf(item)]);
+  }
+
+  #setState(state, error = null) {
+    this.error = error;
+    this.state = state;
+    this.dispatchEvent(new Event('state'));
+  }
+
+  /** Tell of changes, of many that come together only once. */
+  #changed(keys) {
+    if (this.pending === null) {
+      this.pending = new Set();
+      requestAnimationFrame(() => {
+        const detail = this.pending;
+        this.pending = null;
+        this.dispatchEvent(new CustomEvent('change', { detail }));
+      });
+    }
+    for (const key of keys) {
+      this.pending.add(key);
+    }
+  }
+
+  async #run() {
+    if (this.stopper) {
+      return;
+    }
+    const stopper = new AbortController();
+    this.stopper = stopper;
+    let wait = FIRST_WAIT;
+    while (!stopper.signal.aborted) {
+      try {
+        if (!this.version) {
+          this.#setState('loading');
+          await this.#list(stopper.signal);
+        }
+        await this.#watch(stopper.signal, () => { wait = FIRST_WAIT; });
+      } catch (error) {
+        if (stopper.signal.aborted) {
+          return;
+        }
+        if (error.code === 410) {
+          this.version = '';
+        } else {
+          this.#setState('broken', error);
+        }
+      }
+      if (!stopper.signal.aborted) {
+        // Not all pages of an operator at the same moment.
+        await pause(wait * (0.5 + Math.random() / 2), stopper.signal);
+        wait = Math.min(wait * 2, LONGEST_WAIT);
+      }
+    }
+  }
+
+  async #list(signal) {
+    const seen = new Set();
+    const version = await list(this.path, (items) => {
+      for (const item of items) {
+        seen.add(keyOf(item));
+        this.items.set(keyOf(item), item);
+      }
+      this.#changed(items.map(keyOf));
+    }, signal);
+    const gone = [...this.items.keys()].filter((key) => !seen.has(key));
+    for (const key of gone) {
+      this.items.delete(key);
+    }
+    this.loaded = true;
+    this.version = version;
+    this.#changed(gone);
+  }
+
+  async #watch(signal, onData) {
+    const silence = new AbortController();
+    const give = () => silence.abort();
+    signal.addEventListener('abort', give);
+    let timer = setTimeout(give, SILENCE);
+    try {
+      const answer = await send(
+        url(this.path, { watch: 'true', resourceVersion: this.version }),
+        { signal: silence.signal });
+      this.#setState('live');
+      for await (const batch of lines(answer.body)) {
+        clearTimeout(timer);
+        timer = setTimeout(give, SILENCE);
+        onData();
+        this.#changed(batch.map((line) => this.#take(JSON.parse(line)))
+          .filter((key) => key !== null));
+      }
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', give);
+    }
+  }
+
+  /** Take an event; return the key of what changed. */
+  #take(event) {
+    const { type, object } = event;
+    if (type === 'ERROR') {
+      throw new ApiError(object.code, object.message);
+    }
+    this.version = object.metadata.resourceVersion ?? this.version;
+    if (type === 'BOOKMARK') {
+      return null;
+    }
+    const key = keyOf(object);
+    if (type === 'DELETED') {
+      this.items.delete(key);
+    } else {
+      this.items.set(key, object);
+    }
+    return key;
+  }
+}
+
+export const hosts = new Collection('baremetalhosts');
+export const isos = new Collection('iscsi-cdroms');
+export const configs = new Collection('bootconfigs');
+export const all = [hosts, isos, configs];
+
+document.addEventListener('visibilitychange', () => {
+  for (const collection of all) {
+    collection.pauseIfIdle();
+  }
+});

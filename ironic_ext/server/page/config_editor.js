@@ -1,0 +1,306 @@
+// Licensed under the Apache License, Version 2.0 (the "License"); you may
+// not use this file except in compliance with the License. You may obtain
+// a copy of the License at
+//
+//      http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+// WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+// License for the specific language governing permissions and limitations
+// under the License.
+
+// The editor of a config: its files, what is wrong in which line, and how
+// it looks for a host.
+
+import * as api from './api.js';
+import { hosts } from './collection.js';
+import { show } from './dialogs.js';
+import * as dom from './dom.js';
+import { complain, tell } from './notices.js';
+
+const { element } = dom;
+const REDACTED = /^<redacted: \d+ bytes>$/;
+const SUGGESTED = 50;
+const FIRST_FILE = {
+  ignition: 'config.ign', kickstart: 'ks.cfg', preseed: 'preseed.cfg',
+  'cloud-init': 'user-data', autoinstall: 'user-data', plain: 'config',
+};
+
+/** One file: its path, its content beside the numbers of its lines. */
+class FilePane {
+  constructor(path, content, { primary, group, onChange, onRemove }) {
+    this.path = element('input.mono', {
+      value: path, required: true, spellcheck: 'false', autocomplete: 'off',
+      'aria-label': 'Path of the file',
+      input: () => { this.#name(); onChange(); },
+    });
+    this.primary = element('input', {
+      type: 'radio', name: group, checked: primary, change: onChange,
+    });
+    this.gutter = element('pre.gutter', { 'aria-hidden': 'true' });
+    this.text = element('textarea.mono', {
+      spellcheck: 'false', rows: '16', wrap: 'off', value: content,
+      input: () => { this.#number(); onChange(); },
+      scroll: () => { this.gutter.scrollTop = this.text.scrollTop; },
+    });
+    this.errors = element('ul.findings', { id: dom.freshId('findings') });
+    this.text.setAttribute('aria-describedby', this.errors.id);
+    this.node = element('section.file', {},
+      element('div.file-bar', {}, this.path,
+        element('label.option', {}, this.primary,
+          element('span', {}, 'Primary')),
+        element('button', {
+          type: 'button', click: () => onRemove(this),
+        }, 'Remove file')),
+      this.errors,
+      element('div.code', {}, this.gutter, this.text));
+    this.wrong = new Set();
+    this.#name();
+    this.#number();
+  }
+
+  #name() {
+    this.text.setAttribute('aria-label', `Content of ${this.path.value}`);
+    this.primary.setAttribute('aria-label',
+      `${this.path.value} is the primary file`);
+  }
+
+  #number() {
+    const lines = this.text.value.split('\n').length;
+    this.gutter.replaceChildren(...Array.from({ length: lines },
+      (_, at) => element(this.wrong.has(at + 1) ? 'span.wrong' : 'span', {},
+        `${at + 1}\n`)));
+    this.gutter.scrollTop = this.text.scrollTop;
+  }
+
+  /** Show what is wrong. */
+  complain(causes) {
+    this.wrong = new Set(causes.map((cause) => cause.line));
+    dom.setAttribute(this.text, 'aria-invalid',
+      causes.length ? 'true' : null);
+    this.errors.replaceChildren(...causes.map((cause) => element('li', {},
+      cause.line ? element('button.link', {
+        type: 'button', click: () => this.#goTo(cause.line),
+      }, `Line ${cause.line}`) : null,
+      cause.line ? `: ${cause.message}` : cause.message)));
+    this.#number();
+  }
+
+  #goTo(line) {
+    const lines = this.text.value.split('\n');
+    const start = lines.slice(0, line - 1).join('\n').length
+      + (line > 1 ? 1 : 0);
+    this.text.focus();
+    this.text.setSelectionRange(start, start + (lines[line - 1] ?? '')
+      .length);
+    const height = this.text.scrollHeight / lines.length;
+    this.text.scrollTop = Math.max(0, (line - 4) * height);
+  }
+}
+
+/** Ask for a host, and show what it would get. */
+async function preview(document) {
+  const host = element('input', {
+    autocomplete: 'off', spellcheck: 'false', list: dom.freshId('hosts'),
+  });
+  const suggestions = element('datalist', { id: host.getAttribute('list') });
+  const suggest = () => {
+    const words = host.value.toLowerCase();
+    suggestions.replaceChildren(...[...hosts.items.values()]
+      .filter(({ metadata }) => metadata.name.toLowerCase().includes(words))
+      .slice(0, SUGGESTED).map(({ metadata }) => element('option', {
+        value: metadata.namespace === 'default' ? metadata.name
+          : `${metadata.namespace}/${metadata.name}` })));
+  };
+  host.addEventListener('input', suggest);
+  hosts.addEventListener('change', suggest);
+  suggest();
+  const result = element('div.preview', { 'aria-live': 'polite' });
+  await show({
+    title: 'Preview', action: 'Render', wide: true,
+    content: [dom.field('Host', host, 'Templates are filled with its facts; '
+      + 'without a host they have none.'), suggestions, result],
+    submit: async () => {
+      result.replaceChildren();
+      const found = await api.post('preview', document,
+        { host: host.value.trim() });
+      for (const [path, text] of Object.entries(found.files)) {
+        result.append(element('h3', {}, path,
+          path === found.primary ? ' (primary)' : ''),
+        element('small', {}, found.contentTypes[path] ?? ''),
+        element('pre.mono', { tabindex: '0', 'aria-label': path }, text));
+      }
+      // The dialog stays for another host.
+      throw new DOMException('shown', 'AbortError');
+    },
+  });
+  hosts.removeEventListener('change', suggest);
+}
+
+/** The view of a config, of a new one without a name. */
+export function editor(known) {
+  let version = '';
+  let labels = {};
+  let dirty = false;
+  const panes = [];
+  const group = dom.freshId('primary');
+  const name = element('input', {
+    required: true, pattern: '[A-Za-z0-9._\\-]+', maxlength: '253',
+    value: known, readOnly: known !== '', spellcheck: 'false',
+    autocomplete: 'off', title: 'Letters, digits, ".", "_" and "-"',
+  });
+  const format = element('select', { change: () => { dirty = true; } });
+  const template = element('input', {
+    type: 'checkbox', change: () => { dirty = true; },
+  });
+  const files = element('div.files');
+  const alert = element('p.form-error', { role: 'alert' });
+  const save = element('button.primary', { type: 'submit' }, 'Save');
+  const form = element('form.editor', {
+    submit: (event) => { event.preventDefault(); store(); },
+  });
+
+  function addFile(path, content, primary) {
+    const pane = new FilePane(path, content, {
+      primary, group, onChange: () => { dirty = true; },
+      onRemove: (gone) => {
+        panes.splice(panes.indexOf(gone), 1);
+        gone.node.remove();
+        dirty = true;
+        more.focus();
+      },
+    });
+    panes.push(pane);
+    files.append(pane.node);
+    return pane;
+  }
+
+  const more = element('button', {
+    type: 'button',
+    click: () => {
+      dirty = true;
+      const pane = addFile(panes.length ? 'file' : (
+        FIRST_FILE[format.value] ?? 'config'), '', !panes.length);
+      pane.path.focus();
+      pane.path.select();
+    },
+  }, 'Add a file');
+
+  function document() {
+    const data = {};
+    for (const pane of panes) {
+      if (pane.path.value in data) {
+        throw new Error(`Two files are called ${pane.path.value}.`);
+      }
+      data[pane.path.value] = pane.text.value;
+    }
+    const primary = panes.find((pane) => pane.primary.checked);
+    const spec = { format: format.value, data };
+    if (primary && panes.length > 1) {
+      spec.primary = primary.path.value;
+    }
+    if (template.checked) {
+      spec.template = true;
+    }
+    return {
+      apiVersion: 'v1', kind: 'BootConfig',
+      metadata: { name: name.value, labels }, spec,
+    };
+  }
+
+  function showFindings(error) {
+    alert.textContent = error?.message ?? '';
+    const causes = error?.causes ?? [];
+    for (const pane of panes) {
+      const own = [`spec.data["${pane.path.value}"]`,
+        `data["${pane.path.value}"]`];
+      pane.complain(causes.filter((cause) => own.includes(cause.field)));
+    }
+    panes.find((pane) => pane.wrong.size)?.text.focus();
+  }
+
+  async function store() {
+    showFindings(null);
+    save.disabled = true;
+    try {
+      const body = document();
+      const saved = known
+        ? await api.put(api.path('bootconfigs', known), body, version)
+        : await api.post('bootconfigs', body);
+      version = saved.metadata.resourceVersion;
+      dirty = false;
+      tell(`${name.value} is saved.`);
+      if (!known) {
+        location.hash = `#/configs/${encodeURIComponent(name.value)}`;
+      }
+    } catch (error) {
+      showFindings(error);
+    } finally {
+      save.disabled = false;
+    }
+  }
+
+  async function load() {
+    const [formats, found] = await Promise.all([
+      api.get('formats'),
+      known ? api.get(api.path('bootconfigs', known)) : null]);
+    const spec = found?.spec ?? { format: formats.items.includes('ignition')
+      ? 'ignition' : formats.items[0], data: {} };
+    const names = new Set([...formats.items, spec.format]);
+    format.replaceChildren(...[...names].map((value) => element('option',
+      { value }, value)));
+    format.value = spec.format;
+    template.checked = !!spec.template;
+    const data = Object.entries(spec.data);
+    for (const [path, content] of data.length ? data
+      : [[FIRST_FILE[spec.format] ?? 'config', '']]) {
+      addFile(path, content, data.length < 2 || path === spec.primary);
+    }
+    version = found?.metadata.resourceVersion ?? '';
+    labels = found?.metadata.labels ?? {};
+    if (data.some(([, content]) => REDACTED.test(content))) {
+      save.disabled = true;
+      alert.textContent = 'You may not see what is in the files, so you '
+        + 'cannot change them.';
+    }
+    form.hidden = false;
+  }
+
+  const ask = (event) => {
+    if (dirty) {
+      event.preventDefault();
+    }
+  };
+  form.append(
+    element('div.fields', {}, dom.field('Name', name),
+      dom.field('Format', format),
+      element('label.option', {}, template, element('span', {}, 'Template',
+        element('small', {}, 'Jinja2, filled with the host\'s facts')))),
+    files, alert,
+    element('div.buttons', {}, more, element('button', {
+      type: 'button',
+      click: () => {
+        try {
+          preview(document());
+        } catch (error) {
+          alert.textContent = error.message;
+        }
+      },
+    }, 'Preview…'), save));
+  form.hidden = true;
+  hosts.start();
+  window.addEventListener('beforeunload', ask);
+  load().catch((error) => complain(
+    `${known || 'The editor'} cannot be shown: ${error.message}`));
+  return {
+    node: element('section', { 'aria-labelledby': 'view-title' },
+      element('div.bar', {}, element('a', { href: '#/configs' },
+        '← All configs'), element('h1', { id: 'view-title' },
+        known || 'New config')), form),
+    close() {
+      hosts.stop();
+      window.removeEventListener('beforeunload', ask);
+    },
+  };
+}

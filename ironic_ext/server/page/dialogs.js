@@ -1,0 +1,122 @@
+// Licensed under the Apache License, Version 2.0 (the "License"); you may
+// not use this file except in compliance with the License. You may obtain
+// a copy of the License at
+//
+//      http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+// WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+// License for the specific language governing permissions and limitations
+// under the License.
+
+// Modal dialogs: the browser's own, which keep the focus inside, close on
+// Escape and give the focus back.
+
+import { element, field, freshId } from './dom.js';
+
+/**
+ * Show a dialog with a form.
+ *
+ * @param {object} options
+ * @param {string} options.title
+ * @param {Node[]} options.content
+ * @param {string} [options.action] what the main button says; without it
+ *     there is only a button that closes.
+ * @param {boolean} [options.danger]
+ * @param {boolean} [options.wide]
+ * @param {function(AbortSignal): Promise} [options.submit] does the work;
+ *     the dialog stays open, with the error, when it fails.
+ * @returns {Promise<*>} what submit() returned, null when closed without.
+ */
+export function show({ title, content, action, danger = false, wide = false,
+  submit = async () => true }) {
+  return new Promise((resolve) => {
+    const titleId = freshId('title');
+    const work = new AbortController();
+    let result = null;
+    const alert = element('p.dialog-alert', { role: 'alert' });
+    const dismiss = element('button', {
+      type: 'button', click: () => dialog.close(),
+    }, action ? 'Cancel' : 'Close');
+    const main = action ? element(
+      danger ? 'button.primary.danger' : 'button.primary',
+      { type: 'submit' }, action) : null;
+    const form = element('form', {
+      method: 'dialog',
+      submit: async (event) => {
+        event.preventDefault();
+        if (!action || main.disabled) {
+          return;
+        }
+        alert.textContent = '';
+        main.disabled = true;
+        try {
+          result = await submit(work.signal);
+          dialog.close();
+        } catch (error) {
+          if (error.name !== 'AbortError') {
+            alert.textContent = error.message;
+          }
+        } finally {
+          main.disabled = false;
+        }
+      },
+    },
+    element('h2', { id: titleId }, title), ...content, alert,
+    element('div.buttons', {}, dismiss, main));
+    const dialog = element(wide ? 'dialog.wide' : 'dialog', {
+      'aria-labelledby': titleId,
+      close: () => {
+        work.abort();
+        dialog.remove();
+        resolve(result);
+      },
+    }, form);
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+/** Ask before something is done that cannot be taken back. */
+export function confirm({ title, text, action, danger = false, extra = [],
+  submit }) {
+  return show({
+    title, action, danger, submit,
+    content: [element('p', {}, text), ...extra],
+  });
+}
+
+/** Make one of several, as radio buttons: a fieldset with a `value`. */
+export function choice(legend, options, chosen) {
+  const name = freshId('choice');
+  const group = element('fieldset', {}, element('legend', {}, legend),
+    ...options.map(({ value, text, hint }) => {
+      const input = element('input', {
+        type: 'radio', name, value, checked: value === chosen,
+      });
+      return element('label.option', {}, input, element('span', {}, text,
+        hint ? element('small', {}, hint) : null));
+    }));
+  return {
+    group,
+    get value() {
+      return group.querySelector('input:checked').value;
+    },
+  };
+}
+
+/** Ask for a token of Keystone; null when there is none. */
+export function askForToken() {
+  const token = element('input', {
+    type: 'password', required: true, autocomplete: 'off',
+    spellcheck: 'false',
+  });
+  return show({
+    title: 'Log in', action: 'Log in',
+    content: [field('Token of Keystone', token,
+      'As "openstack token issue -f value -c id" prints it. It is kept '
+      + 'until this tab is closed.')],
+    submit: async () => token.value.trim(),
+  });
+}

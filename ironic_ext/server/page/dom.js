@@ -1,0 +1,156 @@
+// Licensed under the Apache License, Version 2.0 (the "License"); you may
+// not use this file except in compliance with the License. You may obtain
+// a copy of the License at
+//
+//      http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+// WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+// License for the specific language governing permissions and limitations
+// under the License.
+
+// Elements of the document. Data becomes text only, never markup: names and
+// messages may come from anybody.
+
+/**
+ * Make an element.
+ *
+ * @param {string} tag such as 'td', or 'td.name' with a class.
+ * @param {object} attributes functions are listeners, booleans properties,
+ *     undefined and null are left out.
+ * @param {...(Node|string|null)} children
+ */
+export function element(tag, attributes = {}, ...children) {
+  const [name, ...classes] = tag.split('.');
+  const made = document.createElement(name);
+  made.classList.add(...classes);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (typeof value === 'function') {
+      made.addEventListener(key, value);
+    } else if (typeof value === 'boolean') {
+      made[key] = value;
+    } else if (key === 'value') {
+      made.value = value;
+    } else if (value !== undefined && value !== null) {
+      made.setAttribute(key, value);
+    }
+  }
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
+
+let numbered = 0;
+
+/** Return an id that no other element has. */
+export function freshId(prefix) {
+  numbered += 1;
+  return `${prefix}-${numbered}`;
+}
+
+/** Make a labelled control with an optional hint. */
+export function field(label, control, hint = '') {
+  control.id ||= freshId('field');
+  const parts = [element('label', { for: control.id }, label), control];
+  if (hint) {
+    const id = freshId('hint');
+    control.setAttribute('aria-describedby', id);
+    parts.push(element('small', { id }, hint));
+  }
+  return element('div.field', {}, ...parts);
+}
+
+/** Change a text only if it differs, so that nothing is announced twice. */
+export function setText(node, text) {
+  if (node.textContent !== text) {
+    node.textContent = text;
+  }
+}
+
+/** Set an attribute, or remove it for null, only if it differs. */
+export function setAttribute(node, name, value) {
+  if (value === null || value === undefined) {
+    node.removeAttribute(name);
+  } else if (node.getAttribute(name) !== value) {
+    node.setAttribute(name, value);
+  }
+}
+
+/** Make a badge: a word with a colour that adds to it. */
+export function setBadge(node, text, tone) {
+  setText(node, text);
+  const wanted = `badge ${tone}`;
+  if (node.className !== wanted) {
+    node.className = wanted;
+  }
+}
+
+/**
+ * Give a parent these children in this order. What has the focus stays where
+ * it is in the document, since moving it would take the focus away and close
+ * an open dropdown.
+ */
+export function arrange(parent, wanted) {
+  const kept = new Set(wanted);
+  for (const child of [...parent.children]) {
+    if (!kept.has(child)) {
+      child.remove();
+    }
+  }
+  if (wanted.every((child, at) => parent.children[at] === child)) {
+    return;
+  }
+  const pivot = wanted.findIndex(
+    (child) => child.parentNode === parent
+      && child.contains(document.activeElement));
+  const fixed = pivot < 0 ? null : wanted[pivot];
+  wanted.forEach((child, at) => {
+    if (at < pivot) {
+      parent.insertBefore(child, fixed);
+    } else if (at > pivot) {
+      parent.append(child);
+    }
+  });
+}
+
+/**
+ * Fill a select, leaving it alone when it has these options already.
+ *
+ * @param {Array<{value: string, text: string, disabled?: boolean}>} options
+ */
+export function setOptions(select, options, value) {
+  const key = JSON.stringify(options);
+  if (select.dataset.options !== key) {
+    select.replaceChildren(...options.map((option) => element(
+      'option', { value: option.value, disabled: !!option.disabled },
+      option.text)));
+    select.dataset.options = key;
+  }
+  if (select.value !== value) {
+    select.value = value;
+  }
+}
+
+const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** Return a number of bytes for people. */
+export function size(bytes) {
+  if (bytes === undefined || bytes === null) {
+    return '';
+  }
+  let [shown, unit] = [bytes, 0];
+  while (shown >= 1024 && unit < UNITS.length - 1) {
+    shown /= 1024;
+    unit += 1;
+  }
+  return `${unit && shown < 100 ? shown.toFixed(1) : Math.round(shown)} `
+    + UNITS[unit];
+}
+
+const plurals = new Intl.PluralRules('en');
+
+/** Return "1 host", "2 hosts". */
+export function count(number, noun) {
+  return `${number.toLocaleString('en')} ${noun}`
+    + (plurals.select(number) === 'one' ? '' : 's');
+}

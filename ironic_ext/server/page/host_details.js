@@ -1,0 +1,73 @@
+// Licensed under the Apache License, Version 2.0 (the "License"); you may
+// not use this file except in compliance with the License. You may obtain
+// a copy of the License at
+//
+//      http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+// WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+// License for the specific language governing permissions and limitations
+// under the License.
+
+// All that is known of a host, and how often it boots its ISO.
+
+import { assign, assigned } from './assignment.js';
+import { hosts } from './collection.js';
+import { choice, show } from './dialogs.js';
+import { element } from './dom.js';
+import { tell } from './notices.js';
+
+const MODES = [
+  { value: 'forever', text: 'Each time', hint: 'Until another ISO is chosen.' },
+  { value: 'once', text: 'Once',
+    hint: 'Until the installed system reports that it runs; then from the '
+      + 'disk.' },
+];
+
+/** Make a list of terms, leaving out what is empty. */
+export function facts(pairs) {
+  return element('dl', {}, ...pairs.filter(([, value]) => value)
+    .flatMap(([term, value]) => [
+      element('dt', {}, term), element('dd', {}, value)]));
+}
+
+/** Show a host in a dialog. */
+export async function showHost(host) {
+  const { metadata, status } = host;
+  const now = assigned(host);
+  const mode = choice('Boot the ISO', MODES, now.mode);
+  const done = await show({
+    title: metadata.name, action: 'Save boot mode', wide: true,
+    content: [
+      facts([
+        ['Namespace', metadata.namespace],
+        ['Node', metadata.uid],
+        ['MAC addresses', status.macs.join(', ')],
+        ['IP addresses', status.ips.join(', ')],
+        ['ISO', now.image],
+        ['Config', status.inlineConfig ? 'its own, given with the node'
+          : now.config],
+        ['Driver', status.driver],
+        ['State', status.provisionState],
+        ['On its way to', status.targetProvisionState],
+        ['Installed system reported', status.bootCompletedAt],
+        ['Maintenance', status.maintenance ? 'yes' : ''],
+        ['Problem', status.problem],
+        ['Last error', status.lastError],
+      ]),
+      mode.group,
+    ],
+    submit: async () => {
+      const latest = hosts.get(metadata.name, metadata.namespace) ?? host;
+      if (mode.value !== assigned(latest).mode) {
+        await assign(latest, { ...assigned(latest), mode: mode.value });
+      }
+      return true;
+    },
+  });
+  if (done && mode.value !== now.mode) {
+    tell(`${metadata.name} boots its ISO `
+      + `${mode.value === 'once' ? 'once' : 'each time'} now.`);
+  }
+}

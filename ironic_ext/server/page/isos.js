@@ -1,0 +1,334 @@
+// Licensed under the Apache License, Version 2.0 (the "License"); you may
+// not use this file except in compliance with the License. You may obtain
+// a copy of the License at
+//
+//      http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+// WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+// License for the specific language governing permissions and limitations
+// under the License.
+
+// The ISOs: where they come from, what they contain, which configs fit.
+
+import * as api from './api.js';
+import { configs, hosts, isos } from './collection.js';
+import { confirm, show } from './dialogs.js';
+import * as dom from './dom.js';
+import { facts } from './host_details.js';
+import { tell } from './notices.js';
+import * as uploads from './uploads.js';
+
+const { element } = dom;
+const NAME = '[A-Za-z0-9._\\-]+';
+const TONES = { Ready: 'good', Error: 'bad', Uploading: 'busy' };
+
+function named(collection) {
+  return [...collection.items.values()].sort((one, other) => (
+    one.metadata.name.localeCompare(other.metadata.name, 'en', {
+      numeric: true })));
+}
+
+function usersOf(name) {
+  return [...hosts.items.values()].filter((host) => host.spec.image === name)
+    .length;
+}
+
+/** Make the checkboxes of the configs that fit. */
+function configBoxes(chosen) {
+  const names = new Set([
+    ...named(configs).map((config) => config.metadata.name), ...chosen]);
+  const boxes = [...names].map((name) => element('input', {
+    type: 'checkbox', value: name, checked: chosen.includes(name),
+  }));
+  const group = element('fieldset', {},
+    element('legend', {}, 'Configs that fit it'),
+    names.size ? element('div.boxes', {}, ...boxes.map((box) => element(
+      'label.option', {}, box, element('span', {}, box.value))))
+      : element('p', {}, 'There are no configs yet.'));
+  return {
+    group,
+    // In the order they were in, new ones last.
+    get value() {
+      const now = boxes.filter((box) => box.checked).map((box) => box.value);
+      return [...chosen.filter((name) => now.includes(name)),
+        ...now.filter((name) => !chosen.includes(name))];
+    },
+  };
+}
+
+function fileInput() {
+  return element('input', {
+    type: 'file', accept: '.iso,application/x-cd-image', required: true,
+  });
+}
+
+/** Add an ISO by upload or by URL. */
+async function add(byUrl) {
+  const name = element('input', {
+    required: true, pattern: NAME, maxlength: '253', spellcheck: 'false',
+    autocomplete: 'off',
+    title: 'Letters, digits, ".", "_" and "-"',
+  });
+  const source = byUrl ? element('input', {
+    type: 'url', required: true, placeholder: 'https://',
+  }) : fileInput();
+  const checksum = element('input', {
+    spellcheck: 'false', autocomplete: 'off', placeholder: 'sha256:…',
+  });
+  const description = element('input', { autocomplete: 'off' });
+  const boxes = configBoxes([]);
+  source.addEventListener('change', () => {
+    if (!name.value) {
+      const found = byUrl ? source.value.split(/[/?#]/).filter((part) => (
+        part.endsWith('.iso'))).pop() : source.files[0]?.name;
+      name.value = (found ?? '').replace(/\.iso$/i, '')
+        .replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[.-]+/, '');
+    }
+  });
+  await show({
+    title: byUrl ? 'Add an ISO by URL' : 'Upload an ISO',
+    action: byUrl ? 'Add' : 'Upload',
+    content: [
+      dom.field(byUrl ? 'URL' : 'File', source, byUrl
+        ? 'The boot server fetches it; without user and password.' : ''),
+      dom.field('Name', name),
+      dom.field('Checksum (optional)', checksum,
+        'sha256:<hex>, sha512:<hex>, or the URL of a checksum file'),
+      dom.field('Description (optional)', description),
+      boxes.group,
+    ],
+    submit: async () => {
+      const spec = { bootConfigs: boxes.value };
+      if (byUrl) {
+        spec.url = source.value;
+      } else {
+        spec.isoFile = `${name.value}.iso`;
+      }
+      for (const [key, input] of [['checksum', checksum],
+        ['description', description]]) {
+        if (input.value.trim()) {
+          spec[key] = input.value.trim();
+        }
+      }
+      isos.note(await api.post('iscsi-cdroms', {
+        apiVersion: 'v1', kind: 'ISCSICdrom',
+        metadata: { name: name.value }, spec,
+      }));
+      if (!byUrl) {
+        uploads.start(name.value, source.files[0]);
+      }
+      return true;
+    },
+  });
+}
+
+/** Upload the content of an ISO that has none yet. */
+async function upload(iso) {
+  const { name } = iso.metadata;
+  const source = fileInput();
+  const had = await uploads.received(name).catch(() => 0);
+  const goOn = element('input', { type: 'checkbox', checked: true });
+  await show({
+    title: `Upload ${name}`, action: 'Upload',
+    content: [dom.field('File', source), ...(had ? [element(
+      'label.option', {}, goOn, element('span', {},
+        `Go on after ${dom.size(had)} that came already`,
+        element('small', {}, 'Choose the same file as before.')))] : [])],
+    submit: async () => {
+      const [file] = source.files;
+      const offset = had && goOn.checked ? had : 0;
+      if (offset >= file.size) {
+        throw new Error('That file is smaller than what came already: it '
+          + 'is another one.');
+      }
+      uploads.start(name, file, offset);
+      return true;
+    },
+  });
+}
+
+/** Show what an ISO contains, and change what is said of it. */
+async function edit(iso) {
+  const { metadata, spec, status } = iso;
+  const description = element('input', {
+    value: spec.description ?? '', autocomplete: 'off',
+  });
+  const boxes = configBoxes(spec.bootConfigs ?? []);
+  const saved = await show({
+    title: metadata.name, action: 'Save', wide: true,
+    content: [
+      facts([
+        ['Phase', status.phase], ['Error', status.error],
+        ['Size', status.isoSize ? `${dom.size(status.isoSize)} (${
+          status.isoSize.toLocaleString('en')} bytes)` : ''],
+        ['Volume', status.volumeId],
+        ['Boots by', status.bootLoaders?.join(', ')],
+        ['Digest', status.digest],
+        ['From', spec.url ?? spec.isoFile],
+        ['Checksum', spec.checksum],
+        ['iSCSI target', status.targetIQN],
+        ['Portal', status.portalIP ? `${status.portalIP}:${
+          status.portalPort ?? 3260}, LUN ${status.lun ?? 0}` : ''],
+        ['Hosts', dom.count(usersOf(metadata.name), 'host')],
+      ]),
+      dom.field('Description', description), boxes.group,
+    ],
+    submit: async () => {
+      isos.note(await api.patch(api.path('iscsi-cdroms', metadata.name), {
+        spec: {
+          description: description.value.trim() || null,
+          bootConfigs: boxes.value.length ? boxes.value : null,
+        },
+      }, metadata.resourceVersion));
+      return true;
+    },
+  });
+  if (saved) {
+    tell(`${metadata.name} is changed.`);
+  }
+}
+
+async function remove(iso) {
+  const { name } = iso.metadata;
+  const gone = await confirm({
+    title: `Delete ${name}?`, action: 'Delete', danger: true,
+    text: iso.spec.isoFile ? 'Its file goes, too.'
+      : 'It can be fetched again by its URL.',
+    submit: async () => {
+      await api.remove(api.path('iscsi-cdroms', name));
+      return true;
+    },
+  });
+  if (gone) {
+    tell(`${name} is deleted.`);
+  }
+}
+
+/** A row, which keeps its elements while the ISO changes. */
+class Row {
+  constructor(iso) {
+    const button = (text, work) => element('button', {
+      type: 'button', click: () => work(this.iso),
+    }, text);
+    this.name = element('button.link', {
+      type: 'button', click: () => edit(this.iso),
+    });
+    this.description = element('small');
+    this.phase = element('span');
+    this.error = element('small.error-text');
+    this.progress = element('progress', { max: '1' });
+    this.progressText = element('small');
+    this.size = element('td.number', { 'data-label': 'Size' });
+    this.contents = element('td', { 'data-label': 'Contents' });
+    this.configs = element('td', { 'data-label': 'Configs' });
+    this.hosts = element('td.number', { 'data-label': 'Hosts' });
+    this.upload = button('Upload', upload);
+    this.stop = element('button', {
+      type: 'button',
+      click: () => uploads.of(this.iso.metadata.name)?.cancel(),
+    }, 'Stop');
+    this.edit = button('Edit', edit);
+    this.remove = button('Delete', remove);
+    this.actions = element('td.actions', { 'data-label': 'Actions' });
+    this.node = element('tr', {},
+      element('th', { scope: 'row' }, this.name, this.description),
+      element('td', { 'data-label': 'Phase' }, this.phase, this.progress,
+        this.progressText, this.error),
+      this.size, this.contents, this.configs, this.hosts, this.actions);
+    this.update(iso);
+  }
+
+  update(iso) {
+    this.iso = iso;
+    const { metadata: { name }, spec, status } = iso;
+    dom.setText(this.name, name);
+    dom.setText(this.description, spec.description ?? '');
+    dom.setBadge(this.phase, status.phase, TONES[status.phase] ?? 'calm');
+    dom.setText(this.error, status.error ?? '');
+    dom.setText(this.size, dom.size(status.isoSize));
+    dom.setText(this.contents, [status.volumeId,
+      ...(status.bootLoaders ?? [])].filter(Boolean).join('\n'));
+    dom.setText(this.configs, (spec.bootConfigs ?? []).join('\n')
+      || 'takes none');
+    const users = usersOf(name);
+    dom.setText(this.hosts, users ? users.toLocaleString('en') : '–');
+    for (const each of [this.upload, this.stop, this.edit, this.remove]) {
+      dom.setAttribute(each, 'aria-label', `${each.textContent} ${name}`);
+    }
+    const going = uploads.of(name);
+    this.progress.hidden = !going;
+    dom.setAttribute(this.progress, 'aria-label', `Upload of ${name}`);
+    if (going) {
+      this.progress.value = going.sent / (going.total || 1);
+      dom.setBadge(this.phase, going.sent < going.total ? 'Uploading'
+        : 'Checking', 'busy');
+    }
+    dom.setText(this.progressText, going
+      ? `${dom.size(going.sent)} of ${dom.size(going.total)}` : '');
+    dom.arrange(this.actions, going ? [this.stop] : [
+      ...(spec.isoFile && status.phase !== 'Ready' ? [this.upload] : []),
+      this.edit, this.remove]);
+  }
+}
+
+/** The view. */
+export function isosView() {
+  const rows = new Map();
+  const summary = element('span', { role: 'status' });
+  const body = element('tbody');
+  const empty = element('p.empty');
+  const table = element('table', {},
+    element('caption.hidden', {}, 'ISOs of the catalogue'),
+    element('thead', {}, element('tr', {}, ...['Name', 'Phase', 'Size',
+      'Contents', 'Configs', 'Hosts', 'Actions'].map((text) => element(
+      'th', { scope: 'col' }, text)))), body);
+
+  function render() {
+    const found = named(isos);
+    dom.arrange(body, found.map((iso) => {
+      const { name } = iso.metadata;
+      if (rows.has(name)) {
+        rows.get(name).update(iso);
+      } else {
+        rows.set(name, new Row(iso));
+      }
+      return rows.get(name).node;
+    }));
+    for (const name of rows.keys()) {
+      if (!isos.get(name)) {
+        rows.delete(name);
+      }
+    }
+    table.hidden = !found.length;
+    empty.hidden = !!found.length;
+    dom.setText(empty, isos.loaded
+      ? 'There are no ISOs yet: upload one, or add one by its URL.'
+      : 'Loading ISOs…');
+    dom.setText(summary, dom.count(found.length, 'ISO'));
+  }
+
+  const used = [isos, configs, hosts];
+  used.forEach((collection) => collection.start());
+  isos.addEventListener('change', render);
+  hosts.addEventListener('change', render);
+  uploads.events.addEventListener('change', render);
+  render();
+  return {
+    node: element('section', { 'aria-labelledby': 'view-title' },
+      element('div.bar', {}, element('h1', { id: 'view-title' }, 'ISOs'),
+        summary, element('div.tools', {},
+          element('button.primary', { type: 'button',
+            click: () => add(false) }, 'Upload an ISO'),
+          element('button', { type: 'button', click: () => add(true) },
+            'Add by URL'))),
+      table, empty),
+    close() {
+      used.forEach((collection) => collection.stop());
+      isos.removeEventListener('change', render);
+      hosts.removeEventListener('change', render);
+      uploads.events.removeEventListener('change', render);
+    },
+  };
+}

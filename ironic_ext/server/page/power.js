@@ -1,0 +1,105 @@
+// Licensed under the Apache License, Version 2.0 (the "License"); you may
+// not use this file except in compliance with the License. You may obtain
+// a copy of the License at
+//
+//      http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+// WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+// License for the specific language governing permissions and limitations
+// under the License.
+
+// The power of a host: how it is shown, and switching it.
+
+import * as api from './api.js';
+import { assigned, LOCAL_BOOT } from './assignment.js';
+import { hosts } from './collection.js';
+import { choice, confirm } from './dialogs.js';
+import { element, setAttribute } from './dom.js';
+import { tell } from './notices.js';
+
+const SHOWN = {
+  'power on': { text: 'On', tone: 'good' },
+  'power off': { text: 'Off', tone: 'calm' },
+  error: { text: 'Error', tone: 'bad' },
+};
+const GOING = {
+  'power on': 'switching on…', 'power off': 'switching off…',
+  rebooting: 'restarting…', 'soft power off': 'shutting down…',
+  'soft rebooting': 'restarting…',
+};
+const HOW = [
+  { value: 'soft', text: 'Let the system shut down',
+    hint: 'It is asked over ACPI, and may not listen.' },
+  { value: 'hard', text: 'At once',
+    hint: 'As if by the power button. Unsaved data is lost.' },
+];
+
+/** Return the badge of a host's power: text, tone and note. */
+export function powerBadge(status) {
+  const shown = SHOWN[status.power] ?? { text: 'Unknown', tone: 'warn' };
+  return { ...shown, note: GOING[status.targetPower] ?? '' };
+}
+
+/** Say what a host will boot. */
+function boots(host) {
+  const { image, config } = assigned(host);
+  if (image === LOCAL_BOOT) {
+    return 'It will boot from its disk.';
+  }
+  return `It is to boot ${image}${config ? ` with ${config}` : ''}.`;
+}
+
+async function ask(host, { verb, text, targets, danger }) {
+  const how = targets.soft ? choice('How', HOW, 'soft') : null;
+  const { name } = host.metadata;
+  const done = await confirm({
+    title: `${verb} ${name}?`, text, action: verb, danger,
+    extra: how ? [how.group] : [],
+    submit: async () => {
+      const target = targets[how?.value ?? 'hard'];
+      hosts.note(await api.post(`${api.hostPath(host)}/power`, { target }));
+      return true;
+    },
+  });
+  if (done) {
+    tell(`${verb}: ${name} was told so.`);
+  }
+}
+
+/**
+ * Make the buttons of a host.
+ *
+ * @param {function(): object} current returns it as it is now.
+ */
+export function powerButtons(current) {
+  const make = (verb, options) => element('button', {
+    type: 'button',
+    click: () => {
+      const host = current();
+      ask(host, { verb, ...options, text: options.text(host) });
+    },
+  }, verb);
+  const on = make('Switch on', {
+    targets: { hard: 'power on' }, text: boots,
+  });
+  const restart = make('Restart', {
+    targets: { hard: 'rebooting', soft: 'soft rebooting' }, danger: true,
+    text: (host) => `What runs on it ends. ${boots(host)}`,
+  });
+  const off = make('Switch off', {
+    targets: { hard: 'power off', soft: 'soft power off' }, danger: true,
+    text: () => 'What runs on it ends.',
+  });
+  return {
+    shown(host) {
+      for (const button of [on, restart, off]) {
+        setAttribute(button, 'aria-label',
+          `${button.textContent} ${host.metadata.name}`);
+      }
+      return host.status.power === 'power on' ? [restart, off]
+        : host.status.power === 'power off' ? [on] : [on, off];
+    },
+  };
+}
