@@ -126,8 +126,8 @@ class FeedTestCase(database.CatalogTestCase):
         self._create('a')
         self.catalog.changes = real
         self.assertEqual(1, len(watched.after(0, _PATIENCE).changes))
-        self.assertEqual('Watchers of the catalogue learn nothing: gone\n',
-                         log.output)
+        self.assertEqual(1, log.output.count(
+            'Watchers of the catalogue learn nothing: gone'))
 
     def test_a_catalogue_that_was_set_back_is_watched_anew(self):
         self._create('a', 'b')
