@@ -18,6 +18,7 @@ name is the scheme, the object is called with Settings.
 
 import functools
 import logging
+import threading
 import typing
 import uuid
 
@@ -33,6 +34,7 @@ from ironic_ext.images import settings as image_settings
 NAMESPACE = 'ironic_ext.image_services'
 
 LOG = logging.getLogger(__name__)
+_LOCK = threading.Lock()
 
 
 def service_for(href: str, settings: image_settings.Settings
