@@ -236,10 +236,11 @@ DATA_IMAGE_OPTS = [
                     'conductor\'s nodes: what was ejected is attached '
                     'again. 0 never looks.'),
     cfg.IntOpt('workers',
-               default=64, min=1,
+               default=16, min=1,
                help='How many BMCs are worked with at the same time. Those '
                     'that failed before share a quarter of that, so that '
-                    'they do not hold up the others.'),
+                    'they do not hold up the others. With SQLite more do '
+                    'not help: they wait for one another to write.'),
     cfg.IntOpt('backoff_base',
                default=30, min=1,
                help='Seconds until a failed attachment is tried again; the '

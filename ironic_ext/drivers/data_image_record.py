@@ -47,6 +47,12 @@ def is_due(node: typing.Any) -> bool:
                               time.time())
 
 
+def has_failed(node: typing.Any) -> bool:
+    """Tell whether the last try with the data image failed."""
+    data = (node.driver_internal_info or {}).get(KEY) or {}
+    return bool((data.get('status') or {}).get('errors'))
+
+
 def media(node: typing.Any) -> tuple[node_media.MediaRecord, ...]:
     """Return what the data image's medium is recognised by, if any."""
     data = node.driver_internal_info.get(KEY) or {}

@@ -165,6 +165,7 @@ def source(task: typing.Any, record: records.Record,
                              data_image_record.PURPOSE)
         medium = records.Medium(
             new.id, new.kind, record.generation, image=spec.title,
+            mark=new.id if new.kind == delivery.FILE else '',
             digest=found.base.digest, size=found.base.size)
         record = dataclasses.replace(record, medium=medium)
         data_image_record.save(task.node, record)
@@ -189,8 +190,9 @@ def _direct(task: typing.Any, record: records.Record,
 def _kept(task: typing.Any, record: records.Record, medium: records.Medium,
           url: str, **options: typing.Any
           ) -> tuple[records.Record, redfish_media.Source]:
-    record = dataclasses.replace(record, medium=medium)
-    data_image_record.save(task.node, record)
+    if medium != record.medium:
+        record = dataclasses.replace(record, medium=medium)
+        data_image_record.save(task.node, record)
     return record, redfish_media.Source(url, **options)
 
 

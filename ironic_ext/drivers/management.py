@@ -12,6 +12,7 @@
 
 """Management interfaces ``redfish-ext``: the stock ones plus data images."""
 
+import types
 import typing
 
 from ironic.conductor import periodics
@@ -37,17 +38,28 @@ redfish_media.hide_urls_in_logs()
 class DataImages(data_image_steps.DataImageSteps):
     """What a Redfish management interface has more than the stock one."""
 
-    @periodics.node_periodic(
-        purpose='looking after data images',
-        spacing=CONF.ext_data_image.reconcile_interval,
-        filters={'reserved': False},
-        predicate_extra_fields=['driver_internal_info'],
-        predicate=data_image_record.is_due)
-    def _reconcile_data_images(self, task: typing.Any, manager: typing.Any,
+    #: The names of this interface, as nodes have it.
+    _names: tuple[str, ...] = ()
+
+    @periodics.periodic(spacing=CONF.ext_data_image.reconcile_interval)
+    def _reconcile_data_images(self, manager: typing.Any,
                                context: typing.Any) -> None:
-        record = data_image_record.load(task.node)
-        if record is not None:
-            reconciler.submit(task.node, failed=record.status.errors > 0)
+        """Have the due nodes of this conductor looked after.
+
+        No task is made for them here: that alone would take longer than
+        the period where there are many.
+        """
+        for uuid, _driver, _group, *fields in manager.iter_nodes(
+                filters={'reserved': False},
+                fields=['management_interface', 'driver_info',
+                        'driver_internal_info']):
+            interface, driver_info, internal_info = fields
+            node = types.SimpleNamespace(
+                uuid=uuid, driver_info=driver_info or {},
+                driver_internal_info=internal_info or {})
+            if interface in self._names and data_image_record.is_due(node):
+                reconciler.submit(
+                    node, failed=data_image_record.has_failed(node))
 
     def restore_boot_device(self, task: typing.Any, system: typing.Any
                             ) -> None:
@@ -95,7 +107,11 @@ class RedfishExtManagement(DataImages,
                            redfish_management.RedfishManagement):
     """For Redfish machines."""
 
+    _names = ('redfish-ext',)
+
 
 class DracRedfishExtManagement(DataImages,
                                drac_management.DracRedfishManagement):
     """For Dell machines."""
+
+    _names = ('idrac-redfish-ext',)

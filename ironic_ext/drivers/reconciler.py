@@ -112,8 +112,10 @@ def _reconcile(node: str) -> None:
         with task_manager.acquire(
                 ironic_context.get_admin_context(), node, shared=True,
                 purpose='reconciling the data image') as task:
-            # It may have been submitted while it was at work.
-            if data_image_record.is_due(task.node):
+            # It may have been submitted while it was at work, or have got
+            # another interface.
+            if (data_image_record.is_due(task.node)
+                    and hasattr(task.driver.management, 'attach_data_image')):
                 data_images.run(task)
     except exception.NodeLocked:
         LOG.debug('Node %s is locked; its data image is looked after '

@@ -23,6 +23,7 @@ import testtools
 
 from ironic_ext.drivers import data_image_record
 from ironic_ext.drivers import data_images
+from ironic_ext.drivers import management
 from ironic_ext.drivers import reconciler
 from tests.unit.drivers import data_image_base
 
@@ -170,28 +171,26 @@ class PeriodicTestCase(data_image_base.DataImageTestCase):
         self.replace(reconciler, 'submit', lambda node, failed=False:
                      self.submitted.append((node.uuid, failed)))
 
-    def run_periodic(self):
+    def run_periodic(self, interface='redfish-ext'):
         manager = unittest.mock.Mock()
         manager.iter_nodes.return_value = [
-            (self.node.uuid, self.node.driver, '',
-             self.node.driver_internal_info)]
-        with self.task(shared=True) as task:
-            interface = task.driver.management
-        interface._reconcile_data_images(manager, self.context)
+            (self.node.uuid, self.node.driver, '', interface,
+             self.node.driver_info, self.node.driver_internal_info)]
+        with unittest.mock.patch.object(task_manager, 'acquire') as acquire:
+            management.RedfishExtManagement()._reconcile_data_images(
+                manager, self.context)
+        acquire.assert_not_called()
         return manager
 
-    def test_a_node_without_a_data_image_costs_nothing(self):
-        with unittest.mock.patch.object(task_manager, 'acquire') as acquire:
-            self.run_periodic_without_task()
-        acquire.assert_not_called()
+    def test_nodes_without_a_data_image_are_not_submitted(self):
+        self.run_periodic()
+        self.assertEqual([], self.submitted)
 
-    def run_periodic_without_task(self):
-        from ironic_ext.drivers import management
-        manager = unittest.mock.Mock()
-        manager.iter_nodes.return_value = [
-            (self.node.uuid, self.node.driver, '', {})]
-        management.RedfishExtManagement()._reconcile_data_images(
-            manager, self.context)
+    def test_nodes_of_another_interface_are_not_submitted(self):
+        self.attach()
+        for name in ('redfish', 'idrac-redfish-ext'):
+            self.run_periodic(name)
+        self.assertEqual([], self.submitted)
 
     def test_nodes_that_are_due_are_submitted(self):
         self.attach()
