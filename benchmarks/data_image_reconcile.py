@@ -226,7 +226,8 @@ def _cpu() -> float:
 
 def main() -> None:
     """Run with the arguments of the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--nodes', type=int, default=200)
     parser.add_argument('--failing', type=int, default=40,
                         help='nodes whose BMC fails')

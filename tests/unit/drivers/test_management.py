@@ -90,6 +90,36 @@ class StepsTestCase(data_image_base.DataImageTestCase):
                           found['attach_data_image']['argsinfo'])
 
 
+class DellTestCase(data_image_base.DataImageTestCase):
+
+    driver = 'idrac-ext'
+
+    def setUp(self):
+        super().setUp()
+        self.config(enabled_management_interfaces=[
+            'idrac-redfish', 'idrac-redfish-ext', 'redfish'])
+        self.node.management_interface = 'idrac-redfish-ext'
+        self.node.save()
+        self.bmc.slots = [fake_bmc.Slot('1'), fake_bmc.Slot('2')]
+
+    def test_an_idrac_9_takes_images_in_any_slot(self):
+        self.boot_from(self.bmc.slots[0])
+        self.assertEqual('2', self.attach()['slot'])
+
+    def test_an_idrac_10_takes_images_in_its_first_slot_only(self):
+        self.bmc.managers = [self.bmc.manager]
+        self.bmc.manager.model = '17G Monolithic'
+        self.boot_from(self.bmc.slots[0])
+        status = self.attach()
+        self.assertEqual('waiting', status['phase'])
+        self.assertEqual([], self.bmc.calls)
+
+    def test_its_own_steps_are_still_there(self):
+        steps = management.DracRedfishExtManagement().clean_steps
+        self.assertLessEqual({'clear_job_queue', 'attach_data_image'},
+                             {step['step'] for step in steps})
+
+
 class PassthruTestCase(data_image_base.DataImageTestCase):
 
     def setUp(self):
