@@ -50,10 +50,15 @@ class NotAnIsoError(images.ImageError):
 
 @dataclasses.dataclass(frozen=True)
 class Content:
-    """A data image in the conductor's hands, as media.delivery takes it."""
+    """A data image in the conductor's hands, as media.delivery takes it.
+
+    :param require_unchanged: raises ImageChangedError when what was read
+        of it is not one version.
+    """
 
     image: iso.SegmentMap
     base: delivery.Base
+    require_unchanged: collections.abc.Callable[[], None]
 
 
 @contextlib.contextmanager
@@ -74,8 +79,8 @@ def fetched(task: typing.Any, spec: specs.DataImageSpec
         yield Content(whole, delivery.Base(
             base.digest, base.size, spec.title,
             href=None if _is_private(spec) else spec.url,
-            etag=base.version.strong_etag or '' if base.version else ''))
-        base.require_unchanged()
+            etag=base.version.strong_etag or '' if base.version else ''),
+            base.require_unchanged)
 
 
 def _leased(task: typing.Any, spec: specs.DataImageSpec
@@ -169,8 +174,15 @@ def source(task: typing.Any, record: records.Record,
             digest=found.base.digest, size=found.base.size)
         record = dataclasses.replace(record, medium=medium)
         data_image_record.save(task.node, record)
-        delivered = deliveries.deliver(new, found.image, found.base,
-                                       lifetime)
+        try:
+            delivered = deliveries.deliver(new, found.image, found.base,
+                                           lifetime)
+            found.require_unchanged()
+        except Exception:
+            deliveries.withdraw(new.id, new.kind)
+            data_image_record.save(task.node, dataclasses.replace(
+                record, medium=None))
+            raise
     return _kept(task, record, dataclasses.replace(
         medium, mark=delivered.mark), delivered.url)
 

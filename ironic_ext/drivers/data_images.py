@@ -215,7 +215,7 @@ def run(task: typing.Any, *, forced: bool = False,
                 # Before the lock: a download takes its time.
                 content = stack.enter_context(data_image_source.fetched(
                     task, outlook.record.spec))
-            except _FAILURES as exc:
+            except Exception as exc:
                 outlook = dataclasses.replace(outlook, error=exc)
         task.upgrade_lock()
         if (data_image_record.load(task.node) != outlook.record

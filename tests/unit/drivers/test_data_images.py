@@ -12,6 +12,8 @@
 
 """Tests for data images, from what is asked for to what the BMC shows."""
 
+import contextlib
+import dataclasses
 import json
 import logging
 import unittest.mock
@@ -26,6 +28,7 @@ from ironic_ext.data_image import record as records
 from ironic_ext.drivers import data_image_source
 from ironic_ext.drivers import data_images
 from ironic_ext.drivers import redfish_media
+from ironic_ext.images import errors as images
 from ironic_ext import iso
 from tests.unit.drivers import data_image_base
 from tests.unit.drivers import fake_bmc
@@ -345,6 +348,30 @@ class FailureTestCase(data_image_base.DataImageTestCase):
     def test_a_missing_image_is_told(self):
         self.iso.unlink()
         self.assertFails('data.iso')
+
+    def test_an_image_that_changes_under_way_is_not_left_published(self):
+        changed = images.ImageChangedError('it was changed')
+        fetched = data_image_source.fetched
+
+        @contextlib.contextmanager
+        def changing(task, spec):
+            with fetched(task, spec) as found:
+                yield dataclasses.replace(
+                    found, require_unchanged=unittest.mock.Mock(
+                        side_effect=changed))
+
+        with unittest.mock.patch.object(data_image_source, 'fetched',
+                                        changing):
+            self.assertFails('it was changed')
+        self.assertEqual(([], []), (self.published(), self.bmc.calls))
+        self.assertIsNone(self.record().medium)
+        self.assertPhase(ATTACHED, self.run_once())
+
+    def test_a_fetch_that_fails_unforeseen_backs_off_as_well(self):
+        with unittest.mock.patch.object(
+                data_image_source, 'fetched',
+                unittest.mock.Mock(side_effect=KeyError('oops'))):
+            self.assertFails('oops')
 
     def test_accepted_without_effect_is_a_failure(self):
         self.bmc.slots[0].deaf = True
