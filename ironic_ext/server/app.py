@@ -33,6 +33,7 @@ from ironic_ext.server import ironic_api
 from ironic_ext.server import iso_imports
 from ironic_ext.server import machine_resources
 from ironic_ext.server import machines
+from ironic_ext.server import openapi
 from ironic_ext.server import page_files
 from ironic_ext.server import previews
 from ironic_ext.server import statuses
@@ -93,6 +94,7 @@ def make(conf: cfg.ConfigOpts, parts: Parts) -> access.Application:
     }.items():
         app.add_route(path, resource)
     _add_machines(app, parts, options.trusted_proxies, hosts)
+    app.add_route('/openapi.json', openapi.OpenApi())
     page = page_files.PageFiles()
     app.add_route('/', page)
     app.add_route('/page/{name}', page)

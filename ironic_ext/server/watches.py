@@ -30,7 +30,7 @@ from ironic_ext.server import feed as feeds
 from ironic_ext.server import requests
 from ironic_ext.server import statuses
 
-CONTENT_TYPE = 'application/json;stream=watch'
+CONTENT_TYPE = 'application/x-ndjson'
 _LONGEST = 86400
 
 Events = collections.abc.Callable[[int, float],

@@ -155,6 +155,12 @@ async function edit(iso) {
   const description = element('input', {
     value: spec.description ?? '', autocomplete: 'off',
   });
+  const url = spec.url ? element('input', {
+    type: 'url', required: true, value: spec.url,
+  }) : null;
+  const checksum = element('input', {
+    value: spec.checksum ?? '', spellcheck: 'false', autocomplete: 'off',
+  });
   const boxes = configBoxes(spec.bootConfigs ?? []);
   const saved = await show({
     title: metadata.name, action: 'Save', wide: true,
@@ -166,18 +172,21 @@ async function edit(iso) {
         ['Volume', status.volumeId],
         ['Boots by', status.bootLoaders?.join(', ')],
         ['Digest', status.digest],
-        ['From', spec.url ?? spec.isoFile],
-        ['Checksum', spec.checksum],
+        ['File', spec.isoFile],
         ['iSCSI target', status.targetIQN],
         ['Portal', status.portalIP ? `${status.portalIP}:${
           status.portalPort ?? 3260}, LUN ${status.lun ?? 0}` : ''],
         ['Hosts', dom.count(usersOf(metadata.name), 'host')],
       ]),
+      ...(url ? [dom.field('URL', url)] : []),
+      dom.field('Checksum', checksum),
       dom.field('Description', description), boxes.group,
     ],
     submit: async () => {
       isos.note(await api.patch(api.path('iscsi-cdroms', metadata.name), {
         spec: {
+          ...(url ? { url: url.value } : {}),
+          checksum: checksum.value.trim() || null,
           description: description.value.trim() || null,
           bootConfigs: boxes.value.length ? boxes.value : null,
         },

@@ -51,7 +51,7 @@ function boots(host) {
   return `It is to boot ${image}${config ? ` with ${config}` : ''}.`;
 }
 
-async function ask(host, { verb, text, targets, danger }) {
+async function ask(host, { verb, going, text, targets, danger }) {
   const how = targets.soft ? choice('How', HOW, 'soft') : null;
   const { name } = host.metadata;
   const done = await confirm({
@@ -64,7 +64,7 @@ async function ask(host, { verb, text, targets, danger }) {
     },
   });
   if (done) {
-    tell(`${verb}: ${name} was told so.`);
+    tell(`${name} ${going}.`);
   }
 }
 
@@ -82,14 +82,17 @@ export function powerButtons(current) {
     },
   }, verb);
   const on = make('Switch on', {
-    targets: { hard: 'power on' }, text: boots,
+    going: 'is being switched on', targets: { hard: 'power on' },
+    text: boots,
   });
   const restart = make('Restart', {
-    targets: { hard: 'rebooting', soft: 'soft rebooting' }, danger: true,
+    going: 'is being restarted', danger: true,
+    targets: { hard: 'rebooting', soft: 'soft rebooting' },
     text: (host) => `What runs on it ends. ${boots(host)}`,
   });
   const off = make('Switch off', {
-    targets: { hard: 'power off', soft: 'soft power off' }, danger: true,
+    going: 'is being switched off', danger: true,
+    targets: { hard: 'power off', soft: 'soft power off' },
     text: () => 'What runs on it ends.',
   });
   return {

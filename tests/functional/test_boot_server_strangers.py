@@ -1,0 +1,418 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The boot server and those who mean it ill, or do not know better."""
+
+import concurrent.futures
+import contextlib
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import unittest.mock
+
+import bcrypt
+import fixtures
+import hypothesis
+import schemathesis
+import testtools
+
+from ironic_ext.server import tokens
+from lab import process
+from tests import boot_server
+from tests import ironic_stand_in
+
+HOSTS = '/api/v1/namespaces/default/baremetalhosts'
+ISOS, CONFIGS = '/api/v1/iscsi-cdroms', '/api/v1/bootconfigs'
+#: Seconds: more than any step needs on a busy machine.
+PATIENCE = 60
+MAC = '52:54:00:00:00:01'
+
+
+def config(name, text='text\n'):
+    return {'metadata': {'name': name}, 'spec': {
+        'format': 'kickstart', 'data': {'ks.cfg': text}}}
+
+
+class _ServerTestCase(testtools.TestCase):
+    options = 'auth_strategy = noauth\ntrusted_proxies = 127.0.0.9/32'
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.ironic = ironic_stand_in.IronicStandIn()
+        cls.ironic.setUp()
+        cls.addClassCleanup(cls.ironic.cleanUp)
+        cls.node = cls.ironic.known.add('server1', MAC)
+        fixture = boot_server.BootServer(cls.ironic.url,
+                                         options=cls.options)
+        fixture.setUp()
+        cls.addClassCleanup(fixture.cleanUp)
+        cls.server, cls.directory = fixture.process, fixture.directory
+
+    def call(self, method, path, body=None, code=200, **headers):
+        found = self.server.call(method, path, body, **headers)
+        self.assertEqual(code, found.code, found.data[:1000])
+        return found
+
+
+class StrangerTestCase(_ServerTestCase):
+    """Bad input to a server without a login."""
+
+    def test_a_body_of_100_mb_is_refused_unread(self):
+        connection = self.server.connection()
+        self.addCleanup(connection.close)
+        connection.putrequest('PATCH', f'{HOSTS}/server1')
+        connection.putheader('Content-Type', 'application/json')
+        connection.putheader('Content-Length', str(100 << 20))
+        connection.endheaders()
+        self.assertEqual(413, connection.getresponse().status)
+
+    def test_an_upload_that_was_cut_goes_on_where_it_was(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(['genisoimage', '-quiet', '-o',
+                            f'{folder}/x.iso', '-V', 'CUT', folder],
+                           check=True)
+            data = (pathlib.Path(folder) / 'x.iso').read_bytes()
+        self.call('POST', ISOS, {'metadata': {'name': 'cut'},
+                                 'spec': {'isoFile': 'cut.iso'}}, 201)
+        path = f'{ISOS}/cut/upload'
+        half = len(data) // 2
+        connection = self.server.connection()
+        connection.putrequest('PUT', path)
+        connection.putheader('Content-Type', 'application/octet-stream')
+        connection.putheader('Content-Length', str(len(data)))
+        connection.endheaders(data[:half])
+        connection.close()
+        received = process.await_condition(
+            lambda: self.call('GET', path).json['received'] == half and half,
+            'the half', timeout=PATIENCE)
+        found = process.await_condition(
+            lambda: self._resume(path, data, received), 'its lock',
+            timeout=PATIENCE)
+        self.assertEqual('CUT', found['status']['volumeId'])
+        self.assertEqual(data, (self.directory / 'isos' / 'cut.iso'
+                                ).read_bytes())
+        # Machines may boot from it by now.
+        self.call('PUT', path, data, 409,
+                  Content_Type='application/octet-stream')
+
+    def _resume(self, path, data, start):
+        # The server may still be about to notice that the first one broke.
+        found = self.server.call(
+            'PUT', path, data[start:],
+            Content_Type='application/octet-stream', Content_Range=(
+                f'bytes {start}-{len(data) - 1}/{len(data)}'))
+        self.assertIn(found.code, (200, 409))
+        return found.json if found.code == 200 else None
+
+    def test_what_is_no_iso_is_refused_and_told(self):
+        self.call('POST', ISOS, {'metadata': {'name': 'junk'},
+                                 'spec': {'isoFile': 'junk.iso'}}, 201)
+        self.call('PUT', f'{ISOS}/junk/upload', b'junk' * 20000, 400,
+                  Content_Type='application/octet-stream')
+        status = self.call('GET', f'{ISOS}/junk').json['status']
+        self.assertEqual('Error', status['phase'])
+
+    def test_of_two_writers_with_one_etag_one_wins(self):
+        self.call('POST', CONFIGS, config('race'), 201)
+        tag = self.call('GET', f'{CONFIGS}/race').headers['ETag']
+
+        def write(number):
+            return self.server.call(
+                'PATCH', f'{CONFIGS}/race',
+                {'spec': {'data': {'ks.cfg': f'text {number}\n'}}},
+                If_Match=tag).code
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            codes = sorted(pool.map(write, range(8)))
+        self.assertEqual([200] + [412] * 7, codes)
+
+    def test_writers_without_an_etag_lose_nothing(self):
+        self.call('POST', ISOS, {'metadata': {'name': 'labels'},
+                                 'spec': {'isoFile': 'labels.iso'}}, 201)
+
+        def write(number):
+            return self.server.call('PATCH', f'{ISOS}/labels', {
+                'metadata': {'labels': {f'n{number}': 'x'}}}).code
+
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            codes = list(pool.map(write, range(6)))
+        labels = self.call('GET', f'{ISOS}/labels').json[
+            'metadata'].get('labels', {})
+        self.assertEqual(codes.count(200), len(labels))
+        self.assertIn(200, codes)
+
+    def test_names_cannot_leave_their_place(self):
+        for name in ('a\nb', 'a"b', '..', 'a/b', '', 'a b', 'ä'):
+            self.call('POST', CONFIGS, config(name), 400)
+        self.call('POST', ISOS, {'metadata': {'name': 'x'}, 'spec': {
+            'isoFile': '../x.iso'}}, 400)
+        self.call('GET', '/page/..%2f..%2fservice.py', code=404)
+        self.call('GET', f'{CONFIGS}/%2e%2e', code=404)
+
+    def test_a_template_cannot_look_behind_its_facts(self):
+        found = self.call('POST', '/api/v1/preview?host=server1', {
+            'metadata': {'name': 'x'}, 'spec': {
+                'format': 'kickstart', 'template': True, 'data': {
+                    'ks.cfg': 'text {{ name.__class__.__mro__ }}\n'}}}, 400)
+        self.assertNotIn('<class', found.json['message'])
+
+    def test_what_is_wrong_with_a_config_is_told_with_its_line(self):
+        found = self.call('POST', CONFIGS, {
+            'metadata': {'name': 'x'}, 'spec': {
+                'format': 'ignition', 'data': {'a.ign': '{\n"x": }'}}}, 400)
+        cause, = found.json['details']['causes']
+        self.assertEqual((2, 'spec.data["a.ign"]'),
+                         (cause['line'], cause['field']))
+
+    def test_machines_nobody_knows_get_nothing(self):
+        self.call('GET', '/api/v1/bootconfig', code=404)
+        self.call('GET', '/api/v1/bootconfig?mac=52:54:00:ff:ff:ff',
+                  code=404)
+        self.call('GET', '/api/v1/bootconfig?mac=x', code=400)
+        self.call('GET', '/ipxe', code=400)
+        found = self.call('GET', '/ipxe?mac=52:54:00:ff:ff:ff')
+        self.assertTrue(found.text.endswith('exit 1\n'))
+
+    def test_a_token_that_has_expired_is_none(self):
+        signer = tokens.Tokens.from_file(str(self.directory / 'key'))
+        with unittest.mock.patch('time.time', lambda: 1e9):
+            token, _ends = signer.new(self.node, 60)
+        found = self.call('GET', f'/t/{token}/', code=404)
+        self.assertIn('expired', found.json['message'])
+
+    def test_an_old_version_is_gone(self):
+        self.call('GET', '/api/v1/baremetalhosts?watch=true'
+                         '&resourceVersion=other.1', code=410)
+        self.call('GET', f'{CONFIGS}?watch=true&resourceVersion=99999999',
+                  code=410)
+
+    def test_the_api_is_as_it_says(self):
+        schema = schemathesis.openapi.from_url(
+            self.server.url + '/openapi.json')
+        checks = [
+            schemathesis.checks.not_a_server_error,
+            schemathesis.specs.openapi.checks.status_code_conformance,
+            schemathesis.specs.openapi.checks.content_type_conformance,
+            schemathesis.specs.openapi.checks.response_schema_conformance]
+        count = 0
+        for found in schema.get_all_operations():
+            operation = found.ok()
+            if operation.path == '/healthz':
+                continue
+            count += 1
+
+            @hypothesis.settings(
+                max_examples=15, deadline=None, database=None,
+                derandomize=True,
+                suppress_health_check=list(hypothesis.HealthCheck))
+            @hypothesis.given(case=operation.as_strategy())
+            def judge(case):
+                # Watches are no JSON, and take their time.
+                (case.query or {}).pop('watch', None)
+                case.call_and_validate(checks=checks, timeout=60)
+
+            judge()
+        self.assertGreater(count, 25)
+
+
+class SourceAddressTestCase(_ServerTestCase):
+    """Loopback has many addresses to come from."""
+
+    def setUp(self):
+        super().setUp()
+        self.server.call('POST', CONFIGS, config('mine'))
+
+    def test_only_a_trusted_proxy_speaks_for_others(self):
+        self.ironic.known.change(
+            self.node, extra={'boot_ips': ['192.0.2.1']},
+            instance_info={'boot_config': 'mine'})
+        asked = {'X_Forwarded_For': '192.0.2.1'}
+        process.await_condition(
+            lambda: self.server.call('GET', '/api/v1/bootconfig',
+                                     source='127.0.0.9', **asked
+                                     ).code == 200,
+            'the address', timeout=PATIENCE)
+        self.call('GET', '/api/v1/bootconfig', code=404,
+                  source='127.0.0.8', **asked)
+
+    def test_two_hosts_with_one_address_get_nothing(self):
+        for name in ('twin1', 'twin2'):
+            node = self.ironic.known.add(
+                name, extra={'boot_ips': ['192.0.2.2']},
+                instance_info={'boot_config': 'mine'})
+            self.addCleanup(self.ironic.known.remove, node)
+        found = process.await_condition(
+            lambda: (answer := self.server.call(
+                'GET', '/api/v1/bootconfig', source='127.0.0.9',
+                X_Forwarded_For='192.0.2.2')).code == 409 and answer,
+            'the twins', timeout=PATIENCE)
+        self.assertIn('twin1, twin2', found.json['message'])
+
+    def test_an_inspection_tells_the_address(self):
+        node = self.ironic.known.add(
+            'inspected', instance_info={'boot_config': 'mine'},
+            inspection_finished_at='2026-01-01T00:00:00+00:00')
+        self.addCleanup(self.ironic.known.remove, node)
+        self.ironic.known.inventories[node] = {'inventory': {'interfaces': [
+            {'ipv4_address': '192.0.2.3'}]}}
+        process.await_condition(
+            lambda: self.server.call(
+                'GET', '/api/v1/bootconfig', source='127.0.0.9',
+                X_Forwarded_For='192.0.2.3').code == 200,
+            'the address', timeout=PATIENCE)
+
+
+class BasicTestCase(_ServerTestCase):
+    """A server with passwords."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = fixtures.TempDir()
+        folder.setUp()
+        cls.addClassCleanup(folder.cleanUp)
+        path = os.path.join(folder.path, 'htpasswd')
+        hashed = bcrypt.hashpw(b'secret', bcrypt.gensalt(4)).decode()
+        pathlib.Path(path).write_text(f'admin:{hashed}\n')
+        cls.options = ('auth_strategy = http_basic\n'
+                       f'http_basic_auth_user_file = {path}')
+        super().setUpClass()
+
+    def test_operators_need_a_password(self):
+        found = self.call('GET', CONFIGS, code=401)
+        self.assertTrue(found.headers['WWW-Authenticate'].startswith('Basic'))
+        self.call('GET', CONFIGS, code=401,
+                  Authorization='Basic YWRtaW46d3Jvbmc=')
+        self.call('GET', CONFIGS, code=401, Authorization='Basic x')
+        self.call('GET', CONFIGS, code=401, X_Identity_Status='Confirmed',
+                  X_Roles='admin')
+        self.call('GET', CONFIGS, Authorization='Basic YWRtaW46c2VjcmV0')
+
+    def test_machines_and_the_page_need_none(self):
+        self.call('GET', '/')
+        self.call('GET', '/openapi.json')
+        self.call('GET', '/api/v1/bootconfig', code=404)
+        self.call('GET', f'/ipxe?mac={MAC}')
+
+
+class KeystoneTestCase(_ServerTestCase):
+    """A server that asks Keystone, which is not there."""
+
+    options = ('auth_strategy = keystone\n'
+               '[keystone_authtoken]\nauth_type = password\n'
+               'auth_url = http://127.0.0.1:1\nusername = x\n'
+               'password = x\nproject_name = x\nuser_domain_id = x\n'
+               'project_domain_id = x')
+
+    def test_nobody_gets_in_without_a_token(self):
+        self.call('GET', CONFIGS, code=401)
+        self.call('GET', CONFIGS, code=401, X_Identity_Status='Confirmed',
+                  X_Roles='admin', X_Role='admin', X_User_Id='x')
+        self.call('GET', f'/ipxe?mac={MAC}')
+
+    def test_a_token_that_nobody_can_check_is_none(self):
+        found = self.server.call('GET', CONFIGS, X_Auth_Token='x' * 32)
+        self.assertIn(found.code, (401, 503))
+
+
+class StopTestCase(testtools.TestCase):
+    """The end of a server."""
+
+    def test_watches_end_with_the_server(self):
+        ironic = self.useFixture(ironic_stand_in.IronicStandIn())
+        server = self.useFixture(boot_server.BootServer(ironic.url)).process
+        with contextlib.ExitStack() as stack:
+            watches = [stack.enter_context(server.watch(
+                '/api/v1/baremetalhosts')) for _number in range(5)]
+            for watch in watches:
+                next(iter(watch))
+            began = time.monotonic()
+            server.stop()
+            for watch in watches:
+                self.assertEqual([], list(watch))
+        self.assertLess(time.monotonic() - began, 14)
+
+
+class NamespaceTestCase(testtools.TestCase):
+    """Machines on a network of their own, known by their address."""
+
+    _SCRIPT = textwrap.dedent("""\
+        set -e
+        ip link set lo up
+        ip link add br0 type bridge
+        ip addr add 192.0.2.1/24 dev br0
+        ip link set br0 up
+        """)
+
+    def run_in(self, namespace, *command, **options):
+        return subprocess.run(
+            ['ip', 'netns', 'exec', namespace, *command],
+            capture_output=True, text=True, **options)
+
+    def test_each_machine_gets_its_own_config(self):
+        names = [f'c3-{os.getpid()}-{part}' for part in ('s', 'a', 'b')]
+        for name in names:
+            subprocess.run(['ip', 'netns', 'add', name], check=True)
+            self.addCleanup(subprocess.run, ['ip', 'netns', 'del', name])
+        inside = names[0]
+        self.run_in(inside, 'sh', '-c', self._SCRIPT, check=True)
+        for number, client in enumerate(names[1:], 11):
+            for command in (
+                    f'ip -n {inside} link add v{number} type veth peer '
+                    f'name eth0 netns {client}',
+                    f'ip -n {inside} link set v{number} master br0 up',
+                    f'ip -n {client} addr add 192.0.2.{number}/24 dev eth0',
+                    f'ip -n {client} link set eth0 up'):
+                subprocess.run(command.split(), check=True)
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        port = process.free_port()
+        ironic = subprocess.Popen(
+            ['ip', 'netns', 'exec', inside, sys.executable, '-c',
+             'from tests import ironic_stand_in as stand_in\n'
+             'known = stand_in.Nodes()\n'
+             'for number in (11, 12):\n'
+             '    known.add(f"m{number}", extra={"boot_ips": '
+             'f"192.0.2.{number}"}, instance_info={"boot_config": "c"})\n'
+             f'stand_in.serve(known, {port}).serve_forever()'],
+            cwd=pathlib.Path(__file__).parents[2])
+        self.addCleanup(ironic.wait)
+        self.addCleanup(ironic.kill)
+        server = _InsideServer(
+            folder, f'http://127.0.0.1:{port}', host='192.0.2.1',
+            prefix=('ip', 'netns', 'exec', inside))
+        self.addCleanup(server.stop)
+        server.start()
+        self.run_in(inside, 'curl', '-sf', '-H',
+                    'Content-Type: application/yaml', '--data-binary',
+                    'metadata: {name: c}\nspec: {format: kickstart, '
+                    'template: true, data: {ks.cfg: "text {{ name }}"}}',
+                    server.url + CONFIGS, check=True)
+        url = server.url + '/api/v1/bootconfig'
+        for client, name in zip(names[1:], ('m11', 'm12'), strict=True):
+            found = self.run_in(client, 'curl', '-sf', url, check=True)
+            self.assertEqual(f'text {name}', found.stdout.strip())
+        forged = self.run_in(names[1], 'curl', '-sf', '-H',
+                             'X-Forwarded-For: 192.0.2.12', url, check=True)
+        self.assertEqual('text m11', forged.stdout.strip())
+
+
+class _InsideServer(boot_server.Process):
+    """A server that this process cannot reach."""
+
+    def is_ready(self):
+        return not subprocess.run(
+            [*self._prefix, 'curl', '-sf', self.url + '/healthz'],
+            capture_output=True).returncode
