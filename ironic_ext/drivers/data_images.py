@@ -334,8 +334,10 @@ def _act(task: typing.Any, outlook: Outlook,
         if not isinstance(exc, _FAILURES):
             LOG.exception('The data image of node %s failed',
                           task.node.uuid)
+        # An image that is to be replaced stays until the new one is here.
+        still_there = exc is outlook.error and bool(outlook.plan.eject)
         result = _failed(task, data_image_record.load(task.node) or record,
-                         exc)
+                         exc, inserted=still_there or None)
     data_image_record.save(task.node, result)
 
 
@@ -405,8 +407,8 @@ def _seen(record: records.Record, phase: records.Phase, **seen: typing.Any
         phase=phase, last_reconciled=time.time(), **seen))
 
 
-def _failed(task: typing.Any, record: records.Record, exc: Exception
-            ) -> records.Record:
+def _failed(task: typing.Any, record: records.Record, exc: Exception,
+            inserted: bool | None) -> records.Record:
     errors = record.status.errors + 1
     message = redfish_slots.masked(
         str(exc) or type(exc).__name__)[:_MAX_ERROR]
@@ -421,7 +423,7 @@ def _failed(task: typing.Any, record: records.Record, exc: Exception
         _tell(task, f'failed: {message}')
     now = time.time()
     return dataclasses.replace(record, status=records.Status(
-        phase=records.Phase.FAILED, inserted=None, errors=errors,
+        phase=records.Phase.FAILED, inserted=inserted, errors=errors,
         error=message, last_reconciled=now, next_attempt=now + delay))
 
 

@@ -367,6 +367,19 @@ class FailureTestCase(data_image_base.DataImageTestCase):
         self.assertIsNone(self.record().medium)
         self.assertPhase(ATTACHED, self.run_once())
 
+    def test_the_image_before_stays_until_the_new_one_is_here(self):
+        self.attach()
+        before = self.bmc.inserted
+        status = self.assertFails('missing.iso',
+                                  url=f'file://{self.images}/missing.iso')
+        self.assertEqual(before, self.bmc.inserted)
+        self.assertEqual(1, len(self.published()))
+        self.assertEqual(f'file://{self.iso}',
+                         status['attached_image']['url'])
+        self.write(self.images / 'missing.iso', new=b'2')
+        self.assertPhase(ATTACHED, self.run_once())
+        self.assertNotEqual(before, self.bmc.inserted)
+
     def test_a_fetch_that_fails_unforeseen_backs_off_as_well(self):
         with unittest.mock.patch.object(
                 data_image_source, 'fetched',
