@@ -1,0 +1,129 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""ISOs and configs on the boot server's page."""
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support import ui
+
+from lab import process
+from tests.functional import boot_page
+
+setUpModule = boot_page.start
+
+
+class TestCatalogue(boot_page.PageTestCase):
+    """The pages of ISOs and configs."""
+
+    def test_an_uploaded_iso_shows_what_it_contains(self):
+        name, config = self.fresh('iso'), self.config()
+        self.open('isos')
+        self.click('Upload an ISO')
+        self.find('dialog input[type="file"]').send_keys(
+            str(boot_page.iso_file()))
+        self.field('Name').send_keys(Keys.CONTROL, 'a', Keys.NULL, name)
+        self.find(f'dialog input[value="{config}"]').click()
+        self.click('Upload', 'dialog button')
+        self.await_text('#notices', f'{name} is uploaded.')
+        row = self._row(name)
+        for text in ('Ready', '1.0 MiB', 'ISOLINUX', config):
+            self.assertIn(text, row.text)
+
+    def test_an_iso_by_url_shows_why_it_cannot_be_fetched(self):
+        name = self.fresh('iso')
+        self.open('isos')
+        self.click('Add by URL')
+        self.field('URL').send_keys(
+            f'http://127.0.0.1:{process.free_port()}/x.iso')
+        # The name that the page suggests is replaced.
+        self.field('Name').send_keys(Keys.CONTROL, 'a', Keys.NULL, name)
+        self.click('Add', 'dialog button')
+        self.wait(lambda _: 'refused' in self._row(name).text, 'the error')
+        self.assertIn('Error', self._row(name).text)
+
+    def test_an_iso_in_use_stays_and_the_page_says_by_whom(self):
+        host, iso = self.node(), self.iso()
+        self.server.assign(host, image=iso)
+        self.open('isos')
+        self.control(f'Delete {iso}').click()
+        self.click('Delete', 'dialog button')
+        self.await_text('dialog [role="alert"]', f'in use by BareMetalHost/'
+                                                 f'default/{host}')
+        self.click('Cancel', 'dialog button')
+        self.assertIn('Ready', self._row(iso).text)
+
+    def test_a_deleted_iso_leaves_the_page(self):
+        iso = self.iso()
+        self.open('isos')
+        self.control(f'Delete {iso}').click()
+        self.click('Delete', 'dialog button')
+        self.await_text('#notices', f'{iso} is deleted.')
+        self.wait(lambda browser: not browser.find_elements(
+            By.CSS_SELECTOR, f'[aria-label="Edit {iso}"]'), 'its end')
+
+    def test_markup_in_a_description_is_text(self):
+        iso, text = self.iso(), '<img src=x onerror="document.title=1">'
+        self.server.call('PATCH', f'/api/v1/iscsi-cdroms/{iso}', {
+            'spec': {'description': text}})
+        self.open('isos')
+        self.assertIn(text, self._row(iso).text)
+        self.assertEqual([], self.browser.find_elements(
+            By.CSS_SELECTOR, 'main img'))
+
+    def test_a_config_that_does_not_parse_is_refused_with_its_line(self):
+        name = self.fresh('config')
+        self.open('configs')
+        self.click('New config', 'a')
+        self.field('Name').send_keys(name)
+        ui.Select(self.field('Format')).select_by_value('kickstart')
+        text = self.find('textarea')
+        text.send_keys('lang en_US\n%packages\n@core\n')
+        self.click('Save')
+        self.await_text('.findings', 'Line 2: %packages is not closed')
+        self.click('Line 2')
+        self.assertEqual('%packages', self.browser.execute_script(
+            'const [area] = arguments; return area.value.slice('
+            'area.selectionStart, area.selectionEnd);', text))
+        text.send_keys(Keys.CONTROL, Keys.END)
+        text.send_keys(Keys.NULL, '%end\n')
+        self.click('Save')
+        self.await_text('#notices', f'{name} is saved.')
+        saved = self.server.call('GET', f'/api/v1/bootconfigs/{name}')
+        self.assertEqual('kickstart', saved['spec']['format'])
+        self.assertEqual(['lang en_US\n%packages\n@core\n%end\n'],
+                         list(saved['spec']['data'].values()))
+
+    def test_a_config_that_another_changed_is_not_overwritten(self):
+        name = self.config()
+        self.open(f'configs/{name}')
+        self.find('textarea').send_keys(Keys.END, ' ')
+        self.server.call('PATCH', f'/api/v1/bootconfigs/{name}', {
+            'spec': {'template': True}})
+        self.click('Save')
+        self.await_text('.form-error', 'changed by somebody else')
+
+    def test_a_template_is_previewed_for_a_host_before_it_is_saved(self):
+        host = self.node()
+        name = self.config(file='note.txt', text='none', format='plain')
+        self.open(f'configs/{name}')
+        self.find('textarea').send_keys(
+            Keys.CONTROL, 'a', Keys.NULL, 'I am {{ name }}.')
+        self.find('form.editor input[type="checkbox"]').click()
+        self.click('Preview…')
+        self.field('Host').send_keys(host)
+        self.click('Render', 'dialog button')
+        self.await_text('dialog pre', f'I am {host}.')
+
+    def _row(self, name):
+        return self.control(f'Edit {name}').find_element(
+            By.XPATH, './ancestor::tr')
