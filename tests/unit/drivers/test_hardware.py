@@ -107,7 +107,7 @@ class HardwareTestCase(base.DriverTestCase):
         conf.register_opts(options)
         self.assertEqual(
             {'ext_images', 'ext_boot', 'ext_catalog', 'ext_data_image',
-             'ext_media', 'redfish-ext', 'idrac-ext'},
+             'ext_media', 'ext_server', 'redfish-ext', 'idrac-ext'},
             {group.name for group, _opts in conf.list_opts()})
 
 
