@@ -27,6 +27,9 @@ for suite in $suites; do
     serial=
     [ "$suite" = e2e ] && serial=--serial
     started=$SECONDS
+    # Tests that cannot even be imported leave no run: the last one must not
+    # be counted for them.
+    rm -rf .stestr
     .venv/bin/stestr --test-path "tests/$suite" run $serial || status=1
     .venv/bin/stestr last --subunit > "$results/$suite.subunit"
     printf '==> %s tests took %s s\n' "$suite" $((SECONDS - started))
