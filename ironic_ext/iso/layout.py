@@ -33,6 +33,10 @@ _FIRST_DESCRIPTOR = volume.FIRST * SECTOR
 #: Bytes. Partitioned images stay whole in cylinders of 64 heads by 32
 #: sectors, the geometry of isohybrid's MBR.
 _CYLINDER = 1 << 20
+#: Sectors behind everything else, as xorriso and mkisofs have them by
+#: default. BIOS GRUB reads 32 KiB at a time, and a BIOS refuses to read
+#: beyond the end of a CD.
+_PADDING = 150
 
 
 def insertion_point(image: images.IsoImage) -> int:
@@ -105,6 +109,7 @@ def settle(image: images.IsoImage, canvas: canvases.Canvas,
             trailer.extend(esp.content)
             end += esp.length // SECTOR
         moved[esp.old] = (sector * SECTOR, esp.length)
+    end += _PADDING
     _grow_volumes(image, canvas, end)
     _move_boot_images(image, canvas, moved)
     size = end * SECTOR

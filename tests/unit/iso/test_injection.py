@@ -72,6 +72,17 @@ class InjectionTest(testtools.TestCase):
                         self.assertEqual(content, image.read_entry(
                             tree.entry(*found)))
 
+    def test_nothing_but_a_backup_gpt_is_at_the_very_end(self) -> None:
+        # As much as a boot loader may read in one go.
+        length = 32 << 10
+        for kind in BOOTABLE:
+            base = isos.shared(kind.name)
+            with iso.IsoImage.open(base) as image:
+                gpt = image.tables.gpt is not None
+            made = self._inject(base, files=PLAIN_FILES)
+            end = made.read(made.size - length, length)
+            self.assertEqual(gpt, any(end), kind.name)
+
     def test_everything_else_stays_as_it_was(self) -> None:
         for kind in isos.BUILDERS:
             if kind.name == 'udf_bridge':
