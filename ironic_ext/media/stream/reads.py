@@ -62,20 +62,17 @@ def total(ranges: Ranges) -> int:
 def merged(reports: collections.abc.Iterable[catalogue.ReadReport]
            ) -> list[catalogue.ReadReport]:
     """Return one report for each medium and reader."""
-    found: dict[tuple[str, str], catalogue.ReadReport] = {}
+    found: dict[tuple[str, str], list[catalogue.ReadReport]] = {}
     for report in reports:
-        key = report.medium_id, report.client
-        before = found.get(key)
-        if before is not None:
-            report = dataclasses.replace(
-                report,
-                first_at=min(before.first_at, report.first_at),
-                last_at=max(before.last_at, report.last_at),
-                sent=before.sent + report.sent,
-                requests=before.requests + report.requests,
-                ranges=joined((*before.ranges, *report.ranges), MAX_RANGES))
-        found[key] = report
-    return list(found.values())
+        found.setdefault((report.medium_id, report.client), []).append(report)
+    return [same[0] if len(same) == 1 else dataclasses.replace(
+        same[-1],
+        first_at=min(report.first_at for report in same),
+        last_at=max(report.last_at for report in same),
+        sent=sum(report.sent for report in same),
+        requests=sum(report.requests for report in same),
+        ranges=joined((span for report in same for span in report.ranges),
+                      MAX_RANGES)) for same in found.values()]
 
 
 class Reader:
