@@ -21,6 +21,7 @@ when it was due, as wrk2 does it.
 import argparse
 import contextlib
 import http.client
+import os
 import pathlib
 import random
 import subprocess
@@ -152,6 +153,13 @@ def watched(server: boot_server.Process, watchers: int) -> list[float]:
     return sorted(moment - began for moment in seen)
 
 
+def _processor_time(pid: int | None) -> float:
+    """Return the seconds that a process has computed."""
+    fields = pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(
+        ')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -172,6 +180,7 @@ def main() -> None:
         stack.callback(server.stop)
         began = time.perf_counter()
         server.start()
+        print(f'load of the machine before: {os.getloadavg()[0]:.1f}')
         print(f'{given.hosts} hosts known after '
               f'{time.perf_counter() - began:.1f} s')
         fill(server, given.configs)
@@ -182,11 +191,14 @@ def main() -> None:
                                 for mac in macs]),
                 ('ipxe', [f'/ipxe?mac={mac}' for mac in macs])):
             at_rate(server, paths, given.rate / 5, 2)
+            before = _processor_time(server.pid)
             found = at_rate(server, paths, given.rate, given.seconds)
+            spent = _processor_time(server.pid) - before
             print(f'{name}: {given.rate:g}/s, median '
                   f'{found[len(found) // 2] * 1e3:.1f} ms, p99 '
                   f'{found[int(len(found) * 0.99)] * 1e3:.1f} ms, worst '
-                  f'{found[-1] * 1e3:.1f} ms')
+                  f'{found[-1] * 1e3:.1f} ms; {spent / len(found) * 1e3:.2f} '
+                  'ms of a processor each')
         times = []
         for _number in range(5):
             began = time.perf_counter()

@@ -32,8 +32,8 @@ from ironic_ext.server import host_index
 from ironic_ext.server import hosts
 from ironic_ext.server import tokens
 
-#: Configs without templates that are kept ready to be served.
-_READY = 256
+#: Characters of configs without templates that are kept ready to be served.
+_READY = 64 << 20
 _ANACONDA_MAC = re.compile(
     r'\S{1,64}\s+([0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5})\s*')
 
@@ -105,6 +105,7 @@ class Configs:
         self._ready: collections.OrderedDict[
             tuple[str, str], config_formats.Config] = (
                 collections.OrderedDict())
+        self._size = 0
         self._lock = threading.Lock()
 
     def of(self, host: hosts.Host) -> config_formats.Config:
@@ -156,9 +157,11 @@ class Configs:
                 return ready
         ready = config_formats.resolve(found.spec)
         with self._lock:
-            self._ready[key] = ready
-            while len(self._ready) > _READY:
-                self._ready.popitem(last=False)
+            if key not in self._ready:
+                self._ready[key] = ready
+                self._size += _size(ready)
+            while self._size > _READY:
+                self._size -= _size(self._ready.popitem(last=False)[1])
         return ready
 
 
@@ -184,6 +187,10 @@ def anaconda_mac(header: str) -> str:
     """
     match = _ANACONDA_MAC.fullmatch(header.strip())
     return match[1] if match else ''
+
+
+def _size(config: config_formats.Config) -> int:
+    return sum(map(len, config.files.values()))
 
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

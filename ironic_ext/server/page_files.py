@@ -54,11 +54,13 @@ class PageFiles:
         found = self._files.get(name)
         if found is None:
             raise errors.NotFoundError('there is no such file')
-        resp.data, resp.content_type, tag = found
+        data, kind, tag = found
         resp.etag = tag
         resp.set_header('Cache-Control', 'no-cache')
         resp.set_header('Content-Security-Policy', _POLICY)
         resp.set_header('Referrer-Policy', 'no-referrer')
         if tag in {str(given) for given in req.if_none_match or ()}:
             resp.status = falcon.HTTP_304
-            resp.data = None
+            resp.content_type = None
+        else:
+            resp.data, resp.content_type = data, kind

@@ -28,14 +28,17 @@ CATALOG_READ = 'ext_server:catalog:get'
 CATALOG_WRITE = 'ext_server:catalog:update'
 SECRETS = 'ext_server:catalog:get_data'
 
-_HOSTS = '/api/v1/namespaces/{ns}/baremetalhosts'
+_HOSTS = '/api/v1/namespaces/{namespace}/baremetalhosts'
 _HOST = _HOSTS + '/{name}'
+_ISO = '/api/v1/iscsi-cdroms/{name}'
+_CATALOG = ('/api/v1/iscsi-cdroms', '/api/v1/bootconfigs', _ISO,
+            '/api/v1/bootconfigs/{name}')
 
 
-def _operations(*paths: str, methods: str = 'GET'
-                ) -> list[policy.Operation]:
-    return [{'path': path, 'method': method} for path in paths
-            for method in methods.split()]
+def _operations(*paths: str) -> list[policy.Operation]:
+    """Return operations of texts like ``GET /path``."""
+    return [{'method': method, 'path': path}
+            for method, path in map(str.split, paths)]
 
 
 _RULES = [
@@ -47,34 +50,37 @@ _RULES = [
         'Who may look at everything.'),
     policy.DocumentedRuleDefault(
         HOSTS_READ, f'rule:{READER}', 'List, show and watch hosts.',
-        _operations('/api/v1/baremetalhosts', _HOSTS, _HOST)),
+        _operations('GET /api/v1/baremetalhosts', f'GET {_HOSTS}',
+                    f'GET {_HOST}')),
     policy.DocumentedRuleDefault(
         HOSTS_WRITE, f'rule:{ADMIN}',
         'Choose what a host boots and which config it gets.',
-        _operations(_HOST, methods='PATCH PUT')),
+        _operations(f'PATCH {_HOST}', f'PUT {_HOST}')),
     policy.DocumentedRuleDefault(
         POWER, f'rule:{ADMIN}', 'Switch hosts on and off.',
-        _operations(_HOST + '/power', methods='POST')),
+        _operations(f'POST {_HOST}/power')),
     policy.DocumentedRuleDefault(
         TOKENS, f'rule:{ADMIN}', 'Make the token of a machine.',
-        _operations(_HOST + '/token', methods='POST')),
+        _operations(f'POST {_HOST}/token')),
     policy.DocumentedRuleDefault(
         CATALOG_READ, f'rule:{READER}',
         'List, show and watch ISOs and configs, without the configs\' data.',
-        _operations('/api/v1/iscsi-cdroms', '/api/v1/iscsi-cdroms/{name}',
-                    '/api/v1/bootconfigs', '/api/v1/bootconfigs/{name}')),
+        _operations(*(f'GET {path}' for path in _CATALOG),
+                    f'GET {_ISO}/upload', 'GET /api/v1/formats')),
     policy.DocumentedRuleDefault(
         CATALOG_WRITE, f'rule:{ADMIN}',
         'Create, change, upload and delete ISOs and configs.',
-        _operations('/api/v1/iscsi-cdroms', '/api/v1/iscsi-cdroms/{name}',
-                    '/api/v1/iscsi-cdroms/{name}/upload',
-                    '/api/v1/bootconfigs', '/api/v1/bootconfigs/{name}',
-                    methods='POST PUT PATCH DELETE')),
+        _operations(*(f'POST {path}' for path in _CATALOG[:2]),
+                    *(f'{method} {path}' for path in _CATALOG[2:]
+                      for method in ('PUT', 'PATCH', 'DELETE')),
+                    f'PUT {_ISO}/upload', f'PATCH {_ISO}/status',
+                    'POST /api/v1/preview')),
     policy.DocumentedRuleDefault(
         SECRETS, f'rule:{ADMIN}',
         'See the data of configs, which may be secret, and previews.',
-        _operations('/api/v1/bootconfigs/{name}',
-                    '/api/v1/bootconfigs/{name}/preview')),
+        _operations('GET /api/v1/bootconfigs/{name}',
+                    'GET /api/v1/bootconfigs/{name}/preview',
+                    'POST /api/v1/preview')),
 ]
 
 

@@ -1,0 +1,153 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The boot server's API for the commands of OpenStackClient.
+
+The login is that of the client (a token of Keystone, a password, or none).
+"""
+
+import argparse
+import collections.abc
+import contextlib
+import json
+import logging
+import os
+import typing
+from urllib import parse as urlparse
+
+from keystoneauth1 import exceptions as auth_errors
+from osc_lib import exceptions
+
+URL_VARIABLE = 'IRONIC_BOOT_SERVER_URL'
+SERVICE_TYPE = 'baremetal-boot'
+HOSTS = '/api/v1/baremetalhosts'
+ISOS, CONFIGS = '/api/v1/iscsi-cdroms', '/api/v1/bootconfigs'
+#: Path of a list by what a resource says of its kind.
+PATHS = {'ISCSICdrom': ISOS, 'BootConfig': CONFIGS}
+_PAGE = 500
+
+Resource = dict[str, typing.Any]
+
+
+def add_url(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add --boot-server-url."""
+    parser.add_argument(
+        '--boot-server-url', metavar='<url>',
+        default=os.environ.get(URL_VARIABLE),
+        help=f'URL of the boot server; by default that of {URL_VARIABLE}, '
+             f'or of the service {SERVICE_TYPE} in Keystone\'s catalogue')
+    return parser
+
+
+class BootApi:
+    """The API. Everything raises CommandError with what the server said."""
+
+    def __init__(self, session: typing.Any, url: str | None) -> None:
+        """Take the session of the client."""
+        self._session = session
+        self._url = (url or self._discovered()).rstrip('/')
+
+    @classmethod
+    def of(cls, command: typing.Any, parsed: argparse.Namespace
+           ) -> 'BootApi':
+        """Return the API that a command is to use."""
+        return cls(command.app.client_manager.session,
+                   parsed.boot_server_url)
+
+    def list(self, path: str, **query: str
+             ) -> collections.abc.Iterator[Resource]:
+        """Return the resources of a list."""
+        following: str = ''
+        while True:
+            given = {key: value for key, value in (
+                *query.items(), ('limit', str(_PAGE)),
+                ('continue', following)) if value}
+            found = self.call('GET', f'{path}?{urlparse.urlencode(given)}')
+            yield from found['items']
+            following = found['metadata'].get('continue', '')
+            if not following:
+                return
+
+    def call(self, method: str, path: str, body: object = None,
+             **options: typing.Any) -> Resource:
+        """Send a request; return the document that answers it.
+
+        :param body: what to send as JSON.
+        :param options: others of a request.
+        """
+        found = self.send(method, path, body, **options)
+        if found.status_code >= 400:
+            raise exceptions.CommandError(said(found))
+        document: Resource = found.json() if found.content else {}
+        return document
+
+    def send(self, method: str, path: str, body: object = None,
+             **options: typing.Any) -> typing.Any:
+        """Send a request; return the answer, whatever it is."""
+        if body is not None:
+            options['data'] = json.dumps(body)
+            options.setdefault('headers', {}).setdefault(
+                'Content-Type', 'application/json')
+        try:
+            with _unlogged():
+                return self._session.request(
+                    self._url + path, method, raise_exc=False, log=False,
+                    connect_retries=0, **options)
+        except auth_errors.ConnectFailure as exc:
+            raise exceptions.CommandError(
+                f'the boot server at {self._url} does not answer') from exc
+
+    def _discovered(self) -> str:
+        found = None
+        with contextlib.suppress(auth_errors.ClientException):
+            found = self._session.get_endpoint(service_type=SERVICE_TYPE)
+        if not found or self._session.auth is None or (
+                type(self._session.auth).__name__ in (
+                    'NoAuth', 'HTTPBasicAuth')):
+            # Without Keystone there is one endpoint, which is Ironic's.
+            raise exceptions.CommandError(
+                f'say where the boot server is: --boot-server-url, or '
+                f'{URL_VARIABLE}')
+        return str(found)
+
+
+def item(path: str, name: str) -> str:
+    """Return the path of a resource by its name."""
+    return f'{path}/{urlparse.quote(name, safe="")}'
+
+
+def host_path(name: str) -> str:
+    """Return the path of a host by ``name`` or ``namespace/name``."""
+    namespace, slash, rest = name.partition('/')
+    if not slash:
+        namespace, rest = 'default', name
+    quoted = [urlparse.quote(part, safe='') for part in (namespace, rest)]
+    return f'/api/v1/namespaces/{quoted[0]}/baremetalhosts/{quoted[1]}'
+
+
+def said(answer: typing.Any) -> str:
+    """Return what an answer says is wrong."""
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        return str(answer.json()['message'])
+    return f'the boot server answers HTTP {answer.status_code}'
+
+
+@contextlib.contextmanager
+def _unlogged() -> collections.abc.Iterator[None]:
+    """Keep configs, which may be secret, out of --debug."""
+    logger = logging.getLogger('keystoneauth')
+    level = logger.level
+    logger.setLevel(max(level, logging.INFO))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,251 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``openstack baremetal boot config``: the configs of the catalogue.
+
+And ``openstack baremetal boot apply``, for files of resources.
+"""
+
+import argparse
+import collections.abc
+import pathlib
+import typing
+
+from osc_lib.command import command
+from osc_lib import exceptions
+import yaml
+
+from ironic_ext.cli.osc import boot_api
+
+_SUFFIXES = ('.yaml', '.yml', '.json')
+
+Rows = tuple[tuple[str, ...], typing.Any]
+
+
+def _shown(resource: boot_api.Resource) -> Rows:
+    spec = resource['spec']
+    return ('name', 'format', 'template', 'primary', 'files'), (
+        resource['metadata']['name'], spec['format'],
+        spec.get('template', False), spec.get('primary', ''),
+        ', '.join(sorted(spec['data'])))
+
+
+class ListBootConfigs(command.Lister):
+    """List the boot configs of the catalogue"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the selector."""
+        parser = boot_api.add_url(super().get_parser(prog_name))
+        parser.add_argument('--selector', metavar='<label=value>',
+                            default='', help='Only those with that label')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Ask and show."""
+        found = boot_api.BootApi.of(self, parsed_args).list(
+            boot_api.CONFIGS, labelSelector=parsed_args.selector)
+        return ('name', 'format', 'template', 'primary', 'files'), (
+            _shown(resource)[1] for resource in found)
+
+
+class _OneConfig(command.ShowOne):
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the name."""
+        parser = boot_api.add_url(super().get_parser(prog_name))
+        parser.add_argument('name', metavar='<config>',
+                            help='Name of the config')
+        return parser
+
+
+class ShowBootConfig(_OneConfig):
+    """Show a boot config, without its content"""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Ask and show."""
+        return _shown(boot_api.BootApi.of(self, parsed_args).call(
+            'GET', boot_api.item(boot_api.CONFIGS, parsed_args.name)))
+
+
+class CreateBootConfig(_OneConfig):
+    """Add a boot config to the catalogue, or replace one"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add its files."""
+        parser = super().get_parser(prog_name)
+        # cliff has --format for itself.
+        parser.add_argument('--config-format', metavar='<format>',
+                            required=True,
+                            help='ignition, kickstart, cloud-init, '
+                                 'autoinstall, preseed, plain ...')
+        parser.add_argument('--file', metavar='[<path>=]<file>',
+                            action='append', required=True,
+                            help='File of the config; repeatable')
+        parser.add_argument('--primary', metavar='<path>', default='',
+                            help='Which of several files is the config')
+        parser.add_argument('--template', action='store_true',
+                            help='The files are Jinja2 templates')
+        parser.add_argument('--replace', action='store_true',
+                            help='Replace the one of that name')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Create it.
+
+        :raises: CommandError
+        """
+        document = {
+            'metadata': {'name': parsed_args.name}, 'spec': {
+                'format': parsed_args.config_format,
+                'data': dict(map(_file, parsed_args.file)),
+                'primary': parsed_args.primary,
+                'template': parsed_args.template}}
+        api = boot_api.BootApi.of(self, parsed_args)
+        if parsed_args.replace:
+            return _shown(api.call('PUT', boot_api.item(
+                boot_api.CONFIGS, parsed_args.name), document))
+        return _shown(api.call('POST', boot_api.CONFIGS, document))
+
+
+class DeleteBootConfig(command.Command):
+    """Delete boot configs from the catalogue"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the names."""
+        parser = boot_api.add_url(super().get_parser(prog_name))
+        parser.add_argument('name', metavar='<config>', nargs='+',
+                            help='Names of the configs')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Delete them."""
+        api = boot_api.BootApi.of(self, parsed_args)
+        for name in parsed_args.name:
+            api.call('DELETE', boot_api.item(boot_api.CONFIGS, name))
+
+
+class PreviewBootConfig(command.Command):
+    """Print a boot config as a host would get it"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the host and the file."""
+        parser = boot_api.add_url(super().get_parser(prog_name))
+        parser.add_argument('name', metavar='<config>',
+                            help='Name of the config')
+        parser.add_argument('--host', metavar='<host>', default='',
+                            help='Whose facts fill the templates')
+        parser.add_argument('--path', metavar='<path>', default='',
+                            help='File to print; by default the primary one')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Print it.
+
+        :raises: CommandError
+        """
+        found = boot_api.BootApi.of(self, parsed_args).call(
+            'GET', boot_api.item(boot_api.CONFIGS, parsed_args.name)
+            + '/preview', params={'host': parsed_args.host})
+        path = parsed_args.path or found['primary']
+        if path not in found['files']:
+            raise exceptions.CommandError(
+                'give --path, one of ' + ', '.join(sorted(found['files'])))
+        self.app.stdout.write(found['files'][path])
+
+
+class Apply(command.Lister):
+    """Create or change resources as files say
+
+    A file holds ISCSICdroms, BootConfigs and BareMetalHosts, in YAML or
+    JSON, several of them parted by "---". Of a directory, all such files
+    are applied: configs first, then ISOs, then hosts. Of a host its spec is
+    merged; the others are replaced. Nothing is deleted.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the files."""
+        parser = boot_api.add_url(super().get_parser(prog_name))
+        parser.add_argument('-F', '--filename', metavar='<file>',
+                            action='append', required=True,
+                            help='File or directory; repeatable')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Apply them.
+
+        :raises: CommandError for the first that fails
+        """
+        documents = [found for name in parsed_args.filename
+                     for found in _documents(pathlib.Path(name))]
+        documents.sort(key=lambda found: _ORDER.index(found[1]['kind']))
+        api = boot_api.BootApi.of(self, parsed_args)
+        return ('kind', 'name', 'result'), [
+            _apply(api, *found) for found in documents]
+
+
+_ORDER = ('BootConfig', 'ISCSICdrom', 'BareMetalHost')
+
+
+def _apply(api: boot_api.BootApi, file: str, document: boot_api.Resource
+           ) -> tuple[str, str, str]:
+    kind, metadata = document['kind'], document['metadata']
+    name = metadata['name']
+    if kind == 'BareMetalHost':
+        path = boot_api.host_path(
+            f'{metadata.get("namespace", "default")}/{name}')
+        method, body = 'PATCH', {'spec': document.get('spec', {})}
+    else:
+        path, method = boot_api.item(boot_api.PATHS[kind], name), 'PUT'
+        body = {key: value for key, value in document.items()
+                if key != 'status'}
+    before = api.send('GET', path)
+    answer = api.send(method, path, body)
+    if answer.status_code >= 400:
+        raise exceptions.CommandError(
+            f'{file}: {kind} {name}: {boot_api.said(answer)}')
+    if answer.status_code == 201:
+        return kind, name, 'created'
+    same = (before.status_code == 200 and before.headers.get('ETag')
+            == answer.headers.get('ETag'))
+    return kind, name, 'unchanged' if same else 'changed'
+
+
+def _documents(path: pathlib.Path) -> collections.abc.Iterator[
+        tuple[str, boot_api.Resource]]:
+    try:
+        files = (sorted(item for item in path.iterdir()
+                        if item.suffix in _SUFFIXES)
+                 if path.is_dir() else [path])
+        for file in files:
+            for document in yaml.safe_load_all(file.read_text()):
+                if document is None:
+                    continue
+                if not (isinstance(document, dict)
+                        and document.get('kind') in _ORDER
+                        and isinstance(document.get('metadata'), dict)
+                        and isinstance(document['metadata'].get('name'),
+                                       str)):
+                    raise exceptions.CommandError(
+                        f'{file}: a document needs kind (one of '
+                        f'{", ".join(_ORDER)}) and metadata.name')
+                yield str(file), document
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+        raise exceptions.CommandError(f'{path}: {exc}') from exc
+
+
+def _file(text: str) -> tuple[str, str]:
+    path, equals, file = text.partition('=')
+    if not equals:
+        path, file = pathlib.Path(text).name, text
+    try:
+        return path, pathlib.Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise exceptions.CommandError(f'{file}: {exc}') from exc

@@ -1,0 +1,109 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``openstack baremetal host boot``: what hosts boot, and their configs."""
+
+import argparse
+import typing
+
+from osc_lib.command import command
+from osc_lib import exceptions
+
+from ironic_ext.cli.osc import boot_api
+
+_COLUMNS = ('name', 'macs', 'iso', 'config', 'mode', 'power', 'state')
+_LOCAL = 'localboot'
+
+Rows = tuple[tuple[str, ...], typing.Any]
+
+
+def _row(resource: boot_api.Resource) -> tuple[typing.Any, ...]:
+    spec, status = resource['spec'], resource['status']
+    return (resource['metadata']['name'], ', '.join(status['macs']),
+            spec['image'], spec.get('bootConfigRef', ''), spec['bootMode'],
+            status['power'] or '', status['provisionState'] or '')
+
+
+class ListHostBoots(command.Lister):
+    """List what hosts boot"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the search."""
+        parser = boot_api.add_url(super().get_parser(prog_name))
+        parser.add_argument('--search', metavar='<text>', default='',
+                            help='Part of a name, a MAC or an IP')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Ask and show."""
+        found = boot_api.BootApi.of(self, parsed_args).list(
+            boot_api.HOSTS, search=parsed_args.search)
+        return _COLUMNS, map(_row, found)
+
+
+class _OneHost(command.ShowOne):
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the host."""
+        parser = boot_api.add_url(super().get_parser(prog_name))
+        parser.add_argument('host', metavar='<host>',
+                            help='Name, or namespace/name')
+        return parser
+
+
+class ShowHostBoot(_OneHost):
+    """Show what a host boots"""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Ask and show."""
+        return _COLUMNS, _row(boot_api.BootApi.of(self, parsed_args).call(
+            'GET', boot_api.host_path(parsed_args.host)))
+
+
+class SetHostBoot(_OneHost):
+    """Choose what a host boots; it is not rebooted"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the choice."""
+        parser = super().get_parser(prog_name)
+        image = parser.add_mutually_exclusive_group()
+        image.add_argument('--iso', metavar='<iso>',
+                           help='ISO of the catalogue')
+        image.add_argument('--local', action='store_true',
+                           help='Boot from the disk')
+        config = parser.add_mutually_exclusive_group()
+        config.add_argument('--config', metavar='<config>',
+                            help='BootConfig that the ISO lists')
+        config.add_argument('--no-config', action='store_true',
+                            help='No config')
+        parser.add_argument('--mode', choices=('once', 'forever'),
+                            help='Until the installed system reports, or '
+                                 'as long as it is assigned')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Choose.
+
+        :raises: CommandError
+        """
+        spec: dict[str, typing.Any] = {}
+        if parsed_args.iso or parsed_args.local:
+            spec['image'] = parsed_args.iso or _LOCAL
+        if parsed_args.config or parsed_args.no_config:
+            spec['bootConfigRef'] = parsed_args.config
+        if parsed_args.mode:
+            spec['bootMode'] = parsed_args.mode
+        if not spec:
+            raise exceptions.CommandError(
+                'say what to change: --iso, --local, --config, --no-config '
+                'or --mode')
+        return _COLUMNS, _row(boot_api.BootApi.of(self, parsed_args).call(
+            'PATCH', boot_api.host_path(parsed_args.host), {'spec': spec}))

@@ -1,0 +1,218 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``openstack baremetal iso``: the ISOs of the catalogue."""
+
+import argparse
+import os
+import time
+import typing
+
+from osc_lib.command import command
+from osc_lib import exceptions
+
+from ironic_ext.cli.osc import boot_api
+from ironic_ext.cli.osc import boot_media
+
+_COLUMNS = ('name', 'phase', 'size', 'volume_id', 'configs', 'error')
+_SHOWN = ('name', 'description', 'file', 'url', 'checksum', 'configs',
+          'phase', 'size', 'digest', 'volume_id', 'boot_loaders',
+          'target_iqn', 'portal_ip', 'error')
+_POLL = 1.0     # seconds
+
+Rows = tuple[tuple[str, ...], typing.Any]
+
+
+def _fields(resource: boot_api.Resource) -> dict[str, typing.Any]:
+    spec, status = resource['spec'], resource['status']
+    return {
+        'name': resource['metadata']['name'],
+        'description': spec.get('description', ''),
+        'file': spec.get('isoFile', ''), 'url': spec.get('url', ''),
+        'checksum': spec.get('checksum', ''),
+        'configs': ', '.join(spec.get('bootConfigs', ())),
+        'phase': status['phase'],
+        'size': boot_media.Size(status.get('isoSize')),
+        'digest': status.get('digest', ''),
+        'volume_id': status.get('volumeId', ''),
+        'boot_loaders': ', '.join(status.get('bootLoaders', ())),
+        'target_iqn': status.get('targetIQN', ''),
+        'portal_ip': status.get('portalIP', ''),
+        'error': status.get('error', '')}
+
+
+def _shown(resource: boot_api.Resource) -> Rows:
+    values = _fields(resource)
+    return _SHOWN, tuple(values[name] for name in _SHOWN)
+
+
+class ListIsos(command.Lister):
+    """List the ISOs of the catalogue"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the selector."""
+        parser = boot_api.add_url(super().get_parser(prog_name))
+        parser.add_argument('--selector', metavar='<label=value>',
+                            default='', help='Only those with that label')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Ask and show."""
+        api = boot_api.BootApi.of(self, parsed_args)
+        found = map(_fields, api.list(boot_api.ISOS,
+                                      labelSelector=parsed_args.selector))
+        return _COLUMNS, (tuple(values[name] for name in _COLUMNS)
+                          for values in found)
+
+
+class _OneIso(command.ShowOne):
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the name."""
+        parser = boot_api.add_url(super().get_parser(prog_name))
+        parser.add_argument('name', metavar='<iso>', help='Name of the ISO')
+        return parser
+
+
+class ShowIso(_OneIso):
+    """Show an ISO of the catalogue"""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Ask and show."""
+        return _shown(boot_api.BootApi.of(self, parsed_args).call(
+            'GET', boot_api.item(boot_api.ISOS, parsed_args.name)))
+
+
+class CreateIso(_OneIso):
+    """Add an ISO to the catalogue, by URL or by upload"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add where it comes from."""
+        parser = super().get_parser(prog_name)
+        source = parser.add_mutually_exclusive_group(required=True)
+        source.add_argument('--url', metavar='<url>',
+                            help='URL that the boot server fetches it from')
+        source.add_argument('--file', metavar='<file>',
+                            help='File to upload; what was broken off goes '
+                                 'on when the command is run again')
+        parser.add_argument('--checksum', metavar='<checksum>', default='',
+                            help='sha256:<hex>, sha512:<hex> or, of a URL, '
+                                 'that of a checksum file')
+        parser.add_argument('--description', metavar='<text>', default='')
+        parser.add_argument('--config', metavar='<config>', action='append',
+                            default=[],
+                            help='BootConfig that fits; repeatable')
+        parser.add_argument('--wait', metavar='<seconds>', type=float,
+                            nargs='?', const=3600.0,
+                            help='Wait until it is ready; fail when it '
+                                 'fails')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Create, upload and wait.
+
+        :raises: CommandError
+        """
+        api = boot_api.BootApi.of(self, parsed_args)
+        name = parsed_args.name
+        path = boot_api.item(boot_api.ISOS, name)
+        spec = {'checksum': parsed_args.checksum,
+                'description': parsed_args.description,
+                'bootConfigs': parsed_args.config}
+        spec |= ({'url': parsed_args.url} if parsed_args.url
+                 else {'isoFile': f'{name}.iso'})
+        # A second try goes on with the upload of the first.
+        known = api.send('GET', path) if parsed_args.file else None
+        if known is None or known.status_code == 404:
+            api.call('POST', boot_api.ISOS, {'metadata': {'name': name},
+                                             'spec': spec})
+        if parsed_args.file:
+            found = _upload(api, path, parsed_args.file)
+        else:
+            found = api.call('GET', path)
+        if parsed_args.wait is not None:
+            found = _await(api, path, parsed_args.wait)
+        return _shown(found)
+
+
+class SetIso(_OneIso):
+    """Change which configs fit an ISO, or what describes it"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add what can be changed."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument('--description', metavar='<text>')
+        parser.add_argument('--config', metavar='<config>', action='append',
+                            help='BootConfig that fits; repeatable, and '
+                                 'instead of those that did')
+        parser.add_argument('--no-configs', action='store_true',
+                            help='None fits')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Change it."""
+        spec: dict[str, typing.Any] = {}
+        if parsed_args.description is not None:
+            spec['description'] = parsed_args.description
+        if parsed_args.config or parsed_args.no_configs:
+            spec['bootConfigs'] = parsed_args.config or []
+        return _shown(boot_api.BootApi.of(self, parsed_args).call(
+            'PATCH', boot_api.item(boot_api.ISOS, parsed_args.name),
+            {'spec': spec}))
+
+
+class DeleteIso(command.Command):
+    """Delete ISOs from the catalogue"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the names."""
+        parser = boot_api.add_url(super().get_parser(prog_name))
+        parser.add_argument('name', metavar='<iso>', nargs='+',
+                            help='Names of the ISOs')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Delete them."""
+        api = boot_api.BootApi.of(self, parsed_args)
+        for name in parsed_args.name:
+            api.call('DELETE', boot_api.item(boot_api.ISOS, name))
+
+
+def _upload(api: boot_api.BootApi, path: str, file: str
+            ) -> boot_api.Resource:
+    start = api.call('GET', path + '/upload')['received']
+    headers = {'Content-Type': 'application/octet-stream'}
+    try:
+        with open(file, 'rb') as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if 0 < start < size:
+                headers['Content-Range'] = f'bytes {start}-{size - 1}/{size}'
+                stream.seek(start)
+            return api.call('PUT', path + '/upload', data=stream,
+                            headers=headers)
+    except OSError as exc:
+        raise exceptions.CommandError(f'{file}: {exc.strerror}') from exc
+
+
+def _await(api: boot_api.BootApi, path: str, seconds: float
+           ) -> boot_api.Resource:
+    deadline = time.monotonic() + seconds
+    while True:
+        found = api.call('GET', path)
+        phase = found['status']['phase']
+        if phase == 'Ready':
+            return found
+        if phase == 'Error':
+            raise exceptions.CommandError(found['status'].get('error'))
+        if time.monotonic() >= deadline:
+            raise exceptions.CommandError(
+                f'the ISO is still {phase} after {seconds:g} s')
+        time.sleep(_POLL)

@@ -1,0 +1,109 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The commands of OpenStackClient for the boot server."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import fixtures
+import testtools
+
+from tests import boot_server
+from tests import ironic_stand_in
+
+_RESOURCES = """\
+kind: BareMetalHost
+metadata: {name: server1}
+spec: {image: live, bootConfigRef: second}
+---
+kind: ISCSICdrom
+metadata: {name: live}
+spec: {isoFile: live.iso, bootConfigs: [first, second]}
+---
+kind: BootConfig
+metadata: {name: second}
+spec: {format: kickstart, data: {ks.cfg: "reboot\\n"}}
+"""
+
+
+class CommandTestCase(testtools.TestCase):
+    """One operator's work."""
+
+    def setUp(self):
+        super().setUp()
+        ironic = self.useFixture(ironic_stand_in.IronicStandIn())
+        ironic.known.add('server1', '52:54:00:00:00:01')
+        self.server = self.useFixture(boot_server.BootServer(
+            ironic.url)).process
+        self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.environment = {
+            **os.environ, 'OS_AUTH_TYPE': 'none', 'OS_ENDPOINT': ironic.url,
+            'IRONIC_BOOT_SERVER_URL': self.server.url}
+
+    def run_command(self, *arguments):
+        return subprocess.run(
+            [str(pathlib.Path(sys.executable).parent / 'openstack'),
+             'baremetal', *arguments], env=self.environment,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+    def done(self, *arguments):
+        found = self.run_command(*arguments)
+        self.assertEqual(0, found.returncode, found.stderr)
+        return found.stdout
+
+    def rows(self, *arguments):
+        return json.loads(self.done(*arguments, '-f', 'json'))
+
+    def test_from_an_iso_to_a_host(self):
+        iso, kickstart = self.folder / 'a.iso', self.folder / 'ks.cfg'
+        subprocess.run(['genisoimage', '-quiet', '-V', 'LIVE', '-o', iso,
+                        self.folder], check=True)
+        kickstart.write_text('text {{ name }}\n')
+        self.done('boot', 'config', 'create', 'first', '--config-format',
+                  'kickstart', '--template', '--file', str(kickstart))
+        found = self.rows('iso', 'create', 'live', '--file', str(iso),
+                          '--config', 'first')
+        self.assertEqual(('Ready', 'LIVE'),
+                         (found['phase'], found['volume_id']))
+        self.assertEqual('text server1\n', self.done(
+            'boot', 'config', 'preview', 'first', '--host', 'server1'))
+        found = self.rows('host', 'boot', 'set', 'server1', '--iso', 'live',
+                          '--config', 'first')
+        self.assertEqual(('live', 'first'), (found['iso'], found['config']))
+        refused = self.run_command('iso', 'delete', 'live')
+        self.assertEqual(1, refused.returncode)
+        self.assertIn('is in use by BareMetalHost/default/server1',
+                      refused.stderr)
+
+    def test_files_are_applied_in_the_order_that_works(self):
+        (self.folder / 'all.yaml').write_text(_RESOURCES)
+        (self.folder / 'first.json').write_text(json.dumps({
+            'kind': 'BootConfig', 'metadata': {'name': 'first'}, 'spec': {
+                'format': 'kickstart', 'data': {'ks.cfg': 'text\n'}}}))
+        refused = self.run_command('boot', 'apply', '-F', str(self.folder))
+        # Its content is not there yet.
+        self.assertIn('BareMetalHost server1: ISO "live" cannot be booted',
+                      refused.stderr)
+        self.assertEqual(
+            ['first', 'second'],
+            [row['name'] for row in self.rows('boot', 'config', 'list')])
+        (self.folder / 'all.yaml').write_text(
+            _RESOURCES.replace('image: live', 'image: localboot'))
+        self.assertEqual(
+            [('BootConfig', 'unchanged'), ('BootConfig', 'unchanged'),
+             ('ISCSICdrom', 'unchanged'), ('BareMetalHost', 'changed')],
+            [(row['kind'], row['result']) for row in
+             self.rows('boot', 'apply', '-F', str(self.folder))])
