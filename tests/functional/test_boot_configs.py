@@ -107,7 +107,7 @@ class BootConfigTest(testtools.TestCase):
         self._require(report, 'initrd', {'/config.ign': _IGNITION})
 
     def test_other_initrds_get_an_ignition_config(self) -> None:
-        report, _ = self._boot('hybrid', 'uefi', 'ignition',
+        report, _ = self._boot('grub_bios', 'bios', 'ignition',
                                {'config.ign': _IGNITION})
         self._require(report, 'initrd', {
             '/config.ign': _IGNITION,
