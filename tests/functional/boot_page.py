@@ -100,10 +100,12 @@ class BootServer(process.Service):
             return False
         return True
 
-    def call(self, method, path, body=None, kind='application/json'):
+    def call(self, method, path, body=None, kind='application/json',
+             **headers):
         """Send a request as another operator would; return the answer."""
         request = urllib.request.Request(
-            self.url + path, method=method, headers={'Content-Type': kind},
+            self.url + path, method=method,
+            headers={'Content-Type': kind, **headers},
             data=body if isinstance(body, bytes | None)
             else json.dumps(body).encode())
         with urllib.request.urlopen(request, timeout=60) as answer:

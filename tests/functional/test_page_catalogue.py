@@ -12,6 +12,8 @@
 
 """ISOs and configs on the boot server's page."""
 
+import hashlib
+
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support import ui
@@ -38,6 +40,27 @@ class TestCatalogue(boot_page.PageTestCase):
         row = self._row(name)
         for text in ('Ready', '1.0 MiB', 'ISOLINUX', config):
             self.assertIn(text, row.text)
+
+    def test_an_upload_that_broke_off_goes_on_where_it_was(self):
+        name, content = self.fresh('iso'), boot_page.iso_file().read_bytes()
+        half = len(content) // 2
+        self.server.call('POST', '/api/v1/iscsi-cdroms', {
+            'metadata': {'name': name}, 'spec': {'isoFile': f'{name}.iso'}})
+        self.server.call(
+            'PUT', f'/api/v1/iscsi-cdroms/{name}/upload', content[:half],
+            'application/octet-stream',
+            **{'Content-Range': f'bytes 0-{half - 1}/{len(content)}'})
+        self.open('isos')
+        self.control(f'Upload {name}').click()
+        self.await_text('dialog', 'Go on after 512 KiB')
+        self.find('dialog input[type="file"]').send_keys(
+            str(boot_page.iso_file()))
+        self.click('Upload', 'dialog button')
+        self.await_text('#notices', f'{name} is uploaded.')
+        status = self.server.call(
+            'GET', f'/api/v1/iscsi-cdroms/{name}')['status']
+        self.assertEqual('sha256:' + hashlib.sha256(content).hexdigest(),
+                         status['digest'])
 
     def test_an_iso_by_url_shows_why_it_cannot_be_fetched(self):
         name = self.fresh('iso')

@@ -20,6 +20,11 @@ const FIRST_WAIT = 500;     // milliseconds
 const LONGEST_WAIT = 15000;
 // The server says something every 15 seconds.
 const SILENCE = 45000;
+// Changes within so many milliseconds are shown together; of many items
+// in longer, so that the page stays quick.
+const FRAME = 16;
+const MANY = 1000;
+const MANY_WAIT = 250;
 
 function keyOf(item) {
   return `${item.metadata.namespace ?? ''}/${item.metadata.name}`;
@@ -56,8 +61,8 @@ async function* lines(stream) {
 }
 
 /**
- * Events: 'change' when items changed (detail: set of keys, or null for
- * all), 'state' when `state` did: 'idle', 'loading', 'live' or 'broken'.
+ * Events: 'change' when items changed (detail: set of keys), 'state' when
+ * `state` did: 'idle', 'loading', 'live' or 'broken'.
  */
 export class Collection extends EventTarget {
   constructor(path) {
@@ -115,11 +120,11 @@ export class Collection extends EventTarget {
   #changed(keys) {
     if (this.pending === null) {
       this.pending = new Set();
-      requestAnimationFrame(() => {
+      setTimeout(() => {
         const detail = this.pending;
         this.pending = null;
         this.dispatchEvent(new CustomEvent('change', { detail }));
-      });
+      }, this.items.size > MANY ? MANY_WAIT : FRAME);
     }
     for (const key of keys) {
       this.pending.add(key);
@@ -142,6 +147,12 @@ export class Collection extends EventTarget {
         await this.#watch(stopper.signal, () => { wait = FIRST_WAIT; });
       } catch (error) {
         if (stopper.signal.aborted) {
+          return;
+        }
+        if (error.code === 401 || error.code === 403) {
+          // Asking again would ask the operator again, and again.
+          this.stopper = null;
+          this.#setState('broken', error);
           return;
         }
         if (error.code === 410) {

@@ -113,6 +113,26 @@ export function arrange(parent, wanted) {
   });
 }
 
+// Many rows offer the same: options are made once and copied.
+const prepared = new Map();
+const PREPARED = 20;
+
+function optionsOf(key, options) {
+  if (!prepared.has(key)) {
+    if (prepared.size >= PREPARED) {
+      prepared.clear();
+    }
+    const fragment = new DocumentFragment();
+    fragment.append(...options.map((option) => element(
+      'option', { value: option.value, disabled: !!option.disabled },
+      option.text)));
+    prepared.set(key, fragment);
+  }
+  return prepared.get(key).cloneNode(true);
+}
+
+const filled = new WeakMap();
+
 /**
  * Fill a select, leaving it alone when it has these options already.
  *
@@ -120,11 +140,9 @@ export function arrange(parent, wanted) {
  */
 export function setOptions(select, options, value) {
   const key = JSON.stringify(options);
-  if (select.dataset.options !== key) {
-    select.replaceChildren(...options.map((option) => element(
-      'option', { value: option.value, disabled: !!option.disabled },
-      option.text)));
-    select.dataset.options = key;
+  if (filled.get(select) !== key) {
+    select.replaceChildren(optionsOf(key, options));
+    filled.set(select, key);
   }
   if (select.value !== value) {
     select.value = value;

@@ -19,7 +19,8 @@ import { element } from './dom.js';
 import { tell } from './notices.js';
 
 const MODES = [
-  { value: 'forever', text: 'Each time', hint: 'Until another ISO is chosen.' },
+  { value: 'forever', text: 'Each time',
+    hint: 'Until another ISO is chosen.' },
   { value: 'once', text: 'Once',
     hint: 'Until the installed system reports that it runs; then from the '
       + 'disk.' },

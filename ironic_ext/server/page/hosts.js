@@ -131,11 +131,11 @@ class Row {
     dom.setText(this.namespace, metadata.namespace === 'default' ? ''
       : metadata.namespace);
     dom.setText(this.macs, status.macs.join('\n'));
-    dom.setOptions(this.image, isoOptions(ready(), shown.image),
+    dom.setOptions(this.image, isoOptions(offered.isos, shown.image),
       shown.image);
-    const names = fitting(shown.image, isos.get(shown.image), configNames());
+    const names = fitting(shown.image, isos.get(shown.image), offered.names);
     dom.setOptions(this.config, configOptions(
-      names, new Set(configs.loaded ? configNames() : names),
+      names, configs.loaded ? offered.known : new Set(names),
       shown.config, !!status.inlineConfig), shown.config);
     this.config.disabled = (names === null && !shown.config) || this.saving;
     this.image.disabled = this.saving;
@@ -172,7 +172,7 @@ class Row {
   /** Choose an ISO; a config that does not fit it goes. */
   #chooseImage(image) {
     const { config } = this.draft ?? assigned(this.host);
-    const names = fitting(image, isos.get(image), configNames());
+    const names = fitting(image, isos.get(image), offered.names);
     this.#choose({ image, config: names?.includes(config) ? config : '' });
   }
 
@@ -229,14 +229,15 @@ function stateTone(state) {
   return /ing$|wait/.test(state) ? 'busy' : 'calm';
 }
 
-function ready() {
-  return [...isos.items.values()].sort((one, other) => collator.compare(
-    one.metadata.name, other.metadata.name));
-}
+/** What all rows choose from, sorted once. */
+const offered = { isos: [], names: [], known: new Set() };
 
-function configNames() {
-  return [...configs.items.values()].map((config) => config.metadata.name)
-    .sort(collator.compare);
+function readCatalog() {
+  offered.isos = [...isos.items.values()].sort((one, other) => (
+    collator.compare(one.metadata.name, other.metadata.name)));
+  offered.names = [...configs.items.values()].map((config) => (
+    config.metadata.name)).sort(collator.compare);
+  offered.known = new Set(offered.names);
 }
 
 /** The view. */
@@ -334,6 +335,7 @@ export function hostsView() {
   }
 
   function catalogChanged() {
+    readCatalog();
     for (const row of rows.values()) {
       row.stale = true;
     }
@@ -346,6 +348,7 @@ export function hostsView() {
   isos.addEventListener('change', catalogChanged);
   configs.addEventListener('change', catalogChanged);
   used.forEach((collection) => collection.start());
+  readCatalog();
   render();
   return {
     node: element('section', { 'aria-labelledby': 'view-title' },
