@@ -33,7 +33,8 @@ LOG = logging.getLogger(__name__)
 
 #: Ironic's times have whole seconds, and its processes write at once.
 _OVERLAP = datetime.timedelta(seconds=5)
-_NEWEST = 100
+#: Items of a page of what changed; as many known ones end the look.
+_NEWEST = 20
 _EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
 
 _Ask = collections.abc.Callable[
@@ -157,21 +158,40 @@ class HostPoller:
                     self._put(self._nodes[uuid])
 
     def _newest(self, kind: str, ask: _Ask) -> list[ironic_api.Node]:
+        """Return what changed since the last look, and perhaps some more."""
         found: dict[str, ironic_api.Node] = {}
         floor = self._seen[kind] - _OVERLAP
         for key in ('updated_at', 'created_at'):
+            known = 0
             for item in ask(newest=key, page=_NEWEST):
                 when = _time(item.get(key))
-                if when is not None and when < floor:
-                    break
-                if when is None and key == 'updated_at':
-                    # Never updated, so found by its creation; where these
-                    # come last there is nothing of interest behind.
-                    if found:
+                if when is None:
+                    # Never updated, and found by its creation.
+                    if found or kind == 'ports' or not self._null_first():
                         break
                     continue
+                if when < floor:
+                    break
+                known = known + 1 if self._knows(item) else 0
+                if known == _NEWEST:
+                    break
                 found[item['uuid']] = item
         return list(found.values())
+
+    def _null_first(self) -> bool:
+        """Tell whether nodes are behind the one that was never updated.
+
+        PostgreSQL has those first, others have them last. (MACs of ports
+        that change there are found by the look at everything.)
+        """
+        return any(node.get('updated_at') for node in self._nodes.values())
+
+    def _knows(self, item: ironic_api.Node) -> bool:
+        """Tell whether nothing is new about a node or a port."""
+        if 'address' in item:
+            return self._ports.get(item['uuid']) == _port(item)
+        known = self._nodes.get(item['uuid'])
+        return known is not None and _changed(known) == _changed(item)
 
     def _take_changes(self, nodes: collections.abc.Iterable[
             ironic_api.Node], ports: collections.abc.Iterable[
@@ -185,8 +205,7 @@ class HostPoller:
 
     def _take_port(self, port: ironic_api.Node) -> set[str]:
         """Note a port; return the nodes that have other MACs now."""
-        mac, node = hosts.mac(port.get('address')), str(
-            port.get('node_uuid'))
+        mac, node = _port(port)
         old = self._ports.get(port['uuid'])
         if old == (mac, node):
             return set()
@@ -237,6 +256,10 @@ class HostPoller:
                 LOG.exception('Hosts are not up to date')
                 failing = True
             self._ending.wait(self._interval)
+
+
+def _port(port: ironic_api.Node) -> tuple[str, str]:
+    return hosts.mac(port.get('address')), str(port.get('node_uuid'))
 
 
 def _time(value: typing.Any) -> datetime.datetime | None:
