@@ -27,6 +27,7 @@ import typing
 from ironic_ext import catalog
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import store
+from ironic_ext import config_formats
 from ironic_ext.server import errors
 from ironic_ext.server import feed as feeds
 
@@ -132,6 +133,9 @@ class CatalogMirror:
                     self._generation += 1
                     for change in found.changes:
                         self._forget(change.kind, change.name)
+                for change in found.changes:
+                    if change.type != feeds.DELETED:
+                        self._get(resources.KINDS[change.kind], change.name)
                 self.feed.publish(list(map(_event, found.changes)),
                                   found.revision)
 
@@ -168,15 +172,36 @@ class CatalogMirror:
             self._bytes = 0
         old.close()
 
+    def _warm(self) -> None:
+        """Read what machines may ask for, before they all do at once."""
+        for kind in (catalog.ISCSICdrom, catalog.BootConfig):
+            following = ''
+            while True:
+                page = self._catalogue.page(typing.cast(typing.Any, kind),
+                                            after=following)
+                for item in page.items:
+                    if self._ending.is_set() or self._bytes > _MAX_BYTES // 2:
+                        return
+                    self._get(kind, item.metadata.name)
+                following = page.following
+                if not following:
+                    break
+
     def _run(self) -> None:
         failing = False
+        try:
+            # Entry points take long to load, too.
+            config_formats.names()
+            self._warm()
+        except catalog.CatalogError as exc:
+            LOG.error('The catalogue cannot be read: %s', str(exc))
         while not self._ending.wait(self._interval):
             try:
                 self.follow()
                 failing = False
             except catalog.CatalogError as exc:
                 if not failing:
-                    LOG.error('The catalogue cannot be followed: %s', exc)
+                    LOG.error('The catalogue cannot be followed: %s', str(exc))
                 failing = True
             except Exception:
                 LOG.exception('The catalogue cannot be followed')
