@@ -175,7 +175,8 @@ def main() -> None:
         ironic = _Ironic(directory, given.hosts)
         stack.callback(ironic.stop)
         ironic.start()
-        server = boot_server.Process(directory, ironic.url, resync=3600)
+        server = boot_server.Process(directory, ironic.url, resync=3600,
+                                     poll=2.0)
         server.start_timeout = 180
         stack.callback(server.stop)
         began = time.perf_counter()

@@ -31,7 +31,7 @@ _CONFIG = """\
 host_ip = {host}
 port = {port}
 token_key_file = {directory}/key
-poll_interval = 0.5
+poll_interval = {poll}
 resync_interval = {resync}
 {options}
 
@@ -75,7 +75,7 @@ class Process(process.Service):
     def __init__(self, directory: pathlib.Path, ironic: str, *,
                  database: str = '', options: str = 'auth_strategy = noauth',
                  extra: str = '', host: str = '127.0.0.1',
-                 resync: float = 2.0,
+                 resync: float = 2.0, poll: float = 0.5,
                  prefix: typing.Sequence[str] = ()) -> None:
         super().__init__('boot-server', directory)
         self.host = host
@@ -85,7 +85,7 @@ class Process(process.Service):
         self._config = directory / 'boot-server.conf'
         self._config.write_text(_CONFIG.format(
             host=host, port=self.port, directory=directory, ironic=ironic,
-            resync=resync, options=options, extra=extra,
+            resync=resync, poll=poll, options=options, extra=extra,
             database=database or f'sqlite:///{directory}/catalog.sqlite'))
 
     def command(self, *arguments: str) -> list[str]:

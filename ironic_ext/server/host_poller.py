@@ -19,6 +19,7 @@ everything, since what was deleted is in no list of changes.
 import collections
 import collections.abc
 import datetime
+import gc
 import logging
 import threading
 import time
@@ -113,15 +114,18 @@ class HostPoller:
         nodes = {node['uuid']: node for node in self._api.nodes()}
         ports = {port['uuid']: port for port in self._api.ports()}
         with self._lock:
+            macs, self._macs = self._macs, collections.defaultdict(set)
             self._ports.clear()
-            self._macs.clear()
             for port in ports.values():
                 self._take_port(port)
             for uuid in self._nodes.keys() - nodes.keys() - self._noted:
                 del self._nodes[uuid]
                 self._found.pop(uuid, None)
-            for node in nodes.values():
-                self._put(self._newer(node))
+            for uuid, node in nodes.items():
+                newer = self._newer(node)
+                if (newer is not self._nodes.get(uuid)
+                        or macs.get(uuid) != self._macs.get(uuid)):
+                    self._put(newer)
             self._index.keep(self._nodes)
             self._note_seen('nodes', nodes.values())
             self._note_seen('ports', ports.values())
@@ -225,10 +229,12 @@ class HostPoller:
             self._found.get(uuid, ('', ()))[1]))
 
     def _newer(self, node: ironic_api.Node) -> ironic_api.Node:
-        """Return a node, or what is known if that was seen later."""
+        """Return a node, or what is known if that is the same or newer."""
         known = self._nodes.get(node['uuid'])
-        return (node if known is None or _changed(node) >= _changed(known)
-                else known)
+        if known is None:
+            return node
+        return (known if known == node or _changed(known) > _changed(node)
+                else node)
 
     def _note_seen(self, kind: str, items: collections.abc.Iterable[
             ironic_api.Node]) -> None:
@@ -240,7 +246,13 @@ class HostPoller:
         while not self._ending.is_set():
             try:
                 if time.monotonic() >= resync_at:
+                    first = not self._index.loaded.is_set()
                     self.resync()
+                    if first:
+                        # Ten thousand hosts that stay make the collector
+                        # hold up all threads for a quarter of a second.
+                        gc.collect()
+                        gc.freeze()
                     resync_at = time.monotonic() + self._resync_interval
                 else:
                     self.catch_up()

@@ -31,7 +31,8 @@ from ironic_ext.server import hosts
 GROUP = 'ext_ironic'
 #: Inventories, network_data and all fields of hosts.FIELDS.
 _MICROVERSION = '1.81'
-_PAGE = 1000
+#: Parsing a page holds up all threads.
+_PAGE = 200
 _PORT_FIELDS = ('uuid', 'address', 'node_uuid', 'created_at', 'updated_at')
 
 Node = dict[str, typing.Any]
