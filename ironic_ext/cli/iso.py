@@ -25,6 +25,7 @@ import sys
 import typing
 
 from ironic_ext.cli import completion
+from ironic_ext.cli import iso_config
 from ironic_ext.cli import iso_report
 from ironic_ext.cli import progress
 from ironic_ext import iso
@@ -133,6 +134,12 @@ def _add_inject(commands: typing.Any) -> None:
         '--initrd-file', metavar='DEST=SRC', action='append', default=[],
         help='add a file to every initrd that is booted')
     command.add_argument(
+        '--config', metavar='FORMAT=FILE', action='append', default=[],
+        help='put a boot config where the ISO\'s system looks for it, with '
+        'the kernel arguments that it needs: ignition, kickstart, '
+        'cloud-init, autoinstall, preseed or plain; again for each file of '
+        'the format')
+    command.add_argument(
         '--media-check', choices=('drop', 'keep', 'reimplant'),
         default='drop',
         help='what to do about a checksum that the ISO carries of itself: '
@@ -201,9 +208,10 @@ def _inject(args: argparse.Namespace) -> None:
     if not target and not args.dry_run:
         raise _UsageError('inject: give -o OUT.iso, --overlay FILE or '
                           '--dry-run')
-    if not (args.append or args.delete or args.file or args.initrd_file):
+    if not (args.append or args.delete or args.file or args.initrd_file
+            or args.config):
         raise _UsageError('inject: give at least one of --append, --delete, '
-                          '--file and --initrd-file')
+                          '--file, --initrd-file and --config')
     if not args.dry_run:
         _check_target(target, args.iso, args.force)
     files, initrd_files = _read_sources(args.file, args.initrd_file)
@@ -212,8 +220,13 @@ def _inject(args: argparse.Namespace) -> None:
         files=files, initrd_files=initrd_files,
         media_check=args.media_check)
     with iso.IsoImage.open(args.iso) as image:
+        notes: tuple[str, ...] = ()
+        if args.config:
+            injection, notes = iso_config.added(args.config, image,
+                                                injection)
         with iso.inject(image, injection) as smap:
-            for warning in smap.warnings:
+            warnings = (*notes, *smap.warnings)
+            for warning in warnings:
                 _say(f'warning: {warning}')
             if not args.dry_run:
                 if args.overlay:
@@ -224,7 +237,7 @@ def _inject(args: argparse.Namespace) -> None:
                 target=None if args.dry_run else target,
                 size=smap.size, base_size=image.size,
                 literal_bytes=smap.literal_bytes, digest=smap.digest,
-                warnings=smap.warnings)
+                warnings=warnings)
     print(report.json() if args.json else report.text(),
           file=sys.stderr if target == '-' and not args.dry_run
           else sys.stdout)
@@ -378,7 +391,8 @@ def main(argv: collections.abc.Sequence[str] | None = None) -> int:
     except _UsageError as exc:
         _say(f'error: {exc}')
         return 2
-    except (CommandError, iso.IsoError) as exc:
+    except (CommandError, iso.IsoError,
+            iso_config.ConfigOptionError) as exc:
         _say(f'error: {exc}')
     except OSError as exc:
         where = f'{os.fsdecode(exc.filename)}: ' if exc.filename else ''

@@ -1,0 +1,85 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Boot configs on the command line of `ironic-iso`: ``FORMAT=FILE``.
+
+Needs the packages of the extras ``conductor`` or ``server``; they are
+imported when a config is given.
+"""
+
+import collections.abc
+import os
+
+from ironic_ext import iso
+
+#: Bytes of one file; far above any boot config.
+_MAX_FILE = 16 << 20
+
+
+class ConfigOptionError(Exception):
+    """A config cannot be used; the message is for a person."""
+
+
+def added(options: collections.abc.Sequence[str], image: iso.IsoImage,
+          injection: iso.Injection) -> tuple[iso.Injection, tuple[str, ...]]:
+    """Return the injection with a config, and what should be known of it.
+
+    :param options: ``FORMAT=FILE``, all of one format; a file keeps its
+        name, which some formats know files by (user-data, meta-data).
+    :raises: ConfigOptionError, IsoError, OSError
+    """
+    try:
+        from ironic_ext import catalog
+        from ironic_ext import config_formats
+    except ImportError as exc:
+        raise ConfigOptionError(
+            f'--config needs the package {exc.name}: pip install '
+            f'"ironic-ext[server]"') from exc
+    name, files = _read(options)
+    try:
+        config = config_formats.resolve(catalog.BootConfigSpec(
+            format=name, data=files))
+        placement = config.place(config_formats.ImageFacts.of(image))
+        return placement.onto(injection), placement.notes
+    except (config_formats.ConfigError, catalog.CatalogError) as exc:
+        raise ConfigOptionError(f'--config: {exc}') from exc
+
+
+def _read(options: collections.abc.Sequence[str]
+          ) -> tuple[str, dict[str, str]]:
+    """Return the format, and file name -> content."""
+    formats: set[str] = set()
+    files: dict[str, str] = {}
+    for option in options:
+        name, equals, path = option.partition('=')
+        file = os.path.basename(path)
+        if not (name and equals and file):
+            raise ConfigOptionError(
+                f'--config "{option}" is not FORMAT=FILE')
+        if file in files:
+            raise ConfigOptionError(f'--config: {file} is given twice')
+        formats.add(name)
+        with open(path, 'rb') as stream:
+            content = stream.read(_MAX_FILE + 1)
+        if len(content) > _MAX_FILE:
+            raise ConfigOptionError(
+                f'{path} has more than {_MAX_FILE} bytes, too many for a '
+                f'boot config')
+        try:
+            files[file] = content.decode()
+        except UnicodeDecodeError as exc:
+            raise ConfigOptionError(f'{path} is no text in UTF-8') from exc
+    if len(formats) > 1:
+        raise ConfigOptionError(
+            f'--config: one image takes one format, not '
+            f'{" and ".join(sorted(formats))}')
+    return formats.pop(), files

@@ -1,0 +1,97 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Boot configs that `ironic-iso inject` puts into an image."""
+
+import contextlib
+import io
+import pathlib
+
+import fixtures
+import testtools
+
+from ironic_ext.cli import iso as command
+from ironic_ext import iso
+from tests import isos
+
+IGNITION = '{"ignition": {"version": "3.4.0"}}'
+
+
+class ConfigOptionTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.made = self.folder / 'made.iso'
+
+    def inject(self, *configs, kind='lorax_like'):
+        words = [word for config in configs for word in ('--config', config)]
+        errors = io.StringIO()
+        with (contextlib.redirect_stderr(errors),
+              contextlib.redirect_stdout(io.StringIO())):
+            code = command.main(['inject', str(isos.shared(kind)), *words,
+                                 '-o', str(self.made)])
+        return code, errors.getvalue()
+
+    def file(self, name, content):
+        path = self.folder / name
+        path.write_text(content)
+        return path
+
+    def test_a_kickstart_is_where_its_argument_says(self):
+        source = self.file('ks.cfg', 'text\n')
+        code, errors = self.inject(f'kickstart={source}')
+        self.assertEqual(0, code)
+        # The label has a blank.
+        self.assertIn('warning: the label of this ISO', errors)
+        with iso.IsoImage.open(self.made) as image:
+            self.assertEqual(b'text\n', image.read_file('/ks.cfg'))
+            for config in iso.inspect(image).configs:
+                for entry in config.entries:
+                    self.assertIn('/ks.cfg', ' '.join(entry.arguments))
+
+    def test_several_files_are_one_config(self):
+        options = [f'cloud-init={self.file(name, content)}'
+                   for name, content in (('user-data', '#cloud-config\n{}\n'),
+                                         ('meta-data', 'instance-id: a\n'))]
+        code, errors = self.inject(*options, kind='ubuntu_like')
+        self.assertEqual(0, code, errors)
+        with iso.IsoImage.open(self.made) as image:
+            self.assertEqual(b'instance-id: a\n',
+                             image.read_file('/nocloud/meta-data'))
+
+    def refusal(self, *configs):
+        code, errors = self.inject(*configs)
+        self.assertEqual(1, code)
+        self.assertFalse(self.made.exists())
+        self.assertEqual(1, errors.count('\n'), errors)
+        return errors
+
+    def test_a_config_that_does_not_parse_is_refused_with_its_line(self):
+        source = self.file('config.ign', '{\n oops')
+        self.assertIn('line 2', self.refusal(f'ignition={source}'))
+
+    def test_an_unknown_format_is_refused(self):
+        self.assertIn('kickstart', self.refusal(
+            f'kickstar={self.file("ks.cfg", "text")}'))
+
+    def test_what_is_no_config_is_refused(self):
+        self.assertIn('FORMAT=FILE', self.refusal('kickstart'))
+        source = self.file('a', 'b')
+        self.assertIn('given twice', self.refusal(
+            f'plain={source}', f'plain={source}'))
+        self.assertIn('one format', self.refusal(
+            f'plain={source}', f'ignition={self.file("c", IGNITION)}'))
+        (self.folder / 'binary').write_bytes(b'\xff')
+        self.assertIn('UTF-8', self.refusal(
+            f'plain={self.folder / "binary"}'))
+        self.assertIn('No such file', self.refusal('plain=/nowhere/x'))
