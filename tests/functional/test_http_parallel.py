@@ -24,8 +24,8 @@ from ironic_ext.images import errors
 from ironic_ext.images import http
 from ironic_ext.images import settings as image_settings
 from tests import fault_server as faults
+from tests.functional import test_http_downloads as test_http
 from tests import memory_target
-from tests.unit.images import test_http
 
 _PIECE = 128 << 10
 CONTENT = random.Random(4).randbytes(5 << 20)

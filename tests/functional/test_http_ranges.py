@@ -19,7 +19,7 @@ from ironic_ext.images import errors
 from ironic_ext.images import http
 from ironic_ext.images import service
 from tests import fault_server as faults
-from tests.unit.images import test_http
+from tests.functional import test_http_downloads as test_http
 
 CONTENT = random.Random(3).randbytes(2_500_000)
 
