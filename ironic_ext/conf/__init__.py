@@ -1,0 +1,60 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Options of the suite in ironic.conf, one module for each group.
+
+Ironic itself looks into a group named after the hardware type for
+``verify_ca``.
+"""
+
+from oslo_config import cfg
+
+from ironic_ext.conf import boot
+from ironic_ext.conf import catalog
+from ironic_ext.conf import data_image
+from ironic_ext.conf import images
+from ironic_ext.conf import media
+from ironic_ext.conf import server
+
+# Ironic's get_verify_ca() fails for a type that has no such group.
+_VERIFY_CA_OPTS = [
+    cfg.StrOpt('verify_ca',
+               default='${redfish.verify_ca}',
+               help='Path of the CA certificates to verify the BMC by where '
+                    'redfish_verify_ca in driver_info is missing or True. '
+                    'As a rule the one of [redfish].'),
+]
+
+_ALL = (
+    (images.GROUP, images.OPTS),
+    (boot.GROUP, boot.OPTS),
+    (media.GROUP, media.OPTS),
+    (data_image.GROUP, data_image.OPTS),
+    (catalog.GROUP, catalog.OPTS),
+    (server.GROUP, server.OPTS),
+    (cfg.OptGroup('redfish-ext', title='Hardware type redfish-ext'),
+     _VERIFY_CA_OPTS),
+    (cfg.OptGroup('idrac-ext', title='Hardware type idrac-ext'),
+     _VERIFY_CA_OPTS),
+)
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Register the options of the suite in ``conf``."""
+    for group, opts in _ALL:
+        conf.register_group(group)
+        conf.register_opts(opts, group=group)
+
+
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
+    """Return the options by group, for ``oslo-config-generator``."""
+    return [(group, list(opts)) for group, opts in _ALL]

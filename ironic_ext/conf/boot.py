@@ -1,0 +1,57 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Options of ``[ext_boot]``: what goes into an image, and into which drive."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup(
+    'ext_boot', title='Customised boot images and virtual media')
+
+OPTS = [
+    cfg.StrOpt('publish_subdir',
+               default='ext-media',
+               regex=r'^[A-Za-z0-9][A-Za-z0-9._-]*$',
+               help='Directory below [deploy]http_root that customised '
+                    'images are published in. The web server must not list '
+                    'it: the names are unguessable, and whoever knows one '
+                    'can read the config drive in that image.'),
+    cfg.StrOpt('file_permission',
+               default='0644',
+               regex=r'^0[0-7]{3}$',
+               help='Permission bits of a published image, octal. The user '
+                    'of the web server must be able to read it.'),
+    cfg.IntOpt('max_file_size',
+               default=64, min=1,
+               help='Largest file that boot_iso_files may add, in MiB.'),
+    cfg.IntOpt('max_total_size',
+               default=256, min=1,
+               help='Largest sum of all files added to one image, the '
+                    'files of the config drive included, in MiB.'),
+    cfg.IntOpt('max_configdrive_size',
+               default=64, min=1,
+               help='Largest config drive, unpacked, in MiB.'),
+    cfg.IntOpt('insert_attempts',
+               default=4, min=1,
+               help='How often inserting a medium is tried when the BMC '
+                    'answers with a server error (5xx) or not at all.'),
+    cfg.IntOpt('insert_retry_interval',
+               default=3, min=0,
+               help='Seconds between two such attempts.'),
+    cfg.IntOpt('media_timeout',
+               default=60, min=1,
+               help='Seconds until the BMC must show a medium as inserted '
+                    '(or as ejected) after it accepted the request.'),
+    cfg.FloatOpt('media_poll_interval',
+                 default=1.0, min=0.01,
+                 help='Seconds between two looks at what the BMC shows.'),
+]

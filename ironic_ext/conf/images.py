@@ -1,0 +1,81 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Options of ``[ext_images]``: the image store and what it downloads with."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup(
+    'ext_images', title='Base images and their cache')
+
+OPTS = [
+    cfg.StrOpt('cache_dir',
+               default='/var/lib/ironic/ext-images',
+               help='Directory of the cache of base images. Put it on the '
+                    'file system of [deploy]http_root, where that file '
+                    'system has reflinks (XFS, btrfs): a customised image '
+                    'then shares the blocks of its base.'),
+    cfg.IntOpt('cache_size',
+               default=51200, min=0,
+               help='Size of the cache in MiB. When it is exceeded, the '
+                    'images used least recently are removed, except those '
+                    'being read at that moment. 0 keeps every image.'),
+    cfg.IntOpt('max_image_size',
+               default=20480, min=1,
+               help='Largest base image that is accepted, in MiB.'),
+    cfg.IntOpt('cache_max_age',
+               default=2592000, min=0,
+               help='Seconds that an image stays in the cache after its last '
+                    'use. 0 sets no limit.'),
+    cfg.IntOpt('min_free_space',
+               default=1024, min=0,
+               help='MiB that stay free for others on the file system of the '
+                    'cache. Images are removed for that, and an image that '
+                    'does not fit even then is refused.'),
+    cfg.IntOpt('lock_timeout',
+               default=3600, min=1,
+               help='Seconds to wait for another download of the same '
+                    'image to finish.'),
+    cfg.IntOpt('connection_timeout',
+               default=30, min=1,
+               help='Seconds to wait for an image server to accept a '
+                    'connection.'),
+    cfg.IntOpt('stall_timeout',
+               default=60, min=1,
+               help='Seconds without a single byte after which a download '
+                    'is broken off and tried again.'),
+    cfg.IntOpt('retries',
+               default=5, min=0,
+               help='How often in a row a download is tried again without '
+                    'anything new arriving. It goes on where it broke off, '
+                    'if the server can do that.'),
+    cfg.FloatOpt('retry_interval',
+                 default=1.0, min=0,
+                 help='Seconds before the first of these tries. Each further '
+                      'one waits twice as long, up to half a minute.'),
+    cfg.IntOpt('connections',
+               default=4, min=1, max=16,
+               help='How many parts of one large image are downloaded at a '
+                    'time. 1 turns that off.'),
+    cfg.BoolOpt('allow_md5',
+                default=False,
+                help='Accept MD5 checksums. They find damage, but not '
+                     'forgery.'),
+    cfg.BoolOpt('replace_ironic_image_services',
+                default=False,
+                help='Let all of Ironic fetch images by the services of this '
+                     'suite: kernels, ramdisks and image_source resume and '
+                     'are tried again, too. They replace those of the '
+                     'schemes http, https, file and glance in the running '
+                     'conductor, and those of entry points of '
+                     'ironic_ext.image_services are added.'),
+]

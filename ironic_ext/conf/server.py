@@ -1,0 +1,96 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Options of ``[ext_server]``: the boot server."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup('ext_server', title='The boot server')
+
+OPTS = [
+    cfg.StrOpt('auth_strategy',
+               default='keystone',
+               choices=[('noauth', 'everybody may do everything'),
+                        ('http_basic', 'users of http_basic_auth_user_file '
+                                       'are administrators'),
+                        ('keystone', 'tokens of Keystone, see '
+                                     '[keystone_authtoken], and '
+                                     '[oslo_policy]')],
+               help='Who may use the API of the boot server. Machines are '
+                    'known by their token, MAC or address in any case.'),
+    cfg.StrOpt('http_basic_auth_user_file',
+               default='/etc/ironic/htpasswd',
+               help='File of users and bcrypt hashes of their passwords, '
+                    'made by "htpasswd -B".'),
+    cfg.HostAddressOpt('host_ip',
+                       default='0.0.0.0',
+                       help='Address that the boot server listens on.'),
+    cfg.PortOpt('port',
+                default=8093,
+                help='Port that the boot server listens on.'),
+    cfg.StrOpt('public_url',
+               help='URL of the boot server as machines reach it, such as '
+                    'http://192.0.2.1:8093. Needed for URLs with tokens.'),
+    cfg.BoolOpt('use_ssl',
+                default=False,
+                help='Whether the boot server speaks HTTPS.'),
+    cfg.StrOpt('cert_file',
+               help='Certificate chain of the boot server, PEM.'),
+    cfg.StrOpt('key_file',
+               help='Private key of the boot server, PEM.'),
+    cfg.IntOpt('threads',
+               default=32, min=4, max=1024,
+               help='Requests that are worked on at the same time.'),
+    cfg.IntOpt('max_watches',
+               default=256, min=1, max=4096,
+               help='Watches at the same time. Each has a thread besides.'),
+    cfg.IntOpt('bookmark_interval',
+               default=15, min=1,
+               help='Seconds without a change after which a watch is told '
+                    'how far it is.'),
+    cfg.IntOpt('max_body_size',
+               default=4096, min=16,
+               help='Largest body of a request in KiB, uploads aside.'),
+    cfg.FloatOpt('poll_interval',
+                 default=2.0, min=0.1,
+                 help='Seconds between two questions to Ironic for what '
+                      'changed. What is changed through the boot server is '
+                      'known at once.'),
+    cfg.FloatOpt('resync_interval',
+                 default=300.0, min=1,
+                 help='Seconds between two looks at all nodes, which find '
+                      'those that were deleted.'),
+    cfg.BoolOpt('use_inventories',
+                default=True,
+                help='Whether machines are known by the addresses that '
+                     'their inspection found, too.'),
+    cfg.FloatOpt('catalog_interval',
+                 default=0.3, min=0.05,
+                 help='Seconds between two looks for what other servers '
+                      'changed in the catalogue.'),
+    cfg.ListOpt('trusted_proxies',
+                default=[],
+                help='Networks of reverse proxies whose X-Forwarded-For is '
+                     'believed, such as 192.0.2.0/24.'),
+    cfg.StrOpt('token_key_file',
+               default='/var/lib/ironic/ext-boot.key',
+               help='File with the keys that machines\' tokens are signed '
+                    'by, one a line; the first signs, all are good. It is '
+                    'made when it is missing. All conductors and boot '
+                    'servers need the same.'),
+    cfg.IntOpt('token_lifetime',
+               default=86400, min=60,
+               help='Seconds that a machine\'s token is good for.'),
+]
+
+
+# Ironic's get_verify_ca() fails for a type that has no such group.
