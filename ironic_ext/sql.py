@@ -22,6 +22,7 @@ import dataclasses
 import fcntl
 import os
 import pathlib
+import threading
 import typing
 
 import alembic.command
@@ -33,6 +34,9 @@ from sqlalchemy import event
 
 #: Seconds that a writer waits for another one, in SQLite.
 _BUSY = 30
+# alembic.context is one for the process: two upgrades at once would run
+# with each other's connection.
+_upgrading = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +98,7 @@ def connect(connection: str, schema: Schema) -> sqlalchemy.Engine:
 
 def upgrade(engine: sqlalchemy.Engine, schema: Schema,
             revision: str = 'head') -> None:
-    """Bring the tables to what this version needs.
+    """Bring the tables to what this version needs. Thread-safe.
 
     :param revision: an older migration to stop at.
     """
@@ -102,7 +106,7 @@ def upgrade(engine: sqlalchemy.Engine, schema: Schema,
     config.set_main_option('script_location',
                            str(schema.migrations).replace('%', '%%'))
     config.attributes['schema'] = schema
-    with engine.begin() as connection:
+    with _upgrading, engine.begin() as connection:
         config.attributes['connection'] = connection
         alembic.command.upgrade(config, revision)
 
