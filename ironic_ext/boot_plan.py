@@ -27,6 +27,7 @@ from urllib import parse as urlparse
 import uuid
 
 from ironic.common import exception
+from oslo_utils import strutils
 
 from ironic_ext import catalog
 from ironic_ext.catalog import resources
@@ -46,6 +47,8 @@ _GLEAN_DRIVE = '/mnt/config'
 #: (ironic_python_agent/utils.py, copy_config_from_vmedia).
 AGENT_LABELS = ('config-2', 'vmedia_boot_iso')
 
+#: Key of instance_info and driver_info.
+_DELIVERY = 'boot_config_delivery'
 _HREF_SCHEMES = ('http://', 'https://', 'file://', 'glance://')
 _MAX_NAME = 255
 
@@ -66,11 +69,16 @@ class Catalogue:
     :param iso: finds an ISO by its name; None if there is none.
     :param config: finds a BootConfig by its name, likewise.
     :param directory: where ISOs lie that were uploaded.
+    :param delivery: how configs reach machines unless the node says.
+    :param base_url: makes the URL, secret, where the boot server has the
+        config of the node of a UUID; None without a boot server.
     """
 
     iso: collections.abc.Callable[[str], catalog.ISCSICdrom | None]
     config: collections.abc.Callable[[str], catalog.BootConfig | None]
     directory: str
+    delivery: str = 'inject'
+    base_url: collections.abc.Callable[[str], str] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +104,7 @@ class BootPlan:
     :param injection: secret, since config drives and tokens are.
     :param config: a boot config; how it goes into the image is known when
         that is open.
+    :param delivery: the way of that config.
     :param user_access: whether the image is fetched with the credentials
         of the node's owner.
     """
@@ -104,6 +113,7 @@ class BootPlan:
     checksum: str | None
     injection: iso.Injection = dataclasses.field(repr=False)
     config: config_formats.Config | None = None
+    delivery: config_formats.Delivery = config_formats.Delivery()
     user_access: bool = False
 
     def with_config_in(self, image: iso.IsoImage
@@ -115,7 +125,8 @@ class BootPlan:
         """
         if self.config is None:
             return self, ()
-        placement = self.config.place(config_formats.ImageFacts.of(image))
+        placement = self.delivery.place(
+            self.config, config_formats.ImageFacts.of(image))
         return dataclasses.replace(
             self, injection=placement.onto(self.injection),
             config=None), placement.notes
@@ -148,6 +159,9 @@ def for_instance(node: typing.Any, *, limits: Limits,
         config = config_formats.plan_boot_config(
             info.get('boot_config'), lookup=catalogue.config,
             iso=base.cdrom, facts=facts)
+        delivery = _delivery(node, catalogue)
+        if config is not None and delivery.way == 'url':
+            delivery.by_url(config)
     except (catalog.CatalogError, config_formats.ConfigError) as exc:
         raise exception.InvalidParameterValue(
             f'instance_info: {exc}') from exc
@@ -170,8 +184,36 @@ def for_instance(node: typing.Any, *, limits: Limits,
         _arguments('instance_info', info, 'ramdisk_kernel_arguments', None)]
     plan = _plan('instance_info/boot_iso', base.href, base.checksum,
                  append_args=' '.join(filter(None, arguments)), files=files)
-    return dataclasses.replace(plan, config=config,
+    return dataclasses.replace(plan, config=config, delivery=delivery,
                                user_access=base.cdrom is None)
+
+
+def _delivery(node: typing.Any, catalogue: Catalogue
+              ) -> config_formats.Delivery:
+    """Return the way of a node's boot config.
+
+    :raises: ConfigError
+    """
+    way = (node.instance_info.get(_DELIVERY)
+           or node.driver_info.get(_DELIVERY) or catalogue.delivery)
+    base_url = catalogue.base_url
+    if base_url is None:
+        return config_formats.Delivery(way)
+    config = node.instance_info.get('boot_config')
+    # The boot server reads nodes by Ironic's API, which hides what looks
+    # like a password.
+    hidden = (isinstance(config, dict)
+              and strutils.mask_dict_password(config) != config)
+
+    def made() -> str:
+        if hidden:
+            raise config_formats.ConfigError(config_formats.Finding(
+                '', None, 'the inline boot_config has what Ironic\'s API '
+                'takes for passwords and hides from the boot server: put '
+                'the config into the catalogue'))
+        return base_url(node.uuid)
+
+    return config_formats.Delivery(way, made)
 
 
 def base_of(info: collections.abc.Mapping[str, typing.Any],

@@ -30,6 +30,18 @@ OPTS = [
                regex=r'^0[0-7]{3}$',
                help='Permission bits of a published image, octal. The user '
                     'of the web server must be able to read it.'),
+    cfg.StrOpt('config_delivery',
+               default='auto',
+               choices=[('inject', 'put into the ISO'),
+                        ('url', 'fetched from the boot server: kernel '
+                                'arguments name a URL with a token that '
+                                'is for that node alone and expires'),
+                        ('auto', 'put into the ISO where it takes the '
+                                 'config, else by URL if '
+                                 '[ext_server]public_url is set')],
+               help='How boot configs reach machines. '
+                    'boot_config_delivery in a node\'s instance_info or '
+                    'driver_info overrides it.'),
     cfg.IntOpt('max_file_size',
                default=64, min=1,
                help='Largest file that boot_iso_files may add, in MiB.'),

@@ -23,10 +23,11 @@ from ironic_ext.config_formats.base import Placement
 from ironic_ext.config_formats.configs import check
 from ironic_ext.config_formats.configs import Config
 from ironic_ext.config_formats.configs import resolve
+from ironic_ext.config_formats.delivery import Delivery
 from ironic_ext.config_formats.errors import ConfigError
 from ironic_ext.config_formats.errors import Finding
 from ironic_ext.config_formats.registry import names
 
-__all__ = ('BootConfigFormat', 'Config', 'ConfigError', 'Finding',
-           'ImageFacts', 'Placement', 'check', 'names', 'plan_boot_config',
-           'resolve')
+__all__ = ('BootConfigFormat', 'Config', 'ConfigError', 'Delivery',
+           'Finding', 'ImageFacts', 'Placement', 'check', 'names',
+           'plan_boot_config', 'resolve')

@@ -77,13 +77,14 @@ class ImageFacts:
 class Placement:
     """What a config puts into an image.
 
-    :ivar arguments: kernel arguments to append, as one line.
-    :ivar files: path in the image -> content; secret as the next.
+    :ivar arguments: kernel arguments to append, as one line. Secret as the
+        next two: a URL in them may be.
+    :ivar files: path in the image -> content.
     :ivar initrd_files: path in the initrd -> content.
     :ivar notes: sentences that an operator should know.
     """
 
-    arguments: str = ''
+    arguments: str = dataclasses.field(default='', repr=False)
     files: collections.abc.Mapping[str, bytes] = dataclasses.field(
         default_factory=dict, repr=False)
     initrd_files: collections.abc.Mapping[str, bytes] = dataclasses.field(

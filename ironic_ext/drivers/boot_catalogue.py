@@ -10,7 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The catalogue of ISOs and boot configs as a conductor asks it."""
+"""The catalogue of ISOs and boot configs as a conductor asks it.
+
+And the place where the boot server has a node's config.
+"""
 
 import os
 import threading
@@ -21,7 +24,9 @@ from ironic.conf import CONF
 from ironic_ext import boot_plan
 from ironic_ext import catalog
 from ironic_ext.catalog import store
+from ironic_ext import config_formats
 from ironic_ext.server import hosts
+from ironic_ext.server import tokens
 
 _LOCK = threading.Lock()
 _OPEN: dict[tuple[int, str], store.Catalog] = {}
@@ -32,7 +37,9 @@ def catalogue() -> boot_plan.Catalogue:
     return boot_plan.Catalogue(
         iso=lambda name: _opened().find(catalog.ISCSICdrom, name),
         config=lambda name: _opened().find(catalog.BootConfig, name),
-        directory=CONF.ext_catalog.iso_dir)
+        directory=CONF.ext_catalog.iso_dir,
+        delivery=CONF.ext_boot.config_delivery,
+        base_url=_base_url if CONF.ext_server.public_url else None)
 
 
 def facts(task: typing.Any) -> dict[str, typing.Any]:
@@ -44,6 +51,21 @@ def facts(task: typing.Any) -> dict[str, typing.Any]:
     fields = {name: getattr(node, name, None) for name in hosts.FIELDS}
     macs = [port.address for port in task.ports]
     return dict(hosts.from_node(fields, macs).facts)
+
+
+def _base_url(node_uuid: str) -> str:
+    """Return where a node, by a token of its own, finds its config.
+
+    :raises: ConfigError
+    """
+    try:
+        signer = tokens.Tokens.from_file(CONF.ext_server.token_key_file)
+    except (OSError, ValueError) as exc:
+        raise config_formats.ConfigError(config_formats.Finding(
+            '', None, f'the token for its URL cannot be signed: {exc}'
+        )) from exc
+    token, _ends = signer.new(node_uuid, CONF.ext_server.token_lifetime)
+    return f'{CONF.ext_server.public_url.rstrip("/")}/t/{token}/'
 
 
 def _opened() -> store.Catalog:

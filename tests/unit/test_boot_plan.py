@@ -43,13 +43,16 @@ class InstanceTestCase(testtools.TestCase):
         self.remote = {}
         self.isos = {}
         self.configs = {}
+        self.delivery = 'auto'
+        self.base_url = None
 
     def plan(self, default=None, **info):
         return boot_plan.for_instance(
             node(**{'boot_iso': HREF, **info}), limits=LIMITS,
             read=self.read, default_arguments=default,
-            catalogue=boot_plan.Catalogue(self.isos.get, self.configs.get,
-                                          '/var/lib/isos'),
+            catalogue=boot_plan.Catalogue(
+                self.isos.get, self.configs.get, '/var/lib/isos',
+                self.delivery, self.base_url),
             facts={'name': 'server1'})
 
     def read(self, href, limit):
@@ -203,6 +206,47 @@ class CatalogueTestCase(InstanceTestCase):
     def test_a_config_that_does_not_parse_is_refused_with_its_line(self):
         self.assertIn('line 2', self.refusal(boot_config={
             'format': 'ignition', 'data': {'config.ign': '{\n  oops'}}))
+
+
+class DeliveryTestCase(InstanceTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.base_url = 'http://192.0.2.1:8093/t/{}/'.format
+
+    def plan(self, default=None, config='network --bootproto dhcp', **info):
+        return super().plan(default, boot_config={
+            'format': 'kickstart', 'data': {'ks.cfg': config}}, **info)
+
+    def test_the_node_says_how_its_config_reaches_it(self):
+        self.assertEqual('auto', self.plan().delivery.way)
+        delivery = self.plan(boot_config_delivery='url').delivery
+        self.assertEqual('url', delivery.way)
+        self.assertEqual(
+            f'http://192.0.2.1:8093/t/{node().uuid}/', delivery.base_url())
+
+    def test_the_operator_says_it_for_a_node_that_does_not(self):
+        plan = boot_plan.for_instance(
+            node({'boot_config_delivery': 'inject'}, boot_iso=HREF),
+            limits=LIMITS, read=self.read, default_arguments=None,
+            catalogue=boot_plan.Catalogue(
+                self.isos.get, self.configs.get, '/', 'auto', self.base_url),
+            facts={})
+        self.assertEqual('inject', plan.delivery.way)
+
+    def test_a_way_that_nobody_knows_is_refused(self):
+        self.assertIn('one of inject, url, auto',
+                      self.refusal(boot_config_delivery='post'))
+
+    def test_what_has_no_url_is_refused_before_the_image_is_there(self):
+        self.base_url = None
+        self.assertIn('public_url', self.refusal(boot_config_delivery='url'))
+
+    def test_an_inline_config_that_the_api_hides_in_part_has_no_url(self):
+        message = self.refusal(boot_config_delivery='url',
+                               config='# x\nrootpw --password=geheim\n')
+        self.assertIn('put the config into the catalogue', message)
+        self.assertNotIn('geheim', message)
 
 
 class AgentTestCase(testtools.TestCase):

@@ -12,12 +12,17 @@
 
 """Nodes that boot with a boot config, inline or from the catalogue."""
 
+import logging
+import re
 import shutil
 
+import fixtures
 from ironic.common import exception
 
 from ironic_ext import catalog
 from ironic_ext.catalog import store
+from ironic_ext import iso
+from ironic_ext.server import tokens
 from tests.unit.catalog import database
 from tests.unit.drivers import base
 
@@ -75,6 +80,40 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
         self.assertIn('does not fit ISO "live"', self.failure(
             exception.InvalidParameterValue, 'prepare_instance'))
         self.assertClean()
+
+    def by_url(self, **server):
+        self.fill()
+        self.config(public_url='http://192.0.2.9:8093/',
+                    token_key_file=str(self.folder / 'boot.key'),
+                    **server, group='ext_server')
+        self.say(boot_iso='live', boot_config='fits',
+                 boot_config_delivery='url')
+
+    def test_by_url_a_token_of_the_node_is_in_the_kernel_arguments(self):
+        self.by_url()
+        self.call('validate')
+        self.call('prepare_instance')
+        image = self.medium()
+        self.assertRaises(iso.IsoError, image.read_file, '/ks.cfg')
+        signer = tokens.Tokens.from_file(str(self.folder / 'boot.key'))
+        for line in self.arguments(image):
+            token, = re.findall(
+                r'inst\.ks=http://192\.0\.2\.9:8093/t/(\S+)/ks\.cfg ', line)
+            self.assertEqual(self.node.uuid, signer.node(token))
+
+    def test_the_token_is_not_logged(self):
+        logged = self.useFixture(fixtures.FakeLogger(level=logging.DEBUG))
+        self.by_url()
+        self.call('prepare_instance')
+        token = self.arguments(self.medium())[0].partition('/t/')[2][:48]
+        self.assertEqual(48, len(token))
+        self.assertNotIn(token, logged.output)
+
+    def test_a_token_that_cannot_be_signed_is_refused(self):
+        self.by_url()
+        (self.folder / 'boot.key').write_text('no key')
+        self.assertIn('cannot be signed', self.failure(
+            exception.InvalidParameterValue, 'validate'))
 
     def test_the_catalogues_database_is_no_image(self):
         self.fill()

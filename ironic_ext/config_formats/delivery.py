@@ -1,0 +1,87 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How a boot config reaches a machine: in its ISO, or by a URL.
+
+Pure; where the boot server has a machine's files, a function says that is
+passed in.
+"""
+
+import collections.abc
+import dataclasses
+
+from ironic_ext.config_formats import base
+from ironic_ext.config_formats import configs
+from ironic_ext.config_formats import errors
+from ironic_ext import iso
+
+#: Put it into the ISO, name its URL in the kernel arguments, or the first
+#: that works.
+INJECT, URL, AUTO = 'inject', 'url', 'auto'
+WAYS = (INJECT, URL, AUTO)
+
+
+@dataclasses.dataclass(frozen=True)
+class Delivery:
+    """The way of one machine's config.
+
+    :ivar way: one of WAYS.
+    :ivar base_url: makes the URL of the directory where the machine, and
+        nobody else, finds its files; None when there is no such place. The
+        URL is a secret.
+    """
+
+    way: str = INJECT
+    base_url: collections.abc.Callable[[], str] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the way.
+
+        :raises: ConfigError
+        """
+        if self.way not in WAYS:
+            raise errors.refusal(
+                f'boot_config_delivery must be one of {", ".join(WAYS)}, '
+                f'not {self.way!r:.40}')
+
+    def place(self, config: configs.Config, image: base.ImageFacts
+              ) -> base.Placement:
+        """Plan what a config puts into an image.
+
+        :raises: ConfigError, iso.NoSpaceError
+        """
+        if self.way == URL:
+            return self.by_url(config)
+        try:
+            return config.place(image)
+        except (errors.ConfigError, iso.NoSpaceError) as exc:
+            if self.way == INJECT or self.base_url is None:
+                raise
+            reason = exc
+        try:
+            placement = self.by_url(config)
+        except errors.ConfigError as exc:
+            raise errors.refusal(
+                f'{reason}; by URL it cannot be had either: {exc}') from exc
+        return dataclasses.replace(placement, notes=(
+            f'the machine gets its boot config by URL: {reason}',))
+
+    def by_url(self, config: configs.Config) -> base.Placement:
+        """Plan the kernel arguments that make a machine fetch a config.
+
+        :raises: ConfigError when its format or this suite has no way.
+        """
+        if self.base_url is None:
+            raise errors.refusal(
+                'there is no boot server that machines could fetch their '
+                'config from: set [ext_server]public_url')
+        return base.Placement(config.arguments_by_url(self.base_url()))

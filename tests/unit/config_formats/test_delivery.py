@@ -1,0 +1,79 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Configs that are put into an ISO, or fetched by a URL."""
+
+import testtools
+
+from ironic_ext import catalog
+from ironic_ext import config_formats
+
+IGNITION = config_formats.resolve(catalog.BootConfigSpec(
+    'ignition', {'config.ign': '{"ignition": {"version": "3.4.0"}}'}))
+PLAIN = config_formats.resolve(catalog.BootConfigSpec(
+    'plain', {'notes.txt': 'x'}))
+SECRET = 'http://192.0.2.1:8093/t/secret/'
+TAKES = config_formats.ImageFacts()
+REFUSES = config_formats.ImageFacts(takes_initrd_files=False)
+
+
+def by(way, url=SECRET):
+    return config_formats.Delivery(way, (lambda: url) if url else None)
+
+
+class DeliveryTestCase(testtools.TestCase):
+
+    def refusal(self, delivery, config=IGNITION, image=REFUSES):
+        return str(self.assertRaises(
+            config_formats.ConfigError, delivery.place, config, image))
+
+    def test_the_url_of_the_primary_file_is_in_the_kernel_arguments(self):
+        placement = by('url').place(IGNITION, TAKES)
+        self.assertIn(f'ignition.config.url={SECRET}config.ign',
+                      placement.arguments.split())
+        self.assertEqual({}, placement.initrd_files)
+
+    def test_an_iso_that_takes_the_config_gets_it(self):
+        for way in ('inject', 'auto'):
+            placement = by(way).place(IGNITION, TAKES)
+            self.assertIn('/config.ign', placement.initrd_files)
+            self.assertNotIn('secret', placement.arguments)
+
+    def test_an_iso_that_does_not_take_it_names_its_url_and_says_why(self):
+        placement = by('auto').place(IGNITION, REFUSES)
+        self.assertIn(SECRET, placement.arguments)
+        self.assertIn('no initrd', placement.notes[0])
+
+    def test_injection_alone_is_never_replaced_by_a_url(self):
+        self.assertIn('no initrd', self.refusal(by('inject')))
+
+    def test_without_a_boot_server_the_isos_reason_is_told(self):
+        self.assertIn('no initrd', self.refusal(by('auto', url=None)))
+
+    def test_a_url_needs_a_boot_server(self):
+        self.assertIn('public_url', self.refusal(by('url', url=None)))
+
+    def test_files_that_nothing_fetches_have_no_url(self):
+        self.assertIn('no kernel argument', self.refusal(by('url'), PLAIN))
+
+    def test_a_url_that_kernel_arguments_cannot_carry_is_refused(self):
+        for url in ('http://x/a b/', 'http://x/"/', 'ftp://x/', 'http://x'):
+            message = self.refusal(by('url', url))
+            self.assertNotIn(url, message)
+
+    def test_an_unknown_way_is_refused(self):
+        for way in ('URL', '', None, ['url']):
+            self.assertRaises(config_formats.ConfigError,
+                              config_formats.Delivery, way)
+
+    def test_the_url_does_not_show_in_a_repr(self):
+        self.assertNotIn('secret', repr(by('url').place(IGNITION, TAKES)))
