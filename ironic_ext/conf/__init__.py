@@ -23,6 +23,7 @@ from ironic_ext.conf import catalog
 from ironic_ext.conf import data_image
 from ironic_ext.conf import images
 from ironic_ext.conf import media
+from ironic_ext.conf import san
 from ironic_ext.conf import server
 
 # Ironic's get_verify_ca() fails for a type that has no such group.
@@ -41,6 +42,7 @@ _ALL = (
     (data_image.GROUP, data_image.OPTS),
     (catalog.GROUP, catalog.OPTS),
     (server.GROUP, server.OPTS),
+    (san.GROUP, san.OPTS),
     (cfg.OptGroup('redfish-ext', title='Hardware type redfish-ext'),
      _VERIFY_CA_OPTS),
     (cfg.OptGroup('idrac-ext', title='Hardware type idrac-ext'),

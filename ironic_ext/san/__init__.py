@@ -1,0 +1,38 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""iSCSI targets that serve images to machines, each read-only and shared.
+
+Nothing here knows what an ISO is, or a node: images and owners are passed
+in.
+"""
+
+from ironic_ext.san.errors import NoSpaceError
+from ironic_ext.san.errors import NotStaticError
+from ironic_ext.san.errors import PortalError
+from ironic_ext.san.errors import SanError
+from ironic_ext.san.errors import TargetDaemonError
+from ironic_ext.san.location import Chap
+from ironic_ext.san.location import Location
+from ironic_ext.san.location import Portal
+from ironic_ext.san.settings import Settings
+from ironic_ext.san.targets import Base
+from ironic_ext.san.targets import Image
+from ironic_ext.san.targets import open_targets
+from ironic_ext.san.targets import Rebuilt
+from ironic_ext.san.targets import Targets
+from ironic_ext.san.targets import TargetStatus
+
+__all__ = ('Base', 'Chap', 'Image', 'Location', 'NoSpaceError',
+           'NotStaticError', 'Portal', 'PortalError', 'Rebuilt', 'SanError',
+           'Settings', 'TargetDaemonError', 'TargetStatus', 'Targets',
+           'open_targets')

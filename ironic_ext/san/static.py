@@ -1,0 +1,74 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Targets that somebody else has made, such as a storage appliance.
+
+Nothing is created, removed or recorded here, and nothing is proven: that
+the LUN is read-only is up to the appliance.
+"""
+
+from ironic_ext.san import errors
+from ironic_ext.san import location
+from ironic_ext.san import settings as san_settings
+from ironic_ext.san import targets
+
+
+class StaticTargets:
+    """Hands on the locations that the operator has given.
+
+    :param settings: not used, as there is nothing to decide.
+    """
+
+    def __init__(self, settings: san_settings.Settings) -> None:
+        pass
+
+    def require(self) -> None:
+        """Do nothing: there is nothing to be made."""
+
+    def export(self, owner: str, image: targets.Image, base: targets.Base,
+               *, portal: location.Portal | None = None,
+               given: location.Location | None = None) -> location.Location:
+        """Return the location that is given.
+
+        :raises: NotStaticError
+        """
+        if given is None:
+            raise errors.NotStaticError(
+                f'there is no target for {base.href}: give its IQN and '
+                'portal, or let tgt make one')
+        if not targets.is_base(image, base):
+            raise errors.NotStaticError(
+                f'target {given.iqn} serves {base.href} as it is, but this '
+                'boot needs changes in it (config, files or kernel '
+                'arguments): let tgt make a target for it, or boot the ISO '
+                'by HTTP')
+        return given
+
+    def find(self, owner: str, *, portal: location.Portal | None = None
+             ) -> list[location.Location]:
+        """Return nothing: what is given is not kept."""
+        return []
+
+    def release(self, owner: str) -> None:
+        """Do nothing: the target stays where it is."""
+
+    def owners(self) -> set[str]:
+        """Return nobody."""
+        return set()
+
+    def rebuild(self) -> targets.Rebuilt:
+        """Do nothing."""
+        return targets.Rebuilt()
+
+    def status(self) -> list[targets.TargetStatus]:
+        """Return nothing."""
+        return []
