@@ -39,17 +39,14 @@ import sushy
 
 from ironic_ext import boot_plan
 from ironic_ext import conf
-from ironic_ext import config_formats
 from ironic_ext.drivers import base_images
-from ironic_ext.drivers import boot_catalogue
-from ironic_ext.drivers import customised_iso
 from ironic_ext.drivers import data_images
+from ironic_ext.drivers import instance_boots
 from ironic_ext.drivers import media_delivery
 from ironic_ext.drivers import node_media
 from ironic_ext.drivers import quirks
 from ironic_ext.drivers import redfish_media
 from ironic_ext import images
-from ironic_ext import iso
 from ironic_ext.media import delivery
 from ironic_ext.media import records as media_records
 
@@ -60,16 +57,8 @@ quirks.publish_as_stock_types()
 quirks.let_boot_iso_nodes_be_rebuilt()
 redfish_media.hide_urls_in_logs()
 
-_MIB = 1 << 20
 # Seconds; a small part of the shortest [ext_media]token_lifetime.
 _LOOK_AFTER = 900
-# System area and the first volume descriptors: enough to tell an ISO.
-_HEAD = 34 << 10
-# ECMA-119 section 8.1.2: identifier of the descriptor in sector 16.
-_MAGIC = (32769, b'CD001')
-
-_FAILURES = (config_formats.ConfigError, delivery.DeliveryError,
-             images.ImageError, iso.IsoError, OSError)
 
 
 class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
@@ -82,7 +71,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
 
         :raises: InvalidParameterValue, MissingParameterValue
         """
-        if not _customises_instance(task.node):
+        if not instance_boots.boots_iso(task.node):
             super().validate(task)
             if _agent_iso(task.node):
                 self._validate_agent(task)
@@ -90,7 +79,8 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         self._validate_driver_info(task)
         # Refuses image_source beside boot_iso.
         deploy_utils.get_image_instance_info(task.node)
-        self._validate_plan(task, self._plan_instance(task, patient=False))
+        self._validate_plan(task, instance_boots.plan(
+            task, CONF.redfish.kernel_append_params, patient=False))
 
     def validate_rescue(self, task: typing.Any) -> None:
         """Refuse a rescue that cannot work.
@@ -109,37 +99,13 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                        ) -> None:
         media_delivery.require(task)
         try:
-            self._judge_base(plan, base_images.store(
+            instance_boots.judge_base(plan, base_images.store(
                 task, user_access=plan.user_access, patient=False))
             redfish_media.require_slot(task)
-        except (*_FAILURES, redfish_media.MediaError) as exc:
+        except (*instance_boots.FAILURES, redfish_media.MediaError) as exc:
             raise exception.InvalidParameterValue(str(exc)) from exc
 
-    def _judge_base(self, plan: boot_plan.BootPlan,
-                    store: images.ImageStore) -> None:
-        """Try the injection if the base is here, else look at its start."""
-        with store.at_hand(plan.href, plan.checksum) as base:
-            if base is not None:
-                with customised_iso.opened(base) as image:
-                    customised_iso.inject(image, plan)[0].close()
-                    return
-        head = store.peek(plan.href, _HEAD)
-        if not head.startswith(_MAGIC[1], _MAGIC[0]):
-            raise exception.InvalidParameterValue(
-                f'{images.redacted(plan.href)} is not an ISO 9660 image')
-
     # Plans
-
-    def _plan_instance(self, task: typing.Any, patient: bool = True
-                       ) -> boot_plan.BootPlan:
-        def read(href: str, limit: int) -> bytes:
-            return base_images.store(task, patient=patient).read(href, limit)
-
-        return boot_plan.for_instance(
-            task.node, limits=_limits(), read=read,
-            default_arguments=CONF.redfish.kernel_append_params,
-            catalogue=boot_catalogue.catalogue(),
-            facts=boot_catalogue.facts(task))
 
     def _plan_agent(self, task: typing.Any, params: dict[str, str | None],
                     mode: str) -> boot_plan.BootPlan:
@@ -172,14 +138,15 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         :raises: InstanceDeployFailure, InvalidParameterValue
         """
         node = task.node
-        if not _customises_instance(node):
+        if not instance_boots.boots_iso(node):
             self._withdraw(task)
             super().prepare_instance(task)
             return
         if node.provision_state == states.ACTIVE:
             self._take_over(task)
             return
-        plan = self._plan_instance(task)
+        plan = instance_boots.plan(task,
+                                   CONF.redfish.kernel_append_params)
         self._withdraw(task)
         boot_mode_utils.sync_boot_mode(task)
         boot_mode_utils.configure_secure_boot_if_needed(task)
@@ -232,7 +199,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         """
         with quirks.keeping_last_error(task.node):
             data_images.end_instance(task)
-            if not (_customises_instance(task.node)
+            if not (instance_boots.boots_iso(task.node)
                     or node_media.records(task.node)):
                 super().clean_up_instance(task)
                 return
@@ -313,33 +280,19 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         """
         record, medium = media_delivery.announce(task, purpose)
         try:
-            with self._fetched(task, plan) as (customised, base):
+            with instance_boots.fetched(task, plan) as (customised, base):
                 delivered = media_delivery.for_node(task).deliver(
-                    medium, customised, base,
+                    medium, customised,
+                    media_delivery.base_of(base, plan.href),
                     media_delivery.lifetime(purpose))
             self._insert(task, record, delivered)
             yield
         except Exception as exc:
             self._withdraw_quietly(task)
-            if isinstance(exc, (*_FAILURES, redfish_media.MediaError)):
+            if isinstance(exc, (*instance_boots.FAILURES,
+                                redfish_media.MediaError)):
                 raise exception.InstanceDeployFailure(str(exc)) from exc
             raise
-
-    @contextlib.contextmanager
-    def _fetched(self, task: typing.Any, plan: boot_plan.BootPlan
-                 ) -> collections.abc.Iterator[
-                     tuple[iso.SegmentMap, delivery.Base]]:
-        store = base_images.store(task, user_access=plan.user_access)
-        with store.lease(plan.href, plan.checksum) as base:
-            with customised_iso.opened(base) as image:
-                customised, warnings = customised_iso.inject(image, plan)
-                for warning in warnings:
-                    LOG.warning('Node %(node)s, %(iso)s: %(warning)s',
-                                {'node': task.node.uuid, 'iso': base.href,
-                                 'warning': warning})
-                with customised:
-                    yield customised, media_delivery.base_of(base, plan.href)
-            base.require_unchanged()
 
     def _insert(self, task: typing.Any, record: node_media.MediaRecord,
                 delivered: delivery.Delivered) -> None:
@@ -405,11 +358,6 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         quirks.stock_boot(task)._set_boot_device(task, device, persistent)
 
 
-def _customises_instance(node: typing.Any) -> bool:
-    return bool(node.instance_info.get('boot_iso')
-                and deploy_utils.get_boot_option(node) == 'ramdisk')
-
-
 def _agent_iso(node: typing.Any, mode: str = 'deploy') -> str | None:
     """Return the agent's ISO, None where stock Ironic is to boot it.
 
@@ -420,10 +368,3 @@ def _agent_iso(node: typing.Any, mode: str = 'deploy') -> str | None:
     if info.get('config_via_removable') or info.get('config_via_floppy'):
         return None
     return driver_utils.get_agent_iso(node, mode, 'redfish')
-
-
-def _limits() -> boot_plan.Limits:
-    return boot_plan.Limits(
-        file=CONF.ext_boot.max_file_size * _MIB,
-        total=CONF.ext_boot.max_total_size * _MIB,
-        configdrive=CONF.ext_boot.max_configdrive_size * _MIB)
