@@ -1,0 +1,61 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What deploying a bootable container raises: one sentence, no secrets."""
+
+
+class BootcError(Exception):
+    """The container cannot be deployed; the message says what and where."""
+
+
+class OptionError(BootcError, ValueError):
+    """An option is unknown, or its value cannot be right."""
+
+
+class ImageNameError(BootcError, ValueError):
+    """The name of the image is malformed, or of a kind that cannot be."""
+
+
+class CredentialError(BootcError, ValueError):
+    """The secret for the registry has none of the known forms."""
+
+
+class RegistryError(BootcError):
+    """The registry cannot be asked, or its answer makes no sense."""
+
+
+class RegistryTimeoutError(RegistryError):
+    """The registry does not answer in time."""
+
+
+class NoSuchImageError(RegistryError):
+    """The registry has no such image."""
+
+
+class UnauthorisedError(RegistryError):
+    """The registry wants credentials, or other ones."""
+
+
+class CertificateError(RegistryError):
+    """The certificate of the registry does not pass."""
+
+
+class ArchitectureError(BootcError):
+    """The image is not made for the machine's processor."""
+
+
+class NotBootableError(BootcError):
+    """The image is no bootable container."""
+
+
+class SignatureError(BootcError):
+    """The signature policy does not let the image in."""
