@@ -1,0 +1,92 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The iPXE script of a machine; see https://ipxe.org/scripting.
+
+One text for machines that ask the boot server and for those that are
+deployed. What fails is left to iPXE, which shows its error and goes on with
+the script before or with the firmware's next boot device.
+"""
+
+import re
+
+from ironic_ext.san import errors
+from ironic_ext.san import location
+
+_HEAD = '#!ipxe\n'
+# No "$", which iPXE expands, and nothing that parts words.
+_URL = re.compile(r'https?://[A-Za-z0-9._~:/?@!+,;=%\[\]-]{1,2000}')
+_WORD = re.compile(r'[A-Za-z0-9._:-]{1,223}')
+_NOT_IN_NAMES = re.compile(r'[^A-Za-z0-9._-]+')
+_NOT_IN_SENTENCES = re.compile(r'[^A-Za-z0-9 ._,()-]')
+_NOT_IN_MACS = re.compile(r'[^0-9A-F:]')
+_LONGEST_NAME = 80
+
+#: For the MAC that the machine boots with, whichever of its ports that is.
+MAC = '${mac}'
+
+
+def sanboot(iso: str, host: str, mac: str, target: location.Location | str
+            ) -> str:
+    """Return the script that boots an image.
+
+    With a password in it, or the URL of a stream, it is a secret.
+
+    :param iso: what the image is called.
+    :param mac: of the machine, or MAC.
+    :param target: an iSCSI target, or an HTTP URL.
+    :raises: SanError when it cannot be a word of a script.
+    """
+    lines = [f'echo Booting {_name(iso)} for {_name(host)} '
+             f'({_machine(mac)})']
+    if isinstance(target, location.Location):
+        if target.chap is not None:
+            lines += [f'set username {_word(target.chap.username)}',
+                      f'set password {_word(target.chap.password)}']
+        uri = target.uri()
+    elif _URL.fullmatch(target):
+        uri = target
+    else:
+        raise errors.SanError(
+            f'the URL of the image of {_name(host)} has characters that '
+            'iPXE scripts cannot carry')
+    return _HEAD + '\n'.join([*lines, f'sanboot {uri}']) + '\n'
+
+
+def local(host: str) -> str:
+    """Return the script of a host that has nothing to boot from here."""
+    return f'{_HEAD}echo {_name(host)} boots from its disk\nexit\n'
+
+
+def problem(sentence: str) -> str:
+    """Return a script that shows a sentence and ends in an error.
+
+    iPXE shows no more of an HTTP error than its number, so what is wrong
+    is told by a script.
+    """
+    return (f'{_HEAD}echo {_NOT_IN_SENTENCES.sub("?", sentence)}\n'
+            'sleep 5\nexit 1\n')
+
+
+def _name(text: str) -> str:
+    return _NOT_IN_NAMES.sub('-', text)[:_LONGEST_NAME] or '-'
+
+
+def _machine(mac: str) -> str:
+    return mac if mac == MAC else _NOT_IN_MACS.sub('', mac.upper())
+
+
+def _word(text: str) -> str:
+    if not _WORD.fullmatch(text):
+        raise errors.SanError('a user name or password of a target has '
+                              'characters that iPXE scripts cannot carry')
+    return text
