@@ -304,8 +304,16 @@ class TokenServer(fixtures.Fixture):
                 self._do(urlparse.urlsplit(self.path).query)
 
             def do_POST(self):
-                length = int(self.headers.get('Content-Length', 0))
-                self._do(self.rfile.read(length).decode())
+                # podman sends its form in chunks.
+                if self.headers.get('Transfer-Encoding') == 'chunked':
+                    body = b''
+                    while size := int(self.rfile.readline(), 16):
+                        body += self.rfile.read(size + 2)[:size]
+                    self.rfile.readline()
+                else:
+                    body = self.rfile.read(
+                        int(self.headers.get('Content-Length', 0)))
+                self._do(body.decode())
 
             def _do(self, query):
                 fields = dict(urlparse.parse_qsl(query))
