@@ -115,6 +115,15 @@ class Reference:
         """
         return dataclasses.replace(self, tag=None, digest=digest)
 
+    def checked(self) -> typing.Self:
+        """Return this, once its digest proves well-formed.
+
+        :raises: ImageNameError
+        """
+        if self.digest is not None and not _DIGEST.fullmatch(self.digest):
+            raise errors.ImageNameError('the digest is malformed')
+        return self
+
     @property
     def followed(self) -> str:
         """What an installed machine is updated from: the tag, if any.

@@ -111,12 +111,22 @@ class Store:
     kind: str = 'auto'
     #: Whether that may be the disk that is installed to.
     allow_target_disk: bool = False
+    #: Path of a disk that the image may lie on, as a rule one of
+    #: /dev/disk; what is on it is lost.
+    device: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in STORES:
             raise errors.OptionError(
                 f'the store is {self.kind!r:.80}, and not one of '
                 + ', '.join(STORES))
+        if self.device is not None and (
+                not isinstance(self.device, str)
+                or not self.device.startswith('/dev/')
+                or '..' in self.device.split('/')):
+            raise errors.OptionError(
+                f'the disk for the image is {self.device!r:.80}, which is '
+                'no path in /dev')
 
 
 @dataclasses.dataclass(frozen=True)

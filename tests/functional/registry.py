@@ -82,8 +82,12 @@ class Registry(fixtures.Fixture):
             blob.write_to_path(self.folder / 'tls.crt', append=number > 0)
         self.token_server = None
         if self._tokens:
+            context = None
+            if self._tls:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                self._certificate.configure_cert(context)
             self.token_server = self.useFixture(
-                TokenServer(self.users or {}, self.folder))
+                TokenServer(self.users or {}, self.folder, context))
         (self.folder / 'config.yml').write_text(
             yaml.safe_dump(self._settings()))
         self.log_path = self.folder / 'log'
@@ -231,14 +235,18 @@ class TokenServer(fixtures.Fixture):
 
     Users come with their password (GET) or with an OAuth 2 refresh token
     (POST), which is ``identity_token`` for the first user.
+
+    :param folder: gets ``tokens.crt``, which the registry believes.
+    :param tls: an SSL context; None speaks HTTP.
     """
 
     service = 'test-registry'
     issuer = 'test-issuer'
 
-    def __init__(self, users, folder):
+    def __init__(self, users, folder, tls=None):
         self._users = users
         self._folder = folder
+        self._tls = tls
         self.identity_token = f'identity-{secrets.token_hex(16)}'
         #: What was asked for: (method, scope, user or None).
         self.requests = []
@@ -256,12 +264,17 @@ class TokenServer(fixtures.Fixture):
             leaf.private_key_pem.bytes(), None)
         server = http.server.ThreadingHTTPServer(
             ('127.0.0.1', 0), self._handler())
+        if self._tls is not None:
+            server.socket = self._tls.wrap_socket(
+                server.socket, server_side=True,
+                do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         self.addCleanup(thread.join)
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
-        self.url = f'http://127.0.0.1:{server.server_port}/token'
+        scheme = 'http' if self._tls is None else 'https'
+        self.url = f'{scheme}://127.0.0.1:{server.server_port}/token'
 
     def token(self, user, name, actions):
         """Return a JSON web token (RFC 7519) for a repository."""

@@ -1,0 +1,400 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Requests to registries: TLS, proxy, tokens, and what failures mean.
+
+Follows the OCI distribution specification 1.1 and Docker's "Token
+Authentication Specification". Credentials go to the registry's origin (RFC
+6454) and to the token server that it names, never where a redirect leads.
+"""
+
+import collections.abc
+import dataclasses
+import json
+import re
+import ssl
+import time
+import typing
+from urllib import parse as urlparse
+import warnings
+
+import requests
+from requests import adapters
+from requests import utils as requests_utils
+import urllib3
+from urllib3.util import retry
+
+from ironic_python_agent_ext.bootc import credentials
+from ironic_python_agent_ext.bootc import errors
+from ironic_python_agent_ext.bootc import reference
+from ironic_python_agent_ext.bootc import request
+
+#: The specification has registries refuse larger manifests.
+MAX_BODY = 4 << 20
+
+_CLIENT = 'ironic-ext'
+_MAX_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+_CHUNK = 64 << 10
+# Docker Hub's images have one name, its registry another.
+_HOSTS = {'docker.io': 'registry-1.docker.io'}
+# RFC 9110, section 11.6.1, as far as registries use it.
+_CHALLENGE = re.compile(r'\s*(Bearer|Basic)\b(.*)', re.IGNORECASE | re.DOTALL)
+_PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"([^"]*)"|([^\s,]+))')
+# X509_V_ERR_* of OpenSSL's x509_vfy.h.
+_CERTIFICATES = {
+    9: 'is not valid yet: check both clocks',
+    10: 'has expired: renew it there',
+    62: 'is for another host name: use the name that is in the certificate',
+    64: 'does not name this IP address: use the name that is in the '
+        'certificate'}
+_UNTRUSTED = ('is signed by an authority that is not trusted: give its '
+              'certificate as bootc_ca')
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a registry answered."""
+
+    status: int
+    headers: collections.abc.Mapping[str, str]
+    body: bytes
+
+
+class Session:
+    """Requests to one registry for one repository.
+
+    :param host: "host[:port]" of the registry, or of a mirror of it.
+    :param repository: what tokens are asked for.
+    :param login: None goes without.
+    :param name: of the image, fit for messages.
+    :param timeout: seconds that an answer may take.
+    """
+
+    def __init__(self, host: str, repository: str,
+                 login: credentials.Login | None, trust: request.Trust,
+                 name: str, timeout: float) -> None:
+        self._host = _HOSTS.get(host, host)
+        self._repository = repository
+        self._login = login
+        self._trust = trust
+        self._name = name
+        self._timeout = timeout
+        self._authorization: str | None = None
+        self._scheme: str | None = None
+        self._session = requests.Session()
+        # No .netrc, no proxies that nobody named.
+        self._session.trust_env = False
+        self._session.headers['User-Agent'] = _CLIENT
+        adapter = _Adapter(trust)
+        self._session.mount('https://', adapter)
+        self._session.mount('http://', adapter)
+
+    def __enter__(self) -> typing.Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._session.close()
+
+    def get(self, path: str, accept: str = '*/*') -> Answer:
+        """Ask for something of the repository.
+
+        :param path: below ``/v2/<repository>/``.
+        :raises: RegistryError
+        """
+        if self._scheme is None:
+            self._scheme = self._found_scheme()
+        url = (f'{self._scheme}://{self._host}/v2/'
+               f'{urlparse.quote(self._repository)}/'
+               f'{urlparse.quote(path, safe="/:")}')
+        answer = self._ask(url, accept)
+        if answer.status == 401:
+            self._authorization = self._authorized(answer)
+            if self._authorization is not None:
+                answer = self._ask(url, accept)
+        if answer.status != 200:
+            raise self._refusal(answer)
+        return answer
+
+    def _found_scheme(self) -> str:
+        """Speak HTTP to insecure registries that know nothing else."""
+        if not self._trust.insecure:
+            return 'https'
+        try:
+            self._send('GET', f'https://{self._host}/v2/', {})
+        except (errors.CertificateError, errors.RegistryError):
+            return 'http'
+        return 'https'
+
+    def _ask(self, url: str, accept: str) -> Answer:
+        home = _origin(url)
+        for _redirect in range(_MAX_REDIRECTS + 1):
+            headers = {'Accept': accept}
+            if self._authorization is not None and _origin(url) == home:
+                headers['Authorization'] = self._authorization
+            answer = self._send('GET', url, headers)
+            if (answer.status not in _REDIRECTS
+                    or 'Location' not in answer.headers):
+                return answer
+            url = self._next(url, answer.headers['Location'])
+        raise errors.RegistryError(
+            f'{self._named(self._host)} redirects more than '
+            f'{_MAX_REDIRECTS} times')
+
+    def _next(self, url: str, target: str) -> str:
+        place = urlparse.urljoin(url, target)
+        self._require_safe(place, 'redirects to')
+        return place
+
+    def _require_safe(self, url: str, does: str) -> None:
+        """Let nobody lead from HTTPS to anything less.
+
+        :raises: RegistryError
+        """
+        try:
+            scheme = urlparse.urlsplit(url).scheme
+            known = _origin(url) is not None
+        except ValueError:
+            scheme, known = '', False
+        if known and (scheme == 'https' or self._trust.insecure):
+            return
+        raise errors.RegistryError(
+            f'{self._named(self._host)} {does} {_shown(url)}, which is no '
+            'https:// URL')
+
+    def _authorized(self, answer: Answer) -> str | None:
+        """Return the header that a challenge asks for, None without login.
+
+        :raises: RegistryError
+        """
+        match = _CHALLENGE.match(answer.headers.get('WWW-Authenticate', ''))
+        if match is None:
+            return None
+        if match[1].lower() == 'basic':
+            if self._login is None or self._login.identity_token is not None:
+                return None
+            return f'Basic {self._login.basic}'
+        values = {name.lower(): quoted or plain for name, quoted, plain in
+                  _PARAMETER.findall(match[2])}
+        return f'Bearer {self._token(values)}'
+
+    def _token(self, values: dict[str, str]) -> str:
+        realm = values.get('realm', '')
+        self._require_safe(realm, 'sends for tokens to')
+        fields = {'scope': f'repository:{self._repository}:pull'}
+        if values.get('service'):
+            fields['service'] = values['service']
+        headers = {'Accept': 'application/json'}
+        login = self._login
+        if login is not None and login.identity_token is not None:
+            answer = self._send('POST', realm, headers, data={
+                **fields, 'grant_type': 'refresh_token',
+                'client_id': _CLIENT, 'refresh_token': login.identity_token})
+        else:
+            if login is not None:
+                headers['Authorization'] = f'Basic {login.basic}'
+            mark = '&' if '?' in realm else '?'
+            answer = self._send(
+                'GET', f'{realm}{mark}{urlparse.urlencode(fields)}', headers)
+        if answer.status != 200:
+            raise self._refusal(answer, at=_shown(realm))
+        found = json_object(answer.body)
+        token = found.get('token') or found.get('access_token')
+        # RFC 6750, section 2.1.
+        if not isinstance(token, str) or not re.fullmatch(
+                r'[A-Za-z0-9._~+/=-]+', token):
+            raise errors.RegistryError(
+                f'the token server {_shown(realm)} gives no token for '
+                f'{self._name}')
+        return token
+
+    def _send(self, method: str, url: str, headers: dict[str, str],
+              data: dict[str, str] | None = None) -> Answer:
+        deadline = time.monotonic() + self._timeout
+        try:
+            with warnings.catch_warnings():
+                # That nothing is verified is what was asked for.
+                warnings.simplefilter(
+                    'ignore', urllib3.exceptions.InsecureRequestWarning)
+                with self._session.request(
+                        method, url, headers=headers, data=data, stream=True,
+                        allow_redirects=False, proxies=self._proxies(url),
+                        verify=not self._trust.insecure,
+                        timeout=self._timeout) as response:
+                    body = self._body(response, deadline)
+        except (requests.RequestException, urllib3.exceptions.HTTPError,
+                ValueError) as exc:
+            # Their texts may hold the password of a proxy.
+            raise self._failure(exc, url) from None
+        return Answer(response.status_code, response.headers, body)
+
+    def _body(self, response: requests.Response, deadline: float) -> bytes:
+        body = b''
+        for piece in response.iter_content(_CHUNK):
+            body += piece
+            if len(body) > MAX_BODY:
+                raise errors.RegistryError(
+                    f'{self._named(self._host)} answers with more than '
+                    f'{MAX_BODY} bytes')
+            if time.monotonic() > deadline:
+                raise self._late(self._host)
+        return body
+
+    def _proxies(self, url: str) -> dict[str, str]:
+        proxy = self._trust.proxy
+        if not proxy or (self._trust.no_proxy and
+                         requests_utils.should_bypass_proxies(
+                             url, self._trust.no_proxy)):
+            return {}
+        return {'http': proxy, 'https': proxy}
+
+    def _named(self, host: str) -> str:
+        return f'the registry {host}, asked for {self._name},'
+
+    def _late(self, host: str) -> errors.RegistryError:
+        return errors.RegistryTimeoutError(
+            f'{self._named(host)} does not answer in {self._timeout:.0f} '
+            'seconds: try again, or look at network and proxy')
+
+    def _failure(self, exc: Exception, url: str) -> errors.RegistryError:
+        host = _shown(url)
+        for cause in _chain(exc):
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                what = _CERTIFICATES.get(cause.verify_code, _UNTRUSTED)
+                return errors.CertificateError(
+                    f'the certificate of {host} {what}')
+        if isinstance(exc, requests.exceptions.ProxyError):
+            return errors.RegistryError(
+                f'the proxy does not lead to {host}: check its URL, user '
+                'and password')
+        if isinstance(exc, requests.exceptions.SSLError):
+            return errors.CertificateError(
+                f'{host} does not speak TLS as it should: is it a registry '
+                'without TLS (bootc_insecure)?')
+        if isinstance(exc, requests.exceptions.Timeout):
+            return self._late(host)
+        if isinstance(exc, requests.exceptions.ConnectionError):
+            return errors.RegistryError(
+                f'{host} cannot be reached: check the name, the port and '
+                'the network')
+        return errors.RegistryError(
+            f'{host} gives no usable answer for {self._name}')
+
+    def _refusal(self, answer: Answer, at: str | None = None
+                 ) -> errors.RegistryError:
+        where = f'token server {at}' if at else f'registry {self._host}'
+        codes = _codes(answer.body)
+        if answer.status in (401, 403) or codes & {'UNAUTHORIZED', 'DENIED'}:
+            return errors.UnauthorisedError(
+                f'the {where} does not accept the credentials for '
+                f'{self._name}, or there is no such image'
+                if self._login is not None else
+                f'the {where} wants credentials for {self._name} '
+                '(image_pull_secret), or there is no such image')
+        if answer.status == 404:
+            return errors.NoSuchImageError(
+                f'the {where} has no image {self._name}')
+        if answer.status == 429:
+            return errors.RegistryError(
+                f'the {where} was asked too often for {self._name}:'
+                ' try again later, or give credentials')
+        return errors.RegistryError(
+            f'the {where} answers {answer.status} for {self._name}:'
+            f' {"try again later" if answer.status >= 500 else "see its log"}')
+
+
+class _Adapter(adapters.HTTPAdapter):
+    """Trusts further authorities beside those that are trusted anyway."""
+
+    def __init__(self, trust: request.Trust) -> None:
+        self._context = ssl.create_default_context()
+        if trust.ca and not trust.insecure:
+            try:
+                self._context.load_verify_locations(
+                    # Bundles have comments in any alphabet.
+                    cadata=trust.ca.encode('ascii', 'ignore').decode())
+            except (ssl.SSLError, ValueError):
+                raise errors.CertificateError(
+                    'the certificates given as bootc_ca are not PEM: they '
+                    'begin with "-----BEGIN CERTIFICATE-----"') from None
+        if trust.insecure:
+            self._context.check_hostname = False
+            self._context.verify_mode = ssl.CERT_NONE
+        # A registry that asks to wait for an hour is left instead.
+        super().__init__(max_retries=retry.Retry(
+            total=3, read=0, redirect=0, backoff_factor=0.3,
+            status_forcelist=(500, 502, 503, 504), allowed_methods=('GET',),
+            respect_retry_after_header=False, raise_on_status=False))
+
+    def init_poolmanager(self, *args: typing.Any, **kwargs: typing.Any
+                         ) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+
+    def proxy_manager_for(self, *args: typing.Any, **kwargs: typing.Any
+                          ) -> typing.Any:
+        return super().proxy_manager_for(
+            *args, ssl_context=self._context, **kwargs)
+
+
+def location(place: str, image: reference.Reference) -> tuple[str, str]:
+    """Return registry and repository of an image at a mirror.
+
+    :param place: "host[:port][/path]" that stands for the registry.
+    """
+    host, _slash, path = place.partition('/')
+    return host, f'{path.strip("/")}/{image.repository}'.lstrip('/')
+
+
+def json_object(body: bytes) -> dict[str, typing.Any]:
+    """Return a JSON object, or {} of what is none."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _codes(body: bytes) -> set[str]:
+    """Return the error codes of an answer, see the specification."""
+    found = json_object(body).get('errors')
+    return {str(error.get('code')) for error in found
+            if isinstance(error, dict)} if isinstance(found, list) else set()
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    parts = urlparse.urlsplit(url)
+    ports = {'http': 80, 'https': 443}
+    if parts.scheme not in ports or not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname, parts.port or ports[parts.scheme]
+
+
+def _shown(url: str) -> str:
+    """Return the host of a URL, which is what may be shown of it."""
+    try:
+        return urlparse.urlsplit(url).netloc.rpartition('@')[2][
+            :100] or '(no URL)'
+    except ValueError:
+        return '(malformed URL)'
+
+
+def _chain(exc: BaseException) -> collections.abc.Iterator[BaseException]:
+    """Yield an exception and those that it was made of."""
+    waiting: list[object] = [exc]
+    seen = set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [*one.args, one.__cause__, one.__context__,
+                        getattr(one, 'reason', None)]
