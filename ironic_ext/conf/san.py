@@ -17,6 +17,21 @@ from oslo_config import cfg
 GROUP = cfg.OptGroup('ext_san', title='iSCSI targets for sanboot')
 
 OPTS = [
+    cfg.StrOpt('transport',
+               default='auto',
+               choices=[('iscsi', 'an iSCSI target'),
+                        ('http', 'a web server or the media server, see '
+                                 '[ext_media]delivery'),
+                        ('auto', 'iscsi where the site has a portal or the '
+                                 'node a target, else http')],
+               help='How the boot interface iso-sanboot serves an ISO to '
+                    'iPXE. sanboot_transport in a node\'s instance_info or '
+                    'driver_info overrides it.'),
+    cfg.IntOpt('look_interval',
+               default=5, min=1,
+               help='Seconds between two looks at which active nodes are '
+                    'to leave iPXE, since their installed system has '
+                    'reported.'),
     cfg.StrOpt('targets',
                default='tgt',
                help='Back end that makes iSCSI targets, the name of an entry '
