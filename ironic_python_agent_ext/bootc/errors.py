@@ -59,3 +59,35 @@ class NotBootableError(BootcError):
 
 class SignatureError(BootcError):
     """The signature policy does not let the image in."""
+
+
+class DiskSizeError(BootcError):
+    """The disk, or the root partition as asked for, is too small."""
+
+
+class NoDiskError(BootcError):
+    """There is no disk to install on."""
+
+
+class MemoryShortError(BootcError):
+    """The machine cannot hold the image while it is installed."""
+
+
+class StoreError(BootcError):
+    """The place for the image cannot be made or taken down."""
+
+
+class PodmanError(BootcError):
+    """podman is missing, too old, or does not work."""
+
+
+class InstallError(BootcError):
+    """bootc failed; the message has its own words."""
+
+
+class InstallTimeoutError(BootcError):
+    """Pulling and installing took longer than they may."""
+
+
+class VerifyError(BootcError):
+    """What was installed is not what a machine can boot from."""

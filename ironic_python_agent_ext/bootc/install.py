@@ -1,0 +1,251 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A bootable container onto a disk: the steps of an install, in their order.
+
+Each step is a module; what is decided here is the order, and that whatever
+happens nothing is left: no image, no file, no credential.
+"""
+
+import collections.abc
+import contextlib
+import os
+import time
+
+from ironic_python_agent import errors as agent_errors
+from ironic_python_agent import partition_utils
+from oslo_log import log
+
+from ironic_python_agent_ext.bootc import boot_entry
+from ironic_python_agent_ext.bootc import disks
+from ironic_python_agent_ext.bootc import errors
+from ironic_python_agent_ext.bootc import leftovers
+from ironic_python_agent_ext.bootc import machine as machines
+from ironic_python_agent_ext.bootc import options as bootc_options
+from ironic_python_agent_ext.bootc import partition_budget
+from ironic_python_agent_ext.bootc import podman
+from ironic_python_agent_ext.bootc import podman_output
+from ironic_python_agent_ext.bootc import process
+from ironic_python_agent_ext.bootc import progress
+from ironic_python_agent_ext.bootc import pull_files
+from ironic_python_agent_ext.bootc import reference
+from ironic_python_agent_ext.bootc import registry
+from ironic_python_agent_ext.bootc import request as requests
+from ironic_python_agent_ext.bootc import storage
+from ironic_python_agent_ext.bootc import storage_plan
+from ironic_python_agent_ext.bootc import verify
+
+LOG = log.getLogger(__name__)
+
+#: Where bootc finds the keys in its container.
+_KEYS_INSIDE = '/run/ironic-bootc-authorized-keys'
+#: Lines of bootc's output that get into the log.
+_MAX_LOGGED = 1000
+
+
+class Install:
+    """One image, on its way to one disk."""
+
+    def __init__(self, request: requests.InstallRequest, device: str,
+                 observer: progress.Observer = progress.ignore,
+                 machine: machines.Machine | None = None) -> None:
+        """Take what is to be done.
+
+        :param device: path of the disk, all of which is overwritten.
+        :param machine: what there is to reckon with, if not what is found.
+        """
+        self._request = request
+        self._image: reference.Reference = request.image
+        self._size = request.size
+        self._device = device
+        self._observer = observer
+        self._machine = machine
+        self._begun = time.monotonic()
+        self._deadline = self._begun + request.options.timeout
+        self._layers: set[str] = set()
+        self._logged = 0
+
+    def run(self) -> str:
+        """Install, and return a sentence that says so.
+
+        :raises: BootcError of the kind that fits.
+        """
+        self._tell('preparing')
+        leftovers.remove()
+        try:
+            self._install()
+        except errors.InstallTimeoutError:
+            raise errors.InstallTimeoutError(
+                f'image {self._image} was not pulled and installed within '
+                f'{self._request.options.timeout} s (option "timeout")'
+            ) from None
+        finally:
+            with _unhindered('what the install left'):
+                leftovers.remove()
+        self._finish()
+        return f'image {self._image} is installed on {self._device}'
+
+    def _install(self) -> None:
+        """Everything that needs the image."""
+        machine = self._machine or machines.Machine.look()
+        storage.STATE.mkdir(mode=0o700, parents=True)
+        files = pull_files.for_every_call(machine, storage.STATE / 'podman')
+        files.write()
+        caller = podman.Podman(pull_files.GRAPH / 'tmp', files.variables)
+        caller.version()
+        self._look_up()
+        plan, budget = self._plan(machine)
+        LOG.info('The image lies on %(kind)s, its root gets %(size)d MiB',
+                 {'kind': plan.kind, 'size': budget.root >> 20})
+        store = storage.Store.make(plan)
+        (pull_files.GRAPH / 'tmp').mkdir(mode=0o700)
+        self._pull(caller, store)
+        self._tell('installing')
+        self._run_bootc(caller, machine, budget)
+
+    def _look_up(self) -> None:
+        """Ask the registry what the conductor did not tell."""
+        if self._image.digest and self._size.compressed:
+            return
+        found = registry.look_up(
+            self._image, None, trust=self._request.trust,
+            credential=self._request.credential)
+        self._image, self._size = found.reference, found.size
+
+    def _plan(self, machine: machines.Machine
+              ) -> tuple[storage_plan.StorePlan, partition_budget.Budget]:
+        options = self._request.options
+        disk = machines.block_size(self._device)
+        budget = partition_budget.plan(disk, options, self._size.unpacked)
+        plan = storage_plan.plan(
+            machine.memory,
+            storage_plan.ImageSize(self._size.compressed,
+                                   self._size.unpacked),
+            self._hints(budget), machine.zram, machine.compressors)
+        if plan.kind == storage_plan.TARGET:
+            budget = partition_budget.plan(
+                disk, options, self._size.unpacked, plan.size)
+        return plan, budget
+
+    def _hints(self, budget: partition_budget.Budget) -> storage_plan.Hints:
+        wanted = self._request.store
+        scratch = getattr(wanted, 'device', None)
+        if scratch is None and wanted.kind == 'disk':
+            scratch = disks.blank_disk(self._device)
+        if scratch is not None and os.path.realpath(
+                scratch) == os.path.realpath(self._device):
+            raise errors.StoreError(
+                f'scratch disk {scratch} is the disk to install on: allow '
+                'that by allow_target_disk')
+        return storage_plan.Hints(
+            kind=wanted.kind, scratch=scratch,
+            target=self._device if wanted.allow_target_disk else None,
+            target_room=budget.spare)
+
+    def _pull(self, caller: podman.Podman, store: storage.Store) -> None:
+        """Fetch the image; the credentials are gone afterwards."""
+        directory = storage.STATE / 'pull'
+        files = pull_files.for_pull(self._request, directory)
+        self._tell('pulling')
+        try:
+            files.write()
+            caller.pull(str(self._image), files.flags, files.variables,
+                        self._deadline, self._on_pull_line,
+                        lambda: self._tell('pulling', store.used))
+        finally:
+            leftovers.remove_files(directory)
+
+    def _run_bootc(self, caller: podman.Podman, machine: machines.Machine,
+                   budget: partition_budget.Budget) -> None:
+        """Have the image install itself."""
+        disks.free(self._device)
+        mounts, keys = self._authorized_keys()
+
+        def attempt(filesystem: str | None) -> process.Outcome:
+            return caller.install(
+                str(self._image), self._request.options.arguments(
+                    target_imgref=self._request.imgref,
+                    root_size=budget.root, filesystem=filesystem,
+                    authorized_keys_path=keys,
+                    disable_selinux=not machine.selinux),
+                self._device, self._deadline, mounts, machine.selinux,
+                self._on_bootc_line)
+
+        outcome = attempt(None)
+        if outcome.code and podman_output.lacks_file_system(outcome.lines):
+            LOG.info('The image names no root file system: it gets %s',
+                     bootc_options.FALLBACK_FILESYSTEM)
+            outcome = attempt(bootc_options.FALLBACK_FILESYSTEM)
+        if outcome.code:
+            raise podman_output.install_error(str(self._image), outcome.code,
+                                              outcome.lines)
+
+    def _authorized_keys(self) -> tuple[dict[str, str], str | None]:
+        keys = self._request.options.authorized_keys
+        if not keys:
+            return {}, None
+        path = storage.STATE / 'authorized_keys'
+        pull_files.Files({path: keys}).write()
+        return {str(path): _KEYS_INSIDE}, _KEYS_INSIDE
+
+    def _finish(self) -> None:
+        """Everything that needs the disk alone."""
+        machine = self._machine or machines.Machine.look()
+        self._tell('verifying')
+        layout = verify.read(self._device)
+        verify.check(self._device, layout, self._request.options,
+                     machine.uefi)
+        if self._request.configdrive:
+            self._tell('writing config drive')
+            _write_config_drive(self._request, self._device)
+        if machine.uefi and not self._request.options.generic_image:
+            self._tell('setting boot entry')
+            boot_entry.ensure(self._device, layout)
+
+    def _tell(self, phase: str, stored: int = 0) -> None:
+        self._observer(progress.Progress(
+            phase, len(self._layers), stored,
+            self._size.compressed or None,
+            time.monotonic() - self._begun))
+
+    def _on_pull_line(self, line: str) -> None:
+        LOG.debug('podman: %s', podman_output.clean(line))
+        if line.startswith('Copying blob '):
+            self._layers.add(line.split()[2])
+
+    def _on_bootc_line(self, line: str) -> None:
+        self._logged += 1
+        if self._logged <= _MAX_LOGGED:
+            LOG.info('bootc: %s', podman_output.clean(line))
+
+
+def _write_config_drive(request: requests.InstallRequest, device: str
+                        ) -> None:
+    """Append the config drive's partition, as Ironic's agent does it.
+
+    :raises: VerifyError
+    """
+    try:
+        partition_utils.create_config_drive_partition(
+            request.node_uuid or 'local', device, request.configdrive)
+    except agent_errors.RESTError as exc:
+        raise errors.VerifyError(
+            f'the config drive cannot be written: {exc.details}') from exc
+
+
+@contextlib.contextmanager
+def _unhindered(what: str) -> collections.abc.Iterator[None]:
+    """Log a failure to tidy up: it must not hide another, or an install."""
+    try:
+        yield
+    except errors.BootcError as exc:
+        LOG.error('%(what)s stays: %(why)s', {'what': what, 'why': exc})

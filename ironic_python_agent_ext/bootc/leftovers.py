@@ -1,0 +1,91 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Takes down what installs leave: their own end, and that of killed agents.
+
+Whatever is found belongs to an install that nobody waits for any more, since
+an agent runs one command at a time.
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+
+from oslo_log import log
+
+from ironic_python_agent_ext.bootc import errors
+from ironic_python_agent_ext.bootc import podman
+from ironic_python_agent_ext.bootc import storage
+
+LOG = log.getLogger(__name__)
+
+
+def remove(caller: podman.Podman | None = None) -> None:
+    """End the container, free the store, remove every temporary file.
+
+    :param caller: podman as the install used it; without it, as the killed
+        one used it.
+    :raises: StoreError when something cannot be taken down.
+    """
+    store = storage.Store.left()
+    if store is not None or any(podman.leftovers()):
+        LOG.info('Taking down what an install left')
+    # Whatever still pulls has locks that the removal would wait for. conmon
+    # is left to podman: it tells when the container has ended.
+    _kill(besides='conmon')
+    if store is not None:
+        _end_container(caller or _as_before())
+    _kill()
+    if store is not None:
+        store.remove()
+    remove_files()
+
+
+def remove_files(directory: pathlib.Path | None = None) -> None:
+    """Remove the files of an install, or those in a directory of them."""
+    path = directory or storage.STATE
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        pass
+    except OSError as exc:
+        raise errors.StoreError(
+            f'the files of an install cannot be removed: {exc}') from exc
+
+
+def _end_container(caller: podman.Podman) -> None:
+    try:
+        caller.remove()
+    except errors.BootcError as exc:
+        # A store that was not finished has no container, and no podman.
+        LOG.warning('No container removed: %s', exc)
+
+
+def _as_before() -> podman.Podman:
+    variables = {}
+    for variable, name in (('CONTAINERS_CONF', 'containers.conf'),
+                           ('CONTAINERS_STORAGE_CONF', 'storage.conf')):
+        path = storage.STATE / 'podman' / name
+        if path.exists():
+            variables[variable] = str(path)
+    return podman.Podman(storage.STATE, variables)
+
+
+def _kill(besides: str | None = None) -> None:
+    for number in podman.leftovers():
+        try:
+            name = pathlib.Path(f'/proc/{number}/comm').read_text().strip()
+            if name != besides:
+                os.kill(number, signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError):
+            continue

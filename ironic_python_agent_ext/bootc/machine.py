@@ -1,0 +1,95 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the deploy ramdisk runs on, as far as pulling an image cares.
+
+The facts are gathered once; what follows from them is decided elsewhere, on
+values.
+"""
+
+import dataclasses
+import os
+import pathlib
+import re
+import resource
+import typing
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """Facts about the running ramdisk."""
+
+    #: Bytes that programs and tmpfs can still take (MemAvailable).
+    memory: int
+    #: Whether the kernel can make compressed RAM disks.
+    zram: bool = False
+    #: Compressors of zram, as the kernel names them.
+    compressors: tuple[str, ...] = ()
+    #: Whether "/" is the initramfs itself, which pivot_root cannot leave.
+    initramfs: bool = False
+    #: Whether systemd manages cgroups.
+    systemd: bool = False
+    selinux: bool = False
+    uefi: bool = False
+    #: Hard limits of open files and of processes.
+    open_files: int = 1 << 20
+    processes: int = 1 << 20
+
+    @classmethod
+    def look(cls, root: pathlib.Path = pathlib.Path('/')) -> typing.Self:
+        """Gather the facts from /proc and /sys below a root."""
+        zram = (root / 'sys/class/zram-control/hot_add').exists()
+        return cls(
+            memory=_available_memory(root),
+            zram=zram,
+            compressors=_compressors(root) if zram else (),
+            initramfs=_root_type(root) in ('rootfs', 'tmpfs', 'ramfs'),
+            systemd=(root / 'run/systemd/system').is_dir(),
+            selinux=(root / 'sys/fs/selinux/enforce').exists(),
+            uefi=(root / 'sys/firmware/efi').is_dir(),
+            open_files=_hard_limit(resource.RLIMIT_NOFILE),
+            processes=_hard_limit(resource.RLIMIT_NPROC))
+
+
+def _available_memory(root: pathlib.Path) -> int:
+    text = (root / 'proc/meminfo').read_text()
+    match = re.search(r'^MemAvailable:\s+(\d+) kB', text, re.MULTILINE)
+    return int(match[1]) << 10 if match else 0
+
+
+def _compressors(root: pathlib.Path) -> tuple[str, ...]:
+    """Return what the first zram disk lists, "[lzo-rle] lzo lz4"."""
+    for path in sorted(root.glob('sys/block/zram*/comp_algorithm')):
+        return tuple(path.read_text().replace('[', '').replace(
+            ']', '').split())
+    return ()
+
+
+def _root_type(root: pathlib.Path) -> str:
+    """Return the type of the file system that was mounted on / last."""
+    found = ''
+    for line in (root / 'proc/self/mountinfo').read_text().splitlines():
+        fields = line.split()
+        if len(fields) > 4 and fields[4] == '/' and ' - ' in line:
+            found = line.partition(' - ')[2].split()[0]
+    return found
+
+
+def _hard_limit(which: int) -> int:
+    hard = resource.getrlimit(which)[1]
+    return 1 << 20 if hard == resource.RLIM_INFINITY else min(hard, 1 << 20)
+
+
+def block_size(device: str) -> int:
+    """Return the size of a block device in bytes."""
+    with open(device, 'rb') as disk:
+        return os.lseek(disk.fileno(), 0, os.SEEK_END)

@@ -1,0 +1,181 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Calls of podman: pull an image, run its bootc, remove what is left.
+
+podman 4.3 (Debian 12) to 5.x; flags that only newer ones know, such as
+``pull --retry-delay``, are not used.
+"""
+
+import collections.abc
+import os
+import pathlib
+import re
+import time
+
+from ironic_python_agent_ext.bootc import errors
+from ironic_python_agent_ext.bootc import podman_output
+from ironic_python_agent_ext.bootc import process
+from ironic_python_agent_ext.bootc import pull_files
+
+#: The container's name: there is one at a time.
+CONTAINER = 'ironic-bootc'
+#: What a leftover of ours is known by, in its environment.
+MARK = 'IRONIC_BOOTC'
+
+#: The first podman whose containers.conf has all that is written into it.
+_OLDEST = (4, 0)
+_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+#: Seconds of calls that only look or remove.
+_SHORT = 120.0
+#: Pulls until a registry that cannot be reached is given up, and seconds
+#: between them.
+_PULLS = 3
+_PAUSE = 5.0
+
+Told = collections.abc.Callable[[str], None]
+
+
+class Podman:
+    """podman, as one install uses it."""
+
+    def __init__(self, directory: pathlib.Path,
+                 variables: collections.abc.Mapping[str, str]) -> None:
+        """Take what each call has in its environment.
+
+        :param directory: for podman's temporary files, which are as large
+            as layers.
+        """
+        self._environment = {
+            'PATH': os.environ.get('PATH', _PATH), 'LC_ALL': 'C',
+            'HOME': '/nonexistent', 'TMPDIR': str(directory), MARK: '1',
+            **variables}
+
+    def version(self) -> tuple[int, ...]:
+        """Return podman's version.
+
+        :raises: PodmanError when there is none, or one that is too old.
+        """
+        outcome = self._call(['--version'])
+        match = re.search(r'version (\d+)\.(\d+)', ' '.join(outcome.lines))
+        if outcome.code != 0 or match is None:
+            raise errors.PodmanError(
+                'podman does not work in this ramdisk: '
+                + podman_output.message(outcome.lines))
+        found = int(match[1]), int(match[2])
+        if found < _OLDEST:
+            raise errors.PodmanError(
+                f'podman {match[1]}.{match[2]} of this ramdisk is too old: '
+                f'{_OLDEST[0]}.{_OLDEST[1]} is the first that will do')
+        return found
+
+    def pull(self, image: str, flags: collections.abc.Sequence[str],
+             variables: collections.abc.Mapping[str, str], deadline: float,
+             on_line: Told | None = None,
+             on_tick: collections.abc.Callable[[], None] | None = None
+             ) -> None:
+        """Fetch an image; try again what may succeed later.
+
+        :param image: registry/repository@digest, or :tag.
+        :param flags: of ``podman pull``.
+        :param variables: what the pull alone has in its environment.
+        :param deadline: in terms of time.monotonic().
+        :raises: BootcError of the kind that fits.
+        """
+        for left in range(_PULLS - 1, -1, -1):
+            outcome = self._call(['pull', *flags, f'docker://{image}'],
+                                 deadline, variables, on_line, on_tick)
+            if outcome.code == 0:
+                return
+            if (left and podman_output.is_transient(outcome.lines)
+                    and time.monotonic() + _PAUSE < deadline):
+                time.sleep(_PAUSE)
+                continue
+            raise podman_output.pull_error(image, outcome.lines)
+
+    def install(self, image: str, flags: collections.abc.Sequence[str],
+                device: str, deadline: float,
+                mounts: collections.abc.Mapping[str, str],
+                selinux: bool = False, on_line: Told | None = None
+                ) -> process.Outcome:
+        """Run ``bootc install to-disk`` of an image inside of itself.
+
+        :param flags: of bootc.
+        :param mounts: files for bootc alone, host's path -> container's.
+        :returns: how it ended, well or not.
+        """
+        return self._call(
+            [*container_arguments(mounts, selinux), image, 'install',
+             'to-disk', *flags, device], deadline, on_line=on_line)
+
+    def remove(self) -> None:
+        """End and remove the container, if there is one.
+
+        :raises: PodmanError
+        """
+        outcome = self._call(['rm', '--force', '--time=0', '--ignore',
+                              CONTAINER])
+        if outcome.code != 0:
+            raise errors.PodmanError(
+                'the container of an install cannot be removed: '
+                + podman_output.message(outcome.lines))
+
+    def _call(self, arguments: list[str], deadline: float | None = None,
+              variables: collections.abc.Mapping[str, str] | None = None,
+              on_line: Told | None = None,
+              on_tick: collections.abc.Callable[[], None] | None = None
+              ) -> process.Outcome:
+        if deadline is None:
+            deadline = time.monotonic() + _SHORT
+        environment = {**self._environment, **(variables or {})}
+        try:
+            return process.run(['podman', *arguments], environment, deadline,
+                               on_line, on_tick)
+        except FileNotFoundError:
+            raise errors.PodmanError(
+                'this ramdisk has no podman: build it with the element '
+                'ironic-ext-bootc') from None
+        except process.DeadlineError:
+            raise errors.InstallTimeoutError(
+                f'podman {arguments[0]} did not end in time') from None
+
+
+def container_arguments(mounts: collections.abc.Mapping[str, str],
+                        selinux: bool) -> list[str]:
+    """Return the arguments of ``podman run`` up to the image.
+
+    bootc asks for the privileges, for PID 1 and for the storage of images.
+    The tenant's program gets nothing else: no file beyond those of mounts,
+    no proxy of the pull.
+    """
+    found = ['run', '--rm', f'--name={CONTAINER}', '--pull=never',
+             '--http-proxy=false', '--network=host', '--privileged',
+             '--pid=host', '--ipc=host', '--log-driver=none',
+             '--volume=/dev:/dev',
+             f'--volume={pull_files.GRAPH}:{pull_files.GRAPH}']
+    found += [f'--volume={path}:{inside}:ro'
+              for path, inside in mounts.items()]
+    if selinux:
+        found.append('--security-opt=label=type:unconfined_t')
+    return [*found, '--entrypoint=bootc']
+
+
+def leftovers() -> collections.abc.Iterator[int]:
+    """Yield the numbers of processes that an earlier install left."""
+    mark = f'{MARK}=1'.encode()
+    for path in pathlib.Path('/proc').glob('[0-9]*/environ'):
+        try:
+            if mark in path.read_bytes().split(b'\0'):
+                yield int(path.parent.name)
+        except OSError:
+            # It ended meanwhile, or is another user's.
+            continue

@@ -1,0 +1,61 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How far an install is: for the agent's log and the command's status."""
+
+import collections.abc
+import dataclasses
+import typing
+
+#: The phases, in their order.
+PHASES = ('preparing', 'pulling', 'installing', 'verifying',
+          'writing config drive', 'setting boot entry', 'cleaning up')
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """A moment of an install."""
+
+    phase: str
+    #: Layers that podman began to fetch.
+    layers: int = 0
+    #: Bytes in the store, unpacked and packed ones together.
+    stored: int = 0
+    #: Bytes of all layers as they are transferred; None when unknown.
+    size: int | None = None
+    #: Seconds since the install began.
+    elapsed: float = 0
+
+    def to_dict(self) -> dict[str, typing.Any]:
+        """Return what the command's status shows."""
+        found: dict[str, typing.Any] = {
+            'phase': self.phase, 'elapsed': round(self.elapsed)}
+        if self.phase == 'pulling':
+            found |= {'layers': self.layers, 'stored': self.stored,
+                      'size': self.size}
+        return found
+
+    def __str__(self) -> str:
+        if self.phase != 'pulling':
+            return self.phase
+        text = f'pulling, {self.stored >> 20} MiB stored'
+        if self.size:
+            text += f', {self.size >> 20} MiB to transfer'
+        return f'{text}, layer {self.layers}' if self.layers else text
+
+
+#: Told of each moment.
+Observer = collections.abc.Callable[[Progress], None]
+
+
+def ignore(_moment: Progress) -> None:
+    """Do nothing with a moment."""

@@ -1,0 +1,166 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Where a pulled image lies until it is installed: a decision on values.
+
+A deploy ramdisk has its memory, and disks that are not its own. The figures
+come from pulls of a 296 MiB image (105 MiB as gzip): 400 MiB on tmpfs at the
+peak, 160 MiB on a RAM disk that lz4 compresses.
+"""
+
+import dataclasses
+
+from ironic_python_agent_ext.bootc import errors
+
+MIB = 1 << 20
+
+#: What podman and bootc themselves need at the peak, bytes.
+WORKING = 136 * MIB
+#: What is left over when memory is plenty, bytes.
+_COMFORT = 128 * MIB
+# Of an unpacked operating system, with zram's own tables.
+_ZRAM_RATIO = 0.55
+# gzip makes a third of an operating system; for images of unknown size.
+_UNPACKED_RATIO = 3
+# File systems need room for their own tables.
+_FILE_SYSTEM = 1.1
+
+TMPFS = 'tmpfs'
+ZRAM = 'zram'
+DISK = 'disk'
+TARGET = 'target'
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSize:
+    """How large an image is, in bytes; 0 when unknown."""
+
+    #: The layers as they are transferred.
+    packed: int = 0
+    unpacked: int = 0
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to reckon with."""
+        return bool(self.packed or self.unpacked)
+
+    @property
+    def files(self) -> int:
+        """Bytes of the unpacked files, estimated where not known."""
+        return self.unpacked or self.packed * _UNPACKED_RATIO
+
+    @property
+    def peak(self) -> int:
+        """Bytes in a store while the last layer is unpacked."""
+        return self.files + self.packed
+
+
+@dataclasses.dataclass(frozen=True)
+class Hints:
+    """What the operator wants, or lets the agent use."""
+
+    #: "auto", or the one kind that will do: "memory", "zram" or "disk".
+    kind: str = 'auto'
+    #: A disk beside the target; what is on it is lost.
+    scratch: str | None = None
+    #: The disk to install on, when its end may hold the image meanwhile.
+    target: str | None = None
+    #: Bytes at the target's end that the new system does not need.
+    target_room: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class StorePlan:
+    """A file system to make for the image."""
+
+    kind: str
+    #: Bytes of the file system, compressed or not.
+    size: int
+    #: Bytes of memory that it may take; 0 for disks.
+    memory: int = 0
+    device: str | None = None
+    compressor: str | None = None
+
+
+def plan(memory: int, image: ImageSize, hints: Hints = Hints(),
+         zram: bool = False, compressors: tuple[str, ...] = ()) -> StorePlan:
+    """Choose the store of an image.
+
+    Memory is taken while there is plenty of it, since it is fastest. Then
+    come what the operator named, compressed memory, and the disk to install
+    on.
+
+    :param memory: bytes that can be taken.
+    :raises: MemoryShortError
+    """
+    limit = max(memory - WORKING, 0)
+    tmpfs = StorePlan(TMPFS, limit, limit)
+    compressed = _compressed(memory, limit, image, compressors)
+    disk = _disk(image, hints)
+    if hints.kind == 'disk':
+        if disk is None:
+            raise errors.StoreError(
+                'the image is to lie on a disk, and there is none but the '
+                'one to install on that is named or blank')
+        return disk
+    if not image.known:
+        return compressed if zram and hints.kind != 'memory' else tmpfs
+    if hints.kind == 'memory':
+        zram, disk = False, None
+    elif (hints.kind != 'zram'
+          and memory >= image.peak + WORKING + _COMFORT):
+        return tmpfs
+    if disk is not None and disk.kind == DISK and hints.kind == 'auto':
+        return disk
+    if zram and memory >= _needed_with_zram(image):
+        return compressed
+    if disk is not None and hints.kind == 'auto':
+        return disk
+    if hints.kind != 'zram' and memory >= image.peak + WORKING:
+        return tmpfs
+    raise errors.MemoryShortError(_what_is_missing(memory, image, zram))
+
+
+def _disk(image: ImageSize, hints: Hints) -> StorePlan | None:
+    if hints.scratch:
+        return StorePlan(DISK, 0, device=hints.scratch)
+    size = int(image.peak * _FILE_SYSTEM) + 64 * MIB
+    if hints.target and image.known and hints.target_room >= size:
+        return StorePlan(TARGET, size // MIB * MIB, device=hints.target)
+    return None
+
+
+def _compressed(memory: int, limit: int, image: ImageSize,
+                compressors: tuple[str, ...]) -> StorePlan:
+    size = max(image.peak * 2 + 256 * MIB, 2 * memory)
+    chosen = next((name for name in ('lz4', 'zstd', 'lzo-rle')
+                   if name in compressors), None)
+    return StorePlan(ZRAM, size // MIB * MIB, limit, compressor=chosen)
+
+
+def _needed_with_zram(image: ImageSize) -> int:
+    return int(image.files * _ZRAM_RATIO) + WORKING
+
+
+def _what_is_missing(memory: int, image: ImageSize, zram: bool) -> str:
+    need = image.peak + WORKING
+    if zram:
+        need = min(need, _needed_with_zram(image))
+    text = (f'the image of {_mib(image.files)} MiB needs {_mib(need)} MiB of '
+            f'free memory, and the machine has {_mib(memory)} MiB')
+    if not zram:
+        text += ' (the ramdisk\'s kernel has no zram to compress it)'
+    return f'{text}: name a scratch disk, or deploy a machine with more memory'
+
+
+def _mib(size: int) -> int:
+    return -(-size // MIB)

@@ -1,0 +1,76 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Commands of the deploy agent for bootable containers."""
+
+import typing
+
+from ironic_python_agent import errors as agent_errors
+from ironic_python_agent.extensions import base
+from oslo_config import cfg
+from oslo_log import log
+
+from ironic_python_agent_ext.bootc import agent_commands
+from ironic_python_agent_ext.bootc import disks
+from ironic_python_agent_ext.bootc import errors
+from ironic_python_agent_ext.bootc import install
+from ironic_python_agent_ext.bootc import request as requests
+
+CONF = cfg.CONF
+LOG = log.getLogger(__name__)
+
+
+class BootcExtension(base.BaseAgentExtension):
+    """Commands ``bootc.*``."""
+
+    def __init__(self, agent: typing.Any = None) -> None:
+        super().__init__(agent=agent)
+        agent_commands.mask_logs()
+
+    # The arguments are those of InstallRequest.arguments().
+    @base.async_command('install')
+    def install(self, **arguments: typing.Any) -> str:
+        """Install a bootable container on the root device.
+
+        :returns: a sentence that says so.
+        :raises: InstallFailed
+        """
+        return self.run(arguments)
+
+    def run(self, arguments: dict[str, typing.Any]) -> str:
+        """Do what the command, or a deploy step, was asked for.
+
+        :param arguments: of the command.
+        :raises: InstallFailed
+        """
+        command = agent_commands.RunningCommand(self.agent)
+        command.hide_secrets()
+        try:
+            if CONF.disable_bootc_deploy:
+                raise errors.BootcError(
+                    'this ramdisk deploys no bootable containers '
+                    '(disable_bootc_deploy)')
+            request = requests.InstallRequest.parse(
+                arguments, getattr(self.agent, 'agent_token', None))
+            reporter = agent_commands.Reporter(command, LOG.info)
+            return install.Install(request, disks.root_device(), reporter
+                                   ).run()
+        except errors.BootcError as exc:
+            raise agent_commands.InstallFailed(exc) from exc
+
+
+def running() -> BootcExtension:
+    """Return the agent's own instance, or one without an agent."""
+    try:
+        return typing.cast(BootcExtension, base.get_extension('bootc'))
+    except (KeyError, agent_errors.ExtensionError):
+        return BootcExtension()
