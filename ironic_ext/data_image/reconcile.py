@@ -59,12 +59,14 @@ class Machine:
     :param may_change: why nothing may be attached now, '' when it may.
     :param instance_gone: whether the instance that there was has ended.
     :param restarting: off, or about to be started.
+    :param readable: whether what its drive holds of ours can be read.
     """
 
     slots: tuple[Slot, ...]
     may_change: str = ''
     instance_gone: bool = False
     restarting: bool = False
+    readable: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +106,8 @@ def plan(record: records.Record, machine: Machine) -> Plan:
     waits = ''
     if spec.apply is specs.Apply.ON_REBOOT and not machine.restarting:
         waits = 'the image goes in when the machine is next started'
-    if medium is None or medium.generation != record.generation:
+    if (medium is None or medium.generation != record.generation
+            or not machine.readable):
         if waits:
             # What fails is known before the machine is started.
             return Plan(wait=waits, deliver=medium is None)

@@ -17,7 +17,7 @@ import typing
 from ironic.common import exception
 from ironic.drivers import base
 
-from ironic_ext.drivers import data_images
+from ironic_ext.drivers import data_image_requests
 from ironic_ext.drivers import management
 from ironic_ext.drivers import reconciler
 
@@ -45,9 +45,9 @@ class DataImagePassthru:
         http_method = info.pop('http_method', 'GET')
         if http_method != 'GET':
             task.upgrade_lock(purpose='changing the data image')
-            data_images.require_state(task.node)
+            data_image_requests.require_state(task.node)
         if http_method in ('POST', 'PUT'):
-            data_images.validate(task, info)
+            data_image_requests.validate(task, info)
 
     @base.passthru(
         ['GET', 'POST', 'PUT', 'DELETE'], method=_METHOD, async_call=False,
@@ -64,10 +64,10 @@ class DataImagePassthru:
         :param data: the fields of a data image.
         """
         if http_method == 'GET':
-            return data_images.show(task.node)
+            return data_image_requests.show(task.node)
         if http_method == 'DELETE':
-            resource = data_images.request_removal(task)
+            resource = data_image_requests.detach(task)
         else:
-            resource = data_images.request(task, data)
+            resource = data_image_requests.attach(task, data)
         reconciler.submit(task.node)
         return resource

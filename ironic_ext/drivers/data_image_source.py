@@ -17,10 +17,13 @@ import contextlib
 import dataclasses
 import hashlib
 import io
+import tempfile
 import typing
 import uuid
 
 from ironic.conf import CONF
+from oslo_log import log
+import requests
 
 from ironic_ext.data_image import content
 from ironic_ext.data_image import record as records
@@ -32,16 +35,22 @@ from ironic_ext.drivers import redfish_media
 from ironic_ext.drivers import redfish_slots
 from ironic_ext import images
 from ironic_ext.images import configured
-from ironic_ext.images import service as services
 from ironic_ext.images import settings
 from ironic_ext import iso
 from ironic_ext.iso import segments
 from ironic_ext.media import delivery
+from ironic_ext.media import publish
+from ironic_ext.media import records as media_records
+
+LOG = log.getLogger(__name__)
 
 #: The kind of a medium that the BMC gets from its own URL.
 BMC = 'bmc'
 # ECMA-119 section 8.1.2: identifier of the descriptor in sector 16.
 _MAGIC = (32769, b'CD001')
+_NOTHING = f'sha256:{hashlib.sha256().hexdigest()}'
+# Seconds for a web server to say whether it has a file.
+_PATIENCE = 5
 
 
 class NotAnIsoError(images.ImageError):
@@ -52,12 +61,14 @@ class NotAnIsoError(images.ImageError):
 class Content:
     """A data image in the conductor's hands, as media.delivery takes it.
 
+    :param digest: ``sha256:<hex>`` of all its bytes.
     :param require_unchanged: raises ImageChangedError when what was read
         of it is not one version.
     """
 
     image: iso.SegmentMap
     base: delivery.Base
+    digest: str
     require_unchanged: collections.abc.Callable[[], None]
 
 
@@ -68,33 +79,46 @@ def fetched(task: typing.Any, spec: specs.DataImageSpec
 
     :raises: ImageError, IsoError, OSError
     """
-    with _leased(task, spec) as base:
+    if spec.url is None:
+        with _built(spec) as found:
+            yield found
+        return
+    # What the node's user says of image servers is not for this URL.
+    store = base_images.store(task, _access(spec), user_access=False)
+    with store.lease(spec.url, spec.checksum) as base:
         with open(base.path, 'rb') as file:
             file.seek(_MAGIC[0])
             if file.read(len(_MAGIC[1])) != _MAGIC[1]:
                 raise NotAnIsoError(
                     f'{base.href} is not an ISO 9660 image')
-        whole = iso.SegmentMap(base.path,
-                               [segments.BaseRange(0, base.size)])
-        yield Content(whole, delivery.Base(
-            base.digest, base.size, spec.title,
-            href=None if _is_private(spec) else spec.url,
-            etag=base.version.strong_etag or '' if base.version else ''),
-            base.require_unchanged)
+        with iso.SegmentMap(base.path,
+                            [segments.BaseRange(0, base.size)]) as whole:
+            yield Content(whole, delivery.Base(
+                base.digest, base.size, spec.title,
+                href=None if _is_private(spec) else spec.url,
+                etag=(base.version.strong_etag or '' if base.version
+                      else '')),
+                base.digest, base.require_unchanged)
 
 
-def _leased(task: typing.Any, spec: specs.DataImageSpec
-            ) -> contextlib.AbstractContextManager[images.BaseImage]:
-    if spec.url is None:
-        return _built(task, spec)
-    # What the node's user says of image servers is not for this URL.
-    store = base_images.store(task, _access(spec), user_access=False)
-    return store.lease(spec.url, spec.checksum)
+@contextlib.contextmanager
+def _built(spec: specs.DataImageSpec
+           ) -> collections.abc.Iterator[Content]:
+    """Build an ISO, all of it literals: any replica can serve it."""
+    output = io.BytesIO()
+    content.build(spec.files, spec.label or specs.DEFAULT_LABEL, output)
+    data = output.getvalue()
+    with (tempfile.NamedTemporaryFile() as nothing,
+          iso.SegmentMap(nothing.name, segments.sparse(
+              segments.Literal(data))) as whole):
+        yield Content(
+            whole, delivery.Base(_NOTHING, 0, spec.title),
+            f'sha256:{hashlib.sha256(data).hexdigest()}', lambda: None)
 
 
 def _is_private(spec: specs.DataImageSpec) -> bool:
-    return bool(spec.url is None or spec.password or spec.ca
-                or spec.insecure or '?' in spec.url)
+    return bool(spec.password or spec.ca or spec.insecure
+                or '?' in (spec.url or ''))
 
 
 def _access(spec: specs.DataImageSpec) -> settings.Access | None:
@@ -103,39 +127,6 @@ def _access(spec: specs.DataImageSpec) -> settings.Access | None:
     return settings.Access(
         username=spec.username, password=spec.password, ca=spec.ca,
         verify=not spec.insecure and configured.verify_from(CONF))
-
-
-def _built(task: typing.Any, spec: specs.DataImageSpec
-           ) -> contextlib.AbstractContextManager[images.BaseImage]:
-    output = io.BytesIO()
-    content.build(spec.files, spec.label or specs.DEFAULT_LABEL, output)
-    data = output.getvalue()
-    digest = f'sha256:{hashlib.sha256(data).hexdigest()}'
-    service = _Built(data)
-    store = base_images.store(task, service_for=lambda href: service)
-    return store.lease(f'data-image:{digest}', digest)
-
-
-class _Built(services.ImageService):
-    """What was built is fetched like everything else, from memory."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def stat(self, href: str) -> services.ImageVersion:
-        return services.ImageVersion(size=len(self._data))
-
-    def fetch(self, href: str, target: services.Target,
-              known: services.ImageVersion | None = None
-              ) -> services.ImageVersion:
-        version = self.stat(href)
-        for start, end in target.begin(version):
-            target.write(start, self._data[start:end])
-        return version
-
-    def read_range(self, href: str, offset: int, length: int,
-                   version: services.ImageVersion | None = None) -> bytes:
-        return self._data[offset:offset + length]
 
 
 def source(task: typing.Any, record: records.Record,
@@ -171,7 +162,7 @@ def source(task: typing.Any, record: records.Record,
         medium = records.Medium(
             new.id, new.kind, record.generation, image=spec.title,
             mark=new.id if new.kind == delivery.FILE else '',
-            digest=found.base.digest, size=found.base.size)
+            digest=found.digest, size=found.image.size)
         record = dataclasses.replace(record, medium=medium)
         data_image_record.save(task.node, record)
         try:
@@ -206,6 +197,38 @@ def _kept(task: typing.Any, record: records.Record, medium: records.Medium,
         record = dataclasses.replace(record, medium=medium)
         data_image_record.save(task.node, record)
     return record, redfish_media.Source(url, **options)
+
+
+def is_readable(medium: records.Medium, url: str) -> bool:
+    """Tell whether what the BMC shows can still be read.
+
+    :param url: that the BMC shows for the medium; whatever cannot be told
+        counts as readable.
+    """
+    if medium.kind == BMC:
+        return True
+    if medium.kind == delivery.STREAM:
+        try:
+            # One that expired is prolonged now and then, see media_delivery.
+            return medium.id in media_delivery.known().kept([medium.id])
+        except media_records.RecordsError as exc:
+            LOG.warning('It cannot be told whether data images can be read: '
+                        '%s', exc)
+            return True
+    files = publish.MediaStore(CONF.deploy.http_root,
+                               CONF.ext_boot.publish_subdir)
+    if files.find(medium.id) is not None:
+        return True
+    # Another conductor may have published it, and be alive. Nothing but
+    # the URL of a published image is asked for: the BMC may lie.
+    if not redfish_slots.is_published(url, medium.id):
+        return True
+    try:
+        return requests.head(
+            url, timeout=_PATIENCE, allow_redirects=False,
+            verify=configured.verify_from(CONF)).status_code == 200
+    except requests.RequestException:
+        return False
 
 
 def withdraw(task: typing.Any, medium: records.Medium) -> None:

@@ -17,6 +17,8 @@ import typing
 from ironic.conductor import task_manager
 from ironic.drivers import base
 
+from ironic_ext.drivers import data_image_requests
+from ironic_ext.drivers import data_image_secrets
 from ironic_ext.drivers import data_images
 
 _ARGSINFO = {
@@ -55,7 +57,8 @@ class DataImageSteps:
         :param spec: fields of the data image.
         :raises: IronicException
         """
-        data_images.apply(task, data_images.validate(task, spec))
+        data_image_secrets.forget_step(task.node)
+        data_images.apply(task, data_image_requests.validate(task, spec))
 
     @base.deploy_step(priority=0)
     @base.clean_step(priority=0, requires_ramdisk=False)

@@ -26,7 +26,6 @@ import typing
 
 from ironic.common import exception
 from ironic.common import states
-from ironic.conductor import utils as manager_utils
 from ironic.conf import CONF
 from oslo_log import log
 import sushy
@@ -34,35 +33,21 @@ import sushy
 from ironic_ext.data_image import reconcile
 from ironic_ext.data_image import record as records
 from ironic_ext.data_image import spec as specs
-from ironic_ext.data_image import status as statuses
 from ironic_ext.drivers import data_image_record
+from ironic_ext.drivers import data_image_requests
 from ironic_ext.drivers import data_image_source
-from ironic_ext.drivers import media_delivery
 from ironic_ext.drivers import node_media
 from ironic_ext.drivers import quirks
 from ironic_ext.drivers import redfish_media
 from ironic_ext.drivers import redfish_slots
 from ironic_ext import images
-from ironic_ext.images import href as hrefs
-from ironic_ext.images import registry
 from ironic_ext import iso
 from ironic_ext.media import delivery
 
 LOG = log.getLogger(__name__)
 
-#: Where a data image may be attached and detached.
-ALLOWED_STATES = (states.ACTIVE, states.MANAGEABLE, states.AVAILABLE)
-# Where the instance that an image was attached for is still there.
-_INSTANCE_STATES = frozenset((
-    states.ACTIVE, states.DEPLOYING, states.DEPLOYWAIT, states.DEPLOYFAIL,
-    states.DEPLOYHOLD, states.DEPLOYDONE, states.RESCUE, states.RESCUING,
-    states.RESCUEWAIT, states.RESCUEFAIL, states.UNRESCUING,
-    states.UNRESCUEFAIL, states.SERVICING, states.SERVICEWAIT,
-    states.SERVICEHOLD, states.SERVICEFAIL, states.ADOPTING))
 _FAILURES = (redfish_media.MediaError, images.ImageError, iso.IsoError,
              delivery.DeliveryError, exception.IronicException, OSError)
-_EVENT = 'data image'
-_MIB = 1 << 20
 # A status that does not change is written this often, in seconds.
 _QUIET = 300
 _MAX_ERROR = 1000
@@ -84,91 +69,6 @@ class Outlook:
     error: Exception | None = None
 
 
-# Asked for
-
-def request(task: typing.Any, data: object) -> dict[str, typing.Any]:
-    """Record that a node is to have a data image; return the resource.
-
-    :param data: as spec.parse() takes it.
-    :raises: InvalidParameterValue, InvalidState
-    """
-    spec = validate(task, data)
-    require_state(task.node)
-    return statuses.show(_record(task, spec))
-
-
-def validate(task: typing.Any, data: object) -> specs.DataImageSpec:
-    """Refuse what cannot work.
-
-    :raises: InvalidParameterValue
-    """
-    limit = CONF.ext_data_image.max_files_size * _MIB
-    try:
-        spec = specs.parse(data, specs.Limits(
-            file=min(CONF.ext_boot.max_file_size * _MIB, limit),
-            total=limit))
-        if spec.delivery is specs.Delivery.CONDUCTOR:
-            media_delivery.require(task)
-            _require_service(spec)
-    except (specs.SpecError, images.ImageError,
-            delivery.DeliveryError) as exc:
-        raise exception.InvalidParameterValue(str(exc)) from exc
-    return spec
-
-
-def require_state(node: typing.Any) -> None:
-    """Refuse a change while something else goes on with the node.
-
-    :raises: InvalidState
-    """
-    if node.provision_state not in ALLOWED_STATES:
-        raise exception.InvalidState(
-            f'The data image of node {node.uuid} cannot be changed while it '
-            f'is {node.provision_state}: wait until it is one of '
-            f'{", ".join(ALLOWED_STATES)}.')
-
-
-def _require_service(spec: specs.DataImageSpec) -> None:
-    known = registry.schemes()
-    if spec.url is None or registry.is_uuid(spec.url):
-        return
-    if hrefs.scheme(spec.url) not in known:
-        raise specs.SpecError(
-            f'{spec.title} has none of the schemes {", ".join(known)}')
-
-
-def request_removal(task: typing.Any) -> dict[str, typing.Any]:
-    """Record that the data image is to go; return the resource.
-
-    :raises: InvalidState
-    """
-    require_state(task.node)
-    if data_image_record.load(task.node) is None:
-        return statuses.show(None)
-    return statuses.show(_record(task, None))
-
-
-def show(node: typing.Any) -> dict[str, typing.Any]:
-    """Return the resource of a node."""
-    return statuses.show(data_image_record.load(node))
-
-
-def _record(task: typing.Any, spec: specs.DataImageSpec | None
-            ) -> records.Record:
-    node = task.node
-    instance = node.provision_state in _INSTANCE_STATES
-    record = data_image_record.load(node)
-    if record is not None:
-        record = record.ask(spec, instance)
-    else:
-        assert spec is not None
-        record = records.first(spec, instance)
-    data_image_record.save(node, record)
-    _tell(task, f'{spec.title} is to be attached' if spec
-          else 'the data image is to be detached')
-    return record
-
-
 # Brought about
 
 def apply(task: typing.Any, spec: specs.DataImageSpec | None) -> None:
@@ -179,7 +79,7 @@ def apply(task: typing.Any, spec: specs.DataImageSpec | None) -> None:
     """
     if spec is None and data_image_record.load(task.node) is None:
         return
-    _record(task, spec)
+    data_image_requests.put_on_record(task, spec)
     run(task, forced=True)
     record = data_image_record.load(task.node)
     if record is None or record.status.phase is records.Phase.ATTACHED:
@@ -229,10 +129,12 @@ def end_instance(task: typing.Any) -> None:
     """Remove the data image of an instance that is being torn down.
 
     What fails is left to the reconciler: the instance goes all the same.
+    The wish goes first, so that the next instance never gets it.
     """
     record = data_image_record.load(task.node)
     if (record is not None and record.instance
             and task.node.provision_state == states.DELETING):
+        data_image_requests.put_on_record(task, None)
         run(task, forced=True)
 
 
@@ -248,27 +150,39 @@ def _look(task: typing.Any, forced: bool, restarting: bool
                                             records.Phase.DETACHING)):
         return None
     state = node.provision_state
-    gone = state not in _INSTANCE_STATES
-    may_change = ('' if forced or state in ALLOWED_STATES
+    gone = state not in data_image_requests.INSTANCE_STATES
+    may_change = ('' if forced or state in data_image_requests.ALLOWED_STATES
                   else f'the node is {state}')
     going = record.spec is None or record.instance and gone
     try:
-        slots = (_slots(task) if going or not may_change else ())
+        drives = (redfish_media.drives(task) if going or not may_change
+                  else [])
         plan = reconcile.plan(record, reconcile.Machine(
-            slots, may_change=may_change, instance_gone=gone,
-            restarting=restarting or node.power_state == states.POWER_OFF))
+            _slots(task, drives), may_change=may_change, instance_gone=gone,
+            restarting=restarting or node.power_state == states.POWER_OFF,
+            readable=going or _is_readable(task, record, drives)))
         return Outlook(record, state, going, plan)
     except Exception as exc:
         return Outlook(record, state, going, error=exc)
 
 
-def _slots(task: typing.Any) -> tuple[reconcile.Slot, ...]:
+def _is_readable(task: typing.Any, record: records.Record,
+                 drives: list[typing.Any]) -> bool:
+    media = data_image_record.media(task.node)
+    urls = [slot.image for slot in drives
+            if redfish_slots.holds(slot, media) and slot.image]
+    return record.medium is None or not urls or (
+        data_image_source.is_readable(record.medium, urls[0]))
+
+
+def _slots(task: typing.Any, drives: list[typing.Any]
+           ) -> tuple[reconcile.Slot, ...]:
     boot = node_media.records(task.node)
     ours = data_image_record.media(task.node)
     return tuple(
         reconcile.Slot(slot.path, _devices(slot), _owner(slot, boot, ours),
                        redfish_slots.title(slot))
-        for slot in redfish_media.drives(task))
+        for slot in drives)
 
 
 def _devices(slot: typing.Any) -> frozenset[specs.Device]:
@@ -323,6 +237,10 @@ def _act(task: typing.Any, outlook: Outlook,
     record = outlook.record
     result: records.Record | None
     try:
+        if outlook.going and record.spec is not None:
+            # For good: the node may have its next instance soon.
+            record = record.ask(None, instance=False)
+            data_image_record.save(task.node, record)
         if outlook.going and record.medium is not None:
             # Whether or not the BMC can be reached: it may hold secrets.
             data_image_source.withdraw(task, record.medium)
@@ -354,7 +272,7 @@ def _bring_about(task: typing.Any, record: records.Record,
         record = dataclasses.replace(record, medium=None)
         data_image_record.save(task.node, record)
     if plan.forget:
-        _tell(task, 'the data image is detached')
+        data_image_requests.tell(task, 'the data image is detached')
         return None
     if plan.attached:
         return _attached(task, record, plan.attached)
@@ -373,7 +291,7 @@ def _bring_about(task: typing.Any, record: records.Record,
     assert record.medium is not None
     path = redfish_media.put(task, plan.insert, source,
                              data_image_record.media_record(record.medium))
-    _tell(task, f'{record.spec.title} is attached')
+    data_image_requests.tell(task, f'{record.spec.title} is attached')
     return _attached(task, record, path)
 
 
@@ -420,17 +338,8 @@ def _failed(task: typing.Any, record: records.Record, exc: Exception,
                 {'node': task.node.uuid, 'count': errors, 'delay': delay,
                  'error': message})
     if errors == 1:
-        _tell(task, f'failed: {message}')
+        data_image_requests.tell(task, f'failed: {message}')
     now = time.time()
     return dataclasses.replace(record, status=records.Status(
         phase=records.Phase.FAILED, inserted=inserted, errors=errors,
         error=message, last_reconciled=now, next_attempt=now + delay))
-
-
-def _tell(task: typing.Any, what: str) -> None:
-    """Write to the node's history; errors of ours are not last_error."""
-    LOG.info('Data image of node %(node)s: %(what)s',
-             {'node': task.node.uuid, 'what': what})
-    manager_utils.node_history_record(
-        task.node, event=f'Data image: {what}', event_type=_EVENT,
-        user=task.context.user_id)

@@ -22,7 +22,9 @@ from ironic.drivers.modules.redfish import management as redfish_management
 from oslo_log import log
 
 from ironic_ext import conf
+from ironic_ext.drivers import data_image_ends
 from ironic_ext.drivers import data_image_record
+from ironic_ext.drivers import data_image_secrets
 from ironic_ext.drivers import data_image_steps
 from ironic_ext.drivers import data_images
 from ironic_ext.drivers import reconciler
@@ -33,6 +35,8 @@ LOG = log.getLogger(__name__)
 
 conf.register_opts(CONF)
 redfish_media.hide_urls_in_logs()
+data_image_secrets.hide()
+data_image_ends.install()
 
 
 class DataImages(data_image_steps.DataImageSteps):

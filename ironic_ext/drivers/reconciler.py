@@ -71,6 +71,10 @@ class Reconciler:
             pool = self._slow_pool if failed else self._pool
             pool.submit(self._serve, bmc)
 
+    def later(self, work: collections.abc.Callable[[], None]) -> None:
+        """Do something else that asks a BMC; it raises nothing."""
+        self._slow_pool.submit(work)
+
     def _serve(self, bmc: str) -> None:
         while True:
             with self._lock:

@@ -106,6 +106,13 @@ def title(slot: typing.Any) -> str:
     return f'"{tokens.masked(hrefs.redacted(text))[:200]}"'
 
 
+def is_published(url: str, media_id: str) -> bool:
+    """Tell whether a URL is that of a published image with this id."""
+    found = _PUBLISHED.search(url.rpartition('/')[2])
+    return (url.startswith(('http://', 'https://')) and found is not None
+            and found.group(1) == media_id)
+
+
 def reason(exc: Exception, secrets: collections.abc.Iterable[str] = ()
            ) -> str:
     """Return what the BMC said, without secret parts of URLs.

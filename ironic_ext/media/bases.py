@@ -77,6 +77,9 @@ class StoreBases:
 
         :raises: BaseMissingError, BaseChangedError
         """
+        if not medium.base_size:
+            # Everything is in the overlay, as with an ISO of a few files.
+            return _Nothing()
         found = opened(self._store, medium.base_digest, medium.base_size)
         if found is not None:
             return found
@@ -114,6 +117,29 @@ def opened(store: Store, digest: str, size: int
     except BaseException:
         lease.close()
         raise
+
+
+class _Nothing:
+    """The base of an image that is all literals: no bytes."""
+
+    fd = None
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return no bytes.
+
+        :raises: BaseMissingError when there are to be some.
+        """
+        if offset or length:
+            raise catalogue.BaseMissingError(
+                f'bytes {offset} to {offset + length} are not in the overlay '
+                'of a medium that has no base')
+        return b''
+
+    def check(self) -> None:
+        """Nothing cannot change."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class _Remote:

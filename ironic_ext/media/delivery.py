@@ -77,6 +77,8 @@ class Holds(typing.Protocol):
 class Base:
     """The image that a customised one was made from.
 
+    An image that is all its own has one of no bytes.
+
     :param digest: ``sha256:<hex>`` of all its bytes.
     :param size: bytes.
     :param image: its href as it may be shown.
@@ -234,9 +236,10 @@ class Deliveries:
             expires_at=None if lifetime is None else now + lifetime)
         with _as_delivery_error():
             token = self._known().create(row, overlay)
-        # Not before: a hold without a record is swept away. Until now the
-        # caller's lease keeps the base.
-        self._holds().hold(base.digest, owner(medium.id))
+        if base.size:
+            # Not before: a hold without a record is swept away. Until now
+            # the caller's lease keeps the base.
+            self._holds().hold(base.digest, owner(medium.id))
         return self._stream(row, token)
 
     def find(self, medium_id: str, kind: str,

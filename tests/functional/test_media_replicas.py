@@ -27,6 +27,7 @@ import testtools
 from ironic_ext import conf as options
 from ironic_ext.images import configured
 from ironic_ext import iso
+from ironic_ext.iso import segments
 from ironic_ext.media import delivery
 from ironic_ext.media import publish
 from ironic_ext.media import records
@@ -171,6 +172,23 @@ class ReplicaTestCase(_Hosts):
         before = len(self.web.requests)
         self.assertEqual((200, wanted), get(delivered.url))
         self.assertEqual(before, len(self.web.requests))
+
+    def test_an_image_of_literals_alone_needs_no_base_anywhere(self):
+        content = self.base[:1 << 20]
+        deliveries = delivery.Deliveries(
+            delivery.Settings(delivery.STREAM, self.server.url),
+            publish.MediaStore('', ''), lambda: self.records,
+            lambda: self.conductor)
+        nothing = self.directory / 'nothing'
+        nothing.touch()
+        with iso.SegmentMap(nothing, segments.sparse(
+                segments.Literal(content))) as image:
+            delivered = deliveries.deliver(
+                deliveries.new(NODE, 'node-7', 'data'), image,
+                delivery.Base('sha256:' + '0' * 64, 0, 'some files'))
+        self.assertEqual((200, content), get(delivered.url))
+        self.assertEqual((206, content[70000:80000]),
+                         get(delivered.url, 70000, 79999))
 
     def test_a_source_that_promises_nothing_is_waited_for(self):
         self.resource.etag = None

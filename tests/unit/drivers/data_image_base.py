@@ -21,6 +21,7 @@ import sushy
 from ironic_ext.data_image import content
 from ironic_ext.data_image import record
 from ironic_ext.drivers import data_image_record
+from ironic_ext.drivers import data_image_requests
 from ironic_ext.drivers import data_images
 from ironic_ext.drivers import node_media
 from ironic_ext.drivers import redfish_slots
@@ -78,7 +79,7 @@ class DataImageTestCase(base.DriverTestCase):
     def ask(self, **spec):
         """Ask for a data image, as the API does."""
         with self.task() as task:
-            resource = data_images.request(task, self.wish(**spec))
+            resource = data_image_requests.attach(task, self.wish(**spec))
         self.node.refresh()
         return resource
 
@@ -95,11 +96,11 @@ class DataImageTestCase(base.DriverTestCase):
 
     def detach(self):
         with self.task() as task:
-            data_images.request_removal(task)
+            data_image_requests.detach(task)
         return self.run_once()
 
     def status(self):
-        return data_images.show(self.node)['status']
+        return data_image_requests.show(self.node)['status']
 
     def record(self):
         return data_image_record.load(self.node)

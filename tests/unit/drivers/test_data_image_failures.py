@@ -24,6 +24,7 @@ from ironic import objects
 import sushy
 
 from ironic_ext.data_image import record as records
+from ironic_ext.drivers import data_image_requests
 from ironic_ext.drivers import data_image_source
 from ironic_ext.drivers import data_images
 from ironic_ext.drivers import redfish_media
@@ -188,7 +189,7 @@ class RequestTestCase(data_image_base.DataImageTestCase):
 
     def refuse(self, kind, **spec):
         with self.task() as task:
-            error = self.assertRaises(kind, data_images.request, task,
+            error = self.assertRaises(kind, data_image_requests.attach, task,
                                       self.wish(**spec))
         self.node.refresh()
         self.assertIsNone(self.record())
@@ -213,7 +214,7 @@ class RequestTestCase(data_image_base.DataImageTestCase):
         self.be(states.DEPLOYING)
         with self.task() as task:
             self.assertRaises(exception.InvalidState,
-                              data_images.request_removal, task)
+                              data_image_requests.detach, task)
 
     def test_bad_input_is_told_at_once(self):
         for spec, words in (

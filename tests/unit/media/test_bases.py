@@ -125,6 +125,15 @@ class BasesTestCase(testtools.TestCase):
         self.assertEqual(0, self.store.leases)
         self.assertEqual([], self.store.downloads)
 
+    def test_an_image_without_a_base_needs_none(self):
+        base = self.open(base_size=0)
+        self.assertIsNone(base.fd)
+        self.assertEqual(b'', base.read(0, 0))
+        self.assertRaises(catalogue.BaseMissingError, base.read, 0, 1)
+        base.check()
+        base.close()
+        self.assertEqual((0, []), (self.store.leases, self.store.downloads))
+
     def test_a_base_of_another_size_is_refused_and_let_go(self):
         self.store.path.write_bytes(CONTENT[:-1])
         self.assertRaises(catalogue.BaseChangedError, self.open)

@@ -121,6 +121,12 @@ class DeliveryTestCase(database.DatabaseTestCase):
         self.assertEqual((0, BASE.digest), (row.overlay_size, row.digest))
         self.assertEqual([], list(self.records.overlay(medium.id)))
 
+    def test_no_image_is_held_for_one_that_is_all_its_own(self):
+        deliveries = self.deliveries()
+        deliveries.deliver(self.new(deliveries), Image(),
+                           delivery.Base('sha256:00', 0, 'some files'))
+        self.assertEqual([], self.holds.held)
+
     def test_withdrawing_a_stream_ends_it_and_lets_the_base_go(self):
         deliveries = self.deliveries()
         medium = self.new(deliveries)
