@@ -19,6 +19,7 @@ Ironic itself looks into a group named after the hardware type for
 from oslo_config import cfg
 
 from ironic_ext.conf import boot
+from ironic_ext.conf import bootc
 from ironic_ext.conf import catalog
 from ironic_ext.conf import data_image
 from ironic_ext.conf import images
@@ -38,6 +39,7 @@ _VERIFY_CA_OPTS = [
 _ALL = (
     (images.GROUP, images.OPTS),
     (boot.GROUP, boot.OPTS),
+    (bootc.GROUP, bootc.OPTS),
     (media.GROUP, media.OPTS),
     (data_image.GROUP, data_image.OPTS),
     (catalog.GROUP, catalog.OPTS),
