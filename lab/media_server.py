@@ -93,8 +93,12 @@ class LoadBalancer:
         self._target = target
         self._lock = threading.Lock()
         self._pairs: dict[socket.socket, socket.socket] = {}
+        self._clients: set[socket.socket] = set()
         self._listener = socket.create_server(('127.0.0.1', 0))
         self.url = f'http://127.0.0.1:{self._listener.getsockname()[1]}'
+        self._allowance: int | None = None
+        self._held = threading.Event()
+        self._released = threading.Event()
         self._selector = selectors.DefaultSelector()
         self._wake, self._woken = socket.socketpair()
         # Else the interpreter waits for it before it stops the lab.
@@ -108,6 +112,7 @@ class LoadBalancer:
 
     def stop(self) -> None:
         """Close everything."""
+        self._released.set()
         if self._thread.is_alive():
             self._wake.send(b'x')
             self._thread.join()
@@ -121,6 +126,26 @@ class LoadBalancer:
             self._target = target
             for one in self._pairs:
                 one.shutdown(socket.SHUT_RDWR)
+
+    def hold_after(self, count: int) -> None:
+        """Pass nothing on any more after some bytes for the clients.
+
+        What is to happen in the midst of a download happens there, however
+        fast the machine is.
+
+        :param count: bytes.
+        """
+        self._released.clear()
+        self._held.clear()
+        self._allowance = count
+
+    def is_held(self) -> bool:
+        """Tell whether nothing is passed on any more."""
+        return self._held.is_set()
+
+    def release(self) -> None:
+        """Go on after a hold."""
+        self._released.set()
 
     def _run(self) -> None:
         while True:
@@ -147,20 +172,33 @@ class LoadBalancer:
                 one.settimeout(10)
                 self._pairs[one] = other
                 self._selector.register(one, selectors.EVENT_READ)
+            self._clients.add(client)
 
     def _pass_on(self, one: socket.socket) -> None:
         try:
             data = one.recv(1 << 16)
             if data:
                 self._pairs[one].sendall(data)
+                if one not in self._clients:
+                    self._count(len(data))
                 return
         except OSError:
             pass
         self._close(one)
 
+    def _count(self, count: int) -> None:
+        if self._allowance is None:
+            return
+        self._allowance -= count
+        if self._allowance <= 0:
+            self._allowance = None
+            self._held.set()
+            self._released.wait()
+
     def _close(self, one: socket.socket) -> None:
         with self._lock:
             for end in (one, self._pairs.get(one)):
                 if end is not None and self._pairs.pop(end, None):
+                    self._clients.discard(end)
                     self._selector.unregister(end)
                     end.close()

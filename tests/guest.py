@@ -30,8 +30,9 @@ from lab import boot_iso
 
 OVMF_CODE = pathlib.Path('/usr/share/OVMF/OVMF_CODE_4M.fd')
 OVMF_VARS = pathlib.Path('/usr/share/OVMF/OVMF_VARS_4M.fd')
-#: Seconds: a machine under TCG reports in a tenth of that when left alone.
-TIMEOUT = 180
+#: Seconds: a machine under TCG reports in a twentieth of that when left
+#: alone.
+TIMEOUT = 400
 _MODULES = ('ata_piix', 'sr_mod', 'sd_mod', 'isofs')
 #: What the kernel may call the medium: CD, whole disk, first partition.
 DEVICES = ('sr0', 'sda', 'sda1')

@@ -36,6 +36,8 @@ from tests import isos
 
 NODE = '1be26c0b-03f2-4d2e-ae87-c02d7f33c123'
 ARGUMENTS = 'console=ttyS0 node=seven'
+#: Bytes of an image that are less than its kernel has.
+_PART = 4 << 20
 
 
 class SanbootTestCase(testtools.TestCase):
@@ -100,25 +102,33 @@ class SanbootTestCase(testtools.TestCase):
         return reads.distinct
 
     def boot(self, firmware: str, meanwhile=None) -> None:
-        """Boot; call ``meanwhile`` when a part of the image was read."""
+        """Boot; call ``meanwhile`` in the midst of reading the image."""
         url = self.deliver()
+        if meanwhile:
+            self.balancer.hold_after(_PART)
         with concurrent.futures.ThreadPoolExecutor() as executor:
             boot = executor.submit(guest.sanboot, url, firmware)
-            if meanwhile:
-                process.await_condition(
-                    lambda: boot.done() or self.read_bytes() > 1 << 20,
-                    'the machine to read its kernel',
-                    timeout=guest.TIMEOUT, interval=0.05)
-                before = self.read_bytes()
-                meanwhile()
+            try:
+                if meanwhile:
+                    self.interrupt(boot, meanwhile)
+            finally:
+                self.balancer.release()
             report = boot.result()
         for word in ARGUMENTS.split():
             self.assertIn(word, report.arguments)
         self.assertEqual('here', report.initrd)
-        if meanwhile:
-            process.await_condition(
-                lambda: self.read_bytes() > before + (1 << 20),
-                'what was read afterwards to be on record', timeout=10)
+        process.await_condition(
+            lambda: self.read_bytes() > _PART,
+            'what was read afterwards to be on record', timeout=60)
+
+    def interrupt(self, boot: concurrent.futures.Future, meanwhile) -> None:
+        """Do something while the machine waits for the image's next part."""
+        process.await_condition(
+            lambda: boot.done() or self.balancer.is_held(),
+            'the machine to read its kernel', timeout=guest.TIMEOUT)
+        if boot.done():
+            self.fail(f'the machine did not read that far: {boot.result()}')
+        meanwhile()
 
     def test_a_bios_machine_boots_from_a_stream(self):
         self.boot('bios')

@@ -12,6 +12,8 @@
 
 """Tests for what stands before the lab's media servers."""
 
+import select
+import socket
 import socketserver
 import threading
 import types
@@ -21,6 +23,7 @@ import urllib.request
 import testtools
 
 from lab import media_server
+from lab import process
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -79,6 +82,25 @@ class LoadBalancerTestCase(testtools.TestCase):
         self.assertRaises((OSError, urllib.error.URLError), self.get)
         self.balancer.switch(self.one)
         self.assertEqual(b'one', self.get().read(3))
+
+    def test_a_hold_lasts_until_it_is_released(self):
+        self.balancer.hold_after(1)
+        self.assertEqual(b'one', self.get().read(3))
+        process.await_condition(self.balancer.is_held, 'the hold', timeout=30)
+        with socket.create_connection(
+                ('127.0.0.1', int(self.balancer.url.rpartition(':')[2])),
+                timeout=30) as late:
+            late.sendall(b'GET / HTTP/1.0\r\n\r\n')
+            self.assertEqual(([], [], []), select.select([late], [], [], 0.3))
+            self.balancer.release()
+            self.assertTrue(late.recv(1))
+
+    def test_a_held_balancer_can_be_stopped(self):
+        self.balancer.hold_after(1)
+        self.assertEqual(b'one', self.get().read(3))
+        process.await_condition(self.balancer.is_held, 'the hold', timeout=30)
+        self.balancer.stop()
+        self.assertRaises(OSError, self.get)
 
     def test_stopping_ends_everything(self):
         answer = self.get()
