@@ -105,7 +105,8 @@ def connect(conf: cfg.ConfigOpts
     """
     known = records.Records(conf.ext_media.connection)
     overlays = replica.Overlays(conf.ext_media.overlay_dir, known)
-    settings = configured.settings_from(conf)
+    # Conductors have judged what the records name.
+    settings = configured.with_catalogue(conf, configured.settings_from(conf))
     store = configured.store_from(conf, settings)
     # A reader waits for what is read from a source, the store's download
     # goes on beside it.

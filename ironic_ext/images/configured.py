@@ -18,6 +18,7 @@ the conductor; what a node has to say is in drivers/ironic_images.
 
 import collections.abc
 import contextlib
+import dataclasses
 import typing
 
 from oslo_config import cfg
@@ -68,6 +69,16 @@ def settings_from(conf: cfg.ConfigOpts,
         allowed_paths=tuple(conf.conductor.file_url_allowed_paths),
         denied_paths=(*_private_paths(conf), *_DENIED_PATHS),
         allow_md5=options.allow_md5, glance=glance)
+
+
+def with_catalogue(conf: cfg.ConfigOpts, settings: image_settings.Settings
+                   ) -> image_settings.Settings:
+    """Return settings for images that only the operator chooses.
+
+    file:// leads to the ISOs of the catalogue then, wherever they are.
+    """
+    return dataclasses.replace(settings, allowed_paths=(
+        *settings.allowed_paths, conf.ext_catalog.iso_dir))
 
 
 def _private_paths(conf: cfg.ConfigOpts) -> list[str]:

@@ -33,7 +33,7 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
 
     def setUp(self):
         super().setUp()
-        self.isos_dir = self.images / 'isos'
+        self.isos_dir = self.folder / 'isos'
         self.isos_dir.mkdir()
         self.config(connection=f'sqlite:///{self.folder}/catalog.sqlite',
                     iso_dir=str(self.isos_dir), group='ext_catalog')
@@ -71,6 +71,12 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
         self.call('prepare_instance')
         self.assertEqual(b'network --hostname node-7\ntext\n',
                          self.medium().read_file('/ks.cfg'))
+
+    def test_the_catalogues_directory_is_for_its_isos_alone(self):
+        self.fill()
+        self.say(boot_iso=f'file://{self.isos_dir}/live.iso')
+        self.assertIn('not allowed', self.failure(
+            exception.InvalidParameterValue, 'validate'))
 
     def test_a_config_of_another_iso_is_refused_before_anything_happens(self):
         self.fill()
