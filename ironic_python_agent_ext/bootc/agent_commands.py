@@ -120,9 +120,8 @@ class RunningCommand:
 
     def call_attention(self) -> None:
         """Have the conductor look at the command soon."""
-        # Stock agents have it; a stand-alone one has nobody to tell.
-        if self._agent is not None and not getattr(
-                self._agent, 'standalone', True):
+        # A stand-alone agent has nobody to tell.
+        if getattr(self._agent, 'heartbeater', None) is not None:
             self._agent.force_heartbeat()
 
 
