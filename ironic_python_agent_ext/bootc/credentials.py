@@ -94,9 +94,23 @@ class Credential:
 
     def for_image(self, image: reference.Reference) -> Login | None:
         """Return the login for an image: of the longest name that fits."""
+        scope = self._scope_of(image)
+        return None if scope is None else self.logins[scope]
+
+    def narrowed(self, images: collections.abc.Iterable[reference.Reference]
+                 ) -> 'Credential | None':
+        """Return the logins for some images alone, None if there are none."""
+        found = {}
+        for image in images:
+            scope = self._scope_of(image)
+            if scope is not None:
+                found[scope] = self.logins[scope]
+        return Credential(found) if found else None
+
+    def _scope_of(self, image: reference.Reference) -> str | None:
         fitting = [scope for scope in self.logins
                    if scope == image.registry or image.lies_in(scope)]
-        return self.logins[max(fitting, key=len)] if fitting else None
+        return max(fitting, key=len) if fitting else None
 
     def to_dict(self) -> dict[str, typing.Any]:
         """Return the content of an auth file, which podman reads."""

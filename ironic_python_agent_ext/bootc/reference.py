@@ -65,7 +65,7 @@ class Reference:
         name = _without_scheme(text)
         rest, at, digest = name.partition('@')
         if at and not _DIGEST.fullmatch(digest):
-            if '@' in digest or '/' in digest:
+            if not digest.startswith('sha') or '/' in digest:
                 # What stands before the "@" may be a password.
                 raise errors.ImageNameError(
                     'the name of the image has a user in it: give '

@@ -19,7 +19,6 @@ Reads OCI image manifests and indexes (image specification 1.1) and Docker's
 import collections.abc
 import dataclasses
 import hashlib
-import platform
 import typing
 
 from ironic_python_agent_ext.bootc import credentials
@@ -48,7 +47,7 @@ class Image:
 
     #: By its digest.
     reference: reference.Reference
-    #: As Go names it, such as "amd64".
+    #: As Go names it, such as "amd64"; '' for an index of several.
     architecture: str
     labels: collections.abc.Mapping[str, str]
     size: request.Size
@@ -72,8 +71,8 @@ def require_bootable(image: reference.Reference, machine: str | None, *,
                      timeout: float = 30) -> Image:
     """Look an image up, and make sure that it can be deployed.
 
-    :param machine: processor, as Ironic's ``cpu_arch``; None for the one
-        that this runs on, if the registry has several.
+    :param machine: processor, as Ironic's ``cpu_arch``. Where it is None,
+        and the registry has the image for several, all of them stay in it.
     :raises: BootcError
     """
     found = look_up(image, machine, trust=trust, credential=credential,
@@ -118,12 +117,17 @@ def _look_up(image: reference.Reference, at: reference.Reference,
     with registry_session.Session(at.registry, at.repository, login, trust,
                                   str(image), timeout) as session:
         digest, manifest = _manifest(session, image, image.version)
+        several = False
         if 'manifests' in manifest:
-            digest = _choose(image, manifest, machine)
-            digest, manifest = _manifest(session, image, digest)
+            parts = _parts(image, manifest)
+            several = machine is None and len(parts) > 1
+            part = _choose(image, parts, machine)
+            _digest, manifest = _manifest(session, image, part)
+            digest = digest if several else part
         config = _config(session, image, manifest)
     labels = _object(_object(config, 'config'), 'Labels')
-    return Image(image.pinned(digest), str(config.get('architecture', '')),
+    return Image(image.pinned(digest),
+                 '' if several else str(config.get('architecture', '')),
                  {str(name): str(value) for name, value in labels.items()},
                  _size(manifest))
 
@@ -150,33 +154,35 @@ def digest_of(content: bytes, algorithm: str = 'sha256') -> str:
     return f'{algorithm}:{hashlib.new(algorithm, content).hexdigest()}'
 
 
-def _choose(image: reference.Reference, index: dict[str, typing.Any],
-            machine: str | None) -> str:
-    """Return the digest of the manifest for a processor."""
+def _parts(image: reference.Reference, index: dict[str, typing.Any]
+           ) -> dict[str, str]:
+    """Return the manifests of an index: processor -> digest."""
     parts = index['manifests']
     if not isinstance(parts, list) or len(parts) > _MAX_PARTS:
         raise _nonsense(image, 'has an index that makes no sense')
-    wanted = architecture_of(machine or platform.machine())
     known: dict[str, list[tuple[str, str]]] = {}
     for part in parts:
-        if not isinstance(part, dict):
-            continue
-        of = _object(part, 'platform')
+        of = _object(part, 'platform') if isinstance(part, dict) else {}
         # Attestations of builds are for "unknown".
-        if of.get('os') == 'linux' and isinstance(part.get('digest'), str):
+        if of.get('os') == 'linux':
             known.setdefault(str(of.get('architecture')), []).append(
-                (str(of.get('variant') or ''), part['digest']))
-    if machine is None and len(known) == 1:
-        (wanted,) = known
-    if wanted not in known:
+                (str(of.get('variant') or ''), str(part.get('digest'))))
+    # The plainest variant runs on all of them.
+    return {architecture: min(variants)[1]
+            for architecture, variants in known.items()}
+
+
+def _choose(image: reference.Reference, parts: dict[str, str],
+            machine: str | None) -> str:
+    """Return the digest of the manifest for a processor."""
+    wanted = architecture_of(machine) or min(parts, default='')
+    if wanted not in parts:
         raise errors.ArchitectureError(
             f'image {image} is made for '
-            f'{", ".join(sorted(known))[:200] or "nothing"}, and the machine '
-            f'is {wanted}')
-    # The plainest variant runs on all of them.
-    _variant, digest = min(known[wanted])
+            f'{", ".join(sorted(parts))[:200] or "nothing"}, and the machine '
+            f'is {wanted or "unknown"}')
     try:
-        return typing.cast(str, image.pinned(digest).checked().digest)
+        return typing.cast(str, image.pinned(parts[wanted]).checked().digest)
     except errors.ImageNameError:
         raise _nonsense(image, 'has an index with a malformed digest'
                         ) from None

@@ -30,19 +30,16 @@ from ironic_python_agent_ext.bootc import sealing
 #: Name of the deploy step, in the deploy interface and in the agent.
 STEP = 'bootc_install'
 
-#: What an operator may give the step.
+#: What an operator may give the step. No secrets: Ironic shows steps.
 ARGSINFO = {
     'image': {
         'description': 'Bootable container to install, '
-                       'oci://registry/repository[:tag][@digest].',
+                       'oci://registry/repository[:tag][@digest]; by '
+                       'default image_source of instance_info.',
         'required': False},
     'options': {
         'description': 'Options of the installation, a JSON object as '
                        'instance_info/bootc; it goes before that one.',
-        'required': False},
-    'pull_secret': {
-        'description': 'Secret for the registry: user:password, an auth of '
-                       'Docker\'s config.json or that file, or a token.',
         'required': False},
 }
 
