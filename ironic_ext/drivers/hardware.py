@@ -16,6 +16,7 @@ from ironic.drivers import base
 from ironic.drivers import drac
 from ironic.drivers import redfish
 
+from ironic_ext.drivers import bootc
 from ironic_ext.drivers import ironic_image_services
 from ironic_ext.drivers import management
 from ironic_ext.drivers import redfish_iso
@@ -28,6 +29,12 @@ class _Loaded:
     def __init__(self) -> None:
         super().__init__()
         ironic_image_services.install()
+
+    @property
+    def supported_deploy_interfaces(self) -> list[type[base.DeployInterface]]:
+        """The stock interfaces first, so that their defaults stay."""
+        stock = super().supported_deploy_interfaces  # type: ignore[misc]
+        return [*stock, bootc.BootcDeploy]
 
 
 class RedfishExtHardware(_Loaded, redfish.RedfishHardware):
