@@ -14,10 +14,13 @@
 
 from ironic.drivers import base
 from ironic.drivers import drac
+from ironic.drivers import generic
+from ironic.drivers import ipmi
 from ironic.drivers import redfish
 
 from ironic_ext.drivers import bootc
 from ironic_ext.drivers import ironic_image_services
+from ironic_ext.drivers import iso_sanboot
 from ironic_ext.drivers import management
 from ironic_ext.drivers import redfish_iso
 from ironic_ext.drivers import vendor
@@ -44,7 +47,7 @@ class RedfishExtHardware(_Loaded, redfish.RedfishHardware):
     def supported_boot_interfaces(self) -> list[type[base.BootInterface]]:
         """The stock interfaces first, so that their defaults stay."""
         return [*super().supported_boot_interfaces,
-                redfish_iso.RedfishIsoBoot]
+                redfish_iso.RedfishIsoBoot, iso_sanboot.IsoSanboot]
 
     @property
     def supported_vendor_interfaces(self) -> list[type[base.VendorInterface]]:
@@ -67,7 +70,7 @@ class IDRACExtHardware(_Loaded, drac.IDRACHardware):
     def supported_boot_interfaces(self) -> list[type[base.BootInterface]]:
         """The stock interfaces first, so that their defaults stay."""
         return [*super().supported_boot_interfaces,
-                redfish_iso.RedfishIsoBoot]
+                redfish_iso.RedfishIsoBoot, iso_sanboot.IsoSanboot]
 
     @property
     def supported_vendor_interfaces(self) -> list[type[base.VendorInterface]]:
@@ -81,3 +84,22 @@ class IDRACExtHardware(_Loaded, drac.IDRACHardware):
         """The stock interfaces first, so that their defaults stay."""
         return [*super().supported_management_interfaces,
                 management.DracRedfishExtManagement]
+
+
+class IPMIExtHardware(_Loaded, ipmi.IPMIHardware):
+    """IPMI machines."""
+
+    @property
+    def supported_boot_interfaces(self) -> list[type[base.BootInterface]]:
+        """The stock interfaces first, so that their defaults stay."""
+        return [*super().supported_boot_interfaces, iso_sanboot.IsoSanboot]
+
+
+class ManualManagementExtHardware(_Loaded,
+                                  generic.ManualManagementHardware):
+    """Machines that people switch on and off."""
+
+    @property
+    def supported_boot_interfaces(self) -> list[type[base.BootInterface]]:
+        """The stock interfaces first, so that their defaults stay."""
+        return [*super().supported_boot_interfaces, iso_sanboot.IsoSanboot]

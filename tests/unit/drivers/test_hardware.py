@@ -27,6 +27,7 @@ from oslo_config import cfg
 
 from ironic_ext import conf
 from ironic_ext.drivers import hardware
+from ironic_ext.drivers import iso_sanboot
 from ironic_ext.drivers import quirks
 from ironic_ext.drivers import redfish_iso
 from ironic_ext.drivers import vendor
@@ -40,7 +41,13 @@ class HardwareTestCase(base.DriverTestCase):
         for kind in (hardware.RedfishExtHardware,
                      hardware.IDRACExtHardware):
             stock = super(kind, kind()).supported_boot_interfaces
-            self.assertEqual([*stock, redfish_iso.RedfishIsoBoot],
+            self.assertEqual([*stock, redfish_iso.RedfishIsoBoot,
+                              iso_sanboot.IsoSanboot],
+                             kind().supported_boot_interfaces)
+        for kind in (hardware.IPMIExtHardware,
+                     hardware.ManualManagementExtHardware):
+            stock = super(kind, kind()).supported_boot_interfaces
+            self.assertEqual([*stock, iso_sanboot.IsoSanboot],
                              kind().supported_boot_interfaces)
 
     def test_the_stock_vendor_interfaces_come_first(self):
@@ -60,6 +67,9 @@ class HardwareTestCase(base.DriverTestCase):
         self.assertLessEqual(
             {'ramdisk_boot', 'ramdisk_boot_configdrive'},
             set(redfish_iso.RedfishIsoBoot.capabilities))
+        self.assertLessEqual(
+            {'ramdisk_boot', 'ramdisk_boot_configdrive', 'ipxe_boot'},
+            set(iso_sanboot.IsoSanboot.capabilities))
 
     def test_the_default_interface_is_the_stock_types(self):
         hardware_type = driver_factory.get_hardware_type('redfish-ext')
@@ -105,9 +115,10 @@ class HardwareTestCase(base.DriverTestCase):
         options = cfg.ConfigOpts()
         conf.register_opts(options)
         conf.register_opts(options)
-        self.assertEqual(
+        self.assertLessEqual(
             {'ext_images', 'ext_boot', 'ext_catalog', 'ext_data_image',
-             'ext_media', 'ext_server', 'redfish-ext', 'idrac-ext'},
+             'ext_media', 'ext_san', 'ext_server', 'redfish-ext',
+             'idrac-ext'},
             {group.name for group, _opts in conf.list_opts()})
 
 

@@ -1,0 +1,102 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Live systems that lose their medium once their kernel runs.
+
+iPXE serves the medium to the firmware and to the boot loader. A kernel
+does not see it, unless it logs in to the iSCSI target by itself (by the
+iBFT) or fetches its root over the network.
+"""
+
+import collections.abc
+import dataclasses
+
+from ironic_ext import iso
+
+#: Kernel arguments that make an initrd log in to the target that the iBFT
+#: names: dracut.cmdline(7), and README.Debian of open-iscsi.
+IBFT_ARGUMENTS = {'dracut': 'rd.iscsi.firmware=1 ip=ibft',
+                  'initramfs-tools': 'iscsi_auto'}
+
+_IBFT = ('rd.iscsi.firmware', 'rd.iscsi.ibft', 'iscsi_auto')
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """Live systems of one kind.
+
+    :param path: in the ISO, which tells them.
+    :param arguments: that make them independent of the medium: whole ones,
+        or what comes before their value.
+    :param instead: what to use, for people.
+    """
+
+    name: str
+    path: str
+    arguments: tuple[str, ...]
+    instead: str
+
+
+FAMILIES = (
+    Family('Fedora CoreOS', '/images/pxeboot/rootfs.img',
+           ('coreos.live.rootfs_url=',), 'coreos.live.rootfs_url=URL'),
+    Family('Anaconda', '/images/install.img',
+           ('inst.stage2=http', 'inst.repo=http', 'inst.stage2=nfs',
+            'inst.repo=nfs'), 'inst.repo=URL or inst.stage2=URL'),
+    Family('dracut live', '/LiveOS/squashfs.img',
+           ('root=live:http', 'root=live:nfs'), 'root=live:URL'),
+    Family('Ubuntu (casper)', '/casper',
+           ('url=http', 'iso-url=http', 'nfsroot='),
+           'url=URL of the ISO, or netboot=nfs nfsroot=...'),
+    Family('Debian live', '/live',
+           ('fetch=', 'httpfs=', 'nfsroot='),
+           'fetch=URL of filesystem.squashfs, or netboot=nfs nfsroot=...'),
+    Family('Arch Linux', '/arch',
+           ('archiso_http_srv=', 'archiso_nfs_srv='),
+           'archiso_http_srv=URL'),
+    Family('Alpine Linux', '/apks', ('modloop=http',),
+           'modloop=URL with alpine_repo=URL'),
+    Family('openSUSE or SLES', '/boot/x86_64/root', ('install=http',),
+           'install=URL'),
+)
+
+
+def advice(image: iso.IsoImage, appended: str, *, by_iscsi: bool
+           ) -> str | None:
+    """Return what an operator should know before such a system boots.
+
+    :param appended: kernel arguments that are added to the image's own.
+    :returns: a sentence, None where nothing speaks against it.
+    """
+    family = next((family for family in FAMILIES
+                   if _has(image, family.path)), None)
+    if family is None:
+        return None
+    words = {*appended.split(), *_own_arguments(image)}
+    wanted = (*family.arguments, *(_IBFT if by_iscsi else ()))
+    if any(word.startswith(wanted) for word in words):
+        return None
+    return (f'{family.name} systems look for their medium after the kernel '
+            'has started, when iPXE no longer serves it: '
+            + ('set instance_info/sanboot_ibft, or ' if by_iscsi else '')
+            + f'add {family.instead} to the kernel arguments')
+
+
+def _has(image: iso.IsoImage, path: str) -> bool:
+    return image.main.find(path) is not None
+
+
+def _own_arguments(image: iso.IsoImage
+                   ) -> collections.abc.Iterator[str]:
+    for config in iso.inspect(image).configs:
+        for entry in config.entries:
+            yield from entry.arguments

@@ -1,0 +1,89 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The iPXE script of a node, where machines of Ironic's ipxe look for it.
+
+That is ``pxelinux.cfg/<MAC>`` below [deploy]http_root. Whoever can reach
+that web server and knows the MAC can read it, as with Ironic's own boot
+from volumes.
+"""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import typing
+
+from ironic.common import dhcp_factory
+from ironic.common import pxe_utils
+from ironic.conf import CONF
+
+
+def write(task: typing.Any, text: str) -> str:
+    """Write the script of a node, and lead its machine there.
+
+    A machine that boots at this moment gets the old one or the new one.
+
+    :returns: the digest to recognise it by.
+    :raises: OSError, and what the DHCP provider raises
+    """
+    pxe_utils.create_ipxe_boot_script()
+    pxe_utils._ensure_config_dirs_exist(task, ipxe_enabled=True)
+    path = _path(task.node)
+    fd, temporary = tempfile.mkstemp(dir=os.path.dirname(path))
+    try:
+        with open(fd, 'w') as file:
+            file.write(text)
+        os.chmod(temporary, CONF.pxe.file_permission or 0o644)
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    pxe_utils._link_mac_pxe_configs(task, ipxe_enabled=True)
+    _update_dhcp(task)
+    return _digest(text)
+
+
+def is_written(node: typing.Any, digest: str) -> bool:
+    """Tell whether a node has the script of that digest."""
+    try:
+        with open(_path(node)) as file:
+            return _digest(file.read()) == digest
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def remove(task: typing.Any) -> None:
+    """Remove the script of a node; the DHCP options are Ironic's to clean.
+
+    An agent's files are in the same place and go, too.
+    """
+    pxe_utils.clean_up_pxe_config(task, ipxe_enabled=True)
+
+
+def _path(node: typing.Any) -> str:
+    path: str = pxe_utils.get_pxe_config_file_path(node.uuid,
+                                                   ipxe_enabled=True)
+    return path
+
+
+def _update_dhcp(task: typing.Any) -> None:
+    """Tell the DHCP provider what Ironic's ipxe tells it."""
+    options = [option for version in (4, 6)
+               for option in pxe_utils.dhcp_options_for_instance(
+                   task, ipxe_enabled=True, ip_version=version)]
+    dhcp_factory.DHCPFactory().update_dhcp(task, options)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
