@@ -30,21 +30,29 @@ import tempfile
 from lab import process
 
 _KERNEL_PACKAGE = 'linux-image-cloud-amd64'
-# The CD-ROM of the lab's machines, and the file system on it. isofs names
-# no module for its character set; the kernel falls back to its default.
-_MODULES = ('ata_piix', 'sr_mod', 'isofs')
+# The CD-ROM of the lab's machines, the file system on it, their network card,
+# and what stands for a USB stick (that kernel has no USB). isofs names no
+# module for its character set; the kernel falls back to its default.
+_MODULES = ('ata_piix', 'sr_mod', 'isofs', 'virtio_pci', 'virtio_net',
+            'virtio_scsi', 'sd_mod')
+
+# What QEMU's user networking gives to a machine.
+_ADDRESS = '10.0.2.15/24'
 
 VOLUME_ID = 'LAB_BOOT'
 KERNEL_ARGUMENTS = 'console=ttyS0 quiet'
 
 # The report on the serial port, see parse_reports.
-_BEGIN = 'LAB-REPORT-BEGIN'
-_END = 'LAB-REPORT-END'
-_FILE_BEGIN = 'LAB-FILE-BEGIN '
-_FILE_END = 'LAB-FILE-END '
+BEGIN = 'LAB-REPORT-BEGIN'
+END = 'LAB-REPORT-END'
+FILE_BEGIN = 'LAB-FILE-BEGIN '
+FILE_END = 'LAB-FILE-END '
 # Another medium came or went, see parse_media.
 _MEDIUM_BEGIN = 'LAB-MEDIUM-BEGIN'
 _MEDIUM_END = 'LAB-MEDIUM-END'
+# Begin the names of what is neither on the medium nor in its drive.
+_INITRD = 'initrd:'
+_URL = 'url:'
 
 _INIT = f"""\
 #!/bin/busybox sh
@@ -64,14 +72,14 @@ for attempt in $(seq 50); do
     sleep 0.2
 done
 show() {{
-    echo "{_FILE_BEGIN}$1"
-    cat "${{2:-/mnt}}/$1"
+    echo "{FILE_BEGIN}$1"
+    cat "$2"
     echo
-    echo "{_FILE_END}$1"
+    echo "{FILE_END}$1"
 }}
 {{
     echo
-    echo "{_BEGIN}"
+    echo "{BEGIN}"
     echo "LAB-CMDLINE $(cat /proc/cmdline)"
     if [ -d /sys/firmware/efi ]; then
         echo "LAB-FIRMWARE uefi"
@@ -81,19 +89,31 @@ show() {{
     # What came with the ISO itself is of no interest.
     (cd /mnt && find . -type f) | sed 's,^\\./,,' | sort |
     grep -v -E '^(boot|isolinux|EFI)/' |
-    while read -r name; do show "$name"; done
-    echo "{_END}"
+    while read -r name; do show "$name" "/mnt/$name"; done
+    # Where boot configs may have been added to this initrd.
+    find /config.ign /preseed.cfg /usr -type f 2>/dev/null | sort |
+    while read -r name; do show "{_INITRD}$name" "$name"; done
+    # What kernel arguments say is to be fetched.
+    urls=$(sed 's,[ =;],\\n,g' /proc/cmdline | grep '^http://')
+    if [ "$urls" ]; then
+        ip link set eth0 up
+        ip address add {_ADDRESS} dev eth0
+    fi
+    for url in $urls; do
+        wget -q -T 30 -O /fetched "$url" && show "{_URL}$url" /fetched
+    done
+    echo "{END}"
 }} > /dev/ttyS0
 # What comes and goes in the drives that the machine did not boot from.
 mkdir /other
 before=
 for second in $(seq 3600); do
     sleep 1
-    now=$(for other in /dev/sr0 /dev/sr1; do
+    now=$(for other in /dev/sr0 /dev/sr1 /dev/sda; do
         [ $other != $device ] &&
         mount -t iso9660 -o ro $other /other 2>/dev/null || continue
         (cd /other && find . -type f) | sed 's,^\\./,,' | sort |
-        while read -r name; do show "$name" /other; done
+        while read -r name; do show "$name" "/other/$name"; done
         umount /other
     done)
     if [ "$now" != "$before" ]; then
@@ -141,19 +161,22 @@ class Report:
     """What a booted machine said of itself.
 
     files maps paths in the ISO's root, without those that the ISO came
-    with, to their text.
+    with, to their text. initrd has what was added to the initrd, fetched
+    what the URLs in the kernel arguments gave.
     """
 
     command_line: str
     firmware: str
     files: dict[str, str]
+    initrd: dict[str, str] = dataclasses.field(default_factory=dict)
+    fetched: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def parse_reports(console: str) -> list[Report]:
     """Return the whole reports in what a serial port wrote, oldest first."""
     text = console.replace('\r', '')
     return [_parse_report(body) for body in re.findall(
-        f'^{_BEGIN}$(.*?)^{_END}$', text, re.DOTALL | re.MULTILINE)]
+        f'^{BEGIN}$(.*?)^{END}$', text, re.DOTALL | re.MULTILINE)]
 
 
 def parse_media(console: str) -> list[dict[str, str]]:
@@ -170,12 +193,18 @@ def parse_media(console: str) -> list[dict[str, str]]:
 def _parse_report(body: str) -> Report:
     values = dict(re.findall('^LAB-(CMDLINE|FIRMWARE) (.*)$', body,
                              re.MULTILINE))
-    return Report(values['CMDLINE'], values['FIRMWARE'], _parse_files(body))
+    files, initrd, fetched = _parse_files(body), {}, {}
+    for name in list(files):
+        for prefix, group in ((_INITRD, initrd), (_URL, fetched)):
+            if name.startswith(prefix):
+                group[name.removeprefix(prefix)] = files.pop(name)
+    return Report(values['CMDLINE'], values['FIRMWARE'], files, initrd,
+                  fetched)
 
 
 def _parse_files(body: str) -> dict[str, str]:
     return dict(re.findall(
-        f'^{_FILE_BEGIN}([^\n]*)\n(.*?)\n{_FILE_END}\\1$', body,
+        f'^{FILE_BEGIN}([^\n]*)\n(.*?)\n{FILE_END}\\1$', body,
         re.DOTALL | re.MULTILINE))
 
 
@@ -292,15 +321,26 @@ def build(path: pathlib.Path, cache: pathlib.Path) -> None:
     :raises: LabError when a tool fails.
     """
     kernel = unpacked_kernel(cache)
+    vmlinuz, = (kernel / 'boot').glob('vmlinuz-*')
+    with tempfile.TemporaryDirectory() as name:
+        initrd = pathlib.Path(name) / 'initrd.img'
+        initrd.write_bytes(make_initrd(kernel, _INIT, _MODULES))
+        write(path, vmlinuz, initrd)
+
+
+def write(path: pathlib.Path, vmlinuz: pathlib.Path, initrd: pathlib.Path
+          ) -> None:
+    """Write an ISO that boots a kernel and an initrd.
+
+    :raises: LabError when a tool fails.
+    """
     with tempfile.TemporaryDirectory() as name:
         work = pathlib.Path(name)
         tree = work / 'tree'
         for directory in ('boot/grub', 'isolinux', 'EFI/BOOT'):
             (tree / directory).mkdir(parents=True)
-        vmlinuz, = (kernel / 'boot').glob('vmlinuz-*')
         shutil.copy(vmlinuz, tree / 'boot/vmlinuz')
-        (tree / 'boot/initrd.img').write_bytes(
-            make_initrd(kernel, _INIT, _MODULES))
+        shutil.copy(initrd, tree / 'boot/initrd.img')
         (tree / 'isolinux/isolinux.cfg').write_text(_ISOLINUX)
         shutil.copy('/usr/lib/ISOLINUX/isolinux.bin', tree / 'isolinux')
         shutil.copy('/usr/lib/syslinux/modules/bios/ldlinux.c32',

@@ -40,6 +40,9 @@ _SOCKET_SUFFIX = len('/config/libvirt/qemu/lib/domain-99-0123456789ab'
                      '/monitor.sock')
 
 POOL = 'lab'
+#: Where machines reach what listens on 127.0.0.1 here: QEMU's user
+#: networking.
+HOST = '10.0.2.2'
 
 # The firmware is named outright: automatic selection picks a build that
 # needs SMM. The chipset is the i440fx, since Debian's cloud kernel drives
@@ -64,6 +67,10 @@ _DOMAIN = """\
       <source path='{console}' append='on'/>
       <target port='0'/>
     </serial>
+    <interface type='user'>
+      <model type='virtio'/>
+      <rom enabled='no'/>
+    </interface>
     <memballoon model='none'/>
   </devices>
 </domain>

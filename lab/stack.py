@@ -25,6 +25,7 @@ import uuid
 
 from lab import bare_metal
 from lab import boot_iso
+from lab import boot_server
 from lab import emulator
 from lab import fault_proxy
 from lab import hypervisor
@@ -49,16 +50,20 @@ class Lab:
     :param cache: directory that keeps the downloaded kernel.
     :param media_servers: replicas that stream customised images; without
         any the web server has them as files.
+    :param with_boot_server: whether ironic-boot-server stands before
+        Ironic, with a catalogue that the conductor knows.
     :param outlives: services go on when this process ends without exit.
     """
 
     def __init__(self, *, cache: pathlib.Path = DEFAULT_CACHE,
                  drivers: Drivers = Drivers(), extra_config: str = '',
-                 media_servers: int = 0, outlives: bool = False) -> None:
+                 media_servers: int = 0, with_boot_server: bool = False,
+                 outlives: bool = False) -> None:
         self._cache = cache
         self._drivers = drivers
         self._extra_config = extra_config
         self._replicas = media_servers
+        self._with_boot_server = with_boot_server
         self._outlives = outlives
         self._exit = contextlib.ExitStack()
 
@@ -102,15 +107,23 @@ class Lab:
             outlives=self._outlives)
         self._run(stack, self.web)
         self._start_media_servers(stack)
+        config = self._media_config + self._extra_config
+        if self._with_boot_server:
+            self.boot_server = boot_server.Process(
+                self._subdirectory('boot'), outlives=self._outlives,
+                public_url=f'http://{hypervisor.HOST}:{{port}}')
+            config += self.boot_server.shared_config
         self.ironic = bare_metal.Ironic(
             self._subdirectory('ironic'), http_root=self.http_root,
             http_url=self.web.url, images=self.images,
             hardware_types=self._drivers.hardware_type,
             boot_interfaces=self._drivers.boot_interface,
-            extra=self._media_config + self._extra_config,
-            outlives=self._outlives)
+            extra=config, outlives=self._outlives)
         self.ironic.create_schema()
         self._run(stack, self.ironic)
+        if self._with_boot_server:
+            self.boot_server.configure(self.ironic.url)
+            self._run(stack, self.boot_server)
 
     def _start_media_servers(self, stack: contextlib.ExitStack) -> None:
         directory = self._subdirectory('media')
@@ -143,8 +156,9 @@ class Lab:
 
     def services(self) -> list[process.Service]:
         """Return the child processes in the order in which to stop them."""
-        return [self.ironic, *self.media_servers, self.web, self.emulator,
-                self.hypervisor]
+        servers = [self.boot_server] if self._with_boot_server else []
+        return [*servers, self.ironic, *self.media_servers, self.web,
+                self.emulator, self.hypervisor]
 
     def published(self) -> list[pathlib.Path]:
         """Return every file below the directory that the web serves."""

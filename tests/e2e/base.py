@@ -64,7 +64,8 @@ class _SharedLab:
             atexit.register(self._exit.close)
             try:
                 self._lab = self._exit.enter_context(
-                    stack.Lab(media_servers=media_servers))
+                    stack.Lab(media_servers=media_servers,
+                              with_boot_server=True))
             except Exception as exc:
                 self._error = exc
                 raise

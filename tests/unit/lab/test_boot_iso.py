@@ -44,6 +44,17 @@ class ParseReportsTestCase(testtools.TestCase):
         self.assertEqual({'site/a b.txt': 'Hello\n\nworld', 'empty': ''},
                          report.files)
 
+    def test_initrd_and_network_are_told_apart_from_the_medium(self):
+        shown = ''.join(
+            f'LAB-FILE-BEGIN {name}\r\n{text}\r\nLAB-FILE-END {name}\r\n'
+            for name, text in (('initrd:/config.ign', '{}'),
+                               ('url:http://10.0.2.2:8093/ks', 'text')))
+        report, = boot_iso.parse_reports(_CONSOLE.replace(
+            'LAB-REPORT-END', shown + 'LAB-REPORT-END'))
+        self.assertEqual({'/config.ign': '{}'}, report.initrd)
+        self.assertEqual({'http://10.0.2.2:8093/ks': 'text'}, report.fetched)
+        self.assertEqual({'site/a b.txt', 'empty'}, set(report.files))
+
     def test_every_boot_has_a_report_of_its_own_oldest_first(self):
         second = _CONSOLE.replace('a=1', 'a=2')
         self.assertEqual(
