@@ -14,7 +14,7 @@
 
 It records every request. A rule applies to requests of one method whose
 path matches a regular expression, a given number of times; the first rule
-that fits wins.
+that fits wins. Manners make the BMC one of another vendor's.
 """
 
 import dataclasses
@@ -30,6 +30,7 @@ from lab import process
 _HOP_BY_HOP = frozenset(
     ('connection', 'keep-alive', 'transfer-encoding', 'content-length'))
 _ALWAYS = 1 << 30
+_JSON = [('Content-Type', 'application/json')]
 _ERROR = json.dumps({'error': {
     'code': 'Base.1.0.GeneralError',
     'message': 'The lab made this up',
@@ -105,11 +106,34 @@ class Hang(Rule):
         return 503
 
 
+class Manners:
+    """How a BMC differs from the one behind the proxy: not at all."""
+
+    def refuse(self, request: Request) -> tuple[int, object] | None:
+        """Return a status and what to answer as JSON, None to pass it on."""
+        return None
+
+    def translate(self, request: Request) -> Request:
+        """Return what the BMC behind the proxy is asked instead."""
+        return request
+
+    def show(self, request: Request, answer: dict) -> dict:
+        """Return what is shown of a resource.
+
+        :param answer: what the BMC behind the proxy shows of it.
+        """
+        return answer
+
+
 class FaultProxy:
-    """An HTTP proxy on loopback in front of one BMC."""
+    """An HTTP proxy on loopback in front of one BMC.
+
+    :ivar manners: of the BMC that it pretends to be.
+    """
 
     def __init__(self, target: str) -> None:
         self._target = parse.urlsplit(target).netloc
+        self.manners = Manners()
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
         self._requests: list[Request] = []
@@ -152,7 +176,8 @@ class FaultProxy:
             self._rules.append(rule)
 
     def clear(self) -> None:
-        """Forget all rules and recorded requests; release what hangs."""
+        """Forget rules, requests and manners; release what hangs."""
+        self.manners = Manners()
         with self._lock:
             for rule in self._rules:
                 if isinstance(rule, Hang):
@@ -183,7 +208,23 @@ class FaultProxy:
             status = rule.answer()
             if status < 400:
                 return status, [], b''
-            return status, [('Content-Type', 'application/json')], _ERROR
+            return status, _JSON, _ERROR
+        manners = self.manners
+        refusal = manners.refuse(request)
+        if refusal:
+            status, shown = refusal
+            return status, _JSON, json.dumps(shown).encode()
+        status, answer_headers, body = self._ask(
+            manners.translate(request), headers)
+        if (request.method == 'GET' and status == 200 and any(
+                name == 'Content-Type' and 'json' in value
+                for name, value in answer_headers)):
+            body = json.dumps(manners.show(
+                request, json.loads(body))).encode()
+        return status, answer_headers, body
+
+    def _ask(self, request: Request, headers: dict[str, str]
+             ) -> tuple[int, list[tuple[str, str]], bytes]:
         connection = http.client.HTTPConnection(self._target, timeout=120)
         try:
             connection.request(request.method, request.path, request.body,

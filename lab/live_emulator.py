@@ -26,11 +26,16 @@ from sushy_tools import error
 
 # Redfish's name of a drive -> libvirt's, see hypervisor.
 DRIVES = {'Cd': 'hdc', 'Cd2': 'hdd'}
+#: A drive for USB sticks, and the disk that a stick in it is. It hangs on a
+#: SCSI controller: Debian's cloud kernel has no USB.
+STICK = 'Usb'
+CONTROLLER = "<controller type='scsi' index='0' model='virtio-scsi'/>"
+_STICK = 'sda'
 
-_DRIVE = """<disk type='file' device='cdrom'>
+_DISK = """<disk type='file' device='{device}'>
   <driver name='qemu' type='raw'/>
   {source}
-  <target dev='{target}' bus='ide'/>
+  <target dev='{target}' bus='{bus}'/>
   <readonly/>
 </disk>
 """
@@ -38,8 +43,17 @@ _DRIVE = """<disk type='file' device='cdrom'>
 
 def drive(target: str, path: str | None = None) -> str:
     """Return libvirt's description of a CD drive, empty without a path."""
-    source = f'<source file={saxutils.quoteattr(path)}/>' if path else ''
-    return _DRIVE.format(target=target, source=source)
+    return _DISK.format(device='cdrom', source=_source(path), target=target,
+                        bus='ide')
+
+
+def _stick(path: str | None = None) -> str:
+    return _DISK.format(device='disk', source=_source(path), target=_STICK,
+                        bus='scsi')
+
+
+def _source(path: str | None) -> str:
+    return f'<source file={saxutils.quoteattr(path)}/>' if path else ''
 
 
 class LiveDriver(libvirtdriver.LibvirtDriver):
@@ -50,18 +64,30 @@ class LiveDriver(libvirtdriver.LibvirtDriver):
                        write_protected: bool = True) -> None:
         domain = self._get_domain(identity)
         path = None
-        flags = (libvirt.VIR_DOMAIN_AFFECT_CONFIG
-                 | libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE)
+        flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
         if domain.isActive():
             flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
         with libvirtdriver.libvirt_open(self._uri) as connection:
             if boot_image:
                 path = self._upload_image(domain, connection, boot_image)
             try:
-                domain.updateDeviceFlags(drive(DRIVES[device], path), flags)
+                if device == STICK:
+                    self._replug(domain, path, flags)
+                else:
+                    domain.updateDeviceFlags(
+                        drive(DRIVES[device], path),
+                        flags | libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE)
             except libvirt.libvirtError as exc:
                 raise error.FishyError(
                     f'cannot change the medium in {device}: {exc}')
+
+    @staticmethod
+    def _replug(domain: libvirt.virDomain, path: str | None, flags: int
+                ) -> None:
+        if f"dev='{_STICK}'" in domain.XMLDesc():
+            domain.detachDeviceFlags(_stick(), flags)
+        if path:
+            domain.attachDeviceFlags(_stick(path), flags)
 
 
 if __name__ == '__main__':

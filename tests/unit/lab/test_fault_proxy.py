@@ -12,7 +12,9 @@
 
 """The lab's proxy, on which the end-to-end tests of faults rely."""
 
+import dataclasses
 import http.server
+import json
 import threading
 import urllib.error
 import urllib.request
@@ -28,8 +30,11 @@ class _Bmc(http.server.BaseHTTPRequestHandler):
     def _answer(self) -> None:
         self.server.seen.append((self.command, self.path))
         self.send_response(200)
+        if self.path.startswith('/json'):
+            self.send_header('Content-Type', 'application/json')
         self.end_headers()
-        self.wfile.write(b'the BMC')
+        self.wfile.write(b'{"Id": "it"}' if self.path.startswith('/json')
+                         else b'the BMC')
 
     do_GET = do_POST = _answer
 
@@ -105,3 +110,28 @@ class FaultProxyTestCase(testtools.TestCase):
         self.proxy.clear()
         self.assertEqual([], self.proxy.requests('GET'))
         self.assertEqual(200, self.request('GET', '/'))
+
+    def test_manners_make_it_another_bmc(self):
+        class Vendor(fault_proxy.Manners):
+            def refuse(self, request):
+                if request.path == '/json/no':
+                    return 400, {'error': {}}
+                return None
+
+            def translate(self, request):
+                return dataclasses.replace(
+                    request, path=request.path.replace('Managers',
+                                                       'Systems'))
+
+            def show(self, request, answer):
+                return {**answer, 'shown': request.path}
+
+        self.proxy.manners = Vendor()
+        self.assertEqual(400, self.request('GET', '/json/no'))
+        with urllib.request.urlopen(self.proxy.url + '/json/Managers/1',
+                                    timeout=10) as answer:
+            self.assertEqual({'Id': 'it', 'shown': '/json/Managers/1'},
+                             json.load(answer))
+        self.assertEqual([('GET', '/json/Systems/1')], self.bmc.seen)
+        self.proxy.clear()
+        self.assertEqual(200, self.request('GET', '/json/no'))
