@@ -33,7 +33,6 @@ from oslo_log import log
 from ironic_ext import boot_plan
 from ironic_ext import conf
 from ironic_ext.drivers import base_images
-from ironic_ext.drivers import data_images
 from ironic_ext.drivers import instance_boots
 from ironic_ext.drivers import iso_sanboot_delivery as delivery
 from ironic_ext.drivers import iso_sanboot_record as records
@@ -128,7 +127,6 @@ class IsoSanboot(ipxe.iPXEBoot):
         """
         node = task.node
         with quirks.keeping_last_error(node):
-            data_images.end_instance(task)
             if (records.load(node) is None and not delivery.media(node)
                     and not instance_boots.boots_iso(node)):
                 super().clean_up_instance(task)
