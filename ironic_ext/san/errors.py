@@ -12,6 +12,8 @@
 
 """What goes wrong with iSCSI targets; one sentence each, without secrets."""
 
+import errno
+
 
 class SanError(Exception):
     """An image cannot be served, or no longer be withdrawn."""
@@ -31,3 +33,11 @@ class PortalError(SanError):
 
 class NotStaticError(SanError):
     """Only a target that is made on demand could do this."""
+
+
+def of_file(what: str, error: OSError) -> SanError:
+    """Return the sentence for what the operating system refused."""
+    text = f'{what}: {error.strerror or error}'
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpaceError(f'{text}; make room in [ext_san]export_dir')
+    return SanError(text)
