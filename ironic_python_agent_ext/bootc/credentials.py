@@ -18,7 +18,6 @@ out: they are programs of somebody else's machine.
 """
 
 import base64
-import binascii
 import collections.abc
 import dataclasses
 import json
@@ -137,7 +136,7 @@ def _json(text: str) -> collections.abc.Mapping[str, typing.Any] | None:
 def _from_base64(text: str) -> str | None:
     try:
         found = base64.b64decode(''.join(text.split()), validate=True).decode()
-    except (binascii.Error, UnicodeError):
+    except ValueError:  # of base64 as of UTF-8
         return None
     return found.strip('\0\r\n')
 
