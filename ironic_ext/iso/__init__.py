@@ -25,18 +25,19 @@ from ironic_ext.iso.errors import NoSuchPathError
 from ironic_ext.iso.errors import NotAnIsoError
 from ironic_ext.iso.errors import OverlayError
 from ironic_ext.iso.image import IsoImage
-from ironic_ext.iso.injection import inject
 from ironic_ext.iso.injection import Injection
 from ironic_ext.iso.inspection import inspect
 from ironic_ext.iso.inspection import Inspection
 from ironic_ext.iso.kernel_args import parse as parse_arguments
-from ironic_ext.iso.segments import BaseIdentity
-from ironic_ext.iso.segments import SegmentMap
+from ironic_ext.iso.overlay import BaseIdentity
+from ironic_ext.iso.overlay import Overlay
+from ironic_ext.iso.planner import inject
+from ironic_ext.iso.segment_map import SegmentMap
 from ironic_ext.iso.tree import Entry
 
 __all__ = (
     'BaseIdentity', 'CorruptImageError', 'Entry', 'Injection',
     'InjectionError', 'Inspection', 'IsoError', 'IsoImage',
     'KernelArgumentError', 'NoSpaceError', 'NoSuchPathError',
-    'NotAnIsoError', 'OverlayError', 'SegmentMap', 'inject',
+    'NotAnIsoError', 'Overlay', 'OverlayError', 'SegmentMap', 'inject',
     'inspect', 'parse_arguments')

@@ -20,9 +20,9 @@ import bisect
 import collections.abc
 import hashlib
 import os
-import typing
 
 from ironic_ext.iso import errors as iso_errors
+from ironic_ext.iso import overlay as overlays
 from ironic_ext.iso import segments
 from ironic_ext.media.stream import base as file_base
 from ironic_ext.media.stream import catalogue
@@ -33,20 +33,6 @@ ZEROS = bytes(1 << 16)
 #: Where bytes come from, the offset there, their number, and their place
 #: in the image (-1: they are not of the image).
 Piece = tuple[catalogue.Base | bytes, int, int, int]
-
-
-class _Overlay(segments.SegmentMap):
-    """The content of an overlay file, its base not being at hand."""
-
-    def __init__(self, base: str | os.PathLike[str],
-                 parts: typing.Iterable[segments.Segment], *,
-                 identity: segments.BaseIdentity | None = None,
-                 warnings: typing.Iterable[str] = ()) -> None:
-        assert identity is not None
-        self.segments = segments.joined(parts)
-        self.identity = identity
-        self.warnings = tuple(warnings)
-        self.size = sum(part.length for part in self.segments)
 
 
 class Layout:
@@ -91,8 +77,8 @@ class Layout:
         assert self._overlay is not None
         content = self._overlay.read(0, self._overlay.size)
         try:
-            overlay = _Overlay.parse(content, base='',
-                                     name=f'the overlay of {medium.id}')
+            overlay = overlays.Overlay.parse(
+                content, f'the overlay of {medium.id}')
         except iso_errors.IsoError as exc:
             raise catalogue.BaseMissingError(str(exc)) from exc
         if (overlay.digest != medium.digest or overlay.size != medium.size
@@ -100,7 +86,7 @@ class Layout:
             raise catalogue.BaseChangedError(
                 f'the overlay of medium {medium.id} is not the one that was '
                 f'published')
-        head = min(overlay.identity.size, segments.FINGERPRINT_BYTES)
+        head = min(overlay.identity.size, overlays.FINGERPRINT_BYTES)
         fingerprint = hashlib.sha256(base.read(0, head)).hexdigest()
         if fingerprint != overlay.identity.fingerprint:
             raise catalogue.BaseChangedError(

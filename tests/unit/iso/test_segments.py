@@ -22,6 +22,8 @@ from testtools import matchers
 
 from ironic_ext.iso import errors
 from ironic_ext.iso import filecopy
+from ironic_ext.iso import overlay
+from ironic_ext.iso import segment_map as maps
 from ironic_ext.iso import segments as segs
 
 
@@ -39,8 +41,8 @@ class SegmentMapTest(testtools.TestCase):
         self.expected = (self.data[:100_001] + b'hello' + bytes(9000)
                          + self.data[50_000:])
 
-    def _map(self, segments, **kwargs) -> segs.SegmentMap:
-        made = segs.SegmentMap(self.base, segments, **kwargs)
+    def _map(self, segments, **kwargs) -> maps.SegmentMap:
+        made = maps.SegmentMap(self.base, segments, **kwargs)
         self.addCleanup(made.close)
         return made
 
@@ -117,7 +119,7 @@ class SegmentMapTest(testtools.TestCase):
         path = self.dir / 'overlay'
         self.map.save(path)
         self.assertEqual(0o600, path.stat().st_mode & 0o777)
-        with segs.SegmentMap.load(path, base=self.base) as again:
+        with maps.SegmentMap.load(path, base=self.base) as again:
             self.assertEqual(self.map.digest, again.digest)
             self.assertEqual(self.map.segments, again.segments)
             self.assertEqual(self.expected, again.read(0, 1 << 30))
@@ -128,8 +130,20 @@ class SegmentMapTest(testtools.TestCase):
         other = self.dir / 'other.iso'
         other.write_bytes(b'!' + self.data[1:])
         error = self.assertRaises(errors.OverlayError,
-                                  segs.SegmentMap.load, path, base=other)
+                                  maps.SegmentMap.load, path, base=other)
         self.assertIn('not the base of this overlay', str(error))
+
+    def test_an_overlay_is_read_without_its_base(self) -> None:
+        data = self.map.dump()
+        self.base.unlink()
+        read = overlay.Overlay.parse(data)
+        self.assertEqual(
+            (self.map.segments, self.map.identity, self.map.digest,
+             self.map.size, self.map.literal_bytes),
+            (read.segments, read.identity, read.digest, read.size,
+             read.literal_bytes))
+        self.assertEqual(data, read.dump())
+        self.assertNotIn('hello', repr(read))
 
     def test_a_damaged_overlay_is_refused(self) -> None:
         good = self.map.dump()
@@ -141,7 +155,7 @@ class SegmentMapTest(testtools.TestCase):
             else:
                 bad[rng.randrange(len(bad))] ^= 1 << rng.randrange(8)
             try:
-                with segs.SegmentMap.parse(bytes(bad),
+                with maps.SegmentMap.parse(bytes(bad),
                                            base=self.base) as read:
                     # A flipped bit in a warning or a number's neighbour
                     # may still be a valid map, but never of other bytes.
@@ -157,7 +171,7 @@ class SegmentMapTest(testtools.TestCase):
         self.assertNotEqual(self.map.digest, other.digest)
 
     def test_segments_outside_the_base_are_refused(self) -> None:
-        self.assertRaises(errors.OverlayError, segs.SegmentMap, self.base,
+        self.assertRaises(errors.OverlayError, maps.SegmentMap, self.base,
                           [segs.BaseRange(299_999, 2)])
 
     def test_neighbours_are_joined(self) -> None:

@@ -20,10 +20,11 @@ import random
 import fixtures
 import testtools
 
+from ironic_ext.iso import overlay as overlays
+from ironic_ext.iso import segment_map
 from ironic_ext.iso import segments
 from ironic_ext.media.stream import base as file_base
 from ironic_ext.media.stream import catalogue
-from ironic_ext.media.stream import layout
 from tests.unit.media import stream_worker
 
 BASE_SIZE = 200000
@@ -89,7 +90,7 @@ class _OverlayTest(testtools.TestCase):
         """Serve an overlay; return the bytes of the written image."""
         overlay = self.folder / 'node.overlay'
         written = self.folder / 'written.iso'
-        with segments.SegmentMap(self.base, parts) as image:
+        with segment_map.SegmentMap(self.base, parts) as image:
             image.save(overlay)
             image.write(written)
             self.server.serve(self.base, token, **{
@@ -233,7 +234,7 @@ class RefusedOverlayTest(_OverlayTest):
             text = json.dumps(head, sort_keys=True,
                               separators=(',', ':')).encode()
             overlay.write_bytes(b'%s\n%d\n%s' % (magic, len(text), text))
-            opened = layout._Overlay.parse(overlay.read_bytes(), base='')
+            opened = overlays.Overlay.parse(overlay.read_bytes())
             self._is_refused_forged(overlay, opened.digest)
 
     def _is_refused_forged(self, overlay, digest):
