@@ -16,6 +16,7 @@ The conductor finds the image out and pins it, the agent's part of this suite
 pulls and installs it; Ironic's ``custom-agent`` is what boots the agent.
 """
 
+import types
 import typing
 
 from ironic.common import exception
@@ -49,16 +50,18 @@ class ContainerImages(image_service.BaseImageService):
     It asks image services about every image_source, and knows no such one.
     """
 
-    def validate_href(self, image_href: str) -> None:
+    def validate_href(self, image_href: str) -> types.SimpleNamespace:
         """Refuse what names no image.
 
+        :returns: what Ironic looks at of a web server's answer.
         :raises: ImageRefValidationFailed
         """
         try:
-            reference.Reference.parse(image_href)
+            image = reference.Reference.parse(image_href)
         except errors.ImageNameError as exc:
             raise exception.ImageRefValidationFailed(
                 image_href='docker://', reason=str(exc)) from exc
+        return types.SimpleNamespace(url=str(image), headers={})
 
     def show(self, image_href: str) -> dict[str, typing.Any]:
         """Return that there is nothing to be known."""
