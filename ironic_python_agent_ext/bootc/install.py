@@ -19,6 +19,7 @@ happens nothing is left: no image, no file, no credential.
 import collections.abc
 import contextlib
 import os
+import platform
 import time
 
 from ironic_python_agent import errors as agent_errors
@@ -116,8 +117,8 @@ class Install:
         """Ask the registry what the conductor did not tell."""
         if self._image.digest and self._size.compressed:
             return
-        found = registry.look_up(
-            self._image, None, trust=self._request.trust,
+        found = registry.require_bootable(
+            self._image, platform.machine(), trust=self._request.trust,
             credential=self._request.credential)
         self._image, self._size = found.reference, found.size
 
@@ -138,7 +139,7 @@ class Install:
 
     def _hints(self, budget: partition_budget.Budget) -> storage_plan.Hints:
         wanted = self._request.store
-        scratch = getattr(wanted, 'device', None)
+        scratch = wanted.device
         if scratch is None and wanted.kind == 'disk':
             scratch = disks.blank_disk(self._device)
         if scratch is not None and os.path.realpath(

@@ -1,0 +1,112 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Choosing where an image lies until it is installed."""
+
+import testtools
+
+from ironic_python_agent_ext.bootc import errors
+from ironic_python_agent_ext.bootc import storage_plan as plans
+
+MIB = 1 << 20
+GIB = 1 << 30
+IMAGE = plans.ImageSize(105 * MIB, 300 * MIB)
+
+
+class StoragePlanTest(testtools.TestCase):
+
+    def kind(self, memory, *, zram=True, image=IMAGE, **hints):
+        return plans.plan(memory, image, plans.Hints(**hints), zram,
+                          ('lzo', 'lz4')).kind
+
+    def test_plenty_of_memory_is_used_as_it_is(self):
+        self.assertEqual(plans.TMPFS, self.kind(8 * GIB))
+
+    def test_little_memory_is_compressed(self):
+        self.assertEqual(plans.ZRAM, self.kind(500 * MIB))
+
+    def test_an_image_fits_into_memory_of_1_2_times_its_size(self):
+        self.assertEqual(plans.ZRAM, self.kind(int(1.2 * IMAGE.unpacked)))
+
+    def test_lz4_is_preferred_of_what_the_kernel_has(self):
+        found = plans.plan(500 * MIB, IMAGE, zram=True,
+                           compressors=('lzo-rle', 'lzo', 'lz4'))
+        self.assertEqual('lz4', found.compressor)
+        found = plans.plan(500 * MIB, IMAGE, zram=True, compressors=('842',))
+        self.assertIsNone(found.compressor)
+
+    def test_a_compressed_store_never_takes_what_programs_need(self):
+        found = plans.plan(500 * MIB, IMAGE, zram=True)
+        self.assertLessEqual(found.memory, 500 * MIB - plans.WORKING)
+        self.assertGreater(found.size, IMAGE.peak)
+
+    def test_a_scratch_disk_goes_before_compressed_memory(self):
+        self.assertEqual(plans.DISK,
+                         self.kind(500 * MIB, scratch='/dev/sdb'))
+
+    def test_plenty_of_memory_goes_before_a_scratch_disk(self):
+        self.assertEqual(plans.TMPFS, self.kind(8 * GIB, scratch='/dev/sdb'))
+
+    def test_the_target_disk_is_the_last_resort(self):
+        self.assertEqual(plans.ZRAM, self.kind(
+            500 * MIB, target='/dev/sda', target_room=8 * GIB))
+        self.assertEqual(plans.TARGET, self.kind(
+            200 * MIB, target='/dev/sda', target_room=8 * GIB))
+
+    def test_the_target_disk_is_not_taken_when_root_needs_it(self):
+        self.assertRaises(errors.MemoryShortError, self.kind, 200 * MIB,
+                          target='/dev/sda', target_room=100 * MIB)
+
+    def test_the_target_disk_is_not_taken_unless_the_operator_says_so(self):
+        self.assertRaises(errors.MemoryShortError, self.kind, 200 * MIB,
+                          target_room=8 * GIB)
+
+    def test_an_operator_who_wants_a_disk_gets_one(self):
+        self.assertEqual(plans.DISK, self.kind(
+            8 * GIB, kind='disk', scratch='/dev/sdb'))
+        self.assertEqual(plans.TARGET, self.kind(
+            8 * GIB, kind='disk', target='/dev/sda', target_room=8 * GIB))
+        self.assertRaises(errors.StoreError, self.kind, 8 * GIB, kind='disk')
+
+    def test_an_operator_who_wants_zram_gets_it(self):
+        self.assertEqual(plans.ZRAM, self.kind(8 * GIB, kind='zram'))
+        self.assertRaises(errors.MemoryShortError, self.kind, 8 * GIB,
+                          kind='zram', zram=False)
+
+    def test_an_operator_who_wants_memory_gets_no_compression(self):
+        self.assertEqual(plans.TMPFS, self.kind(
+            600 * MIB, kind='memory', scratch='/dev/sdb'))
+        self.assertRaises(errors.MemoryShortError, self.kind, 500 * MIB,
+                          kind='memory')
+
+    def test_too_little_memory_is_refused_with_figures(self):
+        error = self.assertRaises(errors.MemoryShortError, self.kind,
+                                  250 * MIB)
+        self.assertIn('needs 301 MiB', str(error))
+        self.assertIn('has 250 MiB', str(error))
+        self.assertIn('scratch disk', str(error))
+
+    def test_a_kernel_without_zram_is_named_as_a_cause(self):
+        error = self.assertRaises(errors.MemoryShortError, self.kind,
+                                  400 * MIB, zram=False)
+        self.assertIn('needs 541 MiB', str(error))
+        self.assertIn('no zram', str(error))
+
+    def test_the_unpacked_size_is_estimated_when_only_the_packed_is_known(
+            self):
+        self.assertEqual(300 * MIB, plans.ImageSize(100 * MIB).files)
+
+    def test_an_image_of_unknown_size_gets_most_room(self):
+        nothing = plans.ImageSize()
+        self.assertEqual(plans.ZRAM, self.kind(GIB, image=nothing))
+        self.assertEqual(plans.TMPFS,
+                         self.kind(GIB, image=nothing, zram=False))
