@@ -58,8 +58,7 @@ class RunningCommandTest(testtools.TestCase):
         command = base.AsyncCommandResult('execute_deploy_step', parameters,
                                           work)
         self.agent.command_results[command.id] = command.start()
-        # Commands cannot be compared, which bound methods are.
-        self.addCleanup(lambda: command.join())
+        self.addCleanup(command.execution_thread.join)
         self.addCleanup(self.go_on.set)
         return command
 
