@@ -331,7 +331,8 @@ class _Adapter(adapters.HTTPAdapter):
             self._context.verify_mode = ssl.CERT_NONE
         # A registry that asks to wait for an hour is left instead.
         super().__init__(max_retries=retry.Retry(
-            total=3, read=0, redirect=0, backoff_factor=0.3,
+            connect=1, status=2, read=0, other=0, redirect=0, total=None,
+            backoff_factor=0.3,
             status_forcelist=(500, 502, 503, 504), allowed_methods=('GET',),
             respect_retry_after_header=False, raise_on_status=False))
 
