@@ -78,9 +78,10 @@ class Placement:
     """What a config puts into an image.
 
     :ivar arguments: kernel arguments to append, as one line. Secret as the
-        next two: a URL in them may be.
+        next three: a URL in them may be.
     :ivar files: path in the image -> content.
     :ivar initrd_files: path in the initrd -> content.
+    :ivar ignition: what goes into the area for Ignition.
     :ivar notes: sentences that an operator should know.
     """
 
@@ -89,6 +90,7 @@ class Placement:
         default_factory=dict, repr=False)
     initrd_files: collections.abc.Mapping[str, bytes] = dataclasses.field(
         default_factory=dict, repr=False)
+    ignition: bytes | None = dataclasses.field(default=None, repr=False)
     notes: tuple[str, ...] = ()
 
     def onto(self, injection: iso.Injection) -> iso.Injection:
@@ -110,7 +112,9 @@ class Placement:
             append_args=' '.join(filter(None, (self.arguments,
                                                injection.append_args))),
             files={**injection.files, **self.files},
-            initrd_files={**injection.initrd_files, **self.initrd_files})
+            initrd_files={**injection.initrd_files, **self.initrd_files},
+            ignition=(injection.ignition if self.ignition is None
+                      else self.ignition))
 
 
 class BootConfigFormat(abc.ABC):

@@ -79,12 +79,9 @@ class IgnitionFormat(base.BootConfigFormat):
                 'ignition.firstboot ignition.platform.id=metal',
                 initrd_files={'/config.ign': config,
                               '/usr/lib/ignition/user.ign': config})
-        if not area.whole:
-            raise errors.refusal(
-                f'the ISO keeps Ignition configs inside of {area.path} '
-                f'(s390x), which cannot be changed: give the config by URL')
-        return base.Placement(files={
-            area.path: areas.content(config, area)})
+        # Whether it fits is known here, where there is another way yet.
+        areas.content(config, area)
+        return base.Placement(ignition=config)
 
     def arguments_by_url(self, primary: str, base_url: str) -> str:
         """Use Ignition's own option (Ignition's operator notes)."""

@@ -17,6 +17,7 @@ offset and a length. The area holds a compressed initrd with ``config.ign``
 and zeros behind it, as coreos-installer writes it.
 """
 
+import collections.abc
 import dataclasses
 import gzip
 import json
@@ -29,6 +30,8 @@ from ironic_ext.iso import errors
 from ironic_ext.iso import image as images
 
 _NAME = 'config.ign'
+#: Bytes; CoreOS reserves 256 KiB. What fills an area is held in memory.
+_MAX_AREA = 16 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,15 +39,14 @@ class IgnitionArea:
     """Where the area is.
 
     :ivar path: of its file in the image.
-    :ivar offset: byte offset in the file.
     :ivar length: bytes.
-    :ivar whole: whether the file has nothing else in it.
+    :ivar extents: byte offset in the image and length of each part of the
+        area, in order.
     """
 
     path: str
-    offset: int
     length: int
-    whole: bool
+    extents: tuple[tuple[int, int], ...]
 
 
 def locate(image: images.IsoImage) -> IgnitionArea | None:
@@ -62,18 +64,33 @@ def locate(image: images.IsoImage) -> IgnitionArea | None:
     offset = facts.get('offset', 0)
     length = facts.get('length', None)
     if (type(offset) is not int or offset < 0 or entry.is_dir
-            or type(length) not in (int, type(None))):
+            or entry.compressed or type(length) not in (int, type(None))):
         raise errors.CorruptImageError(
             f'{coreos.IGNITION} of this image is malformed: offset '
             f'{offset!r:.40}, length {length!r:.40} of {path}')
     if length is None:
         length = entry.size - offset
-    if not 0 < length <= entry.size - offset:
+    if not 0 < length <= min(entry.size - offset, _MAX_AREA):
         raise errors.CorruptImageError(
             f'{coreos.IGNITION} names {length} bytes at {offset} of {path}, '
-            f'which has {entry.size}')
-    return IgnitionArea(path, offset, length,
-                        offset == 0 and length == entry.size)
+            f'which has {entry.size}; an area has at most {_MAX_AREA}')
+    return IgnitionArea(path, length, tuple(
+        extents(entry.sections, offset, length)))
+
+
+def extents(sections: collections.abc.Iterable[tuple[int, int]],
+            offset: int, length: int
+            ) -> collections.abc.Iterator[tuple[int, int]]:
+    """Yield where a part of a file lies in the image: offset, length.
+
+    :param sections: of the file, likewise.
+    """
+    for start, size in sections:
+        count = min(size - offset, length)
+        if count > 0:
+            yield start + offset, count
+            length -= count
+        offset = max(offset - size, 0)
 
 
 def content(config: bytes, area: IgnitionArea) -> bytes:

@@ -34,6 +34,8 @@ class Injection:
         word and every ``quiet=...``, ``console=tty0`` just that word.
     :ivar files: path in the image -> content; added or replaced.
     :ivar initrd_files: path in the initrd -> content.
+    :ivar ignition: an Ignition config for the area that CoreOS images
+        reserve.
     :ivar media_check: what happens to a checksum that the image carries of
         itself and that a boot may verify. ``drop`` removes the kernel
         argument that asks for it, ``reimplant`` replaces it by one over the
@@ -47,6 +49,7 @@ class Injection:
         default_factory=dict)
     initrd_files: collections.abc.Mapping[str, bytes] = dataclasses.field(
         default_factory=dict)
+    ignition: bytes | None = None
     media_check: str = 'drop'
 
     def __post_init__(self) -> None:
@@ -67,9 +70,9 @@ class Injection:
             _checked(self.files)))
         object.__setattr__(self, 'initrd_files', types.MappingProxyType(
             _checked(self.initrd_files)))
-        total = sum(len(content) for group in (self.files,
-                                               self.initrd_files)
-                    for content in group.values())
+        total = len(self.ignition or b'') + sum(
+            len(content) for group in (self.files, self.initrd_files)
+            for content in group.values())
         if total > MAX_BYTES:
             raise errors.InjectionError(
                 f'the files to inject have {total} bytes together; at most '
@@ -79,7 +82,7 @@ class Injection:
     def empty(self) -> bool:
         """Whether nothing is to be injected."""
         return not (self.changes_arguments or self.files
-                    or self.initrd_files)
+                    or self.initrd_files or self.ignition is not None)
 
     @functools.cached_property
     def arguments(self) -> tuple[str, ...]:

@@ -13,9 +13,9 @@
 """Planning a customised image: what an injection changes, and where.
 
 The result is a segment map: kernel arguments in every boot configuration of
-the image and of its ESPs, files in every directory tree, and initrds grown
-by an appended cpio archive. The base is read where it has to be and is
-never changed.
+the image and of its ESPs, files in every directory tree, initrds grown by an
+appended cpio archive, and the areas that CoreOS reserves. The base is read
+where it has to be and is never changed.
 """
 
 import dataclasses
@@ -25,6 +25,7 @@ from ironic_ext.iso import coreos
 from ironic_ext.iso import cpio
 from ironic_ext.iso import discovery
 from ironic_ext.iso import errors
+from ironic_ext.iso import ignition_area
 from ironic_ext.iso import image as images
 from ironic_ext.iso import injection as injections
 from ironic_ext.iso import kernel_args
@@ -268,6 +269,7 @@ class _Plan:
         self._edit_trees(canvas, moved)
         growth = layout.settle(image, canvas, moved)
         self._settle_media_check(canvas, growth)
+        self._fill_ignition_area(canvas)
         return maps.SegmentMap(image.path, layout.assemble(canvas, growth),
                                warnings=self.warnings)
 
@@ -324,6 +326,24 @@ class _Plan:
                     and entry.sections[0][0] == esp.old):
                 for edit in edits:
                     edit.put(entry.path, esp.sector, esp.length, esp.old)
+
+    def _fill_ignition_area(self, canvas: canvases.Canvas) -> None:
+        config = self.injection.ignition
+        if config is None:
+            return
+        area = ignition_area.locate(self.image)
+        if area is None:
+            raise errors.InjectionError(
+                f'{self.image.path} reserves no area for an Ignition config '
+                f'({coreos.IGNITION}): add the config to its initrd')
+        if self._place(area.path) in self.changes:
+            raise errors.InjectionError(
+                f'{area.path} has the area for the Ignition config: either '
+                f'replace it or inject a config')
+        data = ignition_area.content(config, area)
+        for offset, length in area.extents:
+            canvas.patch(offset, data[:length])
+            data = data[length:]
 
     def _settle_media_check(self, canvas: canvases.Canvas,
                             growth: layout.Growth) -> None:

@@ -20,6 +20,7 @@ import testtools
 from ironic_ext import catalog
 from ironic_ext import config_formats
 from ironic_ext.config_formats import base
+from ironic_ext import iso
 from ironic_ext.iso import ignition_area
 
 URL = 'http://192.0.2.1:8082/api/v1/bootconfig/token/'
@@ -98,12 +99,10 @@ class IgnitionTestCase(FormatTestCase):
             'ignition', {'a': self.GOOD, 'b': 'hunter2'}, primary='a')))
 
     def test_coreos_gets_it_in_its_area_and_nothing_else_is_changed(self):
-        area = ignition_area.IgnitionArea('/images/ignition.img', 0, 4096,
-                                          True)
+        area = ignition_area.IgnitionArea('/images/ignition.img', 4096, ())
         placed = resolve('ignition', self.GOOD).place(
             base.ImageFacts(ignition_area=area))
-        self.assertEqual(('', {}), (placed.arguments, placed.initrd_files))
-        self.assertEqual(4096, len(placed.files['/images/ignition.img']))
+        self.assertEqual(base.Placement(ignition=self.GOOD.encode()), placed)
 
     def test_others_get_it_in_the_initrd(self):
         placed = resolve('ignition', self.GOOD).place(base.ImageFacts())
@@ -114,14 +113,16 @@ class IgnitionTestCase(FormatTestCase):
                          placed.arguments)
 
     def test_an_image_that_cannot_take_it_is_told(self):
-        inside = ignition_area.IgnitionArea('/images/cdboot.img', 64, 64,
-                                            False)
-        for facts in (base.ImageFacts(takes_initrd_files=False),
-                      base.ImageFacts(ignition_area=inside)):
-            error = self.assertRaises(
-                config_formats.ConfigError,
-                resolve('ignition', self.GOOD).place, facts)
-            self.assertIn('by URL', str(error))
+        error = self.assertRaises(
+            config_formats.ConfigError, resolve('ignition', self.GOOD).place,
+            base.ImageFacts(takes_initrd_files=False))
+        self.assertIn('by URL', str(error))
+
+    def test_an_area_that_is_too_small_is_known_before_the_injection(self):
+        area = ignition_area.IgnitionArea('/images/ignition.img', 64, ())
+        self.assertRaises(
+            iso.NoSpaceError, resolve('ignition', self.GOOD).place,
+            base.ImageFacts(ignition_area=area))
 
     def test_by_url_ignition_is_told_to_run(self):
         self.assertEqual(

@@ -13,9 +13,6 @@
 """Configs in real images: what is found there, and that it arrives."""
 
 import gzip
-import json
-import lzma
-import os
 
 import testtools
 
@@ -24,7 +21,6 @@ from ironic_ext import config_formats
 from ironic_ext.config_formats import base
 from ironic_ext import iso
 from ironic_ext.iso import cpio
-from ironic_ext.iso import ignition_area
 from tests import isos
 from tests.unit.catalog import database
 
@@ -80,9 +76,7 @@ class PlacementTestCase(testtools.TestCase):
 
     def test_ignition_fills_coreos_area(self):
         facts = self._facts('coreos_like')
-        self.assertEqual(ignition_area.IgnitionArea(
-            '/images/ignition.img', 0, 256 << 10, True),
-            facts.ignition_area)
+        self.assertEqual(256 << 10, facts.ignition_area.length)
         ignition = config('ignition', file=database.IGNITION)
         image = self._injected('coreos_like', ignition.place(facts))
         area = image.read_file('/images/ignition.img')
@@ -137,52 +131,3 @@ class PlacementTestCase(testtools.TestCase):
         placed = config('kickstart', file='rootpw hunter2\n').place(
             config_formats.ImageFacts())
         self.assertNotIn('hunter2', repr(placed))
-
-
-class IgnitionAreaTestCase(testtools.TestCase):
-
-    AREA = ignition_area.IgnitionArea('/x', 0, 4096, True)
-
-    def test_xz_is_used_where_gzip_is_too_large(self):
-        data = b''.join(b'%d' % (n * n) for n in range(2500))
-        archive = cpio.archive({'config.ign': data})
-        length = len(gzip.compress(archive, mtime=0)) - 1
-        area = ignition_area.IgnitionArea('/x', 0, length, True)
-        packed = ignition_area.content(data, area)
-        self.assertEqual(length, len(packed))
-        self.assertEqual(archive, lzma.LZMADecompressor(
-            lzma.FORMAT_XZ).decompress(packed))
-
-    def test_what_does_not_fit_is_refused_with_sizes(self):
-        error = self.assertRaises(
-            iso.NoSpaceError, ignition_area.content, os.urandom(5000),
-            self.AREA)
-        self.assertIn('the area that this CoreOS image reserves has 4096',
-                      str(error))
-
-    def test_an_area_that_is_not_there_is_refused(self):
-        for facts in ({'file': 'images/ignition.img', 'offset': -1},
-                      {'file': 'images/ignition.img', 'offset': 1 << 20},
-                      {'file': 'images/ignition.img', 'length': 1 << 20},
-                      {'file': 'images/ignition.img', 'length': 0},
-                      {'file': 'images/ignition.img', 'length': '1'},
-                      {'file': 'images'}, {'file': 'none'}, [], {}):
-            with self._image(facts) as image:
-                self.assertRaises(iso.IsoError, ignition_area.locate, image)
-
-    def test_an_area_inside_of_a_file_is_found(self):
-        with self._image({'file': 'images/ignition.img', 'offset': 512,
-                          'length': 1024}) as image:
-            self.assertEqual(ignition_area.IgnitionArea(
-                '/images/ignition.img', 512, 1024, False),
-                ignition_area.locate(image))
-
-    def _image(self, facts):
-        path = isos.process_directory() / 'area.iso'
-        with iso.IsoImage.open(isos.shared('coreos_like')) as image:
-            injection = iso.Injection(files={
-                '/coreos/igninfo.json': json.dumps(facts).encode()})
-            with iso.inject(image, injection) as customised:
-                customised.write(path)
-        self.addCleanup(lambda: path.unlink(missing_ok=True))
-        return iso.IsoImage.open(path)
