@@ -94,7 +94,9 @@ class Session:
         self._session = requests.Session()
         # No .netrc, no proxies that nobody named.
         self._session.trust_env = False
-        self._session.headers['User-Agent'] = _CLIENT
+        # What is digested must arrive as it is.
+        self._session.headers.update({'User-Agent': _CLIENT,
+                                      'Accept-Encoding': 'identity'})
         adapter = _Adapter(trust)
         self._session.mount('https://', adapter)
         self._session.mount('http://', adapter)
@@ -151,7 +153,10 @@ class Session:
             f'{_MAX_REDIRECTS} times')
 
     def _next(self, url: str, target: str) -> str:
-        place = urlparse.urljoin(url, target)
+        try:
+            place = urlparse.urljoin(url, target)
+        except ValueError:
+            place = ''
         self._require_safe(place, 'redirects to')
         return place
 
@@ -225,11 +230,14 @@ class Session:
                 # That nothing is verified is what was asked for.
                 warnings.simplefilter(
                     'ignore', urllib3.exceptions.InsecureRequestWarning)
-                with self._session.request(
-                        method, url, headers=headers, data=data, stream=True,
-                        allow_redirects=False, proxies=self._proxies(url),
+                asked = self._session.prepare_request(
+                    requests.Request(method, url, headers=headers, data=data))
+                # The adapter itself: Session.send would read the body of a
+                # redirect, however long it is.
+                with self._session.get_adapter(url).send(
+                        asked, stream=True, timeout=self._timeout,
                         verify=not self._trust.insecure,
-                        timeout=self._timeout) as response:
+                        proxies=self._proxies(url)) as response:
                     body = self._body(response, deadline)
         except (requests.RequestException, urllib3.exceptions.HTTPError,
                 ValueError) as exc:
@@ -239,7 +247,7 @@ class Session:
 
     def _body(self, response: requests.Response, deadline: float) -> bytes:
         body = b''
-        for piece in response.iter_content(_CHUNK):
+        while piece := _next_piece(response.raw):
             body += piece
             if len(body) > MAX_BODY:
                 raise errors.RegistryError(
@@ -280,7 +288,9 @@ class Session:
             return errors.CertificateError(
                 f'{host} does not speak TLS as it should: is it a registry '
                 'without TLS (bootc_insecure)?')
-        if isinstance(exc, requests.exceptions.Timeout):
+        if isinstance(exc, requests.exceptions.Timeout) or any(
+                isinstance(cause, urllib3.exceptions.ReadTimeoutError)
+                for cause in _chain(exc)):
             return self._late(host)
         if isinstance(exc, requests.exceptions.ConnectionError):
             return errors.RegistryError(
@@ -344,6 +354,16 @@ class _Adapter(adapters.HTTPAdapter):
                           ) -> typing.Any:
         return super().proxy_manager_for(
             *args, ssl_context=self._context, **kwargs)
+
+
+def _next_piece(raw: typing.Any) -> bytes:
+    """Return what has arrived, b'' at the end."""
+    # urllib3 older than 2.0 waits for all that is asked for.
+    read = getattr(raw, 'read1', None)
+    found: bytes | None = (read(_CHUNK, decode_content=False)
+                           if read is not None else
+                           raw.read(_CHUNK, decode_content=False))
+    return found or b''
 
 
 def location(place: str, image: reference.Reference) -> tuple[str, str]:
