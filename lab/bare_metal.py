@@ -42,7 +42,7 @@ enabled_hardware_types = {hardware_types}
 enabled_bios_interfaces = no-bios
 enabled_boot_interfaces = {boot_interfaces}
 enabled_console_interfaces = no-console
-enabled_deploy_interfaces = ramdisk,direct
+enabled_deploy_interfaces = {deploy_interfaces}
 enabled_firmware_interfaces = no-firmware
 enabled_inspect_interfaces = no-inspect
 enabled_management_interfaces = redfish
@@ -84,7 +84,7 @@ use_swift = false
 # Where the agent calls back.
 [service_catalog]
 auth_type = none
-endpoint_override = http://127.0.0.1:{port}
+endpoint_override = http://{callback_host}:{port}
 {extra}
 """
 
@@ -98,6 +98,8 @@ class Ironic(process.Service):
                  http_url: str, images: pathlib.Path,
                  hardware_types: str = 'redfish-ext',
                  boot_interfaces: str = 'redfish-iso',
+                 deploy_interfaces: str = 'ramdisk,direct',
+                 callback_host: str = '127.0.0.1',
                  extra: str = '', outlives: bool = False) -> None:
         super().__init__('ironic', directory, outlives=outlives)
         # What the process prints before and beside its log.
@@ -112,7 +114,9 @@ class Ironic(process.Service):
             'directory': directory, 'port': self.port, 'images': images,
             'http_root': http_root, 'http_url': http_url,
             'hardware_types': hardware_types,
-            'boot_interfaces': boot_interfaces, 'extra': extra}
+            'boot_interfaces': boot_interfaces,
+            'deploy_interfaces': deploy_interfaces,
+            'callback_host': callback_host, 'extra': extra}
         self.configure('lab')
 
     def configure(self, host: str) -> None:

@@ -20,6 +20,7 @@ Machines run under TCG: /dev/kvm may exist and still run nothing.
 
 from collections.abc import Mapping, Sequence
 import contextlib
+import dataclasses
 import enum
 import os
 import pathlib
@@ -48,10 +49,11 @@ HOST = '10.0.2.2'
 # needs SMM. The chipset is the i440fx, since Debian's cloud kernel drives
 # its IDE controller but not the q35's AHCI.
 _DOMAIN = """\
-<domain type='qemu'>
+<domain type='qemu'
+        xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>{name}</name>
   <uuid>{uuid}</uuid>
-  <memory unit='MiB'>512</memory>
+  <memory unit='MiB'>{memory}</memory>
   <vcpu>1</vcpu>
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
@@ -67,14 +69,36 @@ _DOMAIN = """\
       <source path='{console}' append='on'/>
       <target port='0'/>
     </serial>
-    <interface type='user'>
-      <model type='virtio'/>
-      <rom enabled='no'/>
-    </interface>
+    {disk}
+    {network}
     <memballoon model='none'/>
   </devices>
+  {options}
 </domain>
 """
+
+_DISK = """\
+<disk type='file' device='disk'>
+      <driver name='qemu' type='raw' discard='unmap'/>
+      <source file='{path}'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>"""
+
+_NETWORK = """\
+<interface type='user'>
+      <model type='virtio'/>
+      <rom enabled='no'/>
+    </interface>"""
+
+# libvirt has no port forwarding of its own for user networking. The card's
+# slot is one that libvirt does not give to another.
+_FORWARDING_NETWORK = """\
+<qemu:commandline>
+    <qemu:arg value='-netdev'/>
+    <qemu:arg value='user,id=net,hostfwd=tcp:127.0.0.1:{port}-:9999'/>
+    <qemu:arg value='-device'/>
+    <qemu:arg value='virtio-net-pci,netdev=net,addr=0x10,romfile='/>
+  </qemu:commandline>"""
 
 # Named too, since the emulator reads the boot mode from the loader's type.
 _BIOS = "<loader type='rom'>/usr/share/seabios/bios-256k.bin</loader>"
@@ -96,6 +120,21 @@ class Firmware(enum.Enum):
 
     BIOS = 'bios'
     UEFI = 'uefi'
+
+
+@dataclasses.dataclass(frozen=True)
+class Hardware:
+    """What is in a machine.
+
+    :ivar memory: MiB.
+    :ivar disk: bytes of /dev/vda; 0 for no disk.
+    :ivar agent_port: port of 127.0.0.1 at which the agent in the machine
+        is reached, or None.
+    """
+
+    memory: int = 512
+    disk: int = 0
+    agent_port: int | None = None
 
 
 class Libvirtd(process.Service):
@@ -191,8 +230,9 @@ class Libvirtd(process.Service):
                             domain.destroy()
         super().stop()
 
-    def add_machine(self, name: str, firmware: Firmware) -> 'Machine':
-        """Define a machine without a disk, switched off."""
+    def add_machine(self, name: str, firmware: Firmware,
+                    hardware: Hardware = Hardware()) -> 'Machine':
+        """Define a machine, switched off."""
         identity = str(uuid.uuid4())
         console = self._machine_directory / f'{name}.console'
         boot = _BIOS
@@ -200,9 +240,21 @@ class Libvirtd(process.Service):
             boot = _UEFI.format(
                 code=_OVMF_CODE, template=_OVMF_VARS,
                 nvram=self._machine_directory / f'{name}.nvram')
+        disk, network, options = '', _NETWORK, ''
+        if hardware.disk:
+            path = self._machine_directory / f'{name}.disk'
+            path.touch()
+            os.truncate(path, hardware.disk)
+            os.chown(path, self._user.pw_uid, self._user.pw_gid)
+            disk = _DISK.format(path=path)
+        if hardware.agent_port is not None:
+            network = ''
+            options = _FORWARDING_NETWORK.format(port=hardware.agent_port)
         with self.connection() as connection:
             connection.defineXML(_DOMAIN.format(
-                name=name, uuid=identity, firmware=boot, console=console))
+                name=name, uuid=identity, firmware=boot, console=console,
+                memory=hardware.memory, disk=disk, network=network,
+                options=options))
         return Machine(self, name, identity, firmware, console)
 
     def remove_machine(self, machine: 'Machine') -> None:
@@ -212,6 +264,8 @@ class Libvirtd(process.Service):
             if domain.isActive():
                 domain.destroy()
             domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
+        (self._machine_directory / f'{machine.name}.disk').unlink(
+            missing_ok=True)
 
 
 class Machine:
@@ -219,7 +273,7 @@ class Machine:
 
     def __init__(self, hypervisor: Libvirtd, name: str, identity: str,
                  firmware: Firmware, console_path: pathlib.Path) -> None:
-        self._hypervisor = hypervisor
+        self.hypervisor = hypervisor
         self.name = name
         self.identity = identity
         self.firmware = firmware
@@ -238,6 +292,6 @@ class Machine:
 
     def is_on(self) -> bool:
         """Tell whether the machine is switched on."""
-        with self._hypervisor.connection() as connection:
+        with self.hypervisor.connection() as connection:
             return bool(connection.lookupByUUIDString(
                 self.identity).isActive())

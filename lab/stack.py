@@ -42,6 +42,7 @@ class Drivers:
 
     hardware_type: str = 'redfish-ext'
     boot_interface: str = 'redfish-iso'
+    deploy_interface: str = 'ramdisk'
 
 
 class Lab:
@@ -118,6 +119,9 @@ class Lab:
             http_url=self.web.url, images=self.images,
             hardware_types=self._drivers.hardware_type,
             boot_interfaces=self._drivers.boot_interface,
+            deploy_interfaces=','.join(dict.fromkeys(
+                ('ramdisk', 'direct', self._drivers.deploy_interface))),
+            callback_host=hypervisor.HOST,
             extra=config, outlives=self._outlives)
         self.ironic.create_schema()
         self._run(stack, self.ironic)
@@ -165,12 +169,14 @@ class Lab:
         return sorted(path for path in self.http_root.rglob('*')
                       if not path.is_dir())
 
-    def create(self, name: str, firmware: hypervisor.Firmware) -> 'Node':
+    def create(self, name: str, firmware: hypervisor.Firmware,
+               hardware: hypervisor.Hardware = hypervisor.Hardware()
+               ) -> 'Node':
         """Make a machine and create its node, in the state enroll.
 
         Its BMC is reached through the fault proxy.
         """
-        machine = self.hypervisor.add_machine(name, firmware)
+        machine = self.hypervisor.add_machine(name, firmware, hardware)
         node = Node(self.ironic, machine)
         node.create(self._drivers, self.proxy.url)
         return node
@@ -200,7 +206,7 @@ class Node:
             'name': self.name, 'uuid': self.identity,
             'driver': drivers.hardware_type,
             'boot_interface': drivers.boot_interface,
-            'deploy_interface': 'ramdisk',
+            'deploy_interface': drivers.deploy_interface,
             'driver_info': {
                 'redfish_address': bmc_url,
                 'redfish_system_id':

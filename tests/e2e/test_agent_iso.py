@@ -14,6 +14,7 @@
 
 import json
 
+from lab import hypervisor
 from tests.e2e import base
 
 NETWORK_DATA = {
@@ -44,7 +45,8 @@ class AgentIsoTestCase(base.EndToEndTestCase):
                          for word in report.command_line.split())
         self.assertEqual('vmedia', arguments['boot_method'])
         self.assertEqual('yes', arguments['e2e.agent'])
-        self.assertEqual(self.lab.ironic.url, arguments['ipa-api-url'])
+        self.assertEqual(f'http://{hypervisor.HOST}:{self.lab.ironic.port}',
+                         arguments['ipa-api-url'])
         self.assertGreater(len(arguments['ipa-agent-token']), 20)
         self.assertEqual(NETWORK_DATA, json.loads(
             report.files['openstack/latest/network_data.json']))
