@@ -14,13 +14,13 @@
 
 ``python -m benchmarks.boot_server`` starts a server before a stand-in for
 Ironic with 10,000 nodes, 1,000 configs in the catalogue, and asks at a
-constant rate: a request that is late because of the one before counts from
-when it was due, as wrk2 does it.
+constant rate: over connections that are kept, and as machines do that boot,
+over a new one each time. ``--resync 5`` has the server look at all nodes
+meanwhile.
 """
 
 import argparse
 import contextlib
-import http.client
 import os
 import pathlib
 import random
@@ -30,10 +30,10 @@ import tempfile
 import threading
 import time
 
+from benchmarks import constant_rate
+
 from lab import process
 from tests import boot_server
-
-_CONNECTIONS = 16
 
 
 class _Ironic(process.Service):
@@ -85,45 +85,6 @@ def _require(answer: boot_server.Answer, code: int) -> None:
         raise SystemExit(f'{answer.code}: {answer.data!r}')
 
 
-def at_rate(server: boot_server.Process, paths: list[str], rate: float,
-            seconds: float) -> list[float]:
-    """Return the seconds from when each request was due to its answer."""
-    count = int(rate * seconds)
-    chosen = random.Random(1).choices(paths, k=count)
-    found: list[float] = []
-    numbers = iter(range(count))
-    lock = threading.Lock()
-    begin = time.perf_counter() + 0.2
-
-    def ask() -> None:
-        connection = http.client.HTTPConnection(server.host, server.port)
-        mine = []
-        while True:
-            with lock:
-                number = next(numbers, None)
-            if number is None:
-                break
-            due = begin + number / rate
-            time.sleep(max(0.0, due - time.perf_counter()))
-            connection.request('GET', chosen[number])
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status != 200:
-                raise SystemExit(f'{chosen[number]}: {answer.status}')
-            mine.append(time.perf_counter() - due)
-        connection.close()
-        with lock:
-            found.extend(mine)
-
-    threads = [threading.Thread(target=ask) for _number in
-               range(_CONNECTIONS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sorted(found)
-
-
 def watched(server: boot_server.Process, watchers: int) -> list[float]:
     """Return the seconds until each of many watchers saw a change."""
     path = '/api/v1/namespaces/default/baremetalhosts/server00042'
@@ -153,6 +114,26 @@ def watched(server: boot_server.Process, watchers: int) -> list[float]:
     return sorted(moment - began for moment in seen)
 
 
+def asked(server: boot_server.Process, name: str, paths: list[str],
+          rate: float, seconds: float, keep: bool) -> None:
+    """Ask at a rate, and print how long answers took."""
+    random.Random(1).shuffle(paths)
+    address = server.host, server.port
+    constant_rate.ask(address, paths[:int(rate)], rate / 2, keep=keep)
+    before = _processor_time(server.pid)
+    own = time.process_time()
+    count = int(rate * seconds)
+    found = constant_rate.ask(address, (paths * (count // len(paths) + 1))[
+        :count], rate, keep=keep)
+    own = time.process_time() - own
+    spent = _processor_time(server.pid) - before
+    print(f'{name}: {rate:g}/s, median {found[count // 2] * 1e3:.1f} ms, '
+          f'p99 {found[int(count * 0.99)] * 1e3:.1f} ms, worst '
+          f'{found[-1] * 1e3:.1f} ms; {spent / count * 1e3:.2f} ms of a '
+          f'processor each, {own / count * 1e3:.2f} for the client; load '
+          f'{os.getloadavg()[0]:.1f}')
+
+
 def _processor_time(pid: int | None) -> float:
     """Return the seconds that a process has computed."""
     fields = pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(
@@ -168,6 +149,8 @@ def main() -> None:
     parser.add_argument('--rate', type=float, default=500)
     parser.add_argument('--seconds', type=float, default=10)
     parser.add_argument('--watchers', type=int, default=200)
+    parser.add_argument('--resync', type=float, default=3600,
+                        help='seconds between two looks at all of Ironic')
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, \
             contextlib.ExitStack() as stack:
@@ -175,7 +158,8 @@ def main() -> None:
         ironic = _Ironic(directory, given.hosts)
         stack.callback(ironic.stop)
         ironic.start()
-        server = boot_server.Process(directory, ironic.url, resync=3600,
+        server = boot_server.Process(directory, ironic.url,
+                                     resync=given.resync,
                                      poll=2.0)
         server.start_timeout = 180
         stack.callback(server.stop)
@@ -187,19 +171,13 @@ def main() -> None:
         fill(server, given.configs)
         macs = [f'52:54:00:00:{number >> 8:02x}:{number & 255:02x}'
                 for number in range(given.hosts)]
-        for name, paths in (
-                ('bootconfig', [f'/api/v1/bootconfig?mac={mac}'
-                                for mac in macs]),
-                ('ipxe', [f'/ipxe?mac={mac}' for mac in macs])):
-            at_rate(server, paths, given.rate / 5, 2)
-            before = _processor_time(server.pid)
-            found = at_rate(server, paths, given.rate, given.seconds)
-            spent = _processor_time(server.pid) - before
-            print(f'{name}: {given.rate:g}/s, median '
-                  f'{found[len(found) // 2] * 1e3:.1f} ms, p99 '
-                  f'{found[int(len(found) * 0.99)] * 1e3:.1f} ms, worst '
-                  f'{found[-1] * 1e3:.1f} ms; {spent / len(found) * 1e3:.2f} '
-                  'ms of a processor each')
+        for name, path, keep in (
+                ('bootconfig', '/api/v1/bootconfig', True),
+                ('bootconfig, new connections', '/api/v1/bootconfig', False),
+                ('ipxe', '/ipxe', True),
+                ('ipxe, new connections', '/ipxe', False)):
+            asked(server, name, [f'{path}?mac={mac}' for mac in macs],
+                  given.rate, given.seconds, keep)
         times = []
         for _number in range(5):
             began = time.perf_counter()

@@ -13,12 +13,9 @@
 """All hosts in memory: found by name, MAC or IP without a scan."""
 
 import bisect
-import collections
-import collections.abc
 import dataclasses
 import secrets
 import threading
-import typing
 
 from ironic_ext.server import errors
 from ironic_ext.server import feed as feeds
@@ -55,9 +52,10 @@ class HostIndex:
         self._entries: dict[str, Entry] = {}
         self._names: list[tuple[str, str]] = []
         self._keys: dict[tuple[str, str], str] = {}
-        self._found: dict[str, dict[str, set[str]]] = {
-            index: collections.defaultdict(set)
-            for index in ('mac', 'ip', 'image', 'config')}
+        # Sets are replaced, never changed: machines ask without the lock,
+        # and wait for nobody who lists or watches.
+        self._found: dict[str, dict[str, frozenset[str]]] = {
+            index: {} for index in ('mac', 'ip', 'image', 'config')}
         #: Whether Ironic was asked once.
         self.loaded = threading.Event()
 
@@ -118,9 +116,9 @@ class HostIndex:
                       if host.image == image)
 
     def _by(self, index: str, value: str) -> list[hosts.Host]:
-        with self._lock:
-            return [self._entries[uuid].host for uuid in
-                    self._found[index].get(value, ())]
+        return [entry.host for entry in map(
+            self._entries.get, self._found[index].get(value, ()))
+            if entry is not None]
 
     def page(self, *, namespace: str = '', search: str = '',
              after: tuple[str, str] = ('', ''), limit: int = 500
@@ -159,64 +157,61 @@ class HostIndex:
             if known is not None and known != host.uuid:
                 # A name went from one node to another between two looks.
                 self.remove(known)
-            if old is not None and old.host.key != host.key:
-                self.remove(host.uuid)
-                old = None
-            return self._publish(
-                feeds.MODIFIED if old else feeds.ADDED, host)
+            is_new = old is None or old.host.key != host.key
+            if old is not None and is_new:
+                self._tell(feeds.DELETED, old.host)
+            entry = self._tell(feeds.ADDED if is_new else feeds.MODIFIED,
+                               host)
+            # In one step for who asks by a MAC or an address meanwhile.
+            self._entries[host.uuid] = entry
+            self._move(old.host if old else None, host)
+            return entry
 
     def remove(self, uuid: str) -> None:
         """Forget a host, if it is there, and tell of it."""
         with self._lock:
-            entry = self._entries.get(uuid)
+            entry = self._entries.pop(uuid, None)
             if entry is not None:
-                self._publish(feeds.DELETED, entry.host)
+                self._move(entry.host, None)
+                self._tell(feeds.DELETED, entry.host)
 
-    def keep(self, uuids: collections.abc.Container[str]) -> None:
-        """Forget all hosts but some."""
-        with self._lock:
-            for uuid in [uuid for uuid in self._entries
-                         if uuid not in uuids]:
-                self.remove(uuid)
-
-    def _publish(self, kind_of_change: str, host: hosts.Host) -> Entry:
+    def _tell(self, kind_of_change: str, host: hosts.Host) -> Entry:
         number = self.feed.last + 1
         version = self.version_at(number)
         entry = Entry(host, version, hosts.encoded(host, version))
-        old = self._entries.pop(host.uuid, None)
-        if old is not None:
-            self._unlink(old.host)
-        if kind_of_change != feeds.DELETED:
-            self._entries[host.uuid] = entry
-            self._link(host)
         self.feed.publish([feeds.Event(number, kind_of_change, hosts.KIND,
                                        entry.document, host.namespace)])
         return entry
 
-    def _link(self, host: hosts.Host) -> None:
-        self._keys[host.key] = host.uuid
-        bisect.insort(self._names, host.key)
-        for index, values in _indexed(host):
-            for value in values:
-                self._found[index][value].add(host.uuid)
+    def _move(self, old: hosts.Host | None, new: hosts.Host | None) -> None:
+        """Note what a host is found by now, then what it no longer is."""
+        before, after = _indexed(old), _indexed(new)
+        uuid = {host.uuid for host in (old, new) if host is not None}
+        for index, value in after - before:
+            found = self._found[index]
+            found[value] = found.get(value, frozenset()) | uuid
+        for index, value in before - after:
+            found = self._found[index]
+            found[value] -= uuid
+            if not found[value]:
+                del found[value]
+        if new is not None and (old is None or old.key != new.key):
+            self._keys[new.key] = new.uuid
+            bisect.insort(self._names, new.key)
+        if old is not None and (new is None or old.key != new.key):
+            del self._keys[old.key]
+            del self._names[bisect.bisect_left(self._names, old.key)]
 
-    def _unlink(self, host: hosts.Host) -> None:
-        del self._keys[host.key]
-        del self._names[bisect.bisect_left(self._names, host.key)]
-        for index, values in _indexed(host):
-            for value in values:
-                users = self._found[index][value]
-                users.discard(host.uuid)
-                if not users:
-                    del self._found[index][value]
 
-
-def _indexed(host: hosts.Host) -> collections.abc.Iterator[
-        tuple[str, typing.Iterable[str]]]:
-    yield 'mac', host.macs
-    yield 'ip', host.ips
-    yield 'image', (host.image,) if host.image else ()
-    yield 'config', (host.config_name,) if host.config_name else ()
+def _indexed(host: hosts.Host | None) -> set[tuple[str, str]]:
+    """Return what a host is found by: an index, and a value there."""
+    if host is None:
+        return set()
+    return {*(('mac', mac) for mac in host.macs),
+            *(('ip', ip) for ip in host.ips),
+            *((index, value) for index, value in (
+                ('image', host.image), ('config', host.config_name))
+              if value)}
 
 
 def _has(host: hosts.Host, text: str) -> bool:

@@ -65,7 +65,10 @@ class HostPoller:
         self._macs: dict[str, set[str]] = collections.defaultdict(set)
         self._nodes: dict[str, ironic_api.Node] = {}
         self._found: dict[str, tuple[str, tuple[str, ...]]] = {}
+        # Nodes whose inspection ended since their inventory was read.
+        self._inspected: dict[str, str] = {}
         self._seen = {'nodes': _EPOCH, 'ports': _EPOCH}
+        self._any_updated = False
         # Guards all of the above; never held while Ironic is asked.
         self._lock = threading.RLock()
         # Nodes that were looked at since the last look at all began.
@@ -92,9 +95,7 @@ class HostPoller:
         try:
             node = self._api.node(uuid)
         except errors.NotFoundError:
-            with self._lock:
-                self._nodes.pop(uuid, None)
-                self._index.remove(uuid)
+            self._forget(uuid)
             raise
         return self.note(node)
 
@@ -111,24 +112,22 @@ class HostPoller:
         """
         with self._lock:
             self._noted.clear()
-        nodes = {node['uuid']: node for node in self._api.nodes()}
-        ports = {port['uuid']: port for port in self._api.ports()}
-        with self._lock:
-            macs, self._macs = self._macs, collections.defaultdict(set)
-            self._ports.clear()
-            for port in ports.values():
-                self._take_port(port)
-            for uuid in self._nodes.keys() - nodes.keys() - self._noted:
-                del self._nodes[uuid]
-                self._found.pop(uuid, None)
-            for uuid, node in nodes.items():
+        self._take_all_ports({port['uuid']: port
+                              for port in self._api.ports()})
+        seen = set()
+        for node in self._api.nodes():
+            # One at a time: what did not change is let go at once, and
+            # machines wait for none of it.
+            seen.add(node['uuid'])
+            with self._lock:
                 newer = self._newer(node)
-                if (newer is not self._nodes.get(uuid)
-                        or macs.get(uuid) != self._macs.get(uuid)):
+                if newer is not self._nodes.get(node['uuid']):
                     self._put(newer)
-            self._index.keep(self._nodes)
-            self._note_seen('nodes', nodes.values())
-            self._note_seen('ports', ports.values())
+                self._note_seen('nodes', [newer])
+        with self._lock:
+            gone = self._nodes.keys() - seen - self._noted
+        for uuid in gone:
+            self._forget(uuid)
         self._index.loaded.set()
 
     def catch_up(self) -> None:
@@ -150,12 +149,15 @@ class HostPoller:
         """
         if not self._inventories:
             return
-        for uuid, node in list(self._nodes.items()):
-            finished = node.get('inspection_finished_at') or ''
-            if (not finished or self._ending.is_set()
-                    or self._found.get(uuid, ('', ()))[0] == finished):
-                continue
-            ips = hosts.inventory_ips(self._api.inventory(uuid))
+        with self._lock:
+            inspected, self._inspected = self._inspected, {}
+        for uuid, finished in inspected.items():
+            try:
+                ips = hosts.inventory_ips(self._api.inventory(uuid))
+            except errors.ServerError:
+                with self._lock:
+                    self._inspected = {**inspected, **self._inspected}
+                raise
             with self._lock:
                 self._found[uuid] = (finished, ips)
                 if uuid in self._nodes:
@@ -188,7 +190,7 @@ class HostPoller:
         PostgreSQL has those first, others have them last. (MACs of ports
         that change there are found by the look at everything.)
         """
-        return any(node.get('updated_at') for node in self._nodes.values())
+        return self._any_updated
 
     def _knows(self, item: ironic_api.Node) -> bool:
         """Tell whether nothing is new about a node or a port."""
@@ -207,6 +209,22 @@ class HostPoller:
             if uuid in self._nodes:
                 self._put(self._nodes[uuid])
 
+    def _take_all_ports(self, ports: collections.abc.Mapping[
+            str, ironic_api.Node]) -> None:
+        """Note all ports there are, and what hosts have other MACs now."""
+        found = {uuid: _port(port) for uuid, port in ports.items()}
+        macs: dict[str, set[str]] = collections.defaultdict(set)
+        for mac, node in found.values():
+            macs[node].add(mac)
+        with self._lock:
+            old, self._macs, self._ports = self._macs, macs, found
+            self._note_seen('ports', ports.values())
+        for uuid in [uuid for uuid in {*old, *macs}
+                     if old.get(uuid) != macs.get(uuid)]:
+            with self._lock:
+                if uuid in self._nodes:
+                    self._put(self._nodes[uuid])
+
     def _take_port(self, port: ironic_api.Node) -> set[str]:
         """Note a port; return the nodes that have other MACs now."""
         mac, node = _port(port)
@@ -221,9 +239,19 @@ class HostPoller:
         self._macs[node].add(mac)
         return touched
 
+    def _forget(self, uuid: str) -> None:
+        with self._lock:
+            self._nodes.pop(uuid, None)
+            self._found.pop(uuid, None)
+            self._index.remove(uuid)
+
     def _put(self, node: ironic_api.Node) -> host_index.Entry:
         uuid = node['uuid']
         self._nodes[uuid] = node
+        self._any_updated |= bool(node.get('updated_at'))
+        finished = node.get('inspection_finished_at') or ''
+        if finished and self._found.get(uuid, ('', ()))[0] != finished:
+            self._inspected[uuid] = finished
         return self._index.put(hosts.from_node(
             node, self._macs.get(uuid, ()),
             self._found.get(uuid, ('', ()))[1]))

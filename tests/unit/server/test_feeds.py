@@ -112,10 +112,26 @@ class HostIndexTestCase(testtools.TestCase):
         self.put(1, instance_info={'boot_iso': 'a', 'boot_config': 'b'})
         self.assertEqual(['BareMetalHost/default/server1'],
                          self.index.users_of_pair('a', 'b'))
-        self.index.keep(())
+        self.index.remove(test_hosts.UUID)
         self.assertEqual([], self.index.by_mac('52:54:00:00:00:01'))
         self.assertEqual([], self.index.users('image', 'a'))
         self.assertEqual(([], False), self.index.page()[:2])
+
+    def test_a_host_is_found_at_any_moment_of_a_change(self):
+        self.put(1)
+        done = threading.Event()
+
+        def change():
+            for number in range(500):
+                self.put(1, name=f'name{number % 3}',
+                         extra={'boot_ips': [f'192.0.2.{number % 7}']})
+            done.set()
+
+        writer = threading.Thread(target=change)
+        writer.start()
+        self.addCleanup(writer.join)
+        while not done.is_set():
+            self.assertEqual(1, len(self.index.by_mac('52:54:00:00:00:01')))
 
     def test_pages_are_in_order_and_without_gaps(self):
         for number in (3, 1, 5, 2, 4):

@@ -1,0 +1,125 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""HTTP requests at a constant rate, by one thread that does little else.
+
+A request that is late because of the one before counts from when it was due
+(as wrk2 does it): a server that stalls is not asked less. GET only, answers
+need a Content-Length.
+"""
+
+import collections.abc
+import contextlib
+import dataclasses
+import re
+import selectors
+import socket
+import time
+
+_LENGTH = re.compile(rb'\r\ncontent-length: *(\d+)', re.IGNORECASE)
+_END = b'\r\n\r\n'
+#: Seconds after which a server has failed.
+_PATIENCE = 60
+
+
+@dataclasses.dataclass(eq=False)
+class _Connection:
+    """A connection, and what it waits for.
+
+    :ivar due: when the request on its way was to be sent.
+    """
+
+    socket: socket.socket
+    path: str = ''
+    due: float = 0.0
+    answer: bytes = b''
+
+    def ask(self, host: str, path: str, due: float, keep: bool) -> None:
+        """Send a request."""
+        self.path, self.due, self.answer = path, due, b''
+        self.socket.sendall(
+            f'GET {path} HTTP/1.1\r\nHost: {host}\r\n'
+            f'{"" if keep else "Connection: close" + chr(13) + chr(10)}\r\n'
+            .encode())
+
+    def is_answered(self) -> bool:
+        """Read what is there; tell whether that was all.
+
+        :raises: SystemExit for anything but 200
+        """
+        more = self.socket.recv(1 << 16)
+        self.answer += more
+        head, end, body = self.answer.partition(_END)
+        if not more or end and not head.startswith(b'HTTP/1.1 200 '):
+            raise SystemExit(f'{self.path}: {self.answer[:200]!r}')
+        length = _LENGTH.search(head)
+        return bool(end and length and len(body) >= int(length[1]))
+
+    def is_closing(self) -> bool:
+        """Tell whether the server takes no more requests here."""
+        return b'\r\nConnection: close\r\n' in self.answer
+
+
+def ask(address: tuple[str, int], paths: collections.abc.Sequence[str],
+        rate: float, *, keep: bool = True) -> list[float]:
+    """Ask for each path once; return the seconds until the answers.
+
+    :param rate: requests a second.
+    :param keep: whether connections are used again, else each request has
+        one of its own, as from machines that boot.
+    :returns: from when each was due, sorted.
+    """
+    found: list[float] = []
+    waiting = set()
+    idle: list[_Connection] = []
+    next_one = 0
+    with contextlib.ExitStack() as stack:
+        selector = stack.enter_context(selectors.DefaultSelector())
+
+        def connection() -> _Connection:
+            if idle:
+                return idle.pop()
+            made = socket.create_connection(address, _PATIENCE)
+            stack.callback(made.close)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            new = _Connection(made)
+            selector.register(made, selectors.EVENT_READ, new)
+            return new
+
+        begin = time.perf_counter()
+        while next_one < len(paths) or waiting:
+            due = begin + next_one / rate
+            now = time.perf_counter()
+            if next_one < len(paths) and now >= due:
+                used = connection()
+                used.ask(address[0], paths[next_one], due, keep)
+                waiting.add(used)
+                next_one += 1
+                continue
+            events = selector.select(
+                due - now if next_one < len(paths) else _PATIENCE)
+            if not events and next_one == len(paths):
+                raise SystemExit(f'{len(waiting)} answers are missing')
+            for key, _mask in events:
+                if key.data in waiting:
+                    if not key.data.is_answered():
+                        continue
+                    found.append(time.perf_counter() - key.data.due)
+                    waiting.remove(key.data)
+                    if keep and not key.data.is_closing():
+                        idle.append(key.data)
+                        continue
+                elif key.data in idle:
+                    idle.remove(key.data)
+                selector.unregister(key.fileobj)
+                key.data.socket.close()
+    return sorted(found)
