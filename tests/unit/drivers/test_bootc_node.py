@@ -17,9 +17,7 @@ import json
 import types
 
 import fixtures
-# Before anything else of Ironic: it chooses the threading model of tests.
-import ironic.tests.unit  # noqa: F401
-from ironic.tests import base  # noqa: H306
+from ironic.tests import base
 from oslo_config import cfg
 
 from ironic_ext.drivers import bootc_node
