@@ -100,7 +100,7 @@ show() {{
         ip address add {_ADDRESS} dev eth0
     fi
     for url in $urls; do
-        wget -q -T 30 -O /fetched "$url" && show "{_URL}$url" /fetched
+        timeout 60 wget -q -O /fetched "$url" && show "{_URL}$url" /fetched
     done
     echo "{END}"
 }} > /dev/ttyS0
