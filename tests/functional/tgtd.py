@@ -28,6 +28,7 @@ from lab import process
 
 #: Seconds; it takes a tenth of one.
 _START = 60
+_PATIENCE = 60
 _SOCKETS = pathlib.Path('/var/run/tgtd')
 
 
@@ -60,8 +61,9 @@ class Tgtd(fixtures.Fixture):
 
     def _start(self) -> bool:
         self._process = subprocess.Popen(
-            ['tgtd', '-f', '-C', str(self.control_port),
-             '--iscsi', f'portal={self.portal}'],
+            # Not even a killed test leaves it behind.
+            ['setpriv', '--pdeathsig', 'KILL', 'tgtd', '-f', '-C',
+             str(self.control_port), '--iscsi', f'portal={self.portal}'],
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
         try:
             # True when it answers, False when it has ended.
@@ -158,6 +160,9 @@ class Initiator:
         self._context = ctypes.c_void_p(
             self._function('create_context')(name.encode()))
         self._call('set_session_type', 2)
+        self._call('set_timeout', _PATIENCE)
+        # A target that is gone stays gone.
+        self._call('set_noautoreconnect', 1)
         self._call('set_targetname', found.iqn.encode())
         if chap is not None:
             self._call('set_initiator_username_pwd', chap.username.encode(),

@@ -1,0 +1,444 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""iSCSI targets by a real tgtd, read by real initiators."""
+
+import hashlib
+import ipaddress
+import logging
+import os
+import pathlib
+import signal
+import subprocess
+
+import fixtures
+import testtools
+
+from ironic_ext import images
+from ironic_ext import iso
+from ironic_ext import san
+from ironic_ext.san import exports
+from ironic_ext.san import records
+from ironic_ext.san import tgt
+from tests.functional import tgtd
+from tests import isos
+
+_MIB = 1 << 20
+
+
+class SanTestCase(testtools.TestCase):
+    """A tgtd, a base image and a customised one."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.logs = self.useFixture(fixtures.FakeLogger(
+            level=logging.DEBUG))
+        self.tgtd = self.useFixture(tgtd.Tgtd())
+        self.folder = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
+        path = isos.KINDS['lorax_like'].build(self.folder)
+        self.content = path.read_bytes()
+        self.base = images.BaseImage(
+            str(path), 'file:///isos/base.iso', len(self.content),
+            f'sha256:{hashlib.sha256(self.content).hexdigest()}')
+        self.plain = self.injected()
+        self.customised = self.injected(append_args='host=one')
+
+    def injected(self, **changes: str) -> iso.SegmentMap:
+        image = iso.IsoImage.open(self.base.path)
+        self.addCleanup(image.close)
+        made = iso.inject(image, iso.Injection(**changes))
+        self.addCleanup(made.close)
+        return made
+
+    def settings(self, **changes: object) -> san.Settings:
+        facts: dict = {'root': str(self.folder / 'exports'),
+                       'portal': self.tgtd.portal,
+                       'control_port': self.tgtd.control_port}
+        return san.Settings(**{**facts, **changes})
+
+    def targets(self, **changes: object) -> san.Targets:
+        return san.open_targets('tgt', self.settings(**changes))
+
+    def names(self) -> list[str]:
+        """Return the names of all targets that tgtd has."""
+        return [line.split(': ')[1] for line in self.shown().splitlines()
+                if line.startswith('Target ')]
+
+    def shown(self) -> str:
+        return self.tgtd.tgtadm('--mode', 'target', '--op', 'show')
+
+    def files(self) -> list[str]:
+        folder = self.folder / 'exports' / 'targets'
+        return sorted(os.listdir(folder)) if folder.is_dir() else []
+
+
+class ReadTest(SanTestCase):
+
+    def test_a_machine_reads_the_base_as_it_is(self) -> None:
+        found = self.targets().export('node:1', self.plain, self.base)
+        self.assertIsNone(found.chap)
+        self.assertEqual(self.content, tgtd.content(found))
+
+    def test_a_machine_reads_what_was_made_for_it(self) -> None:
+        found = self.targets().export('node:1', self.customised, self.base)
+        self.assertEqual(
+            self.customised.read(0, self.customised.size),
+            tgtd.content(found))
+
+    def test_readers_share_one_target_and_the_last_one_ends_it(self) -> None:
+        targets = self.targets()
+        first = targets.export('node:1', self.plain, self.base)
+        self.assertEqual(
+            first, targets.export('node:2', self.plain, self.base))
+        self.assertEqual([first.iqn], self.names())
+        targets.release('node:1')
+        self.assertEqual(self.content, tgtd.content(first))
+        targets.release('node:2')
+        self.assertEqual([], self.names())
+        self.assertEqual([], self.files())
+
+    def test_customised_images_have_targets_of_their_own(self) -> None:
+        targets = self.targets()
+        other = self.injected(append_args='host=two')
+        made = [targets.export('node:1', self.plain, self.base),
+                targets.export('node:1', self.customised, self.base),
+                targets.export('node:2', other, self.base)]
+        self.assertEqual(3, len({found.iqn for found in made}))
+        self.assertEqual(sorted(made[:2], key=str),
+                         sorted(targets.find('node:1'), key=str))
+        targets.release('node:1')
+        self.assertEqual([made[2].iqn], self.names())
+
+    def test_a_reader_is_cut_off_when_nobody_owns_its_target(self) -> None:
+        targets = self.targets()
+        found = targets.export('node:1', self.plain, self.base)
+        with tgtd.Initiator(found):
+            self.assertEqual(
+                1, targets.status()[0].sessions)
+            targets.release('node:1')
+            self.assertEqual([], self.names())
+        self.assertRaises(tgtd.InitiatorError, tgtd.content, found)
+
+    def test_the_password_of_one_target_opens_no_other(self) -> None:
+        targets = self.targets(chap='all')
+        one = targets.export('node:1', self.plain, self.base)
+        two = targets.export('node:1', self.customised, self.base)
+        self.assertNotEqual(one.chap, two.chap)
+        self.assertRaises(tgtd.InitiatorError, tgtd.Initiator, one,
+                          chap=two.chap)
+
+
+class WriteTest(SanTestCase):
+
+    def _test_refused(self, image: iso.SegmentMap) -> None:
+        found = self.targets().export('node:1', image, self.base)
+        before = tgtd.content(found)
+        with tgtd.Initiator(found, chap=found.chap) as machine:
+            error = self.assertRaises(tgtd.InitiatorError, machine.write, 0,
+                                      b'\1' * 512)
+            self.assertIn('WRITE_PROTECTED', str(error))
+        self.assertEqual(before, tgtd.content(found))
+        self.assertEqual(self.content,
+                         pathlib.Path(self.base.path).read_bytes())
+
+    def test_a_write_to_the_base_is_refused(self) -> None:
+        self._test_refused(self.plain)
+
+    def test_a_write_to_a_customised_image_is_refused(self) -> None:
+        self._test_refused(self.customised)
+
+    def test_one_that_ejects_takes_nothing_from_the_others(self) -> None:
+        found = self.targets().export('node:1', self.plain, self.base)
+        with tgtd.Initiator(found) as one, tgtd.Initiator(found) as other:
+            # The first command after a login tells of the reset.
+            one.is_ready()
+            other.is_ready()
+            one.eject()
+            self.assertTrue(other.is_ready())
+        self.assertEqual(self.content, tgtd.content(found))
+
+    def test_what_is_served_cannot_be_written_to_as_a_file(self) -> None:
+        self.targets().export('node:1', self.customised, self.base)
+        for path in (self.folder / 'exports').rglob('image.iso'):
+            self.assertEqual(0o444, path.stat().st_mode & 0o777)
+
+
+class AccessTest(SanTestCase):
+
+    def test_the_right_password_opens_and_a_wrong_one_does_not(self) -> None:
+        found = self.targets().export('node:1', self.customised, self.base)
+        assert found.chap is not None
+        wrong = san.Chap(found.chap.username, 'x' * 16)
+        for chap in (None, wrong):
+            error = self.assertRaises(tgtd.InitiatorError, tgtd.Initiator,
+                                      found, chap=chap)
+            self.assertIn('Authentication failure', str(error))
+        tgtd.Initiator(found, chap=found.chap).close()
+
+    def test_the_password_is_in_no_log_and_no_argument(self) -> None:
+        # Stands in for tgtadm, writes its arguments down and passes on.
+        bin_ = self.folder / 'bin'
+        bin_.mkdir()
+        seen = self.folder / 'arguments'
+        (bin_ / 'tgtadm').write_text(
+            f'#!/bin/sh\necho "$@" >> {seen}\n'
+            'PATH="${PATH#*:}" exec tgtadm "$@"\n')
+        (bin_ / 'tgtadm').chmod(0o755)
+        self.useFixture(fixtures.EnvironmentVariable(
+            'PATH', f'{bin_}:{os.environ["PATH"]}'))
+        targets = self.targets()
+        found = targets.export('node:1', self.customised, self.base)
+        assert found.chap is not None
+        tgtd.Initiator(found, chap=found.chap).close()
+        self.assertIn(found.chap.username, seen.read_text())
+        for text in (seen.read_text(), self.logs.output, repr(found),
+                     repr(targets.status())):
+            self.assertNotIn(found.chap.password, text)
+
+    def test_only_the_owner_of_the_files_reads_passwords(self) -> None:
+        self.targets().export('node:1', self.customised, self.base)
+        for path in (self.folder / 'exports').rglob('target.json'):
+            self.assertEqual(0o600, path.stat().st_mode & 0o777)
+
+    def test_a_machine_of_another_network_is_left_out(self) -> None:
+        net = ipaddress.ip_network
+        for networks, gets_in in (
+                ((net('192.0.2.0/24'), net('2001:db8::/32')), False),
+                ((net('192.0.2.0/24'), net('127.0.0.0/8')), True),
+                ((net('127.0.0.1/32'),), True),
+                ((net('127.0.0.2/32'),), False),
+                ((net('0.0.0.0/0'),), True)):
+            targets = self.targets(networks=networks)
+            found = targets.export('node:1', self.plain, self.base)
+            self.assertEqual(((), (), ()), _outcome(targets.rebuild()))
+            if gets_in:
+                tgtd.Initiator(found).close()
+            else:
+                self.assertRaises(tgtd.InitiatorError, tgtd.Initiator,
+                                  found)
+
+    def test_an_unknown_name_is_refused(self) -> None:
+        found = self.targets().export('node:1', self.plain, self.base)
+        error = self.assertRaises(
+            tgtd.InitiatorError, tgtd.Initiator,
+            san.Location('iqn.2000-01.org.example:none', found.portal,
+                         found.port))
+        self.assertIn('Target not found', str(error))
+
+    def test_a_portal_where_nobody_listens_is_an_error(self) -> None:
+        found = self.targets().export(
+            'node:1', self.plain, self.base,
+            portal=san.Portal('127.0.0.1', 9))
+        self.assertEqual(9, found.port)
+        self.assertRaises(tgtd.InitiatorError, tgtd.Initiator, found)
+
+
+class RestartTest(SanTestCase):
+
+    def test_a_new_tgtd_serves_the_same_to_the_same(self) -> None:
+        targets = self.targets()
+        made = [targets.export('node:1', self.plain, self.base),
+                targets.export('node:2', self.customised, self.base)]
+        self.tgtd.kill()
+        self.assertEqual({'down'},
+                         {one.state for one in targets.status()})
+        self.tgtd.start()
+        self.assertEqual([], self.names())
+        # Another conductor process, which knows the files only.
+        again = self.targets()
+        self.assertEqual({found.iqn for found in made},
+                         set(again.rebuild().made))
+        self.assertEqual(((), (), ()), _outcome(again.rebuild()))
+        self.assertEqual(self.content, tgtd.content(made[0]))
+        self.assertEqual(self.customised.read(0, self.customised.size),
+                         tgtd.content(made[1]))
+        self.assertEqual({'served'},
+                         {one.state for one in again.status()})
+
+    def test_the_disk_is_the_same_one_after_a_restart(self) -> None:
+        targets = self.targets()
+        targets.export('node:1', self.plain, self.base)
+        serials = [line for line in self.shown().splitlines()
+                   if 'SCSI SN' in line][1:]
+        self.tgtd.kill()
+        self.tgtd.start()
+        # It has another number then.
+        self.tgtd.tgtadm('--mode', 'target', '--op', 'new', '--tid', '7',
+                         '--targetname', 'iqn.2000-01.org.example:other')
+        targets.rebuild()
+        self.assertIn(serials[0], self.shown())
+
+    def test_a_target_that_was_changed_by_hand_is_put_right(self) -> None:
+        targets = self.targets()
+        found = targets.export('node:1', self.plain, self.base)
+        self.tgtd.tgtadm('--mode', 'logicalunit', '--op', 'update', '--tid',
+                         '1', '--lun', '1', '--params', 'readonly=0')
+        self.assertEqual('down', targets.status()[0].state)
+        self.assertEqual((found.iqn,), targets.rebuild().made)
+        with tgtd.Initiator(found) as machine:
+            self.assertRaises(tgtd.InitiatorError, machine.write, 0,
+                              b'\1' * 512)
+
+    def test_targets_of_others_stay(self) -> None:
+        other = 'iqn.2008-10.org.openstack:somebody-elses'
+        self.tgtd.tgtadm('--mode', 'target', '--op', 'new', '--tid', '1',
+                         '--targetname', other)
+        targets = self.targets()
+        targets.export('node:1', self.plain, self.base)
+        targets.rebuild()
+        targets.release('node:1')
+        targets.rebuild()
+        self.assertEqual([other], self.names())
+
+    def test_without_a_tgtd_a_sentence_says_so_and_nothing_is_left(
+            self) -> None:
+        self.tgtd.kill()
+        targets = self.targets()
+        for call in (targets.require, targets.rebuild,
+                     lambda: targets.export('node:1', self.plain,
+                                            self.base)):
+            error = self.assertRaises(san.TargetDaemonError, call)
+            self.assertIn('tgtd does not run', str(error))
+        self.assertEqual([], self.files())
+
+    def test_what_a_dead_tgtd_served_can_be_let_go_of(self) -> None:
+        targets = self.targets()
+        targets.export('node:1', self.customised, self.base)
+        self.tgtd.kill()
+        targets.release('node:1')
+        self.assertEqual([], self.files())
+
+
+class FailureTest(SanTestCase):
+
+    def _disk(self, size: str) -> pathlib.Path:
+        """Return an empty file system of a size, as mount(8) writes it."""
+        path = self.folder / 'disk'
+        path.mkdir()
+        try:
+            subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size}',
+                            'none', str(path)], check=True,
+                           capture_output=True)
+        except subprocess.CalledProcessError as exc:
+            self.skipTest(exc.stderr.decode())
+        self.addCleanup(subprocess.run, ['umount', str(path)], check=True)
+        return path
+
+    def test_a_full_disk_is_told_before_anything_is_made(self) -> None:
+        mount = self._disk('1m')
+        targets = self.targets(root=str(mount))
+        error = self.assertRaises(
+            san.NoSpaceError, targets.export, 'node:1', self.customised,
+            self.base)
+        self.assertIn('no room to serve file:///isos/base.iso', str(error))
+        self.assertEqual([], os.listdir(mount / 'targets'))
+        self.assertEqual([], self.names())
+
+    def test_a_disk_that_fills_up_meanwhile_leaves_nothing(self) -> None:
+        mount = self._disk('5m')
+        targets = self.targets(root=str(mount))
+        write = self.customised.write
+
+        def filling(path: str, *, mode: int) -> None:
+            (mount / 'other').write_bytes(bytes(4 * _MIB))
+            write(path, mode=mode)
+
+        self.useFixture(fixtures.MockPatchObject(
+            self.customised, 'write', filling))
+        error = self.assertRaises(
+            san.NoSpaceError, targets.export, 'node:1', self.customised,
+            self.base)
+        self.assertIn('No space left on device', str(error))
+        self.assertEqual([], os.listdir(mount / 'targets'))
+        self.assertEqual([], self.names())
+
+    def _die(self, owner: object, name: str) -> None:
+        """Export in another process that is killed in the middle.
+
+        :param owner: of the function that it does not survive.
+        """
+        child = os.fork()
+        if not child:
+            try:
+                setattr(owner, name, lambda *_args, **_kwargs: os.kill(
+                    os.getpid(), signal.SIGKILL))
+                self.targets().export('node:1', self.customised, self.base)
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        self.assertEqual(signal.SIGKILL, os.WTERMSIG(status))
+
+    def _test_killed(self, owner: object, name: str) -> None:
+        # A clean-up of the node, then of what has no node.
+        self._die(owner, name)
+        targets = self.targets()
+        targets.release('node:1')
+        targets.rebuild()
+        self.assertEqual([], self.names())
+        self.assertEqual([], self.files())
+        accounts = self.tgtd.tgtadm('--mode', 'account', '--op', 'show')
+        self.assertNotIn('ironic-', accounts)
+        # Or the deployment goes on.
+        self._die(owner, name)
+        found = targets.export('node:1', self.customised, self.base)
+        self.assertEqual(self.customised.read(0, self.customised.size),
+                         tgtd.content(found))
+        targets.release('node:1')
+
+    def test_killed_before_there_is_a_record(self) -> None:
+        self._test_killed(records.Records, 'write')
+
+    def test_killed_before_there_is_an_image(self) -> None:
+        self._test_killed(iso.SegmentMap, 'write')
+
+    def test_killed_while_the_image_is_written(self) -> None:
+        self._test_killed(os, 'fchmod')
+
+    def test_killed_before_there_is_a_target(self) -> None:
+        self._test_killed(tgt.TgtDaemon, 'serve')
+
+    def test_killed_before_the_target_has_a_lun(self) -> None:
+        self._test_killed(tgt.TgtDaemon, '_fill')
+
+    def test_killed_before_the_target_has_a_password(self) -> None:
+        self._test_killed(tgt.TgtDaemon, '_add_account')
+
+    def test_killed_when_all_is_done(self) -> None:
+        self._test_killed(exports, '_location')
+
+
+class StaticTest(SanTestCase):
+
+    def test_a_target_that_an_appliance_serves_is_used_as_it_is(
+            self) -> None:
+        iqn = 'iqn.2000-01.com.example.appliance:isos'
+        for arguments in (
+                ('target', 'new', '--targetname', iqn),
+                ('logicalunit', 'new', '--lun', '5', '--backing-store',
+                 self.base.path),
+                ('target', 'bind', '--initiator-address', 'ALL')):
+            mode, operation, *rest = arguments
+            self.tgtd.tgtadm('--mode', mode, '--op', operation, '--tid',
+                             '1', *rest)
+        given = san.Location(iqn, self.tgtd.portal.host,
+                             self.tgtd.portal.port, lun=5)
+        targets = san.open_targets('static', self.settings())
+        found = targets.export('node:1', self.plain, self.base, given=given)
+        self.assertEqual(self.content, tgtd.content(found))
+        targets.release('node:1')
+        self.assertEqual([iqn], self.names())
+        self.assertEqual([], self.files())
+
+
+def _outcome(rebuilt: san.Rebuilt) -> tuple[tuple[str, ...], ...]:
+    return rebuilt.made, rebuilt.removed, rebuilt.failed
