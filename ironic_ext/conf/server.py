@@ -73,6 +73,11 @@ OPTS = [
                 default=True,
                 help='Whether machines are known by the addresses that '
                      'their inspection found, too.'),
+    cfg.ListOpt('dhcp_lease_files',
+                default=[],
+                help='Files of leases of dnsmasq (--dhcp-leasefile), such '
+                     'as /var/lib/misc/dnsmasq.leases: machines are known '
+                     'by the address that their MAC leases, too.'),
     cfg.FloatOpt('catalog_interval',
                  default=0.3, min=0.05,
                  help='Seconds between two looks for what other servers '

@@ -49,6 +49,8 @@ _Map = collections.abc.Mapping
 class Host:
     """A node.
 
+    :ivar inspected_ips: those of ``ips`` that only an inspection found: the
+        machine had them then.
     :ivar image: name of an ISO of the catalogue, an href, or '' for none.
     :ivar config: name of a BootConfig, an inline config, or None.
     :ivar completed: when the installed system reported, RFC 3339, or ''.
@@ -60,6 +62,7 @@ class Host:
     namespace: str = DEFAULT_NAMESPACE
     macs: tuple[str, ...] = ()
     ips: tuple[str, ...] = ()
+    inspected_ips: tuple[str, ...] = ()
     image: str = ''
     config: typing.Any = None
     boot_mode: str = FOREVER
@@ -112,15 +115,18 @@ def from_node(node: _Map[str, typing.Any],
     namespace = extra.get('namespace')
     image, config = info.get(ISO_KEY), info.get(CONFIG_KEY)
     found_macs = tuple(sorted(filter(None, map(mac, macs))))
-    ips = tuple(dict.fromkeys(filter(None, map(address, (
+    declared = tuple(dict.fromkeys(filter(None, map(address, (
         *_texts(extra.get('boot_ips')), *_network_ips(
-            node.get('network_data')), *inventory_ips)))))
+            node.get('network_data')))))))
+    inspected = tuple(ip for ip in dict.fromkeys(filter(None, map(
+        address, inventory_ips))) if ip not in declared)
+    ips = declared + inspected
     host = Host(
         uuid=str(node['uuid']),
         name=name if resources.is_name(name) else str(node['uuid']),
         namespace=(namespace if isinstance(namespace, str)
                    and resources.is_name(namespace) else DEFAULT_NAMESPACE),
-        macs=found_macs, ips=ips,
+        macs=found_macs, ips=ips, inspected_ips=inspected,
         image=image if isinstance(image, str) else '',
         config=config if isinstance(config, (str, dict)) and config
         else None,

@@ -37,6 +37,7 @@ _READY = 64 << 20
 _ANACONDA_MAC = re.compile(
     r'\S{1,64}\s+([0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5})\s*')
 
+Lessees = collections.abc.Callable[[str], collections.abc.Iterable[str]]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -53,11 +54,15 @@ class Catalogue(typing.Protocol):
 class Finder:
     """Finds the host that a request comes from."""
 
-    def __init__(self, index: host_index.HostIndex,
-                 signer: tokens.Tokens) -> None:
-        """Take what is needed."""
+    def __init__(self, index: host_index.HostIndex, signer: tokens.Tokens,
+                 lessees: Lessees = lambda _address: ()) -> None:
+        """Take what is needed.
+
+        :param lessees: returns the MACs that lease an address now.
+        """
         self._index = index
         self._signer = signer
+        self._lessees = lessees
 
     def find(self, *, token: str = '', mac: str = '', address: str = ''
              ) -> hosts.Host:
@@ -78,8 +83,21 @@ class Finder:
                     'the MAC must be written like 52:54:00:12:34:56')
             return self._one(self._index.by_mac(known), f'the MAC {known}')
         return self._one(
-            self._index.by_ip(address) if address else [],
+            self._by_address(address) if address else [],
             f'the address {address or "of this connection"}')
+
+    def _by_address(self, address: str) -> list[hosts.Host]:
+        found = self._index.by_ip(address)
+        lessees = set(self._lessees(address))
+        if not lessees:
+            return found
+        # Whom an inspection once saw with it has another one by now, even
+        # if Ironic does not know who this is.
+        leased = {host.uuid: host for host in found
+                  if address not in host.inspected_ips}
+        leased.update((host.uuid, host) for mac in lessees
+                      for host in self._index.by_mac(mac))
+        return list(leased.values())
 
     def _one(self, found: collections.abc.Sequence[hosts.Host], what: str
              ) -> hosts.Host:

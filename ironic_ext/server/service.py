@@ -30,6 +30,7 @@ from ironic_ext.server import host_index
 from ironic_ext.server import host_poller
 from ironic_ext.server import ironic_api
 from ironic_ext.server import iso_imports
+from ironic_ext.server import leases
 from ironic_ext.server import tokens
 
 LOG = logging.getLogger(__name__)
@@ -73,7 +74,8 @@ class BootServer:
         self._server = _listener(conf, app.make(conf, app.Parts(
             self._catalogue, self._mirror, self._index, self._poller, api,
             self._imports, directory,
-            tokens.Tokens.from_file(options.token_key_file))))
+            tokens.Tokens.from_file(options.token_key_file),
+            leases.Leases(options.dhcp_lease_files))))
 
     def run(self) -> None:
         """Serve until :meth:`stop`.

@@ -42,7 +42,7 @@ def make(**given):
     for name, value in {'auth_strategy': 'noauth', **given}.items():
         conf.set_override(name, value, group='ext_server')
     index = host_index.HostIndex()
-    parts = [unittest.mock.Mock() for _number in range(8)]
+    parts = [unittest.mock.Mock() for _number in range(9)]
     parts[2] = index
     return app.make(conf, app.Parts(*parts)), index
 
