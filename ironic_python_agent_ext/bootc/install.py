@@ -114,13 +114,24 @@ class Install:
         self._run_bootc(caller, machine, budget)
 
     def _look_up(self) -> None:
-        """Ask the registry what the conductor did not tell."""
+        """Ask the registry what the conductor did not tell.
+
+        That is when a person, or stock Ironic, asks. podman may know more
+        then: the ramdisk may have authorities and logins of its own.
+
+        :raises: ArchitectureError, NotBootableError
+        """
         if self._image.digest and self._size.compressed:
             return
-        found = registry.require_bootable(
-            self._image, platform.machine(), trust=self._request.trust,
-            credential=self._request.credential)
-        self._image, self._size = found.reference, found.size
+        try:
+            found = registry.require_bootable(
+                self._image, platform.machine(), trust=self._request.trust,
+                credential=self._request.credential)
+        except errors.RegistryError as exc:
+            LOG.info('Nothing is known of the image before it is pulled: '
+                     '%s', exc)
+        else:
+            self._image, self._size = found.reference, found.size
 
     def _plan(self, machine: machines.Machine
               ) -> tuple[storage_plan.StorePlan, partition_budget.Budget]:

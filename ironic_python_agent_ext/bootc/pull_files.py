@@ -83,9 +83,10 @@ def for_pull(request: requests.InstallRequest, directory: pathlib.Path
     # podman looks below a home for registries.d, logins and keys.
     variables = {'CONTAINERS_REGISTRIES_CONF': str(registries),
                  'HOME': str(home), 'GNUPGHOME': str(home / 'gnupg')}
-    contents[home / '.config/containers/registries.d/default.yaml'] = (
-        'default-docker:\n  use-sigstore-attachments: true\n'
-        if request.policy.kind == 'sigstore' else '{}\n')
+    if request.policy.kind == 'sigstore':
+        # Where GPG signatures lie, says the ramdisk's own registries.d.
+        contents[home / '.config/containers/registries.d/default.yaml'] = (
+            'default-docker:\n  use-sigstore-attachments: true\n')
     keys = _keys(request.policy, directory / 'keys')
     contents |= keys
     contents[policy] = _policy(request.policy, [*map(str, keys)])

@@ -36,9 +36,14 @@ GIB = 1 << 30
 #: Seconds for what takes a few on a quiet machine.
 PATIENCE = 240
 
+#: As much of a node as the agent looks at.
+NODE = {'uuid': 'e3e1a4f0-5f2c-4d5e-8b7e-0d1f8c1d2a3b', 'instance_info': {},
+        'properties': {}, 'driver_internal_info': {}}
+
 _FENCE = '''\
 import os
 
+from ironic_python_agent import errors
 from ironic_python_agent import hardware
 
 
@@ -50,6 +55,10 @@ class Fence(hardware.GenericHardwareManager):
 
     def initialize(self):
         pass
+
+    def execute_bootc_install(self, *arguments, **more):
+        """Leave the step to whoever comes before the stock manager."""
+        raise errors.IncompatibleHardwareMethodError
 
     def list_block_devices(self, include_partitions=False,
                            all_serial_and_wwn=False):
@@ -127,7 +136,6 @@ class Agent(fixtures.Fixture):
         (self.folder / 'wanted').touch()
         (self.folder / 'agent.conf').write_text(textwrap.dedent(f'''\
             [DEFAULT]
-            standalone = True
             debug = True
             agent_token = {self.token}
             listen_host = 127.0.0.1
@@ -223,9 +231,7 @@ class Agent(fixtures.Fixture):
         return self.start(
             'deploy.execute_deploy_step', ports=[],
             step={'interface': 'deploy', 'step': step, 'args': arguments},
-            node={'uuid': 'e3e1a4f0-5f2c-4d5e-8b7e-0d1f8c1d2a3b',
-                  'instance_info': {}, 'properties': {},
-                  'driver_internal_info': {}, **(node or {})})
+            node={**NODE, **(node or {})})
 
     def kill(self):
         """Kill the agent alone, and wait for the next one."""

@@ -1,0 +1,159 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Installs by the real deploy agent, with real podman and registry."""
+
+import base64
+import json
+import pathlib
+
+from tests.functional import agent_process
+from tests.functional import bootc_agent
+
+
+class InstallTest(bootc_agent.BootcAgentTestCase):
+
+    def test_an_image_is_installed_and_nothing_is_left(self):
+        command = self.deploy(self.push())
+        self.assert_deployed(command)
+        self.assertIn(f'is installed on {self.disk.path}',
+                      command['command_result']['deploy_result'])
+
+    def test_the_image_is_told_what_the_operator_wants(self):
+        self.assert_deployed(self.deploy(self.push(), options={
+            'kargs': ['quiet', 'x="a b"'], 'karg_delete': ['rhgb'],
+            'root_size': '1G', 'stateroot': 'main',
+            'authorized_keys': 'ssh-ed25519 AAAA me@test'}))
+        said = self.said('arguments')
+        for word in ('install to-disk', '--wipe', '--root-size=1024M',
+                     '--karg=quiet', '--karg=x="a b"', '--karg-delete=rhgb',
+                     '--stateroot=main',
+                     f'--target-imgref={self.registry.host}/os:stable'):
+            self.assertIn(word, said)
+        self.assertEqual(self.disk.path, said.split()[-1])
+        self.assertEqual('ssh-ed25519 AAAA me@test', self.said('keys'))
+
+    def test_credentials_are_gone_before_the_image_runs(self):
+        self.assert_deployed(self.deploy(self.push()))
+        state = self.said('state')
+        self.assertIn('/run/ironic-bootc/podman/containers.conf', state)
+        self.assertNotIn('auth.json', state)
+        self.assertNotIn('/run/ironic-bootc/pull', state)
+        # The ramdisk's /tmp is not the container's.
+        self.assertEqual('', self.said('temporary'))
+
+    def test_the_image_gets_no_proxy_of_the_pull(self):
+        wanted = self.push()
+        self.assert_deployed(self.deploy(wanted, trust=bootc_agent.request
+                                         .Trust(ca=self.registry.ca,
+                                                proxy='http://127.0.0.1:1',
+                                                no_proxy='127.0.0.1')))
+        self.assertNotIn('127.0.0.1:1 ', self.said('variables') + ' ')
+
+    def test_an_image_that_names_no_file_system_gets_ext4(self):
+        self.assert_deployed(self.deploy(self.push('wants a file system')))
+        self.assertIn('--filesystem=ext4', self.said('arguments'))
+
+    def test_the_config_drive_is_the_last_partition(self):
+        drive, image = bootc_agent.config_drive('hello')
+        self.assert_deployed(self.deploy(self.push(), configdrive=drive))
+        last = pathlib.Path(self.disk.partition(3)).read_bytes()
+        self.assertEqual(image, last[:len(image)])
+        self.assertEqual(64 << 20, len(last) >> 20 << 20)
+        self.assertNotIn(drive[:60], self.agent.log())
+
+    def test_a_disk_can_be_installed_again(self):
+        drive, image = bootc_agent.config_drive('first')
+        self.assert_deployed(self.deploy(self.push(), configdrive=drive))
+        self.assert_deployed(self.deploy(self.push(marker='second')))
+        self.assertFalse(pathlib.Path(self.disk.partition(3)).exists()
+                         and bootc_agent.content(self.disk.partition(3)))
+
+    def test_a_tag_is_pinned_before_it_is_pulled(self):
+        wanted = self.push()
+        tagged = self.request(f'{self.registry.host}/os:latest')
+        self.assert_deployed(self.deploy(tagged))
+        self.assertIn(f'@{wanted.image.digest} is installed', self.log())
+
+    def test_progress_is_in_the_status_and_in_the_log(self):
+        number = self.start(self.push('takes for ever'))
+        command = self.agent.await_command(number, lambda command: (
+            (command['command_result'] or {}).get('progress', {}).get(
+                'phase') == 'installing'))
+        self.assertEqual('RUNNING', command['command_status'])
+        self.assertIn('bootc install: pulling', self.log())
+        self.agent.kill()
+        self.assert_deployed(self.deploy(self.push()))
+
+    def test_root_device_hints_decide_where_to(self):
+        wanted = self.push()
+        node = {'properties': {'root_device': {
+            'serial': self.scratch.path}}}
+        command = self.agent.await_end(self.agent.step(
+            'bootc_install', wanted.arguments(self.agent.token), node))
+        # The smaller disk was taken, and is too small.
+        self.assert_failed('DiskSizeError', 'the disk of 512 MiB',
+                           command)
+        node['properties']['root_device']['serial'] = 'none'
+        command = self.agent.await_end(self.agent.step(
+            'bootc_install', wanted.arguments(self.agent.token), node))
+        self.assert_failed('NoDiskError', 'no disk to install on', command)
+
+    def test_the_command_of_the_extension_does_the_same(self):
+        # The agent goes by the node that it was told of last.
+        steps = self.agent.command(self.agent.start(
+            'deploy.get_deploy_steps', node=agent_process.NODE, ports=[]))
+        self.assertIn('bootc_install', str(steps['command_result']))
+        wanted = self.push().arguments(self.agent.token)
+        command = self.agent.await_end(
+            self.agent.start('bootc.install', **wanted))
+        self.assert_deployed(command)
+
+
+class StockStepTest(bootc_agent.BootcAgentTestCase):
+    """What stock Ironic's deploy interface "bootc" asks for."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # Stock Ironic has no way to name an authority.
+        cls.agent.inside('sh', '-c', f'''
+            mount -t tmpfs tmpfs /etc/containers/certs.d 2>/dev/null || {{
+                mkdir -p /etc/containers/certs.d
+                mount -t tmpfs tmpfs /etc/containers/certs.d; }}
+            mkdir -p /etc/containers/certs.d/{cls.registry.host}
+            cp {cls.registry.ca_path} /etc/containers/certs.d/{
+                cls.registry.host}/ca.crt''')
+
+    def step(self, **arguments):
+        return self.agent.await_end(self.agent.step(
+            'execute_bootc_install', {
+                'image_source': f'oci://{self.registry.host}/os:latest',
+                'configdrive': None, **arguments},
+            {'instance_info': {
+                'bootc_authorized_keys': 'ssh-ed25519 AAAA stock'}}))
+
+    def test_it_installs(self):
+        self.push()
+        # What stock Ironic makes of "deployer:c0rrect-h0rse" of a config.
+        secret = base64.b64encode(base64.b64encode(
+            f'{bootc_agent.USER}:{bootc_agent.PASSWORD}'.encode())).decode()
+        command = self.step(oci_pull_secret=secret)
+        self.assert_deployed(command)
+        self.assertNotIn(secret, json.dumps(command))
+        self.assertNotIn(secret, self.agent.log())
+        self.assertEqual('ssh-ed25519 AAAA stock', self.said('keys'))
+
+    def test_without_a_secret_the_registry_says_no(self):
+        self.push()
+        self.assert_failed('UnauthorisedError', 'registry',
+                           self.step(oci_pull_secret=None))
