@@ -17,9 +17,7 @@ import contextlib
 import os
 import pathlib
 import subprocess
-import sys
 import tempfile
-import textwrap
 import time
 import unittest.mock
 
@@ -344,75 +342,3 @@ class StopTestCase(testtools.TestCase):
             for watch in watches:
                 self.assertEqual([], list(watch))
         self.assertLess(time.monotonic() - began, 14)
-
-
-class NamespaceTestCase(testtools.TestCase):
-    """Machines on a network of their own, known by their address."""
-
-    _SCRIPT = textwrap.dedent("""\
-        set -e
-        ip link set lo up
-        ip link add br0 type bridge
-        ip addr add 192.0.2.1/24 dev br0
-        ip link set br0 up
-        """)
-
-    def run_in(self, namespace, *command, **options):
-        return subprocess.run(
-            ['ip', 'netns', 'exec', namespace, *command],
-            capture_output=True, text=True, **options)
-
-    def test_each_machine_gets_its_own_config(self):
-        names = [f'c3-{os.getpid()}-{part}' for part in ('s', 'a', 'b')]
-        for name in names:
-            subprocess.run(['ip', 'netns', 'add', name], check=True)
-            self.addCleanup(subprocess.run, ['ip', 'netns', 'del', name])
-        inside = names[0]
-        self.run_in(inside, 'sh', '-c', self._SCRIPT, check=True)
-        for number, client in enumerate(names[1:], 11):
-            for command in (
-                    f'ip -n {inside} link add v{number} type veth peer '
-                    f'name eth0 netns {client}',
-                    f'ip -n {inside} link set v{number} master br0 up',
-                    f'ip -n {client} addr add 192.0.2.{number}/24 dev eth0',
-                    f'ip -n {client} link set eth0 up'):
-                subprocess.run(command.split(), check=True)
-        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        port = process.free_port()
-        ironic = subprocess.Popen(
-            ['ip', 'netns', 'exec', inside, sys.executable, '-c',
-             'from tests import ironic_stand_in as stand_in\n'
-             'known = stand_in.Nodes()\n'
-             'for number in (11, 12):\n'
-             '    known.add(f"m{number}", extra={"boot_ips": '
-             'f"192.0.2.{number}"}, instance_info={"boot_config": "c"})\n'
-             f'stand_in.serve(known, {port}).serve_forever()'],
-            cwd=pathlib.Path(__file__).parents[2])
-        self.addCleanup(ironic.wait)
-        self.addCleanup(ironic.kill)
-        server = _InsideServer(
-            folder, f'http://127.0.0.1:{port}', host='192.0.2.1',
-            prefix=('ip', 'netns', 'exec', inside))
-        self.addCleanup(server.stop)
-        server.start()
-        self.run_in(inside, 'curl', '-sf', '-H',
-                    'Content-Type: application/yaml', '--data-binary',
-                    'metadata: {name: c}\nspec: {format: kickstart, '
-                    'template: true, data: {ks.cfg: "text {{ name }}"}}',
-                    server.url + CONFIGS, check=True)
-        url = server.url + '/api/v1/bootconfig'
-        for client, name in zip(names[1:], ('m11', 'm12'), strict=True):
-            found = self.run_in(client, 'curl', '-sf', url, check=True)
-            self.assertEqual(f'text {name}', found.stdout.strip())
-        forged = self.run_in(names[1], 'curl', '-sf', '-H',
-                             'X-Forwarded-For: 192.0.2.12', url, check=True)
-        self.assertEqual('text m11', forged.stdout.strip())
-
-
-class _InsideServer(boot_server.Process):
-    """A server that this process cannot reach."""
-
-    def is_ready(self):
-        return not subprocess.run(
-            [*self._prefix, 'curl', '-sf', self.url + '/healthz'],
-            capture_output=True).returncode
