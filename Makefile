@@ -1,10 +1,11 @@
-.PHONY: help setup test unit functional e2e lint docs bench demo demo-stop clean
+.PHONY: help setup test unit functional e2e e2e-bootc lint docs bench demo demo-stop clean
 
 help:
 	@echo 'make demo       deploy a machine with an ISO and its own config'
 	@echo '                (KEEP=1 keeps the lab up, make demo-stop ends it)'
 	@echo 'make test       unit, functional and end-to-end tests'
 	@echo 'make unit, make functional, make e2e    one of them'
+	@echo 'make e2e-bootc  deploy a bootable container, which takes minutes'
 	@echo 'make lint       style, import layers, types'
 	@echo 'make docs       the documentation, into doc/build/html'
 	@echo 'make bench      compare the injection with other tools'
@@ -18,6 +19,9 @@ test: setup
 
 unit functional e2e: setup
 	@tools/run-tests.sh $@
+
+e2e-bootc: setup
+	@tools/run-tests.sh bootc_e2e
 
 lint: setup
 	@.venv/bin/pip install -q tox
