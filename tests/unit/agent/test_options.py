@@ -13,6 +13,7 @@
 """Tests for the options of a bootc install."""
 
 import json
+import pathlib
 
 import testtools
 
@@ -21,6 +22,8 @@ from ironic_python_agent_ext.bootc import options
 
 KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHk me@example'
 NAME = 'quay.io/fedora/fedora-bootc:42'
+_DOC = (pathlib.Path(__file__).resolve().parents[3]
+        / 'doc' / 'source' / 'bootc.rst')
 
 
 class ParseTestCase(testtools.TestCase):
@@ -181,3 +184,16 @@ class ArgumentsTestCase(testtools.TestCase):
         found = self.arguments(given={'kargs': ['--via-loopback']})
         self.assertIn('--karg=--via-loopback', found)
         self.assertNotIn('--via-loopback', found)
+
+
+class DocumentationTestCase(testtools.TestCase):
+
+    def test_the_documentation_has_the_options_as_they_are(self):
+        words = ' '.join(_DOC.read_text().split())
+        table = words[words.index('Meaning * -'):]
+        place = 0
+        for name, kind in options.kinds().items():
+            row = f'* - ``{name}`` - {kind.takes} - {kind.help}'
+            # They stand in one order.
+            place = table.find(row, place)
+            self.assertNotEqual(-1, place, row)
