@@ -255,6 +255,9 @@ def _handler_for(proxy: FaultProxy
                 for name, value in answer_headers:
                     if name.lower() not in _HOP_BY_HOP:
                         self.send_header(name, value)
+                if self.close_connection:
+                    # Or else a client that asked for it uses it once more.
+                    self.send_header('Connection', 'close')
                 if status != 204:
                     self.send_header('Content-Length', str(len(answer)))
                 self.end_headers()

@@ -13,6 +13,7 @@
 """The lab's proxy, on which the end-to-end tests of faults rely."""
 
 import dataclasses
+import http.client
 import http.server
 import json
 import threading
@@ -135,3 +136,15 @@ class FaultProxyTestCase(testtools.TestCase):
         self.assertEqual([('GET', '/json/Systems/1')], self.bmc.seen)
         self.proxy.clear()
         self.assertEqual(200, self.request('GET', '/json/no'))
+
+    def test_a_connection_that_is_closed_is_said_to_be(self):
+        connection = http.client.HTTPConnection(
+            self.proxy.url.removeprefix('http://'), timeout=10)
+        self.addCleanup(connection.close)
+        for wanted in ('keep-alive', 'close'):
+            connection.request('GET', '/json/1',
+                               headers={'Connection': wanted})
+            answer = connection.getresponse()
+            answer.read()
+            self.assertEqual('close' if wanted == 'close' else None,
+                             answer.headers['Connection'])
