@@ -41,6 +41,8 @@ _SOCKET_SUFFIX = len('/config/libvirt/qemu/lib/domain-99-0123456789ab'
                      '/monitor.sock')
 
 POOL = 'lab'
+#: Of machines whose agent is reached: each has a network of its own.
+MAC = '52:54:00:12:34:56'
 #: Where machines reach what listens on 127.0.0.1 here: QEMU's user
 #: networking.
 HOST = '10.0.2.2'
@@ -97,7 +99,7 @@ _FORWARDING_NETWORK = """\
     <qemu:arg value='-netdev'/>
     <qemu:arg value='user,id=net,hostfwd=tcp:127.0.0.1:{port}-:9999'/>
     <qemu:arg value='-device'/>
-    <qemu:arg value='virtio-net-pci,netdev=net,addr=0x10,romfile='/>
+    <qemu:arg value='virtio-net-pci,netdev=net,addr=0x10,mac={mac},romfile='/>
   </qemu:commandline>"""
 
 # Named too, since the emulator reads the boot mode from the loader's type.
@@ -249,7 +251,8 @@ class Libvirtd(process.Service):
             disk = _DISK.format(path=path)
         if hardware.agent_port is not None:
             network = ''
-            options = _FORWARDING_NETWORK.format(port=hardware.agent_port)
+            options = _FORWARDING_NETWORK.format(
+                port=hardware.agent_port, mac=MAC)
         with self.connection() as connection:
             connection.defineXML(_DOMAIN.format(
                 name=name, uuid=identity, firmware=boot, console=console,
