@@ -91,6 +91,8 @@ class Service:
 
     start_timeout = 60.0
     stop_timeout = 15.0
+    #: What ends it, and what it gets when the lab's process dies.
+    stop_signal = signal.SIGTERM
 
     def __init__(self, name: str, directory: pathlib.Path, *,
                  outlives: bool = False) -> None:
@@ -132,7 +134,7 @@ class Service:
             # In this order: a change of user clears the signal.
             self.prepare_child()
             if not self._outlives:
-                libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+                libc.prctl(_PR_SET_PDEATHSIG, self.stop_signal)
 
         with open(self.log_path, 'ab') as log:
             self._process = subprocess.Popen(
@@ -156,7 +158,7 @@ class Service:
 
     def stop(self) -> None:
         """End the process and its children; does nothing when it is over."""
-        self._end(signal.SIGTERM)
+        self._end(self.stop_signal)
 
     def kill(self) -> None:
         """End the process and its children with SIGKILL, like a crash."""

@@ -1,0 +1,180 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A lab whose machines boot over the network, by iPXE.
+
+QEMU's user networking is their DHCP server, and reaches what listens on
+this host's loopback.
+"""
+
+from collections.abc import Callable, Iterator
+import contextlib
+import pathlib
+import re
+import subprocess
+import tempfile
+from typing import Any
+from xml.etree import ElementTree
+
+import libvirt
+
+from lab import hypervisor
+from lab import process
+from lab import stack
+from lab import tgtd
+
+_QEMU = 'http://libvirt.org/schemas/domain/qemu/1.0'
+# Before every other device, and with a card whose ROM is iPXE for both
+# firmwares; OVMF has no driver of its own for it.
+_CARD = ('-netdev', 'user,id=boot,bootfile={bootfile}',
+         '-device', 'e1000,netdev=boot,mac={mac},bootindex=0,addr=0x1c')
+# What stock Ironic puts there once, for all nodes.
+_BOOT_SCRIPT = 'boot.ipxe'
+_CONFIG = """
+[DEFAULT]
+enabled_boot_interfaces = iso-sanboot,redfish-iso
+[dhcp]
+dhcp_provider = none
+[pxe]
+tftp_root = {directory}/tftp
+tftp_master_path = {directory}/tftp-master
+[ext_san]
+portal = {host}:{port}
+export_dir = {directory}/exports
+tgt_control_port = {number}
+min_free_space = 0
+look_interval = 1
+rebuild_interval = 5
+"""
+
+
+class NetworkLab(stack.Lab):
+    """A lab with a tgtd, and nodes of iso-sanboot."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(drivers=stack.Drivers(
+            boot_interface='iso-sanboot'), **options)
+
+    def _start(self, services: contextlib.ExitStack) -> None:
+        folder = pathlib.Path(services.enter_context(
+            tempfile.TemporaryDirectory(prefix='ironic-lab-san-')))
+        self.exports = folder / 'exports'
+        self.exports.mkdir()
+        self.tgtd = tgtd.Tgtd(folder, outlives=self._outlives)
+        self._run(services, self.tgtd)
+        self._extra_config += _CONFIG.format(
+            directory=folder, host=hypervisor.HOST, port=self.tgtd.port,
+            number=self.tgtd.number)
+        super()._start(services)
+
+    def published(self) -> list[pathlib.Path]:
+        return [path for path in super().published()
+                if path.name != _BOOT_SCRIPT]
+
+    def create(self, name: str, firmware: hypervisor.Firmware
+               ) -> stack.Node:
+        """Make a machine that boots over the network first, and its node.
+
+        From this host the machine reaches media at hypervisor.HOST.
+        """
+        node = super().create(name, firmware)
+        mac = _mac(node.identity)
+        plug(node.machine, mac, f'http://{hypervisor.HOST}:{self.web.port}/'
+                                f'{_BOOT_SCRIPT}')
+        self.ironic.call('POST', '/v1/ports', {
+            'node_uuid': node.identity, 'address': mac})
+        return node
+
+    def script(self, node: stack.Node) -> str:
+        """Return what the machine's iPXE reads, '' for nothing."""
+        path = (self.http_root / 'pxelinux.cfg'
+                / _mac(node.identity).replace(':', '-'))
+        return path.read_text() if path.exists() else ''
+
+    def targets(self) -> list[str]:
+        """Return the IQNs of all targets, those of others included."""
+        return re.findall(r'^Target \d+: (\S+)$', self._shown(),
+                          re.MULTILINE)
+
+    def sessions(self) -> list[str]:
+        """Return the names of the machines that are logged in."""
+        return re.findall(r'^ +Initiator: (\S+)', self._shown(),
+                          re.MULTILINE)
+
+    def _shown(self) -> str:
+        return self.tgtd.tgtadm('target', 'show')
+
+    def exported(self) -> list[pathlib.Path]:
+        """Return the images that targets were made of."""
+        return sorted(self.exports.rglob('*.iso'))
+
+    @contextlib.contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """Let there be no room for images that are exported.
+
+        :raises: LabError where nothing can be mounted.
+        """
+        command = ['mount', '-t', 'tmpfs', '-o', 'size=1m', 'lab',
+                   str(self.exports)]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True)
+        if done.returncode:
+            raise process.LabError(f'mount: {done.stderr.strip()}')
+        try:
+            yield
+        finally:
+            subprocess.run(['umount', '--lazy', str(self.exports)],
+                           stdin=subprocess.DEVNULL, check=True)
+
+
+def plug(machine: hypervisor.Machine, mac: str, bootfile: str) -> None:
+    """Let a machine boot over the network before anything else.
+
+    libvirt knows no boot file for QEMU's user networking.
+    """
+    def change(domain: ElementTree.Element) -> None:
+        system = domain.find('os')
+        assert system is not None
+        ElementTree.SubElement(system, 'bios', useserial='yes')
+        line = ElementTree.SubElement(domain, f'{{{_QEMU}}}commandline')
+        for word in _CARD:
+            ElementTree.SubElement(
+                line, f'{{{_QEMU}}}arg',
+                value=word.format(bootfile=bootfile, mac=mac))
+
+    _redefine(machine, change)
+
+
+def unplug(machine: hypervisor.Machine) -> None:
+    """Undo plug()."""
+    def change(domain: ElementTree.Element) -> None:
+        line = domain.find(f'{{{_QEMU}}}commandline')
+        if line is not None:
+            domain.remove(line)
+
+    _redefine(machine, change)
+
+
+def _redefine(machine: hypervisor.Machine,
+              change: Callable[[ElementTree.Element], None]) -> None:
+    ElementTree.register_namespace('qemu', _QEMU)
+    with machine.hypervisor.connection() as connection:
+        domain = connection.lookupByUUIDString(machine.identity)
+        tree = ElementTree.fromstring(domain.XMLDesc(
+            libvirt.VIR_DOMAIN_XML_INACTIVE))
+        change(tree)
+        connection.defineXML(ElementTree.tostring(tree, 'unicode'))
+
+
+def _mac(identity: str) -> str:
+    digits = identity.replace('-', '')[-6:]
+    return '52:54:00:' + ':'.join(digits[i:i + 2] for i in (0, 2, 4))
