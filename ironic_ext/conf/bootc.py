@@ -77,7 +77,8 @@ OPTS = [
                     'bootc_store in a node\'s driver_info overrides it.'),
     cfg.IntOpt('registry_timeout',
                default=15, min=1, max=50,
-               help='Seconds that an answer of a registry to the conductor '
-                    'may take. The API waits for it: keep it below '
+               help='Seconds that looking an image up in a registry may '
+                    'take the conductor. The API waits for it: keep it, '
+                    'times the number of mirrors and one, below '
                     '[DEFAULT]rpc_response_timeout.'),
 ]

@@ -95,7 +95,7 @@ def look_up(image: reference.Reference, machine: str | None, *,
             timeout: float = 30) -> Image:
     """Ask the mirrors, then the registry, for an image.
 
-    :param timeout: seconds that one answer may take.
+    :param timeout: seconds that each of them may take.
     :raises: BootcError, what the registry itself led to.
     """
     for mirror in trust.mirrors:

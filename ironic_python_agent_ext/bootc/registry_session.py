@@ -77,7 +77,7 @@ class Session:
     :param repository: what tokens are asked for.
     :param login: None goes without.
     :param name: of the image, fit for messages.
-    :param timeout: seconds that an answer may take.
+    :param timeout: seconds that all answers together may take.
     """
 
     def __init__(self, host: str, repository: str,
@@ -89,6 +89,7 @@ class Session:
         self._trust = trust
         self._name = name
         self._timeout = timeout
+        self._deadline = time.monotonic() + timeout
         self._authorization: str | None = None
         self._scheme: str | None = None
         self._session = requests.Session()
@@ -224,7 +225,9 @@ class Session:
 
     def _send(self, method: str, url: str, headers: dict[str, str],
               data: dict[str, str] | None = None) -> Answer:
-        deadline = time.monotonic() + self._timeout
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise self._late(_shown(url))
         try:
             with warnings.catch_warnings():
                 # That nothing is verified is what was asked for.
@@ -235,17 +238,17 @@ class Session:
                 # The adapter itself: Session.send would read the body of a
                 # redirect, however long it is.
                 with self._session.get_adapter(url).send(
-                        asked, stream=True, timeout=self._timeout,
+                        asked, stream=True, timeout=left,
                         verify=not self._trust.insecure,
                         proxies=self._proxies(url)) as response:
-                    body = self._body(response, deadline)
+                    body = self._body(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError,
                 ValueError) as exc:
             # Their texts may hold the password of a proxy.
             raise self._failure(exc, url) from None
         return Answer(response.status_code, response.headers, body)
 
-    def _body(self, response: requests.Response, deadline: float) -> bytes:
+    def _body(self, response: requests.Response) -> bytes:
         body = b''
         while piece := _next_piece(response.raw):
             body += piece
@@ -253,7 +256,7 @@ class Session:
                 raise errors.RegistryError(
                     f'{self._named(self._host)} answers with more than '
                     f'{MAX_BODY} bytes')
-            if time.monotonic() > deadline:
+            if time.monotonic() > self._deadline:
                 raise self._late(self._host)
         return body
 
@@ -341,7 +344,7 @@ class _Adapter(adapters.HTTPAdapter):
             self._context.verify_mode = ssl.CERT_NONE
         # A registry that asks to wait for an hour is left instead.
         super().__init__(max_retries=retry.Retry(
-            connect=1, status=2, read=0, other=0, redirect=0, total=None,
+            connect=0, status=2, read=0, other=0, redirect=0, total=None,
             backoff_factor=0.3,
             status_forcelist=(500, 502, 503, 504), allowed_methods=('GET',),
             respect_retry_after_header=False, raise_on_status=False))

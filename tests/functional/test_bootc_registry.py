@@ -65,20 +65,43 @@ class RegistryTestCase(LookUpTestCase):
             self.assertIn('amd64, arm64', self.refused(
                 errors.ArchitectureError, at, machine='s390x'))
 
-    def test_the_digest_is_the_one_that_containers_tools_know(self):
-        at = self.useFixture(registry.Registry(USERS))
-        layout = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        at.push('os', oci_images.image())
-        auth = layout / 'auth.json'
+    def inspected(self, at, name, secret):
+        """Return the digest that skopeo finds, or None without access.
+
+        It reads auth files by the library that podman reads them by.
+        """
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        auth = folder / 'auth.json'
         auth.write_text(json.dumps(credentials.Credential.parse(
-            at.secret, at.host).to_dict()))
-        found = self.look_up(at, secret=at.secret)
+            secret, at.host).to_dict()))
         asked = subprocess.run(
             ['skopeo', 'inspect', '--cert-dir', at.cert_dir(),
-             '--authfile', auth, f'docker://{found.reference}'],
-            check=True, capture_output=True, stdin=subprocess.DEVNULL)
-        self.assertEqual(found.reference.digest,
-                         json.loads(asked.stdout)['Digest'])
+             '--authfile', auth, f'docker://{name}'],
+            capture_output=True, stdin=subprocess.DEVNULL)
+        if asked.returncode:
+            self.assertIn(b'unauthorized', asked.stderr)
+            return None
+        return json.loads(asked.stdout)['Digest']
+
+    def test_a_secret_serves_containers_tools_as_well(self):
+        basic = base64.b64encode(b'me:SecretWord').decode()
+        for tokens in (False, True):
+            at = self.useFixture(registry.Registry(USERS, tokens=tokens))
+            digest = at.push('os', oci_images.image())
+            config = json.dumps({'auths': {at.host: {'auth': basic}}})
+            secrets = ['me:SecretWord', basic, config,
+                       base64.b64encode(config.encode()).decode()]
+            if tokens:
+                secrets += [at.token_server.identity_token,
+                            f'Bearer {at.token_server.identity_token}']
+            for secret in secrets:
+                found = self.look_up(at, secret=secret).reference
+                self.assertEqual(digest, found.digest)
+                self.assertEqual(digest, self.inspected(at, found, secret))
+            for secret in ('me:wrong', 'some.token'):
+                self.refused(errors.UnauthorisedError, at, secret=secret)
+                self.assertIsNone(self.inspected(at, f'{at.host}/os',
+                                                 secret))
 
     def test_what_skopeo_pushes_is_read(self):
         at = self.useFixture(registry.Registry(USERS))
