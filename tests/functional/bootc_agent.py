@@ -13,6 +13,7 @@
 """What tests of installs by the real deploy agent have in common."""
 
 import base64
+import contextlib
 import dataclasses
 import gzip
 import json
@@ -101,6 +102,19 @@ class BootcAgentTestCase(testtools.TestCase):
             changes['options'] = options.Options.parse(changes['options'])
         changed = dataclasses.replace(wanted, **changes)
         return self.agent.await_end(self.start(changed))
+
+    @contextlib.contextmanager
+    def scratch_disk_with_content(self):
+        """Have something on the scratch disk that must not get lost."""
+        self.agent.inside('mkfs.ext4', '-q', '-L', 'keep', self.scratch.path)
+        try:
+            yield
+            self.assertEqual('keep\n', self.agent.inside(
+                'blkid', '--probe', '--output', 'value', '--match-tag',
+                'LABEL', self.scratch.path))
+        finally:
+            self.agent.inside('wipefs', '--all', '--quiet',
+                              self.scratch.path)
 
     def assert_deployed(self, command):
         self.assertEqual('SUCCEEDED', command['command_status'],

@@ -1,0 +1,161 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What goes wrong with installs: provoked for real, told in a sentence."""
+
+import signal
+
+from ironic_python_agent_ext.bootc import credentials
+from ironic_python_agent_ext.bootc import request
+from tests.functional import bootc_agent
+from tests.functional import registry
+
+
+class ErrorsTest(bootc_agent.BootcAgentTestCase):
+
+    def test_an_image_that_is_not_there(self):
+        wanted = self.push()
+        missing = self.request(
+            f'{self.registry.host}/none@{wanted.image.digest}',
+            size=wanted.size)
+        self.assert_failed('NoSuchImageError', 'has no image',
+                           self.deploy(missing))
+
+    def test_a_wrong_password(self):
+        login = credentials.Credential.parse(
+            f'{bootc_agent.USER}:wrong-one', self.registry.host)
+        command = self.deploy(self.push(), credential=login)
+        self.assert_failed('UnauthorisedError', 'with these credentials',
+                           command)
+        self.assertNotIn('wrong-one', self.agent.log())
+
+    def test_an_authority_that_is_not_trusted(self):
+        command = self.deploy(self.push(), trust=request.Trust())
+        self.assert_failed('CertificateError', 'unknown authority', command)
+
+    def test_a_registry_that_is_not_there(self):
+        wanted = self.push()
+        gone = registry.Registry()
+        with gone:
+            host = gone.host
+        self.assert_failed(
+            'RegistryError', 'refused', self.deploy(self.request(
+                f'{host}/os@{wanted.image.digest}', size=wanted.size)))
+
+    def test_an_image_without_bootc(self):
+        self.assert_failed('NotBootableError', 'no bootc in it',
+                           self.deploy(self.push(None)))
+
+    def test_an_image_that_does_not_say_it_is_bootable(self):
+        self.push(None, name='plain', labels={})
+        self.assert_failed(
+            'NotBootableError', 'no label containers.bootc=1', self.deploy(
+                self.request(f'{self.registry.host}/plain:latest')))
+
+    def test_bootcs_own_words_without_debug_noise(self):
+        command = self.deploy(self.push('fails'))
+        self.assert_failed(
+            'InstallError', 'Installing to disk: Creating rootfs: mkfs.xfs '
+            'failed', command)
+
+    def test_an_install_that_writes_nothing(self):
+        # What an earlier install wrote, does not count.
+        self.assert_deployed(self.deploy(self.push()))
+        self.agent.inside('wipefs', '--all', '--force', self.disk.path)
+        command = self.deploy(self.push('writes nothing'))
+        self.assert_failed('VerifyError', 'after the install', command)
+
+    def test_too_little_memory(self):
+        command = self.deploy(
+            self.push(), size=request.Size(1 << 40, 3 << 40),
+            store=request.Store('memory'))
+        self.assert_failed('DiskSizeError', 'too small', command)
+        command = self.deploy(
+            self.push(), size=request.Size(1 << 40, 1 << 20),
+            store=request.Store('memory'))
+        self.assert_failed('MemoryShortError', 'MiB of free memory', command)
+
+    def test_an_image_larger_than_it_is_said_to_be(self):
+        # The store is made for a small one.
+        wanted = self.push(files={'large': b'\0' * (96 << 20)})
+        with self.scratch_disk_with_content():
+            command = self.deploy(
+                wanted, size=request.Size(1 << 10, 1 << 10),
+                store=request.Store('disk', allow_target_disk=True))
+        self.assert_failed('MemoryShortError', 'is larger than', command)
+
+    def test_a_policy_that_rejects_what_it_does_not_know(self):
+        command = self.deploy(self.push(), policy=request.SignaturePolicy(
+            'reject-unknown', scopes=('registry.test',)))
+        self.assert_failed('SignatureError', 'policy', command)
+
+    def test_a_policy_that_knows_the_registry(self):
+        command = self.deploy(self.push(), policy=request.SignaturePolicy(
+            'reject-unknown', scopes=(self.registry.host,)))
+        self.assert_deployed(command)
+
+    def test_a_scratch_disk_that_is_in_use(self):
+        with self.scratch_disk_with_content():
+            self.agent.inside('mount', self.scratch.path, '/mnt')
+            command = self.deploy(self.push(), store=request.Store(
+                'disk', device=self.scratch.path))
+            self.agent.inside('umount', '/mnt')
+        self.assert_failed('StoreError', 'busy', command)
+
+    def test_a_secret_that_was_sealed_for_another_agent(self):
+        arguments = self.push().arguments('of-another-agent' * 4)
+        command = self.agent.await_end(
+            self.agent.step('bootc_install', arguments))
+        self.assert_failed('BootcError', 'not sealed with this agent',
+                           command)
+
+
+class KilledTest(bootc_agent.BootcAgentTestCase):
+    """An agent that dies leaves debris; the next one takes it down."""
+
+    def await_phase(self, number, phase):
+        self.agent.await_command(number, lambda command: (
+            (command['command_result'] or {}).get('progress', {}).get(
+                'phase') == phase))
+
+    def test_amid_a_pull(self):
+        wanted = self.push()
+        server = self.registry._server
+        server.send_signal(signal.SIGSTOP)
+        self.addCleanup(server.send_signal, signal.SIGCONT)
+        self.await_phase(self.start(wanted), 'pulling')
+        self.agent.kill()
+        server.send_signal(signal.SIGCONT)
+        self.assert_deployed(self.deploy(wanted))
+
+    def test_amid_an_install(self):
+        self.await_phase(self.start(self.push('takes for ever')),
+                         'installing')
+        self.agent.kill()
+        self.assert_deployed(self.deploy(self.push()))
+
+    def test_amid_an_install_from_compressed_memory(self):
+        before = self.zram()
+        wanted = self.push('takes for ever')
+        number = self.agent.step('bootc_install', self.request(
+            str(wanted.image), size=wanted.size,
+            store=request.Store('zram')).arguments(self.agent.token))
+        self.await_phase(number, 'installing')
+        added = self.zram() - before
+        self.assertEqual(1, len(added))
+        self.agent.kill()
+        self.assert_deployed(self.deploy(self.push()))
+        self.assertEqual(set(), added & self.zram())
+
+    def zram(self):
+        return set(self.agent.inside(
+            'sh', '-c', 'ls -d /sys/block/zram* || true').split())
