@@ -196,6 +196,7 @@ class Records:
         path = os.path.join(folder, _NAME)
         temporary = f'{path}.{secrets.token_hex(4)}.part'
         try:
+            known = os.path.exists(path)
             # It has a password in it.
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL
                          | os.O_CLOEXEC, 0o600)
@@ -204,7 +205,9 @@ class Records:
                 file.flush()
                 os.fsync(file.fileno())
             os.rename(temporary, path)
-            _sync(folder)
+            # Of a new one the image syncs the directory, when it is there.
+            if known:
+                _sync(folder)
         except OSError as exc:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)

@@ -18,6 +18,7 @@ disk, not a cd: one reader that ejects a cd takes it away from all.
 
 import contextlib
 import functools
+import secrets
 
 from ironic_ext.san import daemon
 from ironic_ext.san import errors
@@ -28,8 +29,9 @@ from ironic_ext.san import tgtadm
 
 #: tgtd's word for every initiator.
 _ALL = 'ALL'
-#: Another process may take the same number for its target.
 _TRIES = 10
+#: tgtd has their numbers in 32 bits with a sign.
+_TIDS = (1 << 31) - 2
 
 
 def targets(settings: san_settings.Settings) -> exports.Exports:
@@ -59,18 +61,18 @@ class TgtDaemon:
         :raises: TargetDaemonError
         """
         for _ in range(_TRIES):
-            shown = self._tgtadm.targets()
-            mine = next((one for one in shown if one.iqn == target.iqn),
-                        None)
-            if mine is not None and _is_right(mine, target):
-                return
-            if mine is not None:
-                self._remove(mine)
-            tid = max((one.tid for one in shown), default=0) + 1
+            # At random, as to ask for those in use takes longer with every
+            # target, and others can take one meanwhile.
+            tid = secrets.randbelow(_TIDS) + 1
             try:
                 self._tgtadm.run('target', 'new', tid=tid,
                                  targetname=target.iqn)
             except tgtadm.ExistsError:
+                # The number, or the name.
+                for mine in self._find(target.iqn):
+                    if _is_right(mine, target):
+                        return
+                    self._remove(mine)
                 continue
             try:
                 self._fill(tid, target)
@@ -80,8 +82,8 @@ class TgtDaemon:
                 raise
             return
         raise errors.TargetDaemonError(
-            f'tgtd has no number left for {target.iqn}: somebody else makes '
-            'targets at the same time')
+            f'tgtd always has a target {target.iqn} already: somebody else '
+            'makes it again')
 
     def _fill(self, tid: int, target: daemon.Target) -> None:
         run = self._tgtadm.run
@@ -112,11 +114,14 @@ class TgtDaemon:
         :raises: TargetDaemonError
         """
         try:
-            for shown in self._tgtadm.targets():
-                if shown.iqn == iqn:
-                    self._remove(shown)
+            for shown in self._find(iqn):
+                self._remove(shown)
         except tgtadm.NotRunningError:
             return
+
+    def _find(self, iqn: str) -> list[tgtadm.Shown]:
+        return [shown for shown in self._tgtadm.targets()
+                if shown.iqn == iqn]
 
     def _remove(self, shown: tgtadm.Shown) -> None:
         self._tgtadm.run('target', 'delete', force=True, tid=shown.tid)

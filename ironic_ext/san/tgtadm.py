@@ -150,46 +150,53 @@ class Tgtadm:
 
 def parse(text: str) -> list[Shown]:
     """Read what ``tgtadm --mode target --op show`` prints."""
-    found: list[Shown] = []
+    found: list[_Reading] = []
     section = ''
     for line in text.splitlines():
-        depth = len(line) - len(line.lstrip())
-        name, _, value = line.strip().partition(': ')
-        if not depth:
-            # "Target <tid>: <iqn>"
-            tid = name.removeprefix('Target ')
+        content = line.lstrip()
+        depth = len(line) - len(content)
+        if depth == 4:
+            section = content
+        elif depth and found:
+            found[-1].read(section, *content.partition(': ')[::2])
+        elif content.startswith('Target '):
+            tid, _, iqn = content[len('Target '):].partition(': ')
             if tid.isdigit():
-                found.append(Shown(int(tid), value))
-            section = ''
-        elif not found:
-            continue
-        elif depth == 4:
-            section = name
-        else:
-            found[-1] = _with(found[-1], section, name, value)
-    return found
+                found.append(_Reading(int(tid), iqn))
+    return [target.shown() for target in found]
 
 
-def _with(target: Shown, section: str, name: str, value: str) -> Shown:
-    """Return a target with one more line of a section read."""
-    if section == 'ACL information:':
-        return dataclasses.replace(target, acl=target.acl | {name})
-    if section == 'Account information:':
-        return dataclasses.replace(target,
-                                   accounts=target.accounts | {name})
-    if section == 'I_T nexus information:' and name == 'I_T nexus':
-        return dataclasses.replace(target, sessions=target.sessions + 1)
-    if section != 'LUN information:':
-        return target
-    luns = target.luns
-    if name == 'LUN':
-        luns = (*luns, Lun(int(value)))
-    elif name == 'Readonly' and luns:
-        luns = (*luns[:-1], dataclasses.replace(
-            luns[-1], readonly=value == 'Yes'))
-    elif name == 'Backing store path' and luns:
-        luns = (*luns[:-1], dataclasses.replace(luns[-1], path=value))
-    return dataclasses.replace(target, luns=luns)
+class _Reading:
+    """A target whose lines are being read."""
+
+    def __init__(self, tid: int, iqn: str) -> None:
+        self._tid = tid
+        self._iqn = iqn
+        self._luns: list[dict[str, str]] = []
+        self._accounts: set[str] = set()
+        self._acl: set[str] = set()
+        self._sessions = 0
+
+    def read(self, section: str, name: str, value: str) -> None:
+        if section == 'LUN information:':
+            if name == 'LUN':
+                self._luns.append({})
+            if self._luns:
+                self._luns[-1][name] = value
+        elif section == 'Account information:':
+            self._accounts.add(name)
+        elif section == 'ACL information:':
+            self._acl.add(name)
+        elif name == 'I_T nexus':
+            self._sessions += 1
+
+    def shown(self) -> Shown:
+        return Shown(
+            self._tid, self._iqn,
+            tuple(Lun(int(lun['LUN']), lun.get('Backing store path', ''),
+                      lun.get('Readonly') == 'Yes') for lun in self._luns
+                  if lun['LUN'].isdigit()),
+            frozenset(self._accounts), frozenset(self._acl), self._sessions)
 
 
 def _not_run(error: OSError) -> errors.TargetDaemonError:
