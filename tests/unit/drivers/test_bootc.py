@@ -12,6 +12,7 @@
 
 """Tests for the deploy interface of bootable containers."""
 
+from importlib import metadata
 import json
 import unittest.mock
 
@@ -20,6 +21,7 @@ from ironic.common import images
 from ironic.common import states
 from ironic.conductor import steps as conductor_steps
 from ironic.conductor import utils as manager_utils
+from ironic.drivers.modules import agent
 from ironic.drivers.modules import agent_base
 from ironic.drivers.modules import agent_client
 from ironic.drivers.modules.redfish import boot as redfish_boot
@@ -251,6 +253,14 @@ class InstallTestCase(BootcTestCase):
 
 
 class StepsTestCase(BootcTestCase):
+
+    def test_every_type_of_the_suite_has_the_interface_behind_the_stock(self):
+        for point in metadata.entry_points(group='ironic.hardware.types'):
+            if not point.value.startswith('ironic_ext.'):
+                continue
+            found = point.load()().supported_deploy_interfaces
+            self.assertIs(bootc.BootcDeploy, found[-1], point.name)
+            self.assertIn(agent.AgentDeploy, found[:-1])
 
     def test_a_deployment_has_ironics_steps_and_the_install(self):
         with self.task() as task:
