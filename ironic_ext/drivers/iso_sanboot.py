@@ -28,6 +28,7 @@ from ironic.conf import CONF
 from ironic.drivers.modules import boot_mode_utils
 from ironic.drivers.modules import deploy_utils
 from ironic.drivers.modules import ipxe
+from ironic import objects
 from oslo_log import log
 
 from ironic_ext import boot_plan
@@ -217,7 +218,8 @@ class IsoSanboot(ipxe.iPXEBoot):
         """Let the machine leave iPXE from now on; remove what it read."""
         node = task.node
         record = records.load(node) or records.SanbootRecord(records.HTTP)
-        if record.done and record.is_here:
+        if (record.done and record.is_here
+                and scripts.is_written(node, record.script)):
             return
         digest = scripts.write(task, script.local(node.name or node.uuid))
         delivery.withdraw(task)
@@ -337,15 +339,22 @@ def _release_if_orphaned(context: typing.Any, targets: san.Targets,
     host's by now.
     """
     try:
+        if not _is_orphan(objects.Node.get_by_uuid(context, uuid), is_ours):
+            return
+        # Once more with the lock, so that nobody makes it meanwhile.
         with task_manager.acquire(context, uuid, shared=False,
                                   purpose='looking after targets') as task:
-            record = records.load(task.node)
-            if record is None or record.done or (
-                    record.transport != records.ISCSI) or not (
-                        record.is_here or is_ours):
+            if _is_orphan(task.node, is_ours):
                 targets.release(delivery.owner(uuid))
     except exception.NodeNotFound:
         targets.release(delivery.owner(uuid))
     except exception.NodeLocked:
         LOG.debug('Node %s is locked; its targets are looked after later',
                   uuid)
+
+
+def _is_orphan(node: typing.Any, is_ours: bool) -> bool:
+    record = records.load(node)
+    return (record is None or record.done
+            or record.transport != records.ISCSI
+            or not (record.is_here or is_ours))

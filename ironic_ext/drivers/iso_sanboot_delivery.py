@@ -254,13 +254,13 @@ def _advise(task: typing.Any, plan: boot_plan.BootPlan, how: Way,
             base: images.BaseImage) -> None:
     with customised_iso.opened(base) as image:
         try:
-            sentence = iso_sanboot_media.advice(
-                image, plan.injection.append_args,
+            sentences = iso_sanboot_media.advice(
+                image, plan.injection,
                 by_iscsi=how.transport == records.ISCSI)
         except iso.IsoError:
             # It boots, or it does not; that is not for advice to decide.
             return
-    if sentence is not None:
+    for sentence in sentences:
         LOG.warning('Node %(node)s, %(iso)s: %(sentence)s',
                     {'node': task.node.uuid, 'iso': base.href,
                      'sentence': sentence})

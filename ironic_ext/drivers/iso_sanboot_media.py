@@ -57,7 +57,7 @@ FAMILIES = (
     Family('Ubuntu (casper)', '/casper',
            ('url=http', 'iso-url=http', 'nfsroot='),
            'url=URL of the ISO, or netboot=nfs nfsroot=...'),
-    Family('Debian live', '/live',
+    Family('Debian live', '/live/filesystem.squashfs',
            ('fetch=', 'httpfs=', 'nfsroot='),
            'fetch=URL of filesystem.squashfs, or netboot=nfs nfsroot=...'),
     Family('Arch Linux', '/arch',
@@ -70,25 +70,32 @@ FAMILIES = (
 )
 
 
-def advice(image: iso.IsoImage, appended: str, *, by_iscsi: bool
-           ) -> str | None:
+def advice(image: iso.IsoImage, injection: iso.Injection, *,
+           by_iscsi: bool) -> list[str]:
     """Return what an operator should know before such a system boots.
 
-    :param appended: kernel arguments that are added to the image's own.
-    :returns: a sentence, None where nothing speaks against it.
+    :param injection: what is put into the image.
+    :returns: sentences, none where nothing speaks against it.
     """
+    words = {*injection.append_args.split(), *_own_arguments(image)}
+    if by_iscsi and any(word.startswith(_IBFT) for word in words):
+        return []
+    remedy = 'set instance_info/sanboot_ibft, or ' if by_iscsi else ''
+    found = []
     family = next((family for family in FAMILIES
                    if _has(image, family.path)), None)
-    if family is None:
-        return None
-    words = {*appended.split(), *_own_arguments(image)}
-    wanted = (*family.arguments, *(_IBFT if by_iscsi else ()))
-    if any(word.startswith(wanted) for word in words):
-        return None
-    return (f'{family.name} systems look for their medium after the kernel '
-            'has started, when iPXE no longer serves it: '
-            + ('set instance_info/sanboot_ibft, or ' if by_iscsi else '')
-            + f'add {family.instead} to the kernel arguments')
+    if family is not None and not any(word.startswith(family.arguments)
+                                      for word in words):
+        found.append(
+            f'{family.name} systems look for their medium after the kernel '
+            f'has started, when iPXE no longer serves it: {remedy}add '
+            f'{family.instead} to the kernel arguments')
+    if injection.files:
+        found.append(
+            'the files and the config drive in the ISO are not seen by a '
+            f'system that does not find its medium: {remedy}boot by virtual '
+            'media')
+    return found
 
 
 def _has(image: iso.IsoImage, path: str) -> bool:

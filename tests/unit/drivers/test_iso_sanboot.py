@@ -151,13 +151,6 @@ class IscsiTestCase(sanboot_base.SanbootTestCase):
         self.assertNotIn('ext_boot_completed_at', self.node.instance_info)
         self.assertIn('sanboot', self.script())
 
-    def test_what_was_installed_stays_so_after_a_rescue(self):
-        self.say(**DONE)
-        self.be(states.UNRESCUING)
-        self.call('prepare_instance')
-        self.assertEqual(LOCAL, self.script())
-        self.assertEqual({}, self.targets.held)
-
 
 class WayTestCase(sanboot_base.SanbootTestCase):
     """By iSCSI or HTTP, from which target, at which portal."""
@@ -389,6 +382,15 @@ class ActiveTestCase(sanboot_base.SanbootTestCase):
         self.assertEqual({}, self.targets.held)
         self.call('clean_up_instance')
         self.assertNothingLeft()
+
+    def test_what_was_installed_stays_so_after_a_rescue(self):
+        self.say(**DONE)
+        self.act('_end_boots')
+        # Where the agent's own is meanwhile.
+        self.script_path.write_text('#!ipxe\nkernel agent\n')
+        self.be(states.UNRESCUING)
+        self.call('prepare_instance')
+        self.assertEqual(LOCAL, self.script())
 
     def test_to_boot_forever_does_not_end(self):
         self.say(**{**DONE, 'ext_boot_mode': 'forever'})
