@@ -43,6 +43,8 @@ conf.register_opts(CONF)
 #: Key of driver_internal_info: what the tag meant when the deploy began.
 PIN = 'ext_bootc'
 
+_SCHEMES = tuple(f'{scheme}://' for scheme in reference.SCHEMES)
+
 
 class ContainerImages(image_service.BaseImageService):
     """Lets Ironic take ``docker://`` for the name of an image.
@@ -113,12 +115,23 @@ class BootcDeploy(agent.CustomAgentDeploy):
             _pin(node, wish, found)
 
     def supports_deploy(self, task: typing.Any) -> bool:
-        """Tell whether ``image_source`` is a bootable container."""
+        """Tell Ironic's ``autodetect`` whether this is what a node needs.
+
+        Nodes with options of this interface, or an image of ``docker://``,
+        are for no other, so that its validation tells what is wrong.
+        """
+        info = task.node.instance_info
+        source = str(info.get('image_source') or '').lower()
+        if not source.startswith(_SCHEMES):
+            return False
+        if info.get('bootc') or not source.startswith('oci://'):
+            return True
         try:
             _ask(task.node, bootc_node.wish_of(task.node))
         except errors.BootcError as exc:
-            LOG.debug('Node %(node)s has no bootable container: %(reason)s',
-                      {'node': task.node.uuid, 'reason': exc})
+            LOG.info('Node %(node)s is not known to have a bootable '
+                     'container: %(reason)s',
+                     {'node': task.node.uuid, 'reason': exc})
             return False
         return True
 

@@ -129,12 +129,24 @@ class ValidationTestCase(BootcTestCase):
         self.run_deploy('validate')
         self.assertEqual(FIRST, self.pin()['digest'])
 
+    def supports(self):
+        return self.run_deploy('supports_deploy', shared=True)
+
     def test_ironic_finds_out_whether_it_is_for_this_interface(self):
-        self.assertTrue(self.run_deploy('supports_deploy', shared=True))
-        self.registry.side_effect = errors.NotBootableError('none')
-        self.assertFalse(self.run_deploy('supports_deploy', shared=True))
-        self.say(image_source='http://r.test/disk.qcow2')
-        self.assertFalse(self.run_deploy('supports_deploy', shared=True))
+        self.assertTrue(self.supports())
+        for error in (errors.NotBootableError, errors.UnauthorisedError):
+            self.registry.side_effect = error('a sentence')
+            self.assertFalse(self.supports())
+        for source in ('http://r.test/disk.qcow2', '', None):
+            self.say(image_source=source)
+            self.assertFalse(self.supports())
+
+    def test_what_no_other_interface_knows_is_for_this_one(self):
+        self.registry.side_effect = errors.UnauthorisedError('a sentence')
+        self.say(bootc={'filesystem': 'xfs'})
+        self.assertTrue(self.supports())
+        self.say(bootc=None, image_source='docker://r.test/os')
+        self.assertTrue(self.supports())
 
     def test_the_properties_have_descriptions(self):
         with self.task(shared=True) as task:
