@@ -90,6 +90,7 @@ class Install:
                 f'{self._request.options.timeout} s (option "timeout")'
             ) from None
         finally:
+            self._tell('cleaning up')
             with _unhindered('what the install left'):
                 leftovers.remove()
         self._finish()

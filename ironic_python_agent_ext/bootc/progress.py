@@ -16,15 +16,12 @@ import collections.abc
 import dataclasses
 import typing
 
-#: The phases, in their order.
-PHASES = ('preparing', 'pulling', 'installing', 'verifying',
-          'writing config drive', 'setting boot entry', 'cleaning up')
-
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
     """A moment of an install."""
 
+    #: What is done, for people: "pulling", "writing config drive".
     phase: str
     #: Layers that podman began to fetch.
     layers: int = 0

@@ -12,12 +12,39 @@
 
 """What goes wrong with installs: provoked for real, told in a sentence."""
 
+import json
 import signal
+import sys
 
 from ironic_python_agent_ext.bootc import credentials
 from ironic_python_agent_ext.bootc import request
 from tests.functional import bootc_agent
 from tests.functional import registry
+
+_SIGSTORE_KEY = """\
+-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEeJaGfIoKWSsSMUeuzurYnk5K8+Tr
+38Ash6p33Txgjw2I7I9p1wmSUQRit4HSv3Cbw9HJ0VhvZDufs5l5CiNcMQ==
+-----END PUBLIC KEY-----
+"""
+_IMPATIENT = """\
+import dataclasses
+import json
+import sys
+
+from ironic_python_agent import config
+from ironic_python_agent_ext.bootc import errors
+from ironic_python_agent_ext.bootc import install
+from ironic_python_agent_ext.bootc import request
+
+wanted = request.InstallRequest.parse(json.loads(sys.argv[1]), sys.argv[2])
+wanted = dataclasses.replace(
+    wanted, options=dataclasses.replace(wanted.options, timeout=8))
+try:
+    install.Install(wanted, sys.argv[3]).run()
+except errors.InstallTimeoutError as exc:
+    print(exc)
+"""
 
 
 class ErrorsTest(bootc_agent.BootcAgentTestCase):
@@ -102,6 +129,24 @@ class ErrorsTest(bootc_agent.BootcAgentTestCase):
         command = self.deploy(self.push(), policy=request.SignaturePolicy(
             'reject-unknown', scopes=(self.registry.host,)))
         self.assert_deployed(command)
+
+    def test_a_sigstore_signature_that_is_not_there_or_cannot_be_checked(
+            self):
+        command = self.deploy(self.push(), policy=request.SignaturePolicy(
+            'sigstore', (_SIGSTORE_KEY,)))
+        self.assertIn(command['command_error']['type'],
+                      ('PodmanError', 'SignatureError'))
+        self.assert_failed(command['command_error']['type'], 'signature',
+                           command)
+
+    def test_an_install_that_takes_too_long(self):
+        # Operators cannot give less than a minute.
+        arguments = self.push('takes for ever').arguments(self.agent.token)
+        said = self.agent.inside(
+            sys.executable, '-W', 'ignore', '-c', _IMPATIENT,
+            json.dumps(arguments), self.agent.token, self.disk.path)
+        self.assertIn('was not pulled and installed within 8 s', said)
+        self.assert_nothing_is_left()
 
     def test_a_scratch_disk_that_is_in_use(self):
         with self.scratch_disk_with_content():
