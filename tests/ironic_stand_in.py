@@ -27,6 +27,10 @@ import uuid
 
 import fixtures
 
+from ironic_ext.data_image import record as records
+from ironic_ext.data_image import spec as data_image
+from ironic_ext.data_image import status as statuses
+
 
 class Nodes:
     """Nodes and ports in memory."""
@@ -36,6 +40,8 @@ class Nodes:
         self.nodes = {}
         self.ports = {}
         self.inventories = {}
+        #: What was asked for last, by node.
+        self.data_images = {}
 
     def add(self, name, *macs, **fields):
         """Add a node with ports; return its UUID."""
@@ -45,6 +51,7 @@ class Nodes:
                 'target_provision_state': None, 'maintenance': False,
                 'last_error': None, 'instance_info': {}, 'properties': {},
                 'driver_info': {'redfish_password': '******'}, 'extra': {},
+                'driver_internal_info': {},
                 'network_data': {}, 'inspection_finished_at': None,
                 'created_at': _now(), 'updated_at': None, **fields}
         with self.lock:
@@ -126,10 +133,37 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(200, known.nodes[uuid])
 
     def do_PUT(self):
-        target = self._body()['target']
-        self.server.known.change(self.path.split('/')[3],
-                                 target_power_state=target)
+        uuid = self.path.split('/')[3]
+        if 'method=data_image' in self.path:
+            self._set_data_image(uuid, self._body())
+            return
+        self.server.known.change(uuid,
+                                 target_power_state=self._body()['target'])
         self._answer(202, {})
+
+    def do_DELETE(self):
+        self._set_data_image(self.path.split('/')[3], None)
+
+    def _set_data_image(self, uuid, wanted):
+        """Put it on record as conductors do."""
+        known = self.server.known
+        if known.nodes[uuid].get('vendor_interface') == 'no-vendor':
+            # As Ironic has it.
+            self._refuse(400, 'No handler for method data_image')
+            return
+        try:
+            spec = wanted and data_image.parse(
+                wanted, data_image.Limits(1 << 20, 1 << 20))
+        except data_image.SpecError as exc:
+            self._refuse(400, str(exc))
+            return
+        known.data_images[uuid] = wanted
+        info = known.nodes[uuid]['driver_internal_info']
+        made = records.first(spec, True)
+        known.change(uuid, driver_internal_info={
+            **info, 'ext_data_image': {**made.to_json(),
+                                       'secret': '******'}})
+        self._answer(200, statuses.show(made))
 
     def _list(self, kind, items, query):
         found = list(items.values())

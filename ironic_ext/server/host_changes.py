@@ -24,6 +24,7 @@ from ironic_ext.catalog import merge
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import rules
 from ironic_ext.server import errors
+from ironic_ext.server import host_data_images
 from ironic_ext.server import hosts
 
 POWER_TARGETS = ('power on', 'power off', 'rebooting', 'soft power off',
@@ -81,6 +82,21 @@ def planned(host: hosts.Host, spec: object, patch: object | None, *,
         # What is assigned anew was not booted yet.
         changes[hosts.COMPLETED_KEY] = None
     return changes
+
+
+def data_image(host: hosts.Host, spec: object, patch: object | None
+               ) -> host_data_images.Change | None:
+    """Return the change of a host's data image, None for none.
+
+    :param spec: see planned(), which has accepted it.
+    :param patch: see planned().
+    :raises: InvalidError
+    """
+    assert isinstance(spec, dict)
+    wanted = spec.get('dataImage')
+    return host_data_images.planned(
+        host.data_image, wanted, patch.get('dataImage')
+        if isinstance(patch, dict) else wanted)
 
 
 def patched(host: hosts.Host, patch: object) -> tuple[object, object]:
@@ -148,6 +164,8 @@ def _parse(spec: object) -> tuple[str, str, str]:
                       f'must be "{hosts.ONCE}" or "{hosts.FOREVER}"')
     if config and not resources.is_name(config):
         data.complain('bootConfigRef', 'is no name of a BootConfig')
+    # Conductors judge it.
+    data.mapping('dataImage')
     data.finish()
     if problems:
         raise catalog.InvalidError(*problems)

@@ -107,6 +107,12 @@ class Hosts:
                 entry.host, spec, patch, iso=self._mirror.iso,
                 has_config=lambda name: self._mirror.config(name)
                 is not None)
+            image = host_changes.data_image(entry.host, spec, patch)
+            if image is not None:
+                # First: conductors judge it, and what they refuse is to
+                # leave the host as it is.
+                self._api.set_data_image(uuid, image.wanted)
+                entry = self._poller.refresh(uuid)
             if not changes:
                 return entry
             return self._poller.note(

@@ -26,6 +26,7 @@ import typing
 
 from ironic_ext.catalog import resources
 from ironic_ext.images import href
+from ironic_ext.server import host_data_images
 
 KIND = 'BareMetalHost'
 DEFAULT_NAMESPACE = 'default'
@@ -54,6 +55,7 @@ class Host:
     :ivar image: name of an ISO of the catalogue, an href, or '' for none.
     :ivar config: name of a BootConfig, an inline config, or None.
     :ivar completed: when the installed system reported, RFC 3339, or ''.
+    :ivar data_image: see host_data_images.kept().
     :ivar facts: what templates are filled with.
     """
 
@@ -75,6 +77,7 @@ class Host:
     maintenance: bool = False
     last_error: str = ''
     created: str = ''
+    data_image: _Map[str, typing.Any] | None = None
     facts: _Map[str, typing.Any] = dataclasses.field(
         default_factory=dict, repr=False)
 
@@ -138,7 +141,8 @@ def from_node(node: _Map[str, typing.Any],
         target_provision_state=node.get('target_provision_state'),
         maintenance=bool(node.get('maintenance')),
         last_error=_text(node.get('last_error'))[:2000],
-        created=_text(node.get('created_at')))
+        created=_text(node.get('created_at')),
+        data_image=node.get('data_image'))
     return dataclasses.replace(host, facts=facts(
         uuid=host.uuid, name=host.name, macs=found_macs, ips=ips,
         properties=_mapping(node.get('properties')), extra=extra))
@@ -162,6 +166,9 @@ def spec(host: Host) -> dict[str, typing.Any]:
         'bootMode': host.boot_mode}
     if host.config_name:
         shown['bootConfigRef'] = host.config_name
+    data_image = host_data_images.spec(host.data_image)
+    if data_image:
+        shown['dataImage'] = data_image
     return shown
 
 
@@ -182,6 +189,9 @@ def document(host: Host, version: str) -> dict[str, typing.Any]:
         status['bootCompletedAt'] = host.completed
     if isinstance(host.config, dict):
         status['inlineConfig'] = True
+    data_image = host_data_images.status(host.data_image)
+    if data_image:
+        status['dataImage'] = data_image
     return {'apiVersion': resources.API_VERSION, 'kind': KIND,
             'metadata': {'name': host.name, 'namespace': host.namespace,
                          'uid': host.uuid, 'resourceVersion': version,

@@ -26,6 +26,7 @@ from keystoneauth1 import loading
 from oslo_config import cfg
 
 from ironic_ext.server import errors
+from ironic_ext.server import host_data_images
 from ironic_ext.server import hosts
 
 GROUP = 'ext_ironic'
@@ -131,6 +132,24 @@ class IronicApi:
         self._call('PUT', f'/v1/nodes/{uuid}/states/power',
                    {'target': target})
 
+    def set_data_image(self, uuid: str, wanted: collections.abc.Mapping[
+            str, typing.Any] | None) -> None:
+        """Ask for a data image, or for none.
+
+        :raises: NotFoundError, ConflictError, BadRequestError
+        """
+        try:
+            # What is asked for has passwords: nothing of it is logged.
+            self._call('DELETE' if wanted is None else 'PUT',
+                       f'/v1/nodes/{uuid}/vendor_passthru?method=data_image',
+                       wanted, log=False)
+        except errors.BadRequestError as exc:
+            if 'No handler for method' not in str(exc):
+                raise
+            raise errors.ConflictError(
+                f'node {uuid} takes no data images: they need the vendor '
+                'and management interfaces redfish-ext') from exc
+
     def _list(self, kind: str, query: str, newest: str, page: int
               ) -> collections.abc.Iterator[Node]:
         query += f'limit={page}'
@@ -148,14 +167,14 @@ class IronicApi:
                 return
             marker = f'&marker={items[-1]["uuid"]}'
 
-    def _call(self, method: str, path: str, body: object = None
-              ) -> typing.Any:
+    def _call(self, method: str, path: str, body: object = None,
+              **options: typing.Any) -> typing.Any:
         try:
             answer = self._client.request(
                 path, method, json=body, raise_exc=False,
                 headers={'X-OpenStack-Ironic-API-Version': _MICROVERSION,
                          'Accept': 'application/json'},
-                endpoint_filter={'version': None})
+                endpoint_filter={'version': None}, **options)
         except exceptions.ClientException as exc:
             raise errors.IronicError(
                 f'Ironic\'s API does not answer: {type(exc).__name__}'
@@ -172,7 +191,8 @@ class IronicApi:
 
 def _bare(node: Node) -> Node:
     """Return what is wanted of a node; driver_info is not kept."""
-    return {name: node.get(name) for name in hosts.FIELDS}
+    return {**{name: node.get(name) for name in hosts.FIELDS},
+            'data_image': host_data_images.kept(node)}
 
 
 def _failure(answer: typing.Any) -> errors.ServerError:

@@ -61,6 +61,19 @@ def _resource(kind: str, metadata: Schema, required: str = 'metadata',
 
 _LABELS = {'labels': _FILES}
 
+#: See data-images in the documentation; conductors judge it.
+_DATA_IMAGE = _object(
+    url=_TEXT, username=_TEXT, password={**_TEXT, 'writeOnly': True},
+    insecure=_FLAG, ca=_TEXT, checksum=_TEXT, label=_TEXT,
+    files={'type': 'object'}, device={'enum': ['cdrom', 'usb']},
+    apply={'enum': ['immediate', 'on_reboot']},
+    delivery={'enum': ['conductor', 'bmc']})
+_DATA_IMAGE_STATUS = _object(
+    'phase', phase=_TEXT, reason=_TEXT, inserted=_FLAG, slot=_TEXT,
+    device=_TEXT, attachedImage=_object('url', url=_TEXT, digest=_TEXT,
+                                        size=_COUNT),
+    error=_object('count message', count=_COUNT, message=_TEXT))
+
 SCHEMAS: Schema = {
     'ISCSICdrom': _resource(
         'ISCSICdrom', _metadata(**_LABELS), spec=_object(
@@ -77,13 +90,14 @@ SCHEMAS: Schema = {
             template=_FLAG), status={'type': 'object'}),
     'BareMetalHost': _resource(
         hosts.KIND, _metadata(namespace=_NAME), spec=_object(
-            image=_TEXT, bootConfigRef=_TEXT,
+            image=_TEXT, bootConfigRef=_TEXT, dataImage=_DATA_IMAGE,
             bootMode={'enum': [hosts.ONCE, hosts.FOREVER]}),
         status=_object(
             macs=_TEXTS, ips=_TEXTS, power=_NULLABLE, targetPower=_NULLABLE,
             provisionState=_NULLABLE, targetProvisionState=_NULLABLE,
             maintenance=_FLAG, driver=_TEXT, lastError=_TEXT,
-            bootCompletedAt=_TEXT, inlineConfig=_FLAG)),
+            bootCompletedAt=_TEXT, inlineConfig=_FLAG,
+            dataImage=_DATA_IMAGE_STATUS)),
     'Status': _object(
         'kind status', apiVersion={'const': resources.API_VERSION},
         kind={'const': 'Status'}, status={'enum': ['Failure', 'Success']},

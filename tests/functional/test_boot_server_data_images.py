@@ -1,0 +1,109 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Data images of hosts, through the boot server as a process."""
+
+import json
+
+import jsonschema
+import testtools
+
+from ironic_ext.server import openapi
+from tests import boot_server
+from tests import ironic_stand_in
+
+HOST = '/api/v1/namespaces/default/baremetalhosts/server1'
+URL = 'https://example.com/tools.iso'
+
+
+class DataImageTestCase(testtools.TestCase):
+    """What an operator asks for, and what others see of it."""
+
+    def setUp(self):
+        super().setUp()
+        self.ironic = self.useFixture(ironic_stand_in.IronicStandIn())
+        self.node = self.ironic.known.add('server1', '52:54:00:00:00:01')
+        fixture = self.useFixture(boot_server.BootServer(
+            self.ironic.url, extra='[DEFAULT]\ndebug = true\n'))
+        self.server, self.directory = fixture.process, fixture.directory
+
+    def patch(self, data_image, code=200, **headers):
+        found = self.server.call(
+            'PATCH', HOST, {'spec': {'dataImage': data_image}}, **headers)
+        self.assertEqual(code, found.code, found.data)
+        return found.json
+
+    def test_it_is_set_changed_and_removed_and_keeps_its_secret(self):
+        wanted = {'url': URL + '?sig=s1gnature', 'username': 'metal',
+                  'password': 'pa55word', 'insecure': True}
+        found = self.patch(wanted)
+        self.assertEqual(
+            {'url': URL, 'username': 'metal', 'insecure': True},
+            {key: found['spec']['dataImage'].get(key)
+             for key in ('url', 'username', 'insecure')})
+        self.assertEqual('pending', found['status']['dataImage']['phase'])
+        jsonschema.validate(found, {
+            **openapi.SCHEMAS['BareMetalHost'],
+            'components': {'schemas': openapi.SCHEMAS}})
+        self.assertEqual(wanted, self.ironic.known.data_images[self.node])
+        self.patch({'insecure': False}, 400)
+        self.patch({'url': 'https://example.com/other.iso',
+                    'username': None, 'insecure': None})
+        self.assertEqual(
+            'https://example.com/other.iso',
+            self.ironic.known.data_images[self.node]['url'])
+        self.assertNotIn('username',
+                         self.ironic.known.data_images[self.node])
+        found = self.patch(None)
+        self.assertNotIn('dataImage', found['spec'])
+        self.assertIsNone(self.ironic.known.data_images[self.node])
+        log = ''.join(path.read_text(errors='replace')
+                      for path in self.directory.glob('*.log'))
+        self.assertIn('listens', log)
+        for secret in ('s1gnature', 'pa55word'):
+            self.assertNotIn(secret, log)
+
+    def test_what_a_conductor_refuses_changes_nothing(self):
+        found = self.patch({'url': 'http://u:p@example.com/x.iso'}, 400)
+        self.assertIn('credentials', found['message'])
+        self.assertNotIn('u:p', json.dumps(found))
+        found = self.server.call('PATCH', HOST, {'spec': {
+            'bootMode': 'once', 'dataImage': {'urll': URL}}})
+        self.assertEqual(400, found.code)
+        self.assertIn('url', found.json['message'])
+        self.assertEqual('forever', self.server.call(
+            'GET', HOST).json['spec']['bootMode'])
+
+    def test_what_becomes_of_it_arrives_at_a_watch(self):
+        self.patch({'url': URL})
+        with self.server.watch('/api/v1/baremetalhosts') as watch:
+            info = self.ironic.known.nodes[self.node]['driver_internal_info']
+            record = info['ext_data_image']
+            self.ironic.known.change(self.node, driver_internal_info={
+                'ext_data_image': {**record, 'status': {
+                    **record['status'], 'phase': 'failed', 'errors': 1,
+                    'error': 'no drive is free'}}})
+            event = watch.until(
+                lambda event: event['object'].get('status', {}).get(
+                    'dataImage', {}).get('phase') == 'failed')
+        self.assertEqual({'count': 1, 'message': 'no drive is free'},
+                         event['object']['status']['dataImage']['error'])
+
+    def test_of_two_changes_of_what_was_seen_one_wins(self):
+        tag = self.server.call('GET', HOST).headers['ETag']
+        self.patch({'url': URL}, If_Match=tag)
+        self.patch({'url': URL + '2'}, 412, If_Match=tag)
+
+    def test_a_node_without_data_images_is_told(self):
+        self.ironic.known.nodes[self.node]['vendor_interface'] = 'no-vendor'
+        found = self.patch({'url': URL}, 409)
+        self.assertIn('redfish-ext', found['message'])
