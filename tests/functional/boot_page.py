@@ -37,7 +37,7 @@ from lab import bare_metal
 from lab import process
 from tests import isos
 
-_WAIT = 30      # seconds
+_WAIT = 120     # seconds: machines may be busy
 _FAKE = """
 [DEFAULT]
 enabled_bios_interfaces = no-bios
@@ -214,6 +214,8 @@ def start_browser():
                      *(['--no-sandbox'] if os.geteuid() == 0 else [])):
         options.add_argument(argument)
     options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
+    # What the browser asks for in a window of its own is answered by it.
+    options.enable_bidi = True
     return webdriver.Chrome(options, webdriver.ChromeService(driver))
 
 

@@ -26,7 +26,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Asks for a token of Keystone; set by the page. */
+/** Asks for a token of Keystone that a function takes; set by the page. */
 let askForToken = async () => null;
 let asking = null;
 
@@ -57,9 +57,34 @@ export function hostPath(host) {
 }
 
 /** Return the headers that say who asks. */
-export function login() {
-  const token = sessionStorage.getItem(TOKEN_KEY);
+export function login(token = sessionStorage.getItem(TOKEN_KEY)) {
   return token ? { 'X-Auth-Token': token } : {};
+}
+
+/** Refuse a token that is not good for looking at anything. */
+async function checkToken(token) {
+  const answer = await fetched(url('formats'), { headers: login(token) });
+  if (answer.status === 401) {
+    throw new ApiError(401, 'Keystone does not take this token: it is '
+      + 'not complete, not from here, or it has expired.');
+  }
+  if (!answer.ok) {
+    throw errorOf(answer.status, await answer.text());
+  }
+}
+
+/** Let the operator log in, once for all requests that wait for it. */
+async function logIn(refused) {
+  if (sessionStorage.getItem(TOKEN_KEY) !== refused) {
+    // Somebody else's request came back earlier.
+    return true;
+  }
+  asking ??= askForToken(checkToken).finally(() => { asking = null; });
+  const token = await asking;
+  if (token) {
+    sessionStorage.setItem(TOKEN_KEY, token);
+  }
+  return Boolean(token);
 }
 
 /** Read an answer's Status. */
@@ -83,32 +108,31 @@ export function errorOf(code, text) {
  */
 export async function send(target, options = {}) {
   for (let attempt = 0; ; attempt += 1) {
-    let answer;
-    try {
-      answer = await fetch(target, {
-        cache: 'no-store', ...options,
-        headers: { ...options.headers, ...login() },
-      });
-    } catch (error) {
-      if (error.name === 'AbortError') {
-        throw error;
-      }
-      throw new ApiError(0, 'The boot server does not answer.');
-    }
+    const token = sessionStorage.getItem(TOKEN_KEY);
+    const answer = await fetched(target, {
+      ...options, headers: { ...options.headers, ...login(token) },
+    });
     if (answer.ok) {
       return answer;
     }
     const keystone = /^keystone/i.test(
       answer.headers.get('WWW-Authenticate') ?? '');
-    if (answer.status !== 401 || !keystone || attempt > 1) {
+    if (answer.status !== 401 || !keystone || attempt > 1
+        || !await logIn(token)) {
       throw errorOf(answer.status, await answer.text());
     }
-    asking ??= askForToken().finally(() => { asking = null; });
-    const token = await asking;
-    if (!token) {
-      throw errorOf(401, await answer.text());
+  }
+}
+
+/** Fetch; a server that does not answer is an ApiError, too. */
+async function fetched(target, options) {
+  try {
+    return await fetch(target, { cache: 'no-store', ...options });
+  } catch (error) {
+    if (error.name === 'AbortError') {
+      throw error;
     }
-    sessionStorage.setItem(TOKEN_KEY, token);
+    throw new ApiError(0, 'The boot server does not answer.');
   }
 }
 

@@ -28,6 +28,7 @@ const VIEWS = {
 
 const main = document.getElementById('main');
 const connection = document.getElementById('connection');
+const login = document.getElementById('login');
 let current = null;
 
 /** Show the view that the address names. */
@@ -57,6 +58,7 @@ function route() {
 function showConnection() {
   const used = collections.all.filter((one) => one.users > 0);
   const broken = used.find((one) => one.state === 'broken');
+  login.hidden = !used.some((one) => one.refused);
   if (broken) {
     connection.className = 'connection broken';
     setText(connection, `Not up to date: ${broken.error.message}`);
@@ -73,6 +75,11 @@ api.onLogin(askForToken);
 for (const collection of collections.all) {
   collection.addEventListener('state', showConnection);
 }
+login.addEventListener('click', () => {
+  for (const collection of collections.all.filter((one) => one.refused)) {
+    collection.retry();
+  }
+});
 window.addEventListener('hashchange', route);
 // The skip link must not change the view.
 document.querySelector('.skip').addEventListener('click', (event) => {

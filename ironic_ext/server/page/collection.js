@@ -110,10 +110,30 @@ export class Collection extends EventTarget {
     this.#changed([keyOf(item)]);
   }
 
+  /** Try again what needs somebody to log in. */
+  retry() {
+    this.#run();
+  }
+
+  /** Whether it waits for somebody to log in. */
+  get refused() {
+    return [401, 403].includes(this.error?.code);
+  }
+
+  /** Say why there is nothing yet, as long as there is nothing. */
+  waiting(what) {
+    return this.state === 'broken'
+      ? `There are no ${what} to show: ${this.error.message}`
+      : `Loading ${what}…`;
+  }
+
   #setState(state, error = null) {
     this.error = error;
     this.state = state;
     this.dispatchEvent(new Event('state'));
+    if (!this.loaded) {
+      this.#changed([]);
+    }
   }
 
   /** Tell of changes, of many that come together only once. */
@@ -149,16 +169,15 @@ export class Collection extends EventTarget {
         if (stopper.signal.aborted) {
           return;
         }
-        if (error.code === 401 || error.code === 403) {
-          // Asking again would ask the operator again, and again.
-          this.stopper = null;
-          this.#setState('broken', error);
-          return;
-        }
         if (error.code === 410) {
           this.version = '';
         } else {
           this.#setState('broken', error);
+        }
+        if (this.refused) {
+          // Asking again would ask the operator again, and again.
+          this.stopper = null;
+          return;
         }
       }
       if (!stopper.signal.aborted) {

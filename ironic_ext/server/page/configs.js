@@ -96,8 +96,9 @@ function listView() {
     table.hidden = !found.length;
     empty.hidden = !!found.length;
     dom.setText(empty, configs.loaded ? 'There are no configs yet.'
-      : 'Loading configs…');
-    dom.setText(summary, dom.count(found.length, 'config'));
+      : configs.waiting('configs'));
+    dom.setText(summary, configs.loaded
+      ? dom.count(found.length, 'config') : '');
   }
 
   const used = [configs, isos, hosts];

@@ -106,8 +106,13 @@ export function choice(legend, options, chosen) {
   };
 }
 
-/** Ask for a token of Keystone; null when there is none. */
-export function askForToken() {
+/**
+ * Ask for a token of Keystone.
+ *
+ * @param {function(string): Promise} check throws for one that is no good.
+ * @returns {Promise<?string>} null when there is none.
+ */
+export function askForToken(check) {
   const token = element('input', {
     type: 'password', required: true, autocomplete: 'off',
     spellcheck: 'false',
@@ -117,6 +122,9 @@ export function askForToken() {
     content: [field('Token of Keystone', token,
       'As "openstack token issue -f value -c id" prints it. It is kept '
       + 'until this tab is closed.')],
-    submit: async () => token.value.trim(),
+    submit: async () => {
+      await check(token.value.trim());
+      return token.value.trim();
+    },
   });
 }

@@ -310,10 +310,10 @@ export function hostsView() {
         : sorting.down ? 'descending' : 'ascending'));
     table.hidden = !found.length;
     empty.hidden = !!found.length;
-    dom.setText(empty, !hosts.loaded ? 'Loading hosts…'
+    dom.setText(empty, !hosts.loaded ? hosts.waiting('hosts')
       : hosts.items.size ? 'No host fits the search.'
         : 'Ironic has no nodes yet. Enroll some, and they are here.');
-    dom.setText(summary, found.length === hosts.items.size
+    dom.setText(summary, !hosts.loaded ? '' : found.length === hosts.items.size
       ? dom.count(found.length, 'host')
       : `${found.length.toLocaleString('en')} of `
         + dom.count(hosts.items.size, 'host'));

@@ -314,8 +314,8 @@ export function isosView() {
     empty.hidden = !!found.length;
     dom.setText(empty, isos.loaded
       ? 'There are no ISOs yet: upload one, or add one by its URL.'
-      : 'Loading ISOs…');
-    dom.setText(summary, dom.count(found.length, 'ISO'));
+      : isos.waiting('ISOs'));
+    dom.setText(summary, isos.loaded ? dom.count(found.length, 'ISO') : '');
   }
 
   const used = [isos, configs, hosts];
