@@ -24,6 +24,7 @@ import typing
 from ironic_python_agent_ext.bootc import credentials
 from ironic_python_agent_ext.bootc import errors
 from ironic_python_agent_ext.bootc import reference
+from ironic_python_agent_ext.bootc import registry_failures
 from ironic_python_agent_ext.bootc import registry_session
 from ironic_python_agent_ext.bootc import request
 
@@ -141,7 +142,7 @@ def _manifest(session: registry_session.Session, image: reference.Reference,
     found = digest_of(answer.body, (digest or 'sha256:').partition(':')[0])
     if digest is not None and found != digest:
         raise _nonsense(image, f'answers with another manifest than {digest}')
-    manifest = registry_session.json_object(answer.body)
+    manifest = registry_failures.json_object(answer.body)
     if 'manifests' not in manifest and (
             'config' not in manifest or 'layers' not in manifest):
         raise _nonsense(
@@ -199,7 +200,7 @@ def _config(session: registry_session.Session, image: reference.Reference,
     body = session.get(f'blobs/{digest}').body
     if digest_of(body, digest.partition(':')[0]) != digest:
         raise _nonsense(image, f'answers with another blob than {digest}')
-    return registry_session.json_object(body)
+    return registry_failures.json_object(body)
 
 
 def _size(manifest: dict[str, typing.Any]) -> request.Size:

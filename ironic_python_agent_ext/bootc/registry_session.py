@@ -19,13 +19,11 @@ Authentication Specification". Credentials go to the registry's origin (RFC
 
 import collections.abc
 import dataclasses
-import json
 import re
 import ssl
 import time
 import typing
 from urllib import parse as urlparse
-import warnings
 
 import requests
 from requests import adapters
@@ -36,6 +34,7 @@ from urllib3.util import retry
 from ironic_python_agent_ext.bootc import credentials
 from ironic_python_agent_ext.bootc import errors
 from ironic_python_agent_ext.bootc import reference
+from ironic_python_agent_ext.bootc import registry_failures as failures
 from ironic_python_agent_ext.bootc import request
 
 #: The specification has registries refuse larger manifests.
@@ -50,15 +49,6 @@ _HOSTS = {'docker.io': 'registry-1.docker.io'}
 # RFC 9110, section 11.6.1, as far as registries use it.
 _CHALLENGE = re.compile(r'\s*(Bearer|Basic)\b(.*)', re.IGNORECASE | re.DOTALL)
 _PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"([^"]*)"|([^\s,]+))')
-# X509_V_ERR_* of OpenSSL's x509_vfy.h.
-_CERTIFICATES = {
-    9: 'is not valid yet: check both clocks',
-    10: 'has expired: renew it there',
-    62: 'is for another host name: use the name that is in the certificate',
-    64: 'does not name this IP address: use the name that is in the '
-        'certificate'}
-_UNTRUSTED = ('is signed by an authority that is not trusted: give its '
-              'certificate as bootc_ca')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +115,7 @@ class Session:
             if self._authorization is not None:
                 answer = self._ask(url, accept)
         if answer.status != 200:
-            raise self._refusal(answer)
+            raise self._refusal(f'registry {self._host}', answer)
         return answer
 
     def _found_scheme(self) -> str:
@@ -134,7 +124,7 @@ class Session:
             return 'https'
         try:
             self._send('GET', f'https://{self._host}/v2/', {})
-        except (errors.CertificateError, errors.RegistryError):
+        except errors.RegistryError:
             return 'http'
         return 'https'
 
@@ -174,8 +164,8 @@ class Session:
         if known and (scheme == 'https' or self._trust.insecure):
             return
         raise errors.RegistryError(
-            f'{self._named(self._host)} {does} {_shown(url)}, which is no '
-            'https:// URL')
+            f'{self._named(self._host)} {does} {failures.host_of(url)}, '
+            'which is no https:// URL')
 
     def _authorized(self, answer: Answer) -> str | None:
         """Return the header that a challenge asks for, None without login.
@@ -212,40 +202,37 @@ class Session:
             answer = self._send(
                 'GET', f'{realm}{mark}{urlparse.urlencode(fields)}', headers)
         if answer.status != 200:
-            raise self._refusal(answer, at=_shown(realm))
-        found = json_object(answer.body)
+            raise self._refusal(
+                f'token server {failures.host_of(realm)}', answer)
+        found = failures.json_object(answer.body)
         token = found.get('token') or found.get('access_token')
         # RFC 6750, section 2.1.
         if not isinstance(token, str) or not re.fullmatch(
                 r'[A-Za-z0-9._~+/=-]+', token):
             raise errors.RegistryError(
-                f'the token server {_shown(realm)} gives no token for '
-                f'{self._name}')
+                f'the token server {failures.host_of(realm)} gives no token '
+                f'for {self._name}')
         return token
 
     def _send(self, method: str, url: str, headers: dict[str, str],
               data: dict[str, str] | None = None) -> Answer:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise self._late(_shown(url))
+            raise self._late(failures.host_of(url))
         try:
-            with warnings.catch_warnings():
-                # That nothing is verified is what was asked for.
-                warnings.simplefilter(
-                    'ignore', urllib3.exceptions.InsecureRequestWarning)
-                asked = self._session.prepare_request(
-                    requests.Request(method, url, headers=headers, data=data))
-                # The adapter itself: Session.send would read the body of a
-                # redirect, however long it is.
-                with self._session.get_adapter(url).send(
-                        asked, stream=True, timeout=left,
-                        verify=not self._trust.insecure,
-                        proxies=self._proxies(url)) as response:
-                    body = self._body(response)
+            asked = self._session.prepare_request(
+                requests.Request(method, url, headers=headers, data=data))
+            # The adapter itself: Session.send would read the body of a
+            # redirect, however long it is.
+            with self._session.get_adapter(url).send(
+                    asked, stream=True, timeout=left,
+                    verify=not self._trust.insecure,
+                    proxies=self._proxies(url)) as response:
+                body = self._body(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError,
                 ValueError) as exc:
-            # Their texts may hold the password of a proxy.
-            raise self._failure(exc, url) from None
+            raise failures.of_exception(
+                exc, url, self._name, self._timeout) from None
         return Answer(response.status_code, response.headers, body)
 
     def _body(self, response: requests.Response) -> bytes:
@@ -272,57 +259,12 @@ class Session:
         return f'the registry {host}, asked for {self._name},'
 
     def _late(self, host: str) -> errors.RegistryError:
-        return errors.RegistryTimeoutError(
-            f'{self._named(host)} does not answer in {self._timeout:.0f} '
-            'seconds: try again, or look at network and proxy')
+        return failures.of_silence(host, self._name, self._timeout)
 
-    def _failure(self, exc: Exception, url: str) -> errors.RegistryError:
-        host = _shown(url)
-        for cause in _chain(exc):
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                what = _CERTIFICATES.get(cause.verify_code, _UNTRUSTED)
-                return errors.CertificateError(
-                    f'the certificate of {host} {what}')
-        if isinstance(exc, requests.exceptions.ProxyError):
-            return errors.RegistryError(
-                f'the proxy does not lead to {host}: check its URL, user '
-                'and password')
-        if isinstance(exc, requests.exceptions.SSLError):
-            return errors.CertificateError(
-                f'{host} does not speak TLS as it should: is it a registry '
-                'without TLS (bootc_insecure)?')
-        if isinstance(exc, requests.exceptions.Timeout) or any(
-                isinstance(cause, urllib3.exceptions.ReadTimeoutError)
-                for cause in _chain(exc)):
-            return self._late(host)
-        if isinstance(exc, requests.exceptions.ConnectionError):
-            return errors.RegistryError(
-                f'{host} cannot be reached: check the name, the port and '
-                'the network')
-        return errors.RegistryError(
-            f'{host} gives no usable answer for {self._name}')
-
-    def _refusal(self, answer: Answer, at: str | None = None
-                 ) -> errors.RegistryError:
-        where = f'token server {at}' if at else f'registry {self._host}'
-        codes = _codes(answer.body)
-        if answer.status in (401, 403) or codes & {'UNAUTHORIZED', 'DENIED'}:
-            return errors.UnauthorisedError(
-                f'the {where} does not accept the credentials for '
-                f'{self._name}, or there is no such image'
-                if self._login is not None else
-                f'the {where} wants credentials for {self._name} '
-                '(image_pull_secret), or there is no such image')
-        if answer.status == 404:
-            return errors.NoSuchImageError(
-                f'the {where} has no image {self._name}')
-        if answer.status == 429:
-            return errors.RegistryError(
-                f'the {where} was asked too often for {self._name}:'
-                ' try again later, or give credentials')
-        return errors.RegistryError(
-            f'the {where} answers {answer.status} for {self._name}:'
-            f' {"try again later" if answer.status >= 500 else "see its log"}')
+    def _refusal(self, where: str, answer: Answer) -> errors.RegistryError:
+        return failures.of_status(
+            where, answer.status, answer.body, self._name,
+            credentials=self._login is not None)
 
 
 class _Adapter(adapters.HTTPAdapter):
@@ -378,47 +320,9 @@ def location(place: str, image: reference.Reference) -> tuple[str, str]:
     return host, f'{path.strip("/")}/{image.repository}'.lstrip('/')
 
 
-def json_object(body: bytes) -> dict[str, typing.Any]:
-    """Return a JSON object, or {} of what is none."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _codes(body: bytes) -> set[str]:
-    """Return the error codes of an answer, see the specification."""
-    found = json_object(body).get('errors')
-    return {str(error.get('code')) for error in found
-            if isinstance(error, dict)} if isinstance(found, list) else set()
-
-
 def _origin(url: str) -> tuple[str, str, int] | None:
     parts = urlparse.urlsplit(url)
     ports = {'http': 80, 'https': 443}
     if parts.scheme not in ports or not parts.hostname:
         return None
     return parts.scheme, parts.hostname, parts.port or ports[parts.scheme]
-
-
-def _shown(url: str) -> str:
-    """Return the host of a URL, which is what may be shown of it."""
-    try:
-        return urlparse.urlsplit(url).netloc.rpartition('@')[2][
-            :100] or '(no URL)'
-    except ValueError:
-        return '(malformed URL)'
-
-
-def _chain(exc: BaseException) -> collections.abc.Iterator[BaseException]:
-    """Yield an exception and those that it was made of."""
-    waiting: list[object] = [exc]
-    seen = set()
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, BaseException) and id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            waiting += [*one.args, one.__cause__, one.__context__,
-                        getattr(one, 'reason', None)]
