@@ -23,6 +23,7 @@ from ironic_ext import catalog
 from ironic_ext.catalog import merge
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import rules
+from ironic_ext.catalog import selector
 from ironic_ext.catalog import store
 from ironic_ext import config_formats
 from ironic_ext.server import access
@@ -257,10 +258,7 @@ class CatalogList(typing.Generic[R]):
         labels = requests.text(req, 'labelSelector')
         kind = self._shared.kind.kind
         if requests.flag(req, 'watch'):
-            if labels:
-                raise errors.BadRequestError(
-                    'a watch takes no labelSelector: it tells everything')
-            self._watch(req, resp)
+            self._watch(req, resp, labels)
             return
         page = self._shared.page(labels, requests.limit(req),
                                  requests.text(req, 'continue'))
@@ -275,13 +273,15 @@ class CatalogList(typing.Generic[R]):
         resp.location = f'{self._shared.path}/{made.metadata.name}'
         _answer(resp, made)
 
-    def _watch(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def _watch(self, req: falcon.Request, resp: falcon.Response,
+               labels: str) -> None:
+        terms = selector.parse(labels)
         version = requests.text(req, 'resourceVersion')
         initial: list[bytes] = []
         if version in ('', '0'):
             after, since = '', None
             while True:
-                page = self._shared.page('', requests.MAX_LIMIT, after)
+                page = self._shared.page(labels, requests.MAX_LIMIT, after)
                 since = page.revision if since is None else since
                 initial += map(_encoded, page.items)
                 after = page.following
@@ -295,7 +295,8 @@ class CatalogList(typing.Generic[R]):
         self._streams.begin(
             req, resp, watches.Source(self._shared.kind.kind,
                                       self._shared.events, str,
-                                      self._ending), since, initial)
+                                      self._ending, labels=terms),
+            since, initial)
 
 
 class CatalogItem(typing.Generic[R]):

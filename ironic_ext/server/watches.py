@@ -17,6 +17,7 @@ stops. Bookmarks tell how far it is, so that it can be resumed.
 """
 
 import collections.abc
+import dataclasses
 import json
 import threading
 import time
@@ -25,6 +26,7 @@ import typing
 import falcon
 
 from ironic_ext.catalog import resources
+from ironic_ext.catalog import selector
 from ironic_ext.server import errors
 from ironic_ext.server import feed as feeds
 from ironic_ext.server import requests
@@ -44,6 +46,7 @@ class Source(typing.NamedTuple):
         waits at most so many seconds for one; raises GoneError.
     :ivar version: of a number, as clients see it.
     :ivar ending: whether the server stops.
+    :ivar labels: what the resources that are wanted have to meet.
     """
 
     kind: str
@@ -51,6 +54,36 @@ class Source(typing.NamedTuple):
     version: collections.abc.Callable[[int], str]
     ending: collections.abc.Callable[[], bool]
     scope: str = ''
+    labels: tuple[selector.Term, ...] = ()
+
+
+class _Selection:
+    """Events of resources with some labels, as Kubernetes tells them.
+
+    A resource that no longer meets them is told as deleted, once.
+    """
+
+    def __init__(self, labels: tuple[selector.Term, ...]) -> None:
+        self._labels = labels
+        self._outside: set[str] = set()
+
+    def line(self, event: feeds.Event) -> bytes:
+        """Return the line of an event, b'' for none."""
+        if not self._labels:
+            return event.line()
+        metadata = json.loads(event.document)['metadata']
+        name, labels = metadata['name'], metadata.get('labels', {})
+        was_outside = name in self._outside
+        if not all(term.matches(labels) for term in self._labels):
+            self._outside.add(name)
+            if event.type == feeds.DELETED:
+                self._outside.discard(name)
+            # Before the first event of it, it may have been inside.
+            return (b'' if was_outside or event.type != feeds.MODIFIED else
+                    dataclasses.replace(event, type=feeds.DELETED).line())
+        self._outside.discard(name)
+        return dataclasses.replace(event, type=feeds.ADDED).line() if (
+            was_outside and event.type == feeds.MODIFIED) else event.line()
 
 
 class Watches:
@@ -96,6 +129,7 @@ class Watches:
         if initial:
             yield _bookmark(source, since)
         told = time.monotonic()
+        selection = _Selection(source.labels)
         while not source.ending():
             now = time.monotonic()
             wait = min(told + self._interval, until) - now
@@ -105,7 +139,7 @@ class Watches:
                 yield _line('ERROR', statuses.of(exc))
                 return
             lines = b''.join(
-                event.line() for event in found
+                selection.line(event) for event in found
                 if event.kind == source.kind
                 and source.scope in ('', event.scope))
             if lines:

@@ -198,6 +198,19 @@ class StrangerTestCase(_ServerTestCase):
         self.call('GET', f'{CONFIGS}?watch=true&resourceVersion=99999999',
                   code=410)
 
+    def test_a_watch_takes_labels_and_refuses_what_are_none(self):
+        self.call('GET', f'{CONFIGS}?watch=true&labelSelector=a%20b', code=400)
+        self.call('POST', CONFIGS, config('unlabelled'), 201)
+        with self.server.watch(CONFIGS, labelSelector='arch=x86') as watch:
+            self.assertEqual('BOOKMARK', next(iter(watch))['type'])
+            for labels in ({'arch': 'x86'}, {'arch': 'arm'}):
+                self.call('PATCH', f'{CONFIGS}/unlabelled',
+                          {'metadata': {'labels': labels}})
+            self.assertEqual(
+                ['MODIFIED', 'DELETED'],
+                [watch.until(lambda event: event['type'] != 'BOOKMARK')[
+                    'type'] for _number in range(2)])
+
     def test_the_api_is_as_it_says(self):
         schema = schemathesis.openapi.from_url(
             self.server.url + '/openapi.json')

@@ -19,6 +19,7 @@ import threading
 import falcon.testing
 import testtools
 
+from ironic_ext.catalog import selector
 from ironic_ext.server import bodies
 from ironic_ext.server import errors
 from ironic_ext.server import feed as feeds
@@ -169,7 +170,7 @@ class WatchTestCase(testtools.TestCase):
         self.watches = watches.Watches(1, 0.01)
         self.resp = falcon.Response()
 
-    def begin(self, query='', since=0, initial=(), scope=''):
+    def begin(self, query='', since=0, initial=(), scope='', labels=''):
         def events(since, timeout):
             found = self.feed.after(since, timeout)
             return found, found[-1].number if found else self.feed.last
@@ -178,7 +179,7 @@ class WatchTestCase(testtools.TestCase):
             falcon.Request(falcon.testing.create_environ(
                 query_string=query)), self.resp,
             watches.Source('Thing', events, str, lambda: self.feed.closed,
-                           scope), since, initial)
+                           scope, selector.parse(labels)), since, initial)
         return self.resp.stream
 
     def lines(self, stream):
@@ -209,6 +210,27 @@ class WatchTestCase(testtools.TestCase):
         self.feed.publish([event(1, scope='there'), event(2, scope='here')])
         self.assertEqual([{'n': 2}],
                          [line['object'] for line in self.lines(stream)])
+
+    def test_labels_that_come_and_go_are_told_as_additions_and_deletions(
+            self):
+        stream = self.begin(labels='arch=x86')
+        next(stream)
+        x86, arm = ({'arch': 'x86'}, {'arch': 'arm'})
+        self.feed.publish([
+            feeds.Event(number, kind, 'Thing', json.dumps({'metadata': {
+                'name': name, **({'labels': labels} if labels else {})}}
+            ).encode()) for number, (kind, name, labels) in enumerate((
+                ('ADDED', 'a', x86), ('ADDED', 'b', arm),
+                ('MODIFIED', 'a', x86), ('MODIFIED', 'a', None),
+                ('MODIFIED', 'a', arm), ('DELETED', 'b', arm),
+                ('MODIFIED', 'a', x86), ('DELETED', 'a', x86),
+                # It was there before the watch.
+                ('MODIFIED', 'c', arm)), 1)])
+        self.assertEqual(
+            [('ADDED', 'a'), ('MODIFIED', 'a'), ('DELETED', 'a'),
+             ('ADDED', 'a'), ('DELETED', 'a'), ('DELETED', 'c')],
+            [(line['type'], line['object']['metadata']['name'])
+             for line in self.lines(stream)])
 
     def test_one_that_is_too_old_is_an_answer(self):
         self.assertRaises(errors.GoneError, self.begin, since=5)
