@@ -140,6 +140,10 @@ def _add_inject(commands: typing.Any) -> None:
         'cloud-init, autoinstall, preseed or plain; again for each file of '
         'the format')
     command.add_argument(
+        '--config-url', metavar='URL',
+        help='do not put the files of --config into the ISO: the kernel '
+        'arguments make the machine fetch them from below this URL')
+    command.add_argument(
         '--media-check', choices=('drop', 'keep', 'reimplant'),
         default='drop',
         help='what to do about a checksum that the ISO carries of itself: '
@@ -212,6 +216,9 @@ def _inject(args: argparse.Namespace) -> None:
             or args.config):
         raise _UsageError('inject: give at least one of --append, --delete, '
                           '--file, --initrd-file and --config')
+    if args.config_url and not args.config:
+        raise _UsageError('inject: --config-url says where the files of '
+                          '--config are: give these, too')
     if not args.dry_run:
         _check_target(target, args.iso, args.force)
     files, initrd_files = _read_sources(args.file, args.initrd_file)
@@ -222,8 +229,8 @@ def _inject(args: argparse.Namespace) -> None:
     with iso.IsoImage.open(args.iso) as image:
         notes: tuple[str, ...] = ()
         if args.config:
-            injection, notes = iso_config.added(args.config, image,
-                                                injection)
+            injection, notes = iso_config.added(
+                args.config, image, injection, args.config_url)
         with iso.inject(image, injection) as smap:
             warnings = (*notes, *smap.warnings)
             for warning in warnings:

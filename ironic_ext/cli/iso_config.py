@@ -30,11 +30,14 @@ class ConfigOptionError(Exception):
 
 
 def added(options: collections.abc.Sequence[str], image: iso.IsoImage,
-          injection: iso.Injection) -> tuple[iso.Injection, tuple[str, ...]]:
+          injection: iso.Injection, url: str | None = None
+          ) -> tuple[iso.Injection, tuple[str, ...]]:
     """Return the injection with a config, and what should be known of it.
 
     :param options: ``FORMAT=FILE``, all of one format; a file keeps its
         name, which some formats know files by (user-data, meta-data).
+    :param url: below which the machine fetches the files, which are not
+        put into the image then.
     :raises: ConfigOptionError, IsoError, OSError
     """
     try:
@@ -48,7 +51,13 @@ def added(options: collections.abc.Sequence[str], image: iso.IsoImage,
     try:
         config = config_formats.resolve(catalog.BootConfigSpec(
             format=name, data=files))
-        placement = config.place(config_formats.ImageFacts.of(image))
+        if url:
+            delivery = config_formats.Delivery(
+                'url', lambda: f'{url.rstrip("/")}/')
+        else:
+            delivery = config_formats.Delivery()
+        placement = delivery.place(config,
+                                   config_formats.ImageFacts.of(image))
         return placement.onto(injection), placement.notes
     except (config_formats.ConfigError, catalog.CatalogError) as exc:
         raise ConfigOptionError(f'--config: {exc}') from exc

@@ -33,8 +33,9 @@ class ConfigOptionTestCase(testtools.TestCase):
         self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.made = self.folder / 'made.iso'
 
-    def inject(self, *configs, kind='lorax_like'):
+    def inject(self, *configs, kind='lorax_like', url=None):
         words = [word for config in configs for word in ('--config', config)]
+        words += ['--config-url', url] if url else []
         errors = io.StringIO()
         with (contextlib.redirect_stderr(errors),
               contextlib.redirect_stdout(io.StringIO())):
@@ -69,8 +70,33 @@ class ConfigOptionTestCase(testtools.TestCase):
             self.assertEqual(b'instance-id: a\n',
                              image.read_file('/nocloud/meta-data'))
 
-    def refusal(self, *configs):
-        code, errors = self.inject(*configs)
+    def test_by_url_the_arguments_alone_are_injected(self):
+        source = self.file('ks.cfg', 'text\n')
+        code, errors = self.inject(f'kickstart={source}',
+                                   url='http://192.0.2.1/configs')
+        self.assertEqual((0, ''), (code, errors))
+        with iso.IsoImage.open(self.made) as image:
+            self.assertRaises(iso.IsoError, image.read_file, '/ks.cfg')
+            for config in iso.inspect(image).configs:
+                for entry in config.entries:
+                    self.assertIn('inst.ks=http://192.0.2.1/configs/ks.cfg',
+                                  entry.arguments)
+
+    def test_a_url_without_a_config_or_a_way_is_refused(self):
+        with contextlib.redirect_stderr(io.StringIO()) as errors:
+            code = command.main([
+                'inject', str(isos.shared('lorax_like')), '--append', 'a',
+                '--config-url', 'http://192.0.2.1/', '--dry-run'])
+        self.assertEqual(2, code)
+        self.assertIn('--config', errors.getvalue())
+        source = self.file('notes', 'x')
+        self.assertIn('no kernel argument', self.refusal(
+            f'plain={source}', url='http://192.0.2.1/'))
+        self.assertIn('blanks', self.refusal(
+            f'kickstart={self.file("ks.cfg", "text")}', url='http://a b/'))
+
+    def refusal(self, *configs, url=None):
+        code, errors = self.inject(*configs, url=url)
         self.assertEqual(1, code)
         self.assertFalse(self.made.exists())
         self.assertEqual(1, errors.count('\n'), errors)
