@@ -55,10 +55,10 @@ class Portal:
         """
         host, port = text.strip(), str(PORT)
         if host.startswith('['):
-            host, _, rest = host[1:].partition(']')
+            host, bracket, rest = host[1:].partition(']')
             if rest.startswith(':'):
                 port = rest[1:]
-            elif rest:
+            elif rest or not bracket:
                 port = ''
         elif host.count(':') == 1:
             host, _, port = host.partition(':')

@@ -281,8 +281,9 @@ class RestartTest(SanTestCase):
     def test_a_target_that_was_changed_by_hand_is_put_right(self) -> None:
         targets = self.targets()
         found = targets.export('node:1', self.plain, self.base)
+        number = self.shown().split()[1].rstrip(':')
         self.tgtd.tgtadm('--mode', 'logicalunit', '--op', 'update', '--tid',
-                         '1', '--lun', '1', '--params', 'readonly=0')
+                         number, '--lun', '1', '--params', 'readonly=0')
         self.assertEqual('down', targets.status()[0].state)
         self.assertEqual((found.iqn,), targets.rebuild().made)
         with tgtd.Initiator(found) as machine:
@@ -415,6 +416,29 @@ class FailureTest(SanTestCase):
 
     def test_killed_when_all_is_done(self) -> None:
         self._test_killed(exports, '_location')
+
+
+class HelperTest(SanTestCase):
+
+    def test_a_conductor_without_roots_rights_uses_a_helper(self) -> None:
+        # Here env(1) runs what sudo(8) would.
+        targets = self.targets(root_helper=('env', 'HELPED=1'))
+        found = targets.export('node:1', self.customised, self.base)
+        self.assertEqual(self.customised.read(0, self.customised.size),
+                         tgtd.content(found))
+        targets.release('node:1')
+        self.assertEqual([], self.names())
+
+    def test_a_helper_that_fails_is_told_with_its_words(self) -> None:
+        helper = self.folder / 'helper'
+        helper.write_text(
+            '#!/bin/sh\necho "sudo: a password is required" >&2\nexit 1\n')
+        helper.chmod(0o755)
+        targets = self.targets(root_helper=(str(helper),))
+        error = self.assertRaises(
+            san.TargetDaemonError, targets.export, 'node:1', self.plain,
+            self.base)
+        self.assertIn('sudo: a password is required', str(error))
 
 
 class StaticTest(SanTestCase):
