@@ -204,7 +204,7 @@ class ExportTest(ExportsTestCase):
         targets = self.exports()
 
         def come_and_go(owner: str) -> None:
-            for _ in range(20):
+            for _ in range(6):
                 targets.export(owner, self.image, self.base)
                 targets.release(owner)
 
