@@ -77,7 +77,7 @@ class IsoSanboot(ipxe.iPXEBoot):
         self._validate_common(task)
         deploy_utils.get_image_instance_info(task.node)
         plan, way = self._plan(task, patient=False)
-        delivery.require(task, way)
+        delivery.require(task, plan, way)
         try:
             instance_boots.judge_base(plan, base_images.store(
                 task, user_access=plan.user_access, patient=False))

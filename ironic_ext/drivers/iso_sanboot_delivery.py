@@ -111,7 +111,7 @@ def with_ibft(task: typing.Any, plan: boot_plan.BootPlan, how: Way
     if wanted in (True, 'true', 'True'):
         wanted = 'dracut'
     known = iso_sanboot_media.IBFT_ARGUMENTS
-    if wanted not in known:
+    if not isinstance(wanted, str) or wanted not in known:
         raise exception.InvalidParameterValue(
             'instance_info/sanboot_ibft must be true, false or one of '
             f'{", ".join(sorted(known))}')
@@ -124,7 +124,7 @@ def with_ibft(task: typing.Any, plan: boot_plan.BootPlan, how: Way
         plan.injection, append_args=arguments))
 
 
-def require(task: typing.Any, how: Way) -> None:
+def require(task: typing.Any, plan: boot_plan.BootPlan, how: Way) -> None:
     """Make sure that the node's ISO can be delivered that way.
 
     :raises: InvalidParameterValue
@@ -132,6 +132,8 @@ def require(task: typing.Any, how: Way) -> None:
     if how.transport == records.HTTP:
         media_delivery.require(task)
         return
+    if how.targets == _STATIC:
+        _require_static(plan, how)
     try:
         opened = configured.targets_from(CONF, how.targets)
         opened.require()
@@ -139,6 +141,22 @@ def require(task: typing.Any, how: Way) -> None:
             _portal(task)
     except san.SanError as exc:
         raise exception.InvalidParameterValue(str(exc)) from exc
+
+
+def _require_static(plan: boot_plan.BootPlan, how: Way) -> None:
+    if how.given is None:
+        raise exception.InvalidParameterValue(
+            f'there is no iSCSI target for {images.redacted(plan.href)}: '
+            f'set {_TARGET}, or the target of the ISO in the catalogue')
+    if not _is_plain(plan):
+        raise exception.InvalidParameterValue(
+            f'target {how.given.iqn} serves the ISO as it is, but this boot '
+            'needs changes in it (config, files or kernel arguments): '
+            f'remove {_TARGET}, or set sanboot_transport to http')
+
+
+def _is_plain(plan: boot_plan.BootPlan) -> bool:
+    return plan.injection.empty and plan.config is None
 
 
 def deliver(task: typing.Any, plan: boot_plan.BootPlan, how: Way
@@ -279,9 +297,8 @@ def _given(task: typing.Any, plan: boot_plan.BootPlan
             return _parse(own)
         named = boot_plan.base_of(task.node.instance_info,
                                   boot_catalogue.catalogue()).cdrom
-        if named is None or not (
-                CONF.ext_san.targets == _STATIC
-                or (plan.injection.empty and plan.config is None)):
+        if named is None or not (CONF.ext_san.targets == _STATIC
+                                 or _is_plain(plan)):
             return None
         return ipxe.target_of(named.status)
     except (catalog.CatalogError, san.SanError) as exc:

@@ -204,6 +204,17 @@ class WayTestCase(sanboot_base.SanbootTestCase):
             self.uri())
         self.assertEqual('static', self.names[-1])
 
+    def test_the_operators_target_cannot_have_the_nodes_config(self):
+        self.configure_node(sanboot_target=GIVEN)
+        self.say(ramdisk_kernel_arguments='a=1')
+        self.assertIn('set sanboot_transport to http', self.failure(
+            exception.InvalidParameterValue, 'validate'))
+
+    def test_a_site_of_given_targets_needs_one(self):
+        self.config(targets='static', group='ext_san')
+        self.assertIn('set driver_info/sanboot_target', self.failure(
+            exception.InvalidParameterValue, 'validate'))
+
     def test_a_password_of_the_operators_target_is_used(self):
         self.configure_node(sanboot_target={**GIVEN, 'username': 'u',
                                             'password': 'p4ss'})
@@ -241,9 +252,10 @@ class WayTestCase(sanboot_base.SanbootTestCase):
         self.say(sanboot_ibft=True, sanboot_transport='http')
         self.assertIn('no iBFT', self.failure(
             exception.InvalidParameterValue, 'validate'))
-        self.say(sanboot_ibft='windows', sanboot_transport='iscsi')
-        self.assertIn('dracut, initramfs-tools', self.failure(
-            exception.InvalidParameterValue, 'validate'))
+        for value in ('windows', ['dracut'], {'a': 1}):
+            self.say(sanboot_ibft=value, sanboot_transport='iscsi')
+            self.assertIn('dracut, initramfs-tools', self.failure(
+                exception.InvalidParameterValue, 'validate'))
 
     def test_targets_that_cannot_be_made_are_told_before(self):
         self.targets.failure = san.TargetDaemonError('tgtd does not run')
