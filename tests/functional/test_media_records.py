@@ -25,11 +25,27 @@ import testtools
 
 from ironic_ext.media import database as tables
 from ironic_ext.media import records
+from ironic_ext.media import tokens as media_tokens
+from ironic_ext import sql
 from tests.functional import database_servers
 from tests.unit.media import database
 
 _PROCESSES = 4
 _REPORTS = 25
+_TOKEN = 'a' * 43
+#: What revision 0001 has in its tables, as plain SQL on any database.
+_FIRST_RELEASE = (
+    "INSERT INTO ext_medium (id, node, purpose, name, image, digest, size, "
+    "overlay_size, base_digest, base_size, base_href, base_etag, networks, "
+    "created_at) VALUES ('old', 'f2d9a1de-0000-4000-8000-000000000001', "
+    "'boot', 'live.iso', 'http://x/live.iso', 'sha256:01', 4096, 3, "
+    "'sha256:02', 2048, 'http://x/live.iso', '', '[\"192.0.2.0/24\"]', "
+    '1700000000.5)',
+    'INSERT INTO ext_medium_token (digest, medium_id) VALUES '
+    f"('{media_tokens.digest(_TOKEN)}', 'old')",
+    'INSERT INTO ext_medium_reads (medium_id, first_at, sent, requests, '
+    "ranges, client, window_sent) VALUES ('old', 1700000001.5, 512, 7, "
+    "'[[0,512]]', '192.0.2.9', 0)")
 
 
 def _report(connection, number):
@@ -117,6 +133,33 @@ class _Tests:
         self.assertIsNone(self.records.get(f'{1:032x}'))
         self.assertIsNotNone(self.records.get(f'{2:032x}'))
 
+    def test_an_upgrade_keeps_what_is_there(self):
+        url = self.empty_database()
+        engine = sqlalchemy.create_engine(url,
+                                          poolclass=sqlalchemy.NullPool)
+        sql.upgrade(engine, tables.SCHEMA, '0001')
+        with engine.begin() as connection:
+            for statement in _FIRST_RELEASE:
+                # Its colons are no parameters.
+                connection.exec_driver_sql(statement)
+            connection.execute(
+                sqlalchemy.text('INSERT INTO ext_medium_overlay (medium_id, '
+                                "number, data) VALUES ('old', 0, :data)"),
+                {'data': b'\x00\xff!'})
+        upgraded = records.Records(url)
+        self.addCleanup(upgraded.close)
+        upgraded.upgrade()
+        found = upgraded.find(_TOKEN)
+        self.assertEqual(
+            ('old', 'live.iso', 4096, 'sha256:02', ('192.0.2.0/24',),
+             1700000000.5, None),
+            (found.id, found.name, found.size, found.base_digest,
+             found.networks, found.created_at, found.expires_at))
+        self.assertEqual(b'\x00\xff!', b''.join(upgraded.overlay('old')))
+        (_medium, reads), = upgraded.of_node(found.node)
+        self.assertEqual((512, 7, ((0, 512),)),
+                         (reads.sent, reads.requests, reads.ranges))
+
     def test_upgrading_again_changes_nothing(self):
         token = self.records.create(database.medium(), None)
         self.records.upgrade()
@@ -129,8 +172,12 @@ class SQLiteTestCase(_Tests, testtools.TestCase):
         super().setUp()
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.connection = f'sqlite:///{pathlib.Path(folder.name)}/x.sqlite'
+        self._folder = pathlib.Path(folder.name)
+        self.connection = f'sqlite:///{self._folder}/x.sqlite'
         self.records = self.open()
+
+    def empty_database(self):
+        return f'sqlite:///{self._folder}/empty.sqlite'
 
 
 class PostgreSQLTestCase(_Tests, testtools.TestCase):
@@ -149,6 +196,9 @@ class PostgreSQLTestCase(_Tests, testtools.TestCase):
         self.connection = self.server.database()
         self.records = self.open()
         self.records.upgrade()
+
+    def empty_database(self):
+        return self.server.database()
 
     def test_tables_that_are_missing_are_told(self):
         engine = sqlalchemy.create_engine(
