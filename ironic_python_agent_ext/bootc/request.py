@@ -177,6 +177,9 @@ class InstallRequest:
         secrets: dict[str, typing.Any] = {}
         sealed = given.pop('sealed', None)
         if sealed is not None:
+            if not isinstance(sealed, str):
+                raise errors.OptionError(
+                    f'argument "sealed" of step {STEP} is no text')
             if not token:
                 raise errors.BootcError(
                     'this agent has no token to unseal the secrets of the '
@@ -185,22 +188,23 @@ class InstallRequest:
         secret = given.pop('pull_secret', None) or secrets.get('auth')
         found = cls(
             image=image,
-            imgref=given.pop('imgref', None) or image.followed,
+            imgref=reference.Reference.parse(
+                given.pop('imgref', None) or str(image)).followed,
             options=install_options.Options.parse(given.pop('options', None)),
             trust=_of(Trust, 'trust', given,
                       proxy=secrets.get('proxy')),
             policy=_of(SignaturePolicy, 'policy', given),
             size=_of(Size, 'size', given),
             store=_of(Store, 'store', given),
-            node_uuid=str(given.pop('node_uuid', '')),
+            node_uuid=str(given.pop('node_uuid', None) or ''),
             credential=secret and credentials.Credential.parse(
                 secret, image.registry),
-            configdrive=(given.pop('configdrive', None)
-                         or secrets.get('configdrive')))
+            configdrive=_text('configdrive', given.pop(
+                'configdrive', None) or secrets.get('configdrive')))
         if given:
             raise errors.OptionError(
                 f'step {STEP} has no argument '
-                + ', '.join(f'"{name:.80}"' for name in sorted(given)))
+                + ', '.join(f'"{name!s:.80}"' for name in given))
         return found
 
 
@@ -212,6 +216,12 @@ def _listed(values: dict[str, typing.Any]) -> dict[str, typing.Any]:
             for name, value in values.items()}
 
 
+def _text(name: str, value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise errors.OptionError(f'argument "{name}" of step {STEP} is no text')
+
+
 def _of(kind: type[T], name: str, given: dict[str, typing.Any],
         **more: typing.Any) -> T:
     """Take an argument out and make a dataclass of it."""
@@ -219,10 +229,22 @@ def _of(kind: type[T], name: str, given: dict[str, typing.Any],
     if not isinstance(values, collections.abc.Mapping):
         raise errors.OptionError(f'argument "{name}" of step {STEP} is no '
                                  'JSON object')
-    try:
-        return kind(**{key: tuple(value) if isinstance(value, list) else value
-                       for key, value in {**values, **more}.items()})
-    except TypeError:
-        raise errors.OptionError(
-            f'argument "{name}" of step {STEP} has an unknown field: it has '
-            + ', '.join(sorted(map(str, values)))) from None
+    values = {key: tuple(value) if isinstance(value, list) else value
+              for key, value in {**values, **more}.items()}
+    hints = typing.get_type_hints(kind)
+    for key, value in values.items():
+        if key not in hints or not _is(value, hints[key]):
+            raise errors.OptionError(
+                f'argument "{name}" of step {STEP} has a field "{key!s:.80}" '
+                'that it does not know, or that is of another type')
+    return kind(**values)
+
+
+def _is(value: object, hint: typing.Any) -> bool:
+    """Tell whether a value is of a type that the dataclasses here have."""
+    if hint == tuple[str, ...]:
+        return isinstance(value, tuple) and all(
+            isinstance(item, str) for item in value)
+    if hint is int:
+        return type(value) is int and value >= 0
+    return isinstance(value, hint)

@@ -12,6 +12,7 @@
 
 """The registry client with servers that fail, lie, or want secrets."""
 
+import datetime
 import json
 import pathlib
 import ssl
@@ -45,11 +46,12 @@ class StrangersTestCase(test_bootc_registry.LookUpTestCase):
         self.image = oci_images.image()
         self.publish(self.server)
 
-    def serve(self, tls=True):
+    def serve(self, tls=True, certificate=None):
         context = None
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self.authority.issue_cert('127.0.0.1').configure_cert(context)
+            (certificate or self.authority.issue_cert(
+                '127.0.0.1')).configure_cert(context)
         serving = fault_server.serving(context)
         server = serving.__enter__()
         self.addCleanup(serving.__exit__, None, None, None)
@@ -82,6 +84,26 @@ class StrangersTestCase(test_bootc_registry.LookUpTestCase):
                 fault_server.status(401, WWW_Authenticate=value)(reply,
                                                                  resource)
         self.manifest().always = apply
+
+
+class CertificateTestCase(StrangersTestCase):
+
+    def certified(self, *names, **given):
+        """Have the server come with another certificate."""
+        server = self.serve(
+            certificate=self.authority.issue_cert(*names, **given))
+        self.host = server.url.removeprefix('https://')
+
+    def test_a_certificate_that_has_expired_is_told(self):
+        self.certified('127.0.0.1', not_after=datetime.datetime(
+            2020, 1, 1, tzinfo=datetime.UTC))
+        self.assertIn('has expired', self.fail(errors.CertificateError))
+
+    def test_a_certificate_for_another_name_is_told(self):
+        for name in ('other.test', '192.0.2.1'):
+            self.certified(name)
+            self.assertIn('does not name this IP address',
+                          self.fail(errors.CertificateError))
 
 
 class RedirectTestCase(StrangersTestCase):

@@ -84,6 +84,11 @@ class InstallRequestTestCase(testtools.TestCase):
     def test_unknown_arguments_are_named(self):
         self.assertIn('"imgae"', self.refused(
             {'image': PINNED, 'imgae': PINNED}))
+        for name, of in (('trust', {'ca': 5}), ('policy', {'keys': 'x'}),
+                         ('size', {'unpacked': -1}), ('size', {'a': 1}),
+                         ('store', {'allow_target_disk': 'no'})):
+            self.assertIn(f'"{name}"', self.refused(
+                {'image': PINNED, name: of}))
         for name in ('trust', 'policy', 'size', 'store'):
             message = self.refused({'image': PINNED, name: {'what': 1}})
             self.assertIn(f'"{name}"', message)
