@@ -12,6 +12,7 @@
 
 """The page of a server with passwords: the browser's own prompt."""
 
+import base64
 import pathlib
 
 import bcrypt
@@ -81,3 +82,15 @@ class PasswordTestCase(boot_page.PageTestCase):
         self.await_text('#connection', 'Live')
         self.await_value('ISO of server1', 'localboot')
         self.assertGreater(self.asked, 0)
+
+    def test_a_hosts_details_tell_of_its_data_image(self):
+        login = base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()
+        answer = self.server.call(
+            'PATCH', '/api/v1/namespaces/default/baremetalhosts/server1',
+            {'spec': {'dataImage': {'url': 'http://192.0.2.1/tools.iso'}}},
+            Authorization=f'Basic {login}')
+        self.assertEqual(200, answer.code, answer.text)
+        self.answer_prompts(PASSWORD)
+        self.browser.get(self.server.url)
+        self.click('server1', 'tbody button')
+        self.await_text('dialog', 'http://192.0.2.1/tools.iso')

@@ -33,6 +33,17 @@ export function facts(pairs) {
       element('dt', {}, term), element('dd', {}, value)]));
 }
 
+/** Say which data image a host has, and what became of it. */
+function dataImage({ spec, status }) {
+  if (!spec.dataImage && !status.dataImage) {
+    return '';
+  }
+  const { phase, error } = status.dataImage ?? {};
+  const url = spec.dataImage?.url ?? 'none wanted';
+  return `${url}${phase ? ` – ${phase}` : ''}`
+    + `${error ? `: ${error.message}` : ''}`;
+}
+
 /** Show a host in a dialog. */
 export async function showHost(host) {
   const { metadata, status } = host;
@@ -49,6 +60,7 @@ export async function showHost(host) {
         ['ISO', now.image],
         ['Config', status.inlineConfig ? 'its own, given with the node'
           : now.config],
+        ['Data image', dataImage(host)],
         ['Driver', status.driver],
         ['State', status.provisionState],
         ['On its way to', status.targetProvisionState],
