@@ -92,7 +92,7 @@ endpoint_override = http://{callback_host}:{port}
 class Ironic(process.Service):
     """API and conductor in one process, without authentication."""
 
-    start_timeout = 120.0
+    start_timeout = 240.0
 
     def __init__(self, directory: pathlib.Path, *, http_root: pathlib.Path,
                  http_url: str, images: pathlib.Path,

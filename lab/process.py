@@ -89,7 +89,7 @@ class Service:
     :param outlives: the process goes on when the lab's process ends.
     """
 
-    start_timeout = 60.0
+    start_timeout = 180.0
     stop_timeout = 15.0
     #: What ends it, and what it gets when the lab's process dies.
     stop_signal = signal.SIGTERM

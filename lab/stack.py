@@ -244,7 +244,7 @@ class Node:
         """Return the node as the API shows it."""
         return self._ironic.get(f'/v1/nodes/{self.identity}')
 
-    def await_state(self, wanted: str, timeout: float = 90) -> dict:
+    def await_state(self, wanted: str, timeout: float = 300) -> dict:
         """Wait for a provision state and return the node.
 
         :raises: LabError when another state is reached for good, or none.
@@ -267,7 +267,7 @@ class Node:
         return node
 
     def await_report(self, seen: int = 0,
-                     timeout: float = 120) -> boot_iso.Report:
+                     timeout: float = 300) -> boot_iso.Report:
         """Wait until the machine has reported more often than seen times."""
         def newest() -> boot_iso.Report | None:
             reports = self.machine.reports()

@@ -46,7 +46,7 @@ class IsoConfigTestCase(base.EndToEndTestCase):
         self.host = f'{HOSTS}/{self.node.name}'
         process.await_condition(
             lambda: self.server.call('GET', self.host).code == 200,
-            f'the boot server to know {self.node.name}', timeout=60)
+            f'the boot server to know {self.node.name}', timeout=300)
 
     def _call(self, method: str, path: str, body: object, code: int,
               kind: str = 'application/json') -> None:
