@@ -52,6 +52,14 @@ class ConfiguredTestCase(testtools.TestCase):
              found.connections, found.allowed_paths, found.access.verify,
              found.glance))
 
+    def test_the_catalogues_directory_is_for_operators_images(self):
+        conf = self.conf('[conductor]\nfile_url_allowed_paths = /a\n'
+                         '[ext_catalog]\niso_dir = /isos\n')
+        found = configured.settings_from(conf)
+        self.assertEqual(('/a',), found.allowed_paths)
+        self.assertEqual(('/a', '/isos'), configured.with_catalogue(
+            conf, found).allowed_paths)
+
     def test_servers_are_verified_unless_it_says_otherwise(self):
         for text, verify in (('', True), ('True', True),
                              ('/ca.pem', '/ca.pem'), ('0', False)):
