@@ -70,6 +70,11 @@ class DeliveryTestCase(testtools.TestCase):
             message = self.refusal(by('url', url))
             self.assertNotIn(url, message)
 
+    def test_when_neither_way_works_both_reasons_are_told(self):
+        message = self.refusal(by('auto', 'http://x/a b/'))
+        self.assertIn('no initrd', message)
+        self.assertIn('blanks', message)
+
     def test_an_unknown_way_is_refused(self):
         for way in ('URL', '', None, ['url']):
             self.assertRaises(config_formats.ConfigError,
