@@ -69,6 +69,24 @@ class SanTestCase(testtools.TestCase):
     def targets(self, **changes: object) -> san.Targets:
         return san.open_targets('tgt', self.settings(**changes))
 
+    def mounted(self, *arguments: str) -> pathlib.Path:
+        """Return an empty file system, mounted with these arguments."""
+        path = self.folder / 'mount'
+        path.mkdir()
+        try:
+            subprocess.run(['mount', *arguments, str(path)], check=True,
+                           capture_output=True)
+        except subprocess.CalledProcessError as exc:
+            self.skipTest(exc.stderr.decode())
+        self.addCleanup(subprocess.run, ['umount', str(path)], check=True)
+        # Before that: it has files open.
+        self.addCleanup(self.tgtd.kill)
+        return path
+
+    def small_disk(self, size: str) -> pathlib.Path:
+        """Return a file system of a size, as mount(8) writes it."""
+        return self.mounted('-t', 'tmpfs', '-o', f'size={size}', 'none')
+
     def names(self) -> list[str]:
         """Return the names of all targets that tgtd has."""
         return [line.split(': ')[1] for line in self.shown().splitlines()
@@ -322,21 +340,8 @@ class RestartTest(SanTestCase):
 
 class FailureTest(SanTestCase):
 
-    def _disk(self, size: str) -> pathlib.Path:
-        """Return an empty file system of a size, as mount(8) writes it."""
-        path = self.folder / 'disk'
-        path.mkdir()
-        try:
-            subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size}',
-                            'none', str(path)], check=True,
-                           capture_output=True)
-        except subprocess.CalledProcessError as exc:
-            self.skipTest(exc.stderr.decode())
-        self.addCleanup(subprocess.run, ['umount', str(path)], check=True)
-        return path
-
     def test_a_full_disk_is_told_before_anything_is_made(self) -> None:
-        mount = self._disk('1m')
+        mount = self.small_disk('1m')
         targets = self.targets(root=str(mount))
         error = self.assertRaises(
             san.NoSpaceError, targets.export, 'node:1', self.customised,
@@ -346,7 +351,7 @@ class FailureTest(SanTestCase):
         self.assertEqual([], self.names())
 
     def test_a_disk_that_fills_up_meanwhile_leaves_nothing(self) -> None:
-        mount = self._disk('5m')
+        mount = self.small_disk('5m')
         targets = self.targets(root=str(mount))
         write = self.customised.write
 
@@ -362,6 +367,37 @@ class FailureTest(SanTestCase):
         self.assertIn('No space left on device', str(error))
         self.assertEqual([], os.listdir(mount / 'targets'))
         self.assertEqual([], self.names())
+
+    def test_with_reflinks_an_image_needs_room_for_its_changes_only(
+            self) -> None:
+        disk = self.folder / 'disk'
+        with open(disk, 'wb') as file:
+            file.truncate(400 * _MIB)
+        try:
+            subprocess.run(['mkfs.xfs', '-q', '-m', 'reflink=1', str(disk)],
+                           check=True, capture_output=True)
+        except FileNotFoundError:
+            self.skipTest('mkfs.xfs is missing')
+        mount = self.mounted('-o', 'loop', str(disk))
+        path = isos.KINDS['lorax_like'].build(mount, payload=32 * _MIB)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.base = images.BaseImage(
+            str(path), 'file:///isos/base.iso', path.stat().st_size,
+            f'sha256:{digest}')
+        facts = os.statvfs(mount)
+        # Not enough for a copy.
+        min_free = facts.f_bavail * facts.f_frsize - 16 * _MIB
+        image = self.injected(append_args='host=one')
+        found = self.targets(root=str(mount / 'exports'),
+                             min_free=min_free).export('node:1', image,
+                                                       self.base)
+        self.assertEqual(image.read(0, image.size), tgtd.content(found))
+        # The other way it is refused.
+        error = self.assertRaises(
+            san.NoSpaceError, self.targets(
+                root=str(self.folder / 'exports'),
+                min_free=1 << 60).export, 'node:1', image, self.base)
+        self.assertIn('reflinks', str(error))
 
     def _die(self, owner: object, name: str) -> None:
         """Export in another process that is killed in the middle.
@@ -428,6 +464,24 @@ class HelperTest(SanTestCase):
                          tgtd.content(found))
         targets.release('node:1')
         self.assertEqual([], self.names())
+
+    def test_a_conductor_without_either_is_told_what_to_set(self) -> None:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+                self.targets().require()
+            except san.TargetDaemonError as exc:
+                os.write(writing, str(exc).encode())
+            finally:
+                os._exit(0)
+        os.close(writing)
+        with open(reading, encoding='utf-8') as pipe:
+            self.assertIn('tgtd obeys root only', pipe.read())
+        os.waitpid(child, 0)
 
     def test_a_helper_that_fails_is_told_with_its_words(self) -> None:
         helper = self.folder / 'helper'
