@@ -285,7 +285,11 @@ class BiosSanbootTestCase(BootTests, SanbootTestCase):
 
     def test_a_full_disk_ends_in_a_sentence_and_leaves_nothing(self):
         self.configure()
-        with self.lab.full_disk():
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self.lab.full_disk())
+            except process.LabError as exc:
+                self.skipTest(f'nothing can be mounted here: {exc}')
             self.assertIn('there is no room to serve',
                           self.refuse_to_deploy())
         self.assertEqual('', self.lab.script(self.node))
