@@ -46,6 +46,8 @@ class CommandTestCase(testtools.TestCase):
         super().setUp()
         ironic = self.useFixture(ironic_stand_in.IronicStandIn())
         ironic.known.add('server1', '52:54:00:00:00:01')
+        ironic.known.add('server2', '52:54:00:00:00:02',
+                         extra={'namespace': 'lab'})
         self.server = self.useFixture(boot_server.BootServer(
             ironic.url)).process
         self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -87,6 +89,14 @@ class CommandTestCase(testtools.TestCase):
         self.assertEqual(1, refused.returncode)
         self.assertIn('is in use by BareMetalHost/default/server1',
                       refused.stderr)
+
+    def test_a_host_is_shown_by_the_name_that_the_list_has(self):
+        names = [row['name'] for row in self.rows('host', 'boot', 'list')]
+        self.assertEqual(['server1', 'lab/server2'], names)
+        found = self.rows('host', 'boot', 'show', names[1])
+        self.assertEqual((names[1], ['52:54:00:00:00:02'], None), (
+            found['name'], found['macs'], found['config']))
+        self.assertIn(names[1], self.done('host', 'boot', 'show', names[1]))
 
     def test_files_are_applied_in_the_order_that_works(self):
         (self.folder / 'all.yaml').write_text(_RESOURCES)

@@ -15,22 +15,58 @@
 import argparse
 import typing
 
+from cliff import columns
+from osc_lib.cli import format_columns
 from osc_lib.command import command
 from osc_lib import exceptions
 
 from ironic_ext.cli.osc import boot_api
 
 _COLUMNS = ('name', 'macs', 'iso', 'config', 'mode', 'power', 'state')
+_SHOWN = ('name', 'node', 'macs', 'ips', 'iso', 'config', 'mode',
+          'completed_at', 'data_image', 'data_image_phase', 'power', 'state',
+          'maintenance', 'last_error')
 _LOCAL = 'localboot'
 
 Rows = tuple[tuple[str, ...], typing.Any]
 
 
-def _row(resource: boot_api.Resource) -> tuple[typing.Any, ...]:
+class _Text(columns.FormattableColumn[str | None]):
+    """A text; people see nothing where machines see that there is none."""
+
+    def human_readable(self) -> str:
+        """Return the text."""
+        return self._value or ''
+
+
+def _fields(resource: boot_api.Resource) -> dict[str, typing.Any]:
+    metadata = resource['metadata']
     spec, status = resource['spec'], resource['status']
-    return (resource['metadata']['name'], ', '.join(status['macs']),
-            spec['image'], spec.get('bootConfigRef', ''), spec['bootMode'],
-            status['power'] or '', status['provisionState'] or '')
+    namespace = metadata['namespace']
+    return {
+        # As the other commands take it.
+        'name': (metadata['name'] if namespace == 'default'
+                 else f'{namespace}/{metadata["name"]}'),
+        'node': metadata['uid'],
+        'macs': format_columns.ListColumn(status['macs']),
+        'ips': format_columns.ListColumn(status['ips']),
+        'iso': spec['image'],
+        'config': _Text(spec.get('bootConfigRef') or (
+            '(inline)' if status.get('inlineConfig') else None)),
+        'mode': spec['bootMode'],
+        'completed_at': _Text(status.get('bootCompletedAt')),
+        'data_image': _Text(spec.get('dataImage', {}).get('url')),
+        'data_image_phase': _Text(
+            status.get('dataImage', {}).get('phase')),
+        'power': _Text(status['power']),
+        'state': _Text(status['provisionState']),
+        'maintenance': status['maintenance'],
+        'last_error': _Text(status.get('lastError'))}
+
+
+def _shown(resource: boot_api.Resource) -> Rows:
+    values = _fields(resource)
+    return _SHOWN, tuple(values[name] for name in _SHOWN)
 
 
 class ListHostBoots(command.Lister):
@@ -47,7 +83,8 @@ class ListHostBoots(command.Lister):
         """Ask and show."""
         found = boot_api.BootApi.of(self, parsed_args).list(
             boot_api.HOSTS, search=parsed_args.search)
-        return _COLUMNS, map(_row, found)
+        return _COLUMNS, (tuple(values[name] for name in _COLUMNS)
+                          for values in map(_fields, found))
 
 
 class _OneHost(command.ShowOne):
@@ -64,7 +101,7 @@ class ShowHostBoot(_OneHost):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
         """Ask and show."""
-        return _COLUMNS, _row(boot_api.BootApi.of(self, parsed_args).call(
+        return _shown(boot_api.BootApi.of(self, parsed_args).call(
             'GET', boot_api.host_path(parsed_args.host)))
 
 
@@ -105,5 +142,5 @@ class SetHostBoot(_OneHost):
             raise exceptions.CommandError(
                 'say what to change: --iso, --local, --config, --no-config '
                 'or --mode')
-        return _COLUMNS, _row(boot_api.BootApi.of(self, parsed_args).call(
+        return _shown(boot_api.BootApi.of(self, parsed_args).call(
             'PATCH', boot_api.host_path(parsed_args.host), {'spec': spec}))
