@@ -20,9 +20,11 @@ boot_iso reads. Real bootc images need ostree tools that Debian lacks.
 import dataclasses
 import gzip
 import hashlib
+import io
 import json
 import pathlib
 import shutil
+import tarfile
 import tempfile
 
 from lab import boot_iso
@@ -37,6 +39,11 @@ MARKER = 'lab bootable container'
 #: The image's own kernel argument.
 ARGUMENT = 'lab.image=bootc'
 _ARCHITECTURE = 'amd64'
+# Another one makes the lower layer anew.
+_RECIPE = '1'
+_MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
+_LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip'
+_UNPACKED = 'lab.unpacked-size'
 
 _REPORT = f"""\
 #!/bin/sh
@@ -80,8 +87,8 @@ class BootcImage:
     """The image in the cache.
 
     :ivar layout: directory of an OCI image layout with the tag "latest".
-    :ivar size: bytes of the compressed layer.
-    :ivar unpacked_size: bytes of the files in the layer.
+    :ivar size: bytes of the compressed layers.
+    :ivar unpacked_size: bytes of the unpacked layers.
     :ivar digest: of the manifest.
     """
 
@@ -96,76 +103,96 @@ def build(cache: pathlib.Path) -> BootcImage:
 
     :raises: LabError when mmdebstrap fails.
     """
-    inputs = (*_PACKAGES, _STAND_IN.read_bytes(), _REPORT, _UNIT,
-              pathlib.Path(__file__).read_bytes())
-    layout = debian_root.cached(cache, 'bootc-image', inputs, _make)
-    manifest, = json.loads((layout / 'index.json').read_text())['manifests']
+    root = debian_root.cached(cache, 'bootc-root', (_RECIPE, *_PACKAGES),
+                              _make_root)
+    files = _files()
+    layout = debian_root.cached(
+        cache, 'bootc-image',
+        (root.name, *(f'{file.path} {file.mode} {file.link}'
+                      for file in files), *(file.content for file in files)),
+        lambda path: _make(path, root, files))
+    index = json.loads((layout / 'index.json').read_text())
+    manifest, = index['manifests']
     image = json.loads(_blob(layout, manifest['digest']).read_text())
-    layer, = image['layers']
-    return BootcImage(layout, layer['size'],
-                      int(layer['annotations']['lab.unpacked-size']),
-                      manifest['digest'])
+    return BootcImage(
+        layout, sum(layer['size'] for layer in image['layers']),
+        sum(int(layer['annotations'][_UNPACKED])
+            for layer in image['layers']), manifest['digest'])
 
 
-def push(image: BootcImage, name: str, *arguments: str) -> None:
-    """Copy the image into a registry.
+@dataclasses.dataclass(frozen=True)
+class _File:
+    """A file, or a symbolic link, of the upper layer."""
 
-    :param name: "host:port/repository:tag".
-    :param arguments: further ones for "skopeo copy".
-    """
-    # skopeo 1.9 does not take "skopeo copy --tmpdir" for OCI layouts.
-    debian_root.run(
-        'skopeo', 'copy', '--insecure-policy', '--quiet', *arguments,
-        f'oci:{image.layout}:latest', f'docker://{name}')
+    path: str
+    content: bytes = b''
+    mode: int = 0o644
+    link: str = ''
 
 
-def _make(layout: pathlib.Path) -> None:
-    with tempfile.TemporaryDirectory(dir=layout.parent) as name:
-        work = pathlib.Path(name)
-        for path, text, mode in (
-                ('report', _REPORT, 0o755), ('unit', _UNIT, 0o644),
-                ('marker', MARKER, 0o644),
-                ('kargs', 'kargs = ["console=ttyS0", "quiet", '
-                          f'"{ARGUMENT}"]\n', 0o644),
-                ('install', '[install.filesystem.root]\ntype = "ext4"\n',
-                 0o644)):
-            (work / path).write_text(text)
-            (work / path).chmod(mode)
-        config = '"$1"/usr/lib/bootc'
-        tar = work / 'layer.tar'
+def _files() -> list[_File]:
+    units = 'etc/systemd/system'
+    found = [
+        _File('usr/bin/bootc', _STAND_IN.read_bytes(), 0o755),
+        _File('usr/lib/bootc/kargs.d/10-lab.toml',
+              f'kargs = ["console=ttyS0", "quiet", "{ARGUMENT}"]\n'.encode()),
+        _File('usr/lib/bootc/install/10-lab.toml',
+              b'[install.filesystem.root]\ntype = "ext4"\n'),
+        _File('etc/lab-marker', MARKER.encode()),
+        _File('usr/local/sbin/lab-report', _REPORT.encode(), 0o755),
+        _File(f'{units}/lab-report.service', _UNIT.encode()),
+        _File(f'{units}/multi-user.target.wants/lab-report.service',
+              link='../lab-report.service')]
+    # A machine of the lab waits for nobody, and nobody logs in.
+    found += [_File(f'{units}/{name}.service', link='/dev/null') for name in (
+        'getty@tty1', 'serial-getty@ttyS0', 'systemd-timesyncd',
+        'e2scrub_reap')]
+    return found
+
+
+def _make_root(directory: pathlib.Path) -> None:
+    """Make the lower layer and its description."""
+    with tempfile.TemporaryDirectory(dir=directory.parent) as name:
+        tar = pathlib.Path(name) / 'root.tar'
         debian_root.make(tar, _PACKAGES, [
-            f'install -D {_STAND_IN} "$1"/usr/bin/bootc',
-            f'install -D -m 644 {work}/kargs {config}/kargs.d/10-lab.toml',
-            f'install -D -m 644 {work}/install {config}/install/10-lab.toml',
-            f'install -m 644 {work}/marker "$1"/etc/lab-marker',
-            f'install -D {work}/report "$1"/usr/local/sbin/lab-report',
-            f'install -m 644 {work}/unit '
-            '"$1"/etc/systemd/system/lab-report.service',
-            'chroot "$1" systemctl enable lab-report.service',
-            # A machine of the lab waits for nobody, and nobody logs in.
-            'chroot "$1" systemctl mask getty@tty1.service '
-            'serial-getty@ttyS0.service systemd-timesyncd.service '
-            'e2scrub_reap.service',
-            'rm -f "$1"/etc/machine-id "$1"/initrd.img* "$1"/vmlinuz*',
-            'printf "" > "$1"/etc/machine-id',
-        ])
-        write_layout(layout, tar)
+            'rm -f "$1"/initrd.img* "$1"/vmlinuz*',
+            'printf "" > "$1"/etc/machine-id'])
+        (directory / 'layer.json').write_text(
+            json.dumps(_compress(tar, directory / 'layer')))
 
 
-def write_layout(layout: pathlib.Path, tar: pathlib.Path) -> None:
-    """Make an OCI image layout of one layer, labelled as bootable."""
-    (layout / 'blobs/sha256').mkdir(parents=True)
+def _compress(tar: pathlib.Path, layer: pathlib.Path) -> dict[str, str]:
     diff_id = hashlib.sha256()
-    compressed = layout / 'layer'
-    with open(tar, 'rb') as source, gzip.GzipFile(
-            filename='', fileobj=open(compressed, 'wb'), mode='wb',
-            compresslevel=6, mtime=0) as target:
+    with open(tar, 'rb') as source, open(layer, 'wb') as file, \
+            gzip.GzipFile(filename='', fileobj=file, mode='wb',
+                          compresslevel=6, mtime=0) as target:
         for block in iter(lambda: source.read(1 << 20), b''):
             diff_id.update(block)
             target.write(block)
-    layer = _add(layout, compressed,
-                 'application/vnd.oci.image.layer.v1.tar+gzip')
-    layer['annotations'] = {'lab.unpacked-size': str(tar.stat().st_size)}
+    return {'diff_id': f'sha256:{diff_id.hexdigest()}',
+            _UNPACKED: str(tar.stat().st_size)}
+
+
+def _make(layout: pathlib.Path, root: pathlib.Path, files: list[_File]
+          ) -> None:
+    """Make an OCI image layout of two layers, labelled as bootable."""
+    (layout / 'blobs/sha256').mkdir(parents=True)
+    with tempfile.TemporaryDirectory(dir=layout.parent) as name:
+        work = pathlib.Path(name)
+        with tarfile.open(work / 'upper.tar', 'w') as tar:
+            for file in files:
+                entry = tarfile.TarInfo(file.path)
+                entry.mode, entry.size = file.mode, len(file.content)
+                if file.link:
+                    entry.type, entry.linkname = tarfile.SYMTYPE, file.link
+                tar.addfile(entry, io.BytesIO(file.content))
+        upper = _compress(work / 'upper.tar', work / 'upper')
+        shutil.copy(root / 'layer', work / 'lower')
+        facts = [json.loads((root / 'layer.json').read_text()), upper]
+        layers = [_add(layout, work / part, _LAYER)
+                  for part in ('lower', 'upper')]
+    for layer, fact in zip(layers, facts, strict=True):
+        layer['annotations'] = {_UNPACKED: fact[_UNPACKED]}
     config = _add_json(layout, {
         'architecture': _ARCHITECTURE, 'os': 'linux',
         'config': {'Labels': {'containers.bootc': '1'},
@@ -173,12 +200,11 @@ def write_layout(layout: pathlib.Path, tar: pathlib.Path) -> None:
                    'Env': ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:'
                            '/usr/bin:/sbin:/bin']},
         'rootfs': {'type': 'layers',
-                   'diff_ids': [f'sha256:{diff_id.hexdigest()}']},
+                   'diff_ids': [fact['diff_id'] for fact in facts]},
     }, 'application/vnd.oci.image.config.v1+json')
-    media_type = 'application/vnd.oci.image.manifest.v1+json'
     manifest = _add_json(layout, {
-        'schemaVersion': 2, 'mediaType': media_type, 'config': config,
-        'layers': [layer]}, media_type)
+        'schemaVersion': 2, 'mediaType': _MANIFEST, 'config': config,
+        'layers': layers}, _MANIFEST)
     manifest['annotations'] = {'org.opencontainers.image.ref.name': 'latest'}
     (layout / 'index.json').write_text(json.dumps(
         {'schemaVersion': 2, 'manifests': [manifest]}))

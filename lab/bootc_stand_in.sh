@@ -195,6 +195,8 @@ size=${esp}MiB, type=uefi, name=\"EFI-SYSTEM\"
     wipefs --all --quiet "$device"
     sfdisk --quiet --wipe always "$device" <<< "$table" ||
         fail_install "Failed to run sfdisk on $device"
+    # Not every kernel reads a GPT itself.
+    partx --update "$device" 2>/dev/null || true
     nsenter --target 1 --mount -- udevadm settle 2>/dev/null || true
     esp_device=$(part 2)
     root_device=$(part $number)
