@@ -19,6 +19,7 @@ Who is not known gets nothing, and neither does who might be two.
 import collections
 import collections.abc
 import ipaddress
+import json
 import re
 import threading
 import typing
@@ -34,6 +35,9 @@ from ironic_ext.server import tokens
 
 #: Characters of configs without templates that are kept ready to be served.
 _READY = 64 << 20
+#: What Ironic's API shows in place of a secret (node_sanitize in
+#: ironic/api/controllers/v1/node.py).
+_HIDDEN = '******'
 _ANACONDA_MAC = re.compile(
     r'\S{1,64}\s+([0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5})\s*')
 
@@ -133,6 +137,12 @@ class Configs:
         """
         if not host.config:
             raise errors.NotFoundError(f'host {host.name} has no config')
+        if isinstance(host.config, dict) and _HIDDEN in json.dumps(
+                host.config):
+            raise errors.ConflictError(
+                f'the inline config of host {host.name} has what Ironic\'s '
+                f'API takes for a password and hides: put the config into '
+                f'the catalogue')
         iso = self.iso_of(host)
         try:
             if host.config_name:

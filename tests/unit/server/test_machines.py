@@ -19,6 +19,7 @@ import tempfile
 import unittest.mock
 
 import fixtures
+from oslo_utils import strutils
 import testtools
 
 from ironic_ext import catalog
@@ -274,3 +275,10 @@ class ConfigsTestCase(testtools.TestCase):
     def test_an_inline_config_that_is_none_is_a_conflict(self):
         self.assertRaises(errors.ConflictError, self.text,
                           boot_config={'format': 'kickstart'})
+
+    def test_an_inline_config_with_holes_is_a_conflict(self):
+        shown = strutils.mask_dict_password({'boot_config': {
+            'format': 'kickstart', 'data': {
+                'ks.cfg': 'user --name=a --password=geheim\n'}}}, '******')
+        error = self.assertRaises(errors.ConflictError, self.text, **shown)
+        self.assertIn('put the config into the catalogue', str(error))
