@@ -12,17 +12,30 @@
 
 """Data images of hosts, through the boot server as a process."""
 
+import http.server
 import json
+import pathlib
+import tempfile
+import threading
 
 import jsonschema
 import testtools
 
 from ironic_ext.server import openapi
+from lab import bare_metal
+from lab import process
 from tests import boot_server
+from tests.functional import fake_emulator
 from tests import ironic_stand_in
 
 HOST = '/api/v1/namespaces/default/baremetalhosts/server1'
 URL = 'https://example.com/tools.iso'
+#: Seconds: more than any step needs on a busy machine.
+PATIENCE = 180
+_IRONIC = """
+[DEFAULT]
+enabled_management_interfaces = redfish,redfish-ext
+"""
 
 
 class DataImageTestCase(testtools.TestCase):
@@ -107,3 +120,96 @@ class DataImageTestCase(testtools.TestCase):
         self.ironic.known.nodes[self.node]['vendor_interface'] = 'no-vendor'
         found = self.patch({'url': URL}, 409)
         self.assertIn('redfish-ext', found['message'])
+
+
+class RealConductorTestCase(testtools.TestCase):
+    """A real Ironic, and a BMC whose machine is made up."""
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory(prefix='boot-server-data-')
+        self.addCleanup(folder.cleanup)
+        directory = pathlib.Path(folder.name)
+        for name in ('bmc', 'ironic', 'web'):
+            (directory / name).mkdir()
+        self.emulator = self.start(fake_emulator.FakeEmulator(
+            directory / 'bmc'))
+        self.ironic = bare_metal.Ironic(
+            directory / 'ironic', http_root=directory,
+            http_url='http://127.0.0.1:1/', images=directory, extra=_IRONIC)
+        self.ironic.create_schema()
+        self.start(self.ironic)
+        self.server = self.useFixture(boot_server.BootServer(
+            self.ironic.url)).process
+        (directory / 'web' / 'tools.iso').write_bytes(bytes(1 << 16))
+        self.url = self.serve(directory / 'web') + '/tools.iso'
+
+    def start(self, service):
+        self.addCleanup(service.stop)
+        service.start()
+        return service
+
+    def serve(self, directory):
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def __init__(self, *arguments):
+                super().__init__(*arguments, directory=str(directory))
+
+            def log_message(self, *arguments):
+                pass
+
+        web = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self.addCleanup(web.server_close)
+        self.addCleanup(web.shutdown)
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        return f'http://127.0.0.1:{web.server_address[1]}'
+
+    def enroll(self, **fields):
+        """Return the machine of a node that can have data images."""
+        system = self.emulator.new_system()
+        node = json.loads(self.ironic.call('POST', '/v1/nodes', {
+            'driver': 'redfish-ext', 'name': 'server1', 'driver_info': {
+                'redfish_address': self.emulator.url,
+                'redfish_system_id': f'/redfish/v1/Systems/{system}'},
+            'management_interface': 'redfish-ext',
+            'vendor_interface': 'redfish-ext', **fields}))
+        self.ironic.call('PUT', f'/v1/nodes/{node["uuid"]}/states/provision',
+                         {'target': 'manage'})
+        self.await_host(lambda host: host['status']['provisionState']
+                        == 'manageable')
+        return system
+
+    def await_host(self, condition):
+        def look():
+            found = self.server.call('GET', HOST)
+            return (found.code == 200 and condition(found.json)
+                    and found.json)
+        return process.await_condition(look, 'the host', timeout=PATIENCE)
+
+    def patch(self, data_image):
+        # Another task may have the node for a moment.
+        return process.await_condition(
+            lambda: (answer := self.server.call('PATCH', HOST, {
+                'spec': {'dataImage': data_image}})).code != 409 and answer,
+            'the lock of the node', timeout=PATIENCE)
+
+    def test_it_goes_into_the_machine_and_out_again(self):
+        system = self.enroll()
+        found = self.patch({'url': 'ftp://example.com/x.iso'})
+        self.assertEqual(400, found.code, found.data)
+        self.assertIn('Ironic refuses', found.json['message'])
+        found = self.patch({'url': self.url, 'delivery': 'bmc'})
+        self.assertEqual(200, found.code, found.data)
+        seen = self.await_host(
+            lambda host: host['status'].get('dataImage', {}).get('phase')
+            == 'attached')
+        self.assertEqual(
+            (self.url, True, 'Cd', self.url),
+            (seen['spec']['dataImage']['url'],
+             seen['status']['dataImage']['inserted'],
+             seen['status']['dataImage']['slot'],
+             seen['status']['dataImage']['attachedImage']['url']))
+        self.assertEqual({'Cd'}, set(self.emulator.inserted(system)))
+        found = self.patch(None)
+        self.assertEqual(200, found.code, found.data)
+        self.await_host(lambda host: 'dataImage' not in host['spec']
+                        and not self.emulator.inserted(system))
