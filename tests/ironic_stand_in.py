@@ -99,6 +99,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         with known.lock:
             if path == ['nodes', 'detail']:
                 self._list('nodes', known.nodes, query)
+            elif path == ['ports'] and 'address' in query:
+                self._answer(200, {'ports': [
+                    port for port in known.ports.values()
+                    if port['address'] == query['address']]})
             elif path == ['ports']:
                 self._list('ports', known.ports, query)
             elif path[0] == 'nodes' and path[1] in known.nodes:

@@ -78,6 +78,15 @@ OPTS = [
                 help='Files of leases of dnsmasq (--dhcp-leasefile), such '
                      'as /var/lib/misc/dnsmasq.leases: machines are known '
                      'by the address that their MAC leases, too.'),
+    cfg.BoolOpt('use_neutron',
+                default=False,
+                help='Whether machines are known by the addresses that '
+                     'Neutron has given them, too. Neutron is asked with '
+                     'the login of [ext_ironic], which has to see the ports '
+                     'of all projects.'),
+    cfg.StrOpt('neutron_endpoint',
+               help='URL of Neutron where Keystone\'s catalogue has none, '
+                    'or another one.'),
     cfg.FloatOpt('catalog_interval',
                  default=0.3, min=0.05,
                  help='Seconds between two looks for what other servers '

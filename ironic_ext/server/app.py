@@ -31,7 +31,6 @@ from ironic_ext.server import host_poller
 from ironic_ext.server import host_resources
 from ironic_ext.server import ironic_api
 from ironic_ext.server import iso_imports
-from ironic_ext.server import leases
 from ironic_ext.server import machine_resources
 from ironic_ext.server import machines
 from ironic_ext.server import openapi
@@ -61,7 +60,7 @@ class Parts:
     imports: iso_imports.IsoImports
     directory: iso_files.IsoDirectory
     signer: tokens.Tokens
-    leases: leases.Leases
+    lessees: machines.Lessees
 
 
 def make(conf: cfg.ConfigOpts, parts: Parts) -> access.Application:
@@ -138,7 +137,7 @@ def _add_machines(app: _App, parts: Parts, proxies: list[str],
         networks = [ipaddress.ip_network(text) for text in proxies]
     except ValueError as exc:
         raise ValueError(f'[ext_server]trusted_proxies: {exc}') from exc
-    finder = machines.Finder(parts.index, parts.signer, parts.leases.macs)
+    finder = machines.Finder(parts.index, parts.signer, parts.lessees)
     configs = machines.Configs(parts.mirror)
     asker = machine_resources.Asker(finder, networks)
     config = machine_resources.MachineConfig(asker, configs)

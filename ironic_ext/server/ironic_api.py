@@ -59,16 +59,28 @@ def connect(conf: cfg.ConfigOpts) -> 'IronicApi':
 
     :raises: ValueError
     """
+    auth, session = login(conf)
     try:
-        auth = loading.load_auth_from_conf_options(conf, GROUP)
-        session = loading.load_session_from_conf_options(conf, GROUP,
-                                                         auth=auth)
-        if session.timeout is None:
-            session.timeout = 60
         return IronicApi(loading.load_adapter_from_conf_options(
             conf, GROUP, session=session, auth=auth))
     except exceptions.ClientException as exc:
         raise ValueError(f'[{GROUP}]: {exc}') from exc
+
+
+def login(conf: cfg.ConfigOpts) -> tuple[typing.Any, typing.Any]:
+    """Return the login that [ext_ironic] names, and a session with it.
+
+    :raises: ValueError
+    """
+    try:
+        auth = loading.load_auth_from_conf_options(conf, GROUP)
+        session = loading.load_session_from_conf_options(conf, GROUP,
+                                                         auth=auth)
+    except exceptions.ClientException as exc:
+        raise ValueError(f'[{GROUP}]: {exc}') from exc
+    if session.timeout is None:
+        session.timeout = 60
+    return auth, session
 
 
 class IronicApi:
@@ -109,6 +121,17 @@ class IronicApi:
             return found
         except errors.NotFoundError:
             return None
+
+    def bound(self, mac: str) -> set[str]:
+        """Return the ids of Neutron's ports that a MAC is bound to.
+
+        :param mac: as hosts.mac() writes it.
+        """
+        found = self._call('GET', f'/v1/ports?address={mac}'
+                                  '&fields=address,internal_info')
+        return {str(value) for port in found.get('ports', ())
+                for key, value in (port.get('internal_info') or {}).items()
+                if key.endswith('_vif_port_id')}
 
     def set_instance_info(self, uuid: str, values: collections.abc.Mapping[
             str, typing.Any]) -> Node:

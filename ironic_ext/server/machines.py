@@ -62,7 +62,8 @@ class Finder:
                  lessees: Lessees = lambda _address: ()) -> None:
         """Take what is needed.
 
-        :param lessees: returns the MACs that lease an address now.
+        :param lessees: returns the MACs that lease an address now, or
+            anything else for somebody else.
         """
         self._index = index
         self._signer = signer

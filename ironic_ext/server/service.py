@@ -31,6 +31,8 @@ from ironic_ext.server import host_poller
 from ironic_ext.server import ironic_api
 from ironic_ext.server import iso_imports
 from ironic_ext.server import leases
+from ironic_ext.server import machines
+from ironic_ext.server import neutron
 from ironic_ext.server import tokens
 
 LOG = logging.getLogger(__name__)
@@ -75,7 +77,7 @@ class BootServer:
             self._catalogue, self._mirror, self._index, self._poller, api,
             self._imports, directory,
             tokens.Tokens.from_file(options.token_key_file),
-            leases.Leases(options.dhcp_lease_files))))
+            _lessees(conf, api))))
 
     def run(self) -> None:
         """Serve until :meth:`stop`.
@@ -104,6 +106,16 @@ class BootServer:
         for part in (self._imports, self._poller, self._mirror):
             part.stop()
         self._catalogue.close()
+
+
+def _lessees(conf: cfg.ConfigOpts, api: ironic_api.IronicApi
+             ) -> machines.Lessees:
+    """Return what tells who leases an address."""
+    files = leases.Leases(conf.ext_server.dhcp_lease_files)
+    if not conf.ext_server.use_neutron:
+        return files.macs
+    addresses = neutron.connect(conf, api)
+    return lambda address: files.macs(address) | addresses.lessees(address)
 
 
 class _Listener(wsgi.Server):
