@@ -78,9 +78,9 @@ def cached(cache: pathlib.Path, name: str, inputs: Iterable[str | bytes],
         fcntl.flock(lock, fcntl.LOCK_EX)
         if path.is_dir():
             return path
-        for old in cache.glob(f'{name}-*'):
+        # Also what a killed process left: nobody else makes it now.
+        for old in (*cache.glob(f'{name}-*'), *cache.glob(f'.{name}-*')):
             shutil.rmtree(old)
-        # The first dot keeps what a killed process leaves from the glob.
         with tempfile.TemporaryDirectory(dir=cache,
                                          prefix=f'.{name}-') as work:
             new = pathlib.Path(work) / 'new'
