@@ -44,8 +44,13 @@ LOG = logging.getLogger(__name__)
 class Image(typing.Protocol):
     """What is exported: the part of iso.SegmentMap that is needed."""
 
-    size: int
-    segments: tuple[typing.Any, ...]
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def segments(self) -> tuple[typing.Any, ...]:
+        """What it is put together from, in order."""
 
     @property
     def digest(self) -> str:
