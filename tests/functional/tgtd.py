@@ -13,6 +13,7 @@
 """A tgtd of a test's own on the loopback interface, and an initiator."""
 
 import ctypes
+import os
 import pathlib
 import random
 import shutil
@@ -43,6 +44,8 @@ class Tgtd(fixtures.Fixture):
         for program in ('tgtd', 'tgtadm'):
             if shutil.which(program) is None:
                 raise unittest.SkipTest(f'{program} is missing')
+        if os.geteuid():
+            raise unittest.SkipTest('tgtd obeys root only')
         self._process: subprocess.Popen[bytes] | None = None
         self._log = tempfile.TemporaryFile()
         self.addCleanup(self._log.close)
