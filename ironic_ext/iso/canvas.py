@@ -24,6 +24,9 @@ from ironic_ext.iso import segments as segs
 from ironic_ext.iso import source as base_source
 
 SECTOR = base_source.SECTOR
+#: Bytes that FICLONERANGE shares on XFS and btrfs where they have their
+#: defaults; a multiple of a sector.
+_BLOCK = 4096
 #: Changed bytes nearer than this share one literal: a segment of its own
 #: costs about as much in an overlay's head.
 _GAP = bytes(33)
@@ -92,12 +95,25 @@ class Canvas:
     def place(self, content: collections.abc.Iterable[segs.Segment]) -> int:
         """Reserve and fill in one step, padding to a whole sector."""
         pieces = list(content)
+        if (pieces and isinstance(pieces[0], segs.BaseRange)
+                and pieces[0].length >= _BLOCK):
+            self.align(pieces[0].offset)
         length = sum(piece.length for piece in pieces)
         sectors = -(-length // SECTOR)
         pieces.append(segs.Zeros(sectors * SECTOR - length))
         sector = self.reserve(sectors)
         self.fill(sector, pieces)
         return sector
+
+    def align(self, offset: int) -> None:
+        """Let what comes next lie as a byte of the base does in its block.
+
+        File systems share whole blocks, so only then can a written image
+        share what is moved with its base.
+        """
+        gap = (offset - (self.cut + self.added) * SECTOR) % _BLOCK
+        if gap % SECTOR == 0 and gap:
+            self.fill(self.reserve(gap // SECTOR), [segs.Zeros(gap)])
 
     def moved(self, offset: int) -> int:
         """Return where a byte of the base lies in the new image."""

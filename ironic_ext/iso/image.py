@@ -135,6 +135,10 @@ class IsoImage:
         return tuple(sorted(
             found, key=lambda tree: (tree.shift, _RANK[tree.kind])))
 
+    def forget_trees(self) -> None:
+        """Have the trees read anew when they are needed again."""
+        self.__dict__.pop('trees', None)
+
     @property
     def main(self) -> tree_module.Tree:
         """The tree that paths refer to."""

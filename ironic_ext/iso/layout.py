@@ -98,6 +98,8 @@ def settle(image: images.IsoImage, canvas: canvases.Canvas,
     """
     if not canvas.added and not esps:
         return Growth(image.size, image.volumes.primary.sectors)
+    if canvas.cut * SECTOR < image.size:
+        canvas.align(canvas.cut * SECTOR)
     tail = max(0, -(-image.size // SECTOR) - canvas.cut)
     end = canvas.cut + canvas.added + tail
     trailer: list[segs.Segment] = []

@@ -66,7 +66,11 @@ def inject(image: images.IsoImage, injection: injections.Injection
     :raises: InjectionError when the image cannot take the injection,
         CorruptImageError
     """
-    return _Plan(image, injection).segment_map()
+    try:
+        return _Plan(image, injection).segment_map()
+    finally:
+        # Planning has written the new names into them.
+        image.forget_trees()
 
 
 class _Plan:

@@ -26,6 +26,7 @@ from testtools import matchers
 
 from ironic_ext import iso
 from ironic_ext.iso import discovery
+from ironic_ext.iso import segments
 from tests import isos
 
 FILES = {'/openstack/latest/meta_data.json': b'{"uuid": "1"}',
@@ -164,6 +165,38 @@ class InjectionTest(testtools.TestCase):
         base = isos.shared('hybrid')
         self.assertEqual(self._inject(base, **what).digest,
                          self._inject(base, **what).digest)
+
+    def test_an_open_image_can_be_customised_many_times(self) -> None:
+        for kind in BOOTABLE:
+            what = {'append_args': 'a', 'files': FILES}
+            if kind.initrd is not None:
+                what['initrd_files'] = {'/x': b'content'}
+            injection = iso.Injection(**what)
+            with self.subTest(kind.name), iso.IsoImage.open(
+                    isos.shared(kind.name)) as image:
+                digests = set()
+                for _ in range(3):
+                    with iso.inject(image, injection) as made:
+                        digests.add(made.digest)
+                self.assertEqual(1, len(digests))
+
+    def test_what_moves_can_share_its_blocks_with_the_base(self) -> None:
+        for kind in BOOTABLE:
+            if kind.initrd is None:
+                continue
+            # Of other lengths each time: it must not fit by chance.
+            for count in (1, 2048, 4096):
+                with self.subTest(kind.name, count=count):
+                    made = self._inject(
+                        isos.shared(kind.name), files={'/x': bytes(count)},
+                        initrd_files={'/x': b'content'})
+                    offset = 0
+                    for piece in made.segments:
+                        if (isinstance(piece, segments.BaseRange)
+                                and piece.length >= 4096):
+                            self.assertEqual(
+                                piece.offset % 4096, offset % 4096)
+                        offset += piece.length
 
     def test_an_empty_injection_is_the_base(self) -> None:
         for kind in isos.BUILDERS:
