@@ -49,7 +49,10 @@ class Image(publish.Image, typing.Protocol):
     """What is delivered: the part of iso.SegmentMap that is needed."""
 
     size: int
-    segments: tuple[typing.Any, ...]
+
+    @property
+    def segments(self) -> tuple[typing.Any, ...]:
+        """Ranges of the base, literals and zeros."""
 
     @property
     def digest(self) -> str:
