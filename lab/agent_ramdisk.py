@@ -75,6 +75,7 @@ modprobe -a overlay zram
 for path in /sys/class/net/e*; do
     busybox udhcpc -q -t 20 -i ${{path##*/}} -s /etc/udhcpc.sh
 done
+[ -x /etc/lab-start ] && /etc/lab-start &
 # As long as the machine runs; it is switched off from outside.
 while :; do
     python3 -c 'from ironic_python_agent.cmd import agent; agent.run()' \\
@@ -101,15 +102,32 @@ def build_iso(path: pathlib.Path, cache: pathlib.Path) -> None:
     :param cache: keeps the ramdisk and the extension.
     :raises: LabError when a tool fails.
     """
-    base = ramdisk(cache)
     with tempfile.TemporaryDirectory() as name:
-        initrd = pathlib.Path(name) / 'initrd'
-        with open(initrd, 'wb') as target:
-            # The kernel unpacks one archive after the other.
-            for part in (base / 'initrd', extension(cache) / 'initrd'):
-                with open(part, 'rb') as source:
-                    shutil.copyfileobj(source, target)
-        boot_iso.write(path, base / 'vmlinuz', initrd)
+        vmlinuz, initrd = build(pathlib.Path(name), cache)
+        boot_iso.write(path, vmlinuz, initrd)
+
+
+def build(directory: pathlib.Path, cache: pathlib.Path,
+          added: pathlib.Path | None = None
+          ) -> tuple[pathlib.Path, pathlib.Path]:
+    """Write the ramdisk; return the paths of the kernel and of the initrd.
+
+    :param added: directory of files to add, or to replace. An executable
+        ``etc/lab-start`` is run beside the agent.
+    :raises: LabError when a tool fails.
+    """
+    base = ramdisk(cache)
+    parts = [base / 'initrd', extension(cache) / 'initrd']
+    if added is not None:
+        parts.append(directory / 'added')
+        _pack(added, parts[-1])
+    initrd = directory / 'initrd'
+    with open(initrd, 'wb') as target:
+        # The kernel unpacks one archive after the other.
+        for part in parts:
+            with open(part, 'rb') as source:
+                shutil.copyfileobj(source, target)
+    return base / 'vmlinuz', initrd
 
 
 def ramdisk(cache: pathlib.Path) -> pathlib.Path:

@@ -1,0 +1,158 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The whole path of a bootable container: registry, Ironic, agent, disk.
+
+Everything is real but bootc in the image, which is a stand-in. The machine
+is emulated, so this takes minutes: "make e2e-bootc" runs it.
+"""
+
+import base64
+import contextlib
+import json
+import pathlib
+import tempfile
+
+import testtools
+
+from lab import agent_ramdisk
+from lab import boot_iso
+from lab import bootc_image
+from lab import hypervisor
+from lab import private_network
+from lab import process
+from lab import stack
+from tests.e2e import base
+from tests.functional import registry
+
+PASSWORD = 'pull-7cQx2vLw'
+KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE lab@example.com'
+ARGUMENT = 'e2e.colour=green'
+#: Bytes; the machine's only disk.
+DISK = 8 << 30
+#: Seconds: a machine under TCG shares its cores with others.
+DEPLOY_TIMEOUT = 3600
+BOOT_TIMEOUT = 900
+
+
+class BootcDeployTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        cache = stack.DEFAULT_CACHE
+        image = bootc_image.build(cache)
+        folder = pathlib.Path(self.enter(tempfile.TemporaryDirectory()))
+        iso = folder / 'agent.iso'
+        agent_ramdisk.build_iso(iso, cache)
+        boot_iso.unpacked_kernel(cache)
+        # From here on nothing is fetched from elsewhere.
+        self.enter(private_network.private_network())
+        self.registry = self.useFixture(registry.Registry(
+            {'puller': PASSWORD}, names=[hypervisor.HOST]))
+        self.registry.copy(f'oci:{image.layout}:latest', 'lab/os', '1')
+        self.lab = self.enter(stack.Lab(
+            drivers=stack.Drivers(deploy_interface='bootc-ext')))
+        iso.rename(self.lab.images / iso.name)
+        self.addOnException(self._attach_logs)
+        self.node = self._make_node(self.lab.images / iso.name)
+
+    def enter(self, manager):
+        """Enter a context that the test's end leaves."""
+        value = manager.__enter__()
+        self.addCleanup(manager.__exit__, None, None, None)
+        return value
+
+    def _make_node(self, iso):
+        port = process.free_port()
+        node = self.lab.create(
+            'bootc', hypervisor.Firmware.UEFI, hypervisor.Hardware(
+                memory=agent_ramdisk.MEMORY, disk=DISK, agent_port=port))
+        host = self.registry.host
+        self.lab.ironic.cli(
+            'node', 'set', node.name,
+            '--property', 'cpu_arch=x86_64',
+            '--driver-info', f'deploy_iso=file://{iso}',
+            '--driver-info', 'kernel_append_params='
+            f'ipa-advertise-host=127.0.0.1 ipa-advertise-port={port}',
+            '--driver-info', f'bootc_ca={self.registry.ca}',
+            # The same registry, where the machine finds it.
+            '--driver-info', f'bootc_mirrors={host}={hypervisor.HOST}:'
+            f'{self.registry.port}')
+        # By which the agent finds out whose it is.
+        self.lab.ironic.call('POST', '/v1/ports', {
+            'address': hypervisor.MAC, 'node_uuid': node.identity})
+        node.provide()
+        return node
+
+    def _attach_logs(self, exc_info):
+        log = self.lab.ironic.ironic_log.read_text(errors='replace')
+        lines = [line for line in log.splitlines()
+                 if ' DEBUG ' not in line and ' ironic.api ' not in line]
+        for name, text in (
+                ('ironic.log', '\n'.join(lines[-80:])),
+                ('console', self.node.machine.console()[-8000:]
+                 if hasattr(self, 'node') else ''),
+                ('registry.log', self.registry.log()[-2000:])):
+            self.addDetail(name, testtools.content.text_content(text))
+
+    def _secret(self):
+        """Return a config.json: mirrors are not shown the registry's."""
+        auth = base64.b64encode(self.registry.secret.encode()).decode()
+        mirror = f'{hypervisor.HOST}:{self.registry.port}'
+        return json.dumps({'auths': {host: {'auth': auth} for host in (
+            self.registry.host, mirror)}})
+
+    def _deploy(self):
+        drive = self.lab.directory / 'config-drive.json'
+        drive.write_text(base.CONFIG_DRIVE)
+        self.node.request('deploy', '--config-drive', str(drive))
+        self.node.await_state('active', timeout=DEPLOY_TIMEOUT)
+
+    def test_a_private_image_is_installed_and_boots_with_its_config(self):
+        name = f'{self.registry.host}/lab/os:1'
+        self.node.set_instance_info(
+            image_source=f'oci://{name}',
+            image_pull_secret=self._secret(),
+            bootc=json.dumps({'kargs': [ARGUMENT],
+                              'karg_delete': ['quiet'],
+                              'authorized_keys': KEY}))
+        self._deploy()
+        report = self.node.await_report(timeout=BOOT_TIMEOUT)
+
+        self.assertEqual('uefi', report.firmware)
+        arguments = report.command_line.split()
+        self.assertIn(ARGUMENT, arguments)
+        self.assertIn(bootc_image.ARGUMENT, arguments)
+        self.assertNotIn('quiet', arguments)
+        self.assertEqual(bootc_image.MARKER,
+                         report.files['/etc/lab-marker'])
+        self.assertEqual(KEY, report.files[
+            '/root/.ssh/authorized_keys'].strip())
+        self.assertIn(f'image={name}\n', report.files[
+            '/etc/bootc-stand-in/deployment'])
+        self.assertEqual(base.HOSTNAME, json.loads(
+            report.files[base.META_DATA])['hostname'])
+        self._assert_no_secret_is_told()
+
+        self.node.request('undeploy')
+        self.node.await_state('available')
+        self.assertFalse(self.node.machine.is_on())
+        self.assertEqual([], self.lab.published())
+
+    def _assert_no_secret_is_told(self):
+        for path in (self.lab.ironic.ironic_log,
+                     self.lab.ironic.log_path):
+            self.assertNotIn(PASSWORD, path.read_text(errors='replace'))
+        self.assertNotIn(PASSWORD, self.node.machine.console())
+        self.assertNotIn(PASSWORD, json.dumps(self.node.show()))
+        with contextlib.suppress(FileNotFoundError):
+            self.assertNotIn(PASSWORD, self.lab.web.log_path.read_text())
