@@ -16,6 +16,7 @@ import logging
 import os
 import sys
 
+from cheroot import server as http_server
 from cheroot.ssl import builtin
 from cheroot import wsgi
 from oslo_config import cfg
@@ -118,8 +119,28 @@ def _lessees(conf: cfg.ConfigOpts, api: ironic_api.IronicApi
     return lambda address: files.macs(address) | addresses.lessees(address)
 
 
+class _Request(http_server.HTTPRequest):
+    """A request whose body may have been refused unread."""
+
+    def send_headers(self) -> None:
+        """Send them; close the connection rather than read gigabytes.
+
+        Cheroot takes the rest of a body into memory, whoever sends it, to
+        keep the connection.
+        """
+        if getattr(self.rfile, 'remaining', 0) > _MIB:
+            self.close_connection = True
+        super().send_headers()
+
+
+class _Connection(http_server.HTTPConnection):
+    RequestHandlerClass = _Request
+
+
 class _Listener(wsgi.Server):
     """Cheroot, with our log."""
+
+    ConnectionClass = _Connection
 
     def error_log(self, msg: str = '', level: int = logging.INFO,
                   traceback: bool = False) -> None:

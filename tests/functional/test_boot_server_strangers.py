@@ -78,6 +78,19 @@ class StrangerTestCase(_ServerTestCase):
         connection.endheaders()
         self.assertEqual(413, connection.getresponse().status)
 
+    def test_a_body_that_nobody_wants_is_not_waited_for(self):
+        for method, path, code in (('PUT', '/healthz', 405),
+                                   ('PUT', f'{ISOS}/none/upload', 415),
+                                   ('POST', '/nowhere', 404)):
+            connection = self.server.connection()
+            self.addCleanup(connection.close)
+            connection.putrequest(method, path)
+            connection.putheader('Content-Length', str(100 << 20))
+            connection.endheaders()
+            answer = connection.getresponse()
+            self.assertEqual((code, 'close'), (
+                answer.status, answer.headers['Connection']))
+
     def test_an_upload_that_was_cut_goes_on_where_it_was(self):
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(['genisoimage', '-quiet', '-o',
