@@ -98,6 +98,7 @@ class Install:
 
     def _install(self) -> None:
         """Everything that needs the image."""
+        storage.load_modules()
         machine = self._machine or machines.Machine.look()
         storage.STATE.mkdir(mode=0o700, parents=True)
         files = pull_files.for_every_call(machine, storage.STATE / 'podman')

@@ -117,6 +117,18 @@ class Store:
         _RECORD.unlink(missing_ok=True)
 
 
+def load_modules() -> None:
+    """Have the kernel know zram and overlay, where these are modules.
+
+    What is built in, or missing, is found out by what needs it.
+    """
+    for name in ('overlay', 'zram'):
+        try:
+            utils.execute('modprobe', '--quiet', name)
+        except (OSError, processutils.ProcessExecutionError):
+            LOG.debug('No kernel module %s was loaded', name)
+
+
 def _record(store: Store) -> None:
     temporary = _RECORD.with_suffix('.new')
     temporary.write_text(json.dumps(dataclasses.asdict(store)))
