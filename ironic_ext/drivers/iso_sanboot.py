@@ -233,10 +233,8 @@ class IsoSanboot(ipxe.iPXEBoot):
         purpose='ending network boots', spacing=CONF.ext_san.look_interval,
         filters={'provision_state_in': (states.ACTIVE,),
                  'reserved': False},
-        predicate_extra_fields=('boot_interface', 'instance_info',
-                                'driver_internal_info'),
-        predicate=lambda row: (row.boot_interface == NAME
-                               and _is_over(row)),
+        predicate_extra_fields=('instance_info', 'driver_internal_info'),
+        predicate=lambda row: _is_over(row),
         shared_task=False)
     def _end_boots(self, task: typing.Any, manager: typing.Any,
                    context: typing.Any) -> None:
@@ -252,18 +250,20 @@ class IsoSanboot(ipxe.iPXEBoot):
 
     @periodics.node_periodic(
         purpose='preparing the network boots of adopted nodes',
-        spacing=_ADOPT, limit=4,
+        spacing=_ADOPT,
         filters={'provision_state_in': (states.ACTIVE,),
                  'reserved': False, 'maintenance': False},
-        predicate_extra_fields=('boot_interface', 'instance_info',
-                                'driver_internal_info'),
-        predicate=lambda row: (row.boot_interface == NAME
-                               and _is_adopted(row)),
+        predicate_extra_fields=('boot_interface', 'deploy_interface',
+                                'instance_info', 'driver_internal_info'),
+        # "autodetect" may stand for "ramdisk".
+        predicate=lambda row: (
+            _is_adopted(row) and _interface(row, 'boot') == NAME
+            and _interface(row, 'deploy') in ('ramdisk', 'autodetect')),
         shared_task=False)
     def _adopt(self, task: typing.Any, manager: typing.Any,
                context: typing.Any) -> None:
         """Make what Ironic does not ask for when a node is adopted."""
-        if (_is_adopted(task.node) and instance_boots.boots_iso(task.node)):
+        if _is_adopted(task.node) and instance_boots.boots_iso(task.node):
             self._take_over(task)
 
     @periodics.periodic(spacing=CONF.ext_san.rebuild_interval)
@@ -315,8 +315,16 @@ def _is_over(row: typing.Any) -> bool:
 
 
 def _is_adopted(row: typing.Any) -> bool:
-    return (records.of(row.driver_internal_info) is None
+    """Tell whether an active node never got its script."""
+    record = records.of(row.driver_internal_info)
+    return ((record is None or not record.script)
             and not has_booted(row.instance_info or {}))
+
+
+def _interface(row: typing.Any, kind: str) -> typing.Any:
+    """Return what Node.get_interface() does: an instance may have its own."""
+    name = f'{kind}_interface'
+    return (row.instance_info or {}).get(name, getattr(row, name))
 
 
 def _begin_anew(node: typing.Any) -> None:

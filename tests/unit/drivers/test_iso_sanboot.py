@@ -439,6 +439,22 @@ class ActiveTestCase(sanboot_base.SanbootTestCase):
         self.assertIn('sanboot', self.script())
         self.network_boot.assert_not_called()
 
+    def test_an_adoption_that_failed_is_tried_again(self):
+        self.call('clean_up_instance')
+        self.targets.failure = san.TargetDaemonError('tgtd is down')
+        self.act('_adopt')
+        self.assertFalse(self.script_path.exists())
+        self.targets.failure = None
+        self.act('_adopt')
+        self.assertIn('sanboot', self.script())
+
+    def test_an_active_node_that_boots_no_iso_is_left_alone(self):
+        self.call('clean_up_instance')
+        self.node.deploy_interface = 'direct'
+        self.node.save()
+        self.act('_adopt')
+        self.assertNothingLeft()
+
     def test_targets_of_nodes_that_need_none_go(self):
         other = 'node:6f1b2a30-0000-4000-8000-000000000002'
         self.targets.held[other] = ['sha256:1']
