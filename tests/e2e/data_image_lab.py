@@ -10,13 +10,18 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A lab whose machines have two CD drives that change while they run."""
+"""A lab whose machines have drives that change while they run.
+
+Tests share two machines, one that runs and one that does not: they leave
+them as they found them, without a data image.
+"""
 
 from collections.abc import Mapping, Sequence
 import atexit
 import base64
 import contextlib
 import http.server
+import itertools
 import json
 import pathlib
 import sys
@@ -26,6 +31,7 @@ import urllib.error
 import urllib.request
 
 import libvirt
+import testtools
 
 from lab import boot_iso
 from lab import emulator
@@ -43,19 +49,24 @@ enabled_vendor_interfaces = redfish-ext
 max_json_body_size = 4096
 [ext_data_image]
 max_files_size = 1
-reconcile_interval = 2
-backoff_base = 2
-backoff_ceiling = 4
+reconcile_interval = 1
+backoff_base = 1
+backoff_ceiling = 2
 [ext_boot]
-media_timeout = 5
+media_timeout = 3
 insert_retry_interval = 1
 insert_attempts = 2
 [redfish]
 connection_attempts = 2
 connection_retry_interval = 1
 """
-_DEVICES = {name: {'Name': name, 'MediaTypes': ['CD', 'DVD']}
-            for name in live_emulator.DRIVES}
+_DEVICES = {
+    **{name: {'Name': name, 'MediaTypes': ['CD', 'DVD']}
+       for name in live_emulator.DRIVES},
+    live_emulator.STICK: {'Name': live_emulator.STICK,
+                          'MediaTypes': ['Floppy', 'USBStick']}}
+# Seconds, for machines that are much slower than any that was seen.
+PATIENCE = 300
 
 
 class LiveEmulator(emulator.SushyEmulator):
@@ -83,13 +94,14 @@ class LiveEmulator(emulator.SushyEmulator):
 
 
 class LiveLibvirtd(hypervisor.Libvirtd):
-    """Machines with two CD drives, empty."""
+    """Machines with two CD drives, empty, and a place for a stick."""
 
-    def add_machine(self, name: str, firmware: hypervisor.Firmware
-                    ) -> hypervisor.Machine:
-        machine = super().add_machine(name, firmware)
+    def add_machine(self, name: str, *kind: object) -> hypervisor.Machine:
+        machine = super().add_machine(name, *kind)
         with self.connection() as connection:
             domain = connection.lookupByUUIDString(machine.identity)
+            domain.attachDeviceFlags(live_emulator.CONTROLLER,
+                                     libvirt.VIR_DOMAIN_AFFECT_CONFIG)
             for target in live_emulator.DRIVES.values():
                 domain.attachDeviceFlags(live_emulator.drive(target),
                                          libvirt.VIR_DOMAIN_AFFECT_CONFIG)
@@ -97,12 +109,17 @@ class LiveLibvirtd(hypervisor.Libvirtd):
 
 
 class _Lab:
-    """Starts the lab when first asked and stops it as the process ends."""
+    """Starts the lab when first asked and stops it as the process ends.
+
+    :ivar nodes: the shared ones, by what they are like.
+    """
 
     def __init__(self) -> None:
         self._lab: stack.Lab | None = None
+        self.nodes: dict[str, stack.Node] = {}
+        self._names = itertools.count(1)
 
-    def get(self, *_media_servers: object) -> stack.Lab:
+    def get(self) -> stack.Lab:
         if self._lab is None:
             exit_stack = contextlib.ExitStack()
             atexit.register(exit_stack.close)
@@ -114,46 +131,123 @@ class _Lab:
                     stack.Lab(extra_config=_CONFIG))
         return self._lab
 
+    def new_node(self) -> stack.Node:
+        """Make a machine, and a node that is available."""
+        node = self.get().create(f'data-image-{next(self._names)}',
+                                 hypervisor.Firmware.BIOS)
+        node.provide()
+        for name in ('management_interface', 'vendor_interface'):
+            assert node.show()[name] == 'redfish-ext'
+        return node
+
 
 _LAB = _Lab()
 
 
 class DataImageTestCase(base.EndToEndTestCase):
-    """A node with data images."""
+    """With a node that is shared, and has no data image."""
+
+    #: What the node is like.
+    like = 'available'
 
     def setUp(self) -> None:
-        with unittest.mock.patch.object(base, '_SHARED_LAB', _LAB):
-            super().setUp()
-        for name in ('management_interface', 'vendor_interface'):
-            assert self.node.show()[name] == 'redfish-ext'
+        # Not the lab and the node of the other tests.
+        testtools.TestCase.setUp(self)
+        self.lab = _LAB.get()
+        self.addOnException(self._attach_logs)
         self.folder = pathlib.Path(self.lab.images)
+        self.ensure_ironic()
+        if self.like not in _LAB.nodes:
+            self.node = _LAB.new_node()
+            self.prepare()
+            _LAB.nodes[self.like] = self.node
+        self.node = _LAB.nodes[self.like]
+        self._published = self.lab.published()
+        self.addCleanup(self._leave)
+
+    def prepare(self) -> None:
+        """Make of an available node what the tests want."""
+
+    def ensure_ironic(self) -> None:
+        if self.lab.ironic.pid is None:
+            self.lab.ironic.start()
+
+    def _leave(self) -> None:
+        """Leave the node to the next test, or to none at all."""
+        _LAB.nodes.pop(self.like, None)
+        self.lab.proxy.clear()
+        self.ensure_ironic()
+        self.detach()
+        _LAB.nodes[self.like] = self.node
+
+    def detach(self) -> None:
+        """Have no data image, and no copies of one."""
+        self.call('DELETE')
+        self.await_phase('detached')
+
+    def boot_from_iso(self) -> None:
+        """Have the node boot the lab's ISO when it is deployed."""
+        self.ask('PATCH', f'/v1/nodes/{self.node.identity}', [
+            {'op': 'add', 'path': '/instance_info/boot_iso',
+             'value': f'file://{self.lab.iso}'}])
+
+    def provision(self, target: str, state: str) -> dict:
+        """Ask for a change of state, and wait for it."""
+        self.request(target)
+        return self.node.await_state(state, timeout=PATIENCE)
+
+    def request(self, target: str) -> None:
+        """Ask for a change of state."""
+        self.ask('PUT', f'/v1/nodes/{self.node.identity}/states/provision',
+                 {'target': target})
+
+    def power(self, target: str) -> None:
+        """Ask for a change of power, and wait for it."""
+        self.ask('PUT', f'/v1/nodes/{self.node.identity}/states/power',
+                 {'target': target})
+        process.await_condition(
+            lambda: not self.node.show()['target_power_state'],
+            f'{target} to be done', timeout=PATIENCE)
 
     def cli(self, verb: str, *arguments: str) -> str:
         """Run openstack baremetal node data image ..."""
         return self.lab.ironic.cli('node', 'data', 'image', verb,
                                    self.node.name, *arguments)
 
-    def call(self, method: str, body: object = None) -> dict:
-        """Call the passthru method; wait for the lock as clients do."""
-        answers: list[dict] = []
+    def ask(self, method: str, path: str, body: object = None) -> bytes:
+        """Call the API; wait for the node's lock as clients do."""
+        answers: list[bytes] = []
 
         def answered() -> bool:
             try:
-                answers.append(self.call_once(method, body))
+                answers.append(self.lab.ironic.call(method, path, body))
             except urllib.error.HTTPError as error:
                 if error.code != 409:
                     raise
             return bool(answers)
 
-        process.await_condition(answered, f'{method} to be taken',
-                                timeout=30, interval=1)
+        process.await_condition(answered, f'{method} {path} to be taken',
+                                timeout=PATIENCE, interval=0.5)
         return answers[0]
+
+    def delete_node(self) -> None:
+        """Delete the node, which may be active."""
+        path = f'/v1/nodes/{self.node.identity}'
+        self.ask('PUT', f'{path}/maintenance', {})
+        self.ask('DELETE', path)
+
+    def call(self, method: str, body: object = None) -> dict:
+        """Call the passthru method; wait for the lock as clients do."""
+        return json.loads(self.ask(method, self._passthru, body) or b'{}')
+
+    @property
+    def _passthru(self) -> str:
+        return (f'/v1/nodes/{self.node.identity}/vendor_passthru'
+                '?method=data_image')
 
     def call_once(self, method: str, body: object = None) -> dict:
         """Call the passthru method; an error is a urllib HTTPError."""
-        answer = self.lab.ironic.call(
-            method, f'/v1/nodes/{self.node.identity}/vendor_passthru'
-                    '?method=data_image', body)
+        answer = self.lab.ironic.call(method, self._passthru, body)
         return json.loads(answer or b'{}')
 
     def refused(self, body: object, method: str = 'PUT') -> tuple[int, str]:
@@ -171,7 +265,7 @@ class DataImageTestCase(base.EndToEndTestCase):
     def status(self) -> dict:
         return self.call('GET')['status']
 
-    def await_status(self, wanted, what: str, timeout: float = 60) -> dict:
+    def await_status(self, wanted, what: str) -> dict:
         """Wait for a status and return it."""
         seen: dict = {}
 
@@ -180,33 +274,41 @@ class DataImageTestCase(base.EndToEndTestCase):
             return wanted(seen)
 
         try:
-            process.await_condition(reached, what, timeout=timeout,
-                                    interval=0.3)
+            process.await_condition(reached, what, timeout=PATIENCE,
+                                    interval=0.2)
         except process.LabError as exc:
             raise process.LabError(f'{exc}: it is {seen}') from exc
         return seen
 
-    def await_phase(self, phase: str, timeout: float = 60) -> dict:
+    def await_phase(self, phase: str) -> dict:
         return self.await_status(lambda seen: seen['phase'] == phase,
-                                 f'the data image to be {phase}', timeout)
+                                 f'the data image to be {phase}')
 
     def media(self) -> list[dict[str, str]]:
         """Return what the machine saw in its other drive, so far."""
         return boot_iso.parse_media(self.node.machine.console())
 
-    def await_medium(self, files: dict[str, str], seen: int = 0,
-                     timeout: float = 60) -> None:
-        """Wait until the machine sees a medium that it did not before."""
-        process.await_condition(
-            lambda: files in self.media()[seen:],
-            f'the machine to see {files}', timeout=timeout, interval=0.3)
+    def await_medium(self, files: dict[str, str], seen: int) -> int:
+        """Wait until the machine sees a medium that it did not before.
+
+        :param seen: how many changes of media do not count.
+        :returns: how many changes there were until then.
+        """
+        def index() -> int | None:
+            media = self.media()
+            return (media.index(files, seen) + 1 if files in media[seen:]
+                    else None)
+
+        return process.await_condition(
+            index, f'the machine to see {files}', timeout=PATIENCE,
+            interval=0.2)
 
     def drives(self) -> dict[str, str | None]:
         """Return what the BMC shows in its drives."""
         shown = {}
-        for name in live_emulator.DRIVES:
+        for name in _DEVICES:
             with urllib.request.urlopen(self.drive_url(name),
-                                        timeout=30) as answer:
+                                        timeout=PATIENCE) as answer:
                 drive = json.load(answer)
             shown[name] = drive['Image'] if drive['Inserted'] else None
         return shown
@@ -215,12 +317,36 @@ class DataImageTestCase(base.EndToEndTestCase):
         return (f'{self.lab.emulator.url}/redfish/v1/Systems/'
                 f'{self.node.machine.identity}/VirtualMedia/{name}')
 
+    def await_drives(self, what: str, **wanted: str | bool | None) -> None:
+        """Wait until drives hold these URLs, any (True) or none."""
+        def reached() -> bool:
+            drives = self.drives()
+            return all(bool(drives[name]) if value is True
+                       else drives[name] == value
+                       for name, value in wanted.items())
+
+        process.await_condition(reached, what, timeout=PATIENCE,
+                                interval=0.2)
+
+    def published(self) -> list[pathlib.Path]:
+        """Return what was published since, and is in none of the drives."""
+        shown = ' '.join(filter(None, self.drives().values()))
+        return [path for path in self.lab.published()
+                if path not in self._published and path.name not in shown]
+
     def eject_by_hand(self, name: str) -> None:
         """Eject behind Ironic's back."""
+        self._act(name, 'EjectMedia', {})
+
+    def insert_by_hand(self, name: str, url: str) -> None:
+        """Insert behind Ironic's back."""
+        self._act(name, 'InsertMedia', {'Image': url})
+
+    def _act(self, name: str, action: str, body: dict[str, str]) -> None:
         request = urllib.request.Request(
-            f'{self.drive_url(name)}/Actions/VirtualMedia.EjectMedia',
-            b'{}', {'Content-Type': 'application/json'})
-        urllib.request.urlopen(request, timeout=30).close()
+            f'{self.drive_url(name)}/Actions/VirtualMedia.{action}',
+            json.dumps(body).encode(), {'Content-Type': 'application/json'})
+        urllib.request.urlopen(request, timeout=PATIENCE).close()
 
 
 class ImageServer:

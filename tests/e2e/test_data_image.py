@@ -17,28 +17,64 @@ import pathlib
 import tempfile
 
 from ironic_ext.data_image import content
+from lab import fault_proxy
 from lab import process
+from lab import stack
 from tests.e2e import data_image_lab
 
 PASSWORD = 'e2e-hunter2'
-INSERT = r'/VirtualMedia/Cd2?/Actions/VirtualMedia\.InsertMedia$'
+INSERT = r'/VirtualMedia/[^/]+/Actions/VirtualMedia\.InsertMedia$'
 FILES = {'meta-data': 'instance-id: e2e', 'deep/er/note.txt': 'Hello'}
+
+
+class OneCdDrive(fault_proxy.Manners):
+    """A BMC with one CD drive, and one for sticks."""
+
+    def show(self, request: fault_proxy.Request, answer: dict) -> dict:
+        if request.path.endswith('/VirtualMedia'):
+            answer['Members'] = [
+                member for member in answer['Members']
+                if not member['@odata.id'].endswith('/Cd2')]
+        return answer
+
+
+class DropsMedia(fault_proxy.Manners):
+    """A BMC that forgets a medium when the machine is switched off."""
+
+    def __init__(self, drop) -> None:
+        self._drop = drop
+
+    def translate(self, request: fault_proxy.Request) -> fault_proxy.Request:
+        if (request.path.endswith('/ComputerSystem.Reset')
+                and b'Off' in request.body):
+            self._drop()
+        return request
 
 
 class RunningMachineTestCase(data_image_lab.DataImageTestCase):
 
+    like = 'running'
+
+    def prepare(self) -> None:
+        self.boot_from_iso()
+        self.provision('active', 'active')
+        self.node.await_report(timeout=data_image_lab.PATIENCE)
+
     def setUp(self) -> None:
         super().setUp()
-        self.configure()
-        self.deploy()
-        self.node.await_report()
         self.boot_medium = self.drives()['Cd']
         self.assertIsNotNone(self.boot_medium)
-        self.addCleanup(self._start_ironic)
+        self.addCleanup(self._restore_boot_medium)
+        self.reports = len(self.node.machine.reports())
+        self.seen = len(self.media())
 
-    def _start_ironic(self) -> None:
-        if self.lab.ironic.pid is None:
-            self.lab.ironic.start()
+    def _restore_boot_medium(self) -> None:
+        if self.drives()['Cd'] != self.boot_medium:
+            self.insert_by_hand('Cd', self.boot_medium)
+
+    def assert_never_restarted(self) -> None:
+        self.assertEqual(self.reports, len(self.node.machine.reports()))
+        self.assertTrue(self.node.machine.is_on())
 
     def local(self, name: str, text: str) -> str:
         folder = pathlib.Path(self.enterContext(
@@ -59,8 +95,8 @@ class RunningMachineTestCase(data_image_lab.DataImageTestCase):
         arguments = []
         for number, (dest, text) in enumerate(FILES.items()):
             arguments += ['--file', f'{dest}={self.local(str(number), text)}']
-        self.cli('attach', '--label', 'cidata', *arguments, '--wait', '60')
-        self.await_medium(FILES)
+        self.cli('attach', '--label', 'cidata', *arguments, '--wait', '120')
+        seen = self.await_medium(FILES, self.seen)
         shown = json.loads(self.cli('show', '-f', 'json'))
         self.assertEqual(('attached', 'Cd2', 'cdrom', True),
                          (shown['phase'], shown['slot'], shown['device'],
@@ -69,95 +105,114 @@ class RunningMachineTestCase(data_image_lab.DataImageTestCase):
             'node', 'data', 'image', 'list', '-f', 'json'))
         self.assertIn((self.node.name, 'attached'),
                       [(row['node'], row['phase']) for row in listed])
-        self.assertEqual(2, len(self.lab.published()))
 
-        self.cli('detach', '--wait', '60')
-        self.await_medium({}, seen=1)
-        self.assertEqual({'Cd': self.boot_medium, 'Cd2': None},
+        self.cli('detach', '--wait', '120')
+        self.await_medium({}, seen)
+        self.assertEqual({'Cd': self.boot_medium, 'Cd2': None, 'Usb': None},
                          self.drives())
-        self.assertEqual(1, len(self.lab.published()))
-        # Once: nobody restarted it.
-        self.assertEqual(1, len(self.node.machine.reports()))
-        self.assertTrue(self.node.machine.is_on())
+        self.assertEqual([], self.published())
+        self.assert_never_restarted()
 
     def test_it_comes_back_whatever_happens(self):
         iso = self.write_iso('back.iso', {'round': 'one'})
         self.attach(url=f'{self.lab.web.image_url}/{iso.name}')
         self.await_phase('attached')
-        self.await_medium({'round': 'one'})
+        self.await_medium({'round': 'one'}, self.seen)
 
-        # Somebody ejects it.
+        # Somebody ejects it. It may be back before the machine looks.
         self.eject_by_hand('Cd2')
-        self.await_medium({}, seen=1)
-        self.await_medium({'round': 'one'}, seen=2)
+        self.await_drives('the image to be in the drive again', Cd2=True)
+
+        # Somebody deletes what the BMC is to read.
+        shown = self.drives()['Cd2']
+        for path in self.lab.published():
+            if path.name in shown:
+                path.unlink()
+        process.await_condition(
+            lambda: self.drives()['Cd2'] not in (shown, None),
+            'the image to be delivered anew',
+            timeout=data_image_lab.PATIENCE)
+        self.await_phase('attached')
 
         # The BMC is reset and forgets both media.
         self.lab.emulator.forget()
-        self.assertEqual({'Cd': None, 'Cd2': None}, self.drives())
-        process.await_condition(lambda: self.drives()['Cd2'],
-                                'the image to be in the drive again',
-                                timeout=60)
-        # The slot of the boot image is not taken for it.
-        self.assertIsNone(self.drives()['Cd'])
+        self.await_drives('the image to be in the drive again', Cd2=True,
+                          # That of the boot image is not taken for it.
+                          Cd=None)
 
         # The conductor dies under way.
-        self.call('DELETE')
-        self.await_phase('detached')
-        seen = len(self.media())
+        self.detach()
         hang = self.lab.proxy.hang_next('POST', INSERT)
+        seen = len(self.media())
         self.attach(files={'round': 'two'})
-        hang.await_request(60)
+        hang.await_request(data_image_lab.PATIENCE)
         self.lab.ironic.kill()
         hang.release()
         self.lab.ironic.start()
         self.await_phase('attached')
-        self.await_medium({'round': 'two'}, seen=seen)
-        self.assertEqual(1, len([path for path in self.lab.published()
-                                 if path.name not in self.boot_medium]))
-
-        # The instance goes, and the image with it.
-        self.undeploy()
-        self.await_phase('detached')
-        process.await_condition(
-            lambda: not self.drives()['Cd2'] and not self.lab.published(),
-            'nothing to be left', timeout=60)
+        self.await_medium({'round': 'two'}, seen)
+        self.assertEqual([], self.published())
+        self.assert_never_restarted()
 
     def test_on_reboot_it_goes_in_when_the_machine_is_restarted(self):
+        self.attach(files={'when': 'now'})
+        self.await_phase('attached')
+        before = self.drives()['Cd2']
         self.attach(files={'when': 'reboot'}, apply='on_reboot')
         status = self.await_status(
             lambda seen: 'next started' in (seen['reason'] or ''),
             'the image to wait for the reboot')
         self.assertEqual('waiting', status['phase'])
-        self.assertIsNone(self.drives()['Cd2'])
-        self.lab.ironic.cli('node', 'reboot', self.node.name)
-        self.node.await_report(seen=1)
-        self.await_medium({'when': 'reboot'})
-        self.assertEqual('attached', self.status()['phase'])
+        self.assertEqual(before, self.drives()['Cd2'])
+
+        self.lab.proxy.manners = DropsMedia(
+            lambda: self.eject_by_hand('Cd2'))
+        seen = len(self.media())
+        self.power('rebooting')
+        self.node.await_report(seen=self.reports,
+                               timeout=data_image_lab.PATIENCE)
+        self.await_medium({'when': 'reboot'}, seen)
+        self.await_phase('attached')
         # It was a machine that boots its own image, still.
         self.assertEqual(self.boot_medium, self.drives()['Cd'])
 
-        # A BMC that drops media when the machine is switched off.
-        self.lab.ironic.cli('node', 'power', 'off', self.node.name)
-        process.await_condition(lambda: not self.node.machine.is_on(),
-                                'the machine to be off', timeout=60)
-        self.eject_by_hand('Cd2')
-        self.lab.ironic.cli('node', 'power', 'on', self.node.name)
-        seen = len(self.media())
-        self.node.await_report(seen=2)
-        self.await_medium({'when': 'reboot'}, seen=seen)
+    def test_with_one_cd_drive_it_is_a_usb_stick(self):
+        self.lab.proxy.manners = OneCdDrive()
+        self.attach(files={'as': 'stick'})
+        status = self.await_phase('attached')
+        self.assertEqual(('Usb', 'usb'), (status['slot'], status['device']))
+        seen = self.await_medium({'as': 'stick'}, self.seen)
+        self.assertEqual((self.boot_medium, None),
+                         (self.drives()['Cd'], self.drives()['Cd2']))
+        self.detach()
+        self.await_medium({}, seen)
+        self.assertIsNone(self.drives()['Usb'])
+        self.assert_never_restarted()
+
+    def test_it_goes_with_its_node_and_adopted_nodes_have_their_own(self):
+        self.attach(files={'node': 'old'})
+        seen = self.await_medium({'node': 'old'}, self.seen)
+        machine = self.node.machine
+        # What enrols it anew may be another service: Metal3 does so.
+        self.delete_node()
+        seen = self.await_medium({}, seen)
+        self.assertEqual({'Cd': self.boot_medium, 'Cd2': None, 'Usb': None},
+                         self.drives())
+        self.assertEqual([], self.published())
+
+        self.node = stack.Node(self.lab.ironic, machine)
+        self.node.create(stack.Drivers(), self.lab.proxy.url)
+        self.boot_from_iso()
+        self.provision('manage', 'manageable')
+        self.provision('adopt', 'active')
+        self.attach(files={'node': 'adopted'})
+        self.await_medium({'node': 'adopted'}, seen)
+        self.assertEqual(self.boot_medium, self.drives()['Cd'])
+        self.assert_never_restarted()
 
 
 class FaultTestCase(data_image_lab.DataImageTestCase):
     """Without a machine that runs: what the status says."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.addCleanup(self._detach)
-
-    def _detach(self) -> None:
-        self.lab.proxy.clear()
-        self.call('DELETE')
-        self.await_phase('detached')
 
     def fail(self, words: str, **spec: object) -> dict:
         self.attach(**(spec or {'files': {'a': 'b'}}))
@@ -190,7 +245,7 @@ class FaultTestCase(data_image_lab.DataImageTestCase):
     def test_an_insertion_that_hangs_does_not_hold_up_the_node(self):
         hang = self.lab.proxy.hang_next('POST', INSERT)
         self.attach(files={'a': 'b'})
-        hang.await_request(60)
+        hang.await_request(data_image_lab.PATIENCE)
         # Showing it needs no lock.
         self.assertIn(self.status()['phase'], ('pending', 'attaching'))
         code, message = self.refused({'files': {'c': 'd'}})
@@ -199,8 +254,9 @@ class FaultTestCase(data_image_lab.DataImageTestCase):
         hang.release()
         self.await_phase('attached')
 
-    def test_a_bmc_that_does_not_answer_is_told(self):
-        self.lab.proxy.answer_always('GET', '/VirtualMedia', 503)
+    def test_a_bmc_that_does_not_show_its_drives_is_told(self):
+        # Not with a 503, which sushy gives half a minute to pass.
+        self.lab.proxy.answer_always('GET', '/VirtualMedia', 404)
         self.fail('virtual media')
         self.lab.proxy.clear()
         self.await_phase('attached')
@@ -227,15 +283,23 @@ class FaultTestCase(data_image_lab.DataImageTestCase):
         self.fail('was asked for', url=url, checksum='sha256:' + 'a' * 64)
         self.fail('404', url=url + 'x')
 
-    def test_while_deploying_it_is_a_conflict(self):
+    def test_it_belongs_to_its_instance(self):
         hang = self.lab.proxy.hang_next('POST', INSERT)
-        self.configure()
-        self.node.request('deploy')
-        hang.await_request(60)
+        self.boot_from_iso()
+        self.request('active')
+        hang.await_request(data_image_lab.PATIENCE)
+        # The boot image's slot is not to be had meanwhile.
         code, message = self.refused({'files': {'a': 'b'}})
         self.assertEqual(409, code, message)
         hang.release()
-        self.node.await_state('active')
+        self.node.await_state('active', timeout=data_image_lab.PATIENCE)
+        self.attach(files={'a': 'b'})
+        self.await_phase('attached')
+        self.provision('deleted', 'available')
+        self.assertEqual('detached', self.status()['phase'])
+        self.assertEqual({'Cd': None, 'Cd2': None, 'Usb': None},
+                         self.drives())
+        self.assertEqual([], self.published())
 
 
 class CredentialsTestCase(data_image_lab.DataImageTestCase):
@@ -255,7 +319,7 @@ class CredentialsTestCase(data_image_lab.DataImageTestCase):
             tempfile.TemporaryDirectory()), 'password')
         path.write_text(PASSWORD)
         self.cli('attach', '--url', url, '--username', 'me',
-                 '--password-file', str(path), '--wait', '60')
+                 '--password-file', str(path), '--wait', '120')
         self.assertIn('me', server.users)
 
         # The BMC fetches by itself.
@@ -266,11 +330,10 @@ class CredentialsTestCase(data_image_lab.DataImageTestCase):
             lambda seen: seen['phase'] == 'attached' and server.users,
             'the BMC to fetch the image')
         self.assertIn('me', server.users)
-        self.assertEqual([], self.lab.published())
+        self.assertEqual([], self.published())
         self.attach(url=url, username='me', password='wrong', delivery='bmc')
         self.await_phase('failed')
-        self.call('DELETE')
-        self.await_phase('detached')
+        self.detach()
 
         for text in (json.dumps(self.node.show()),
                      self.lab.ironic.cli('node', 'history', 'list', '--long',
@@ -286,15 +349,13 @@ class CredentialsTestCase(data_image_lab.DataImageTestCase):
         self.assertIn('http://127.0.0.1:9/x.iso', kept)
         self.assertNotIn(PASSWORD, kept)
         self.assertNotIn('e2e-signature', kept)
-        self.call('DELETE')
-        self.await_phase('detached')
 
 
 class VirtualMediaTestCase(data_image_lab.DataImageTestCase):
     """Ironic's own API, on the same code."""
 
     def vmedia(self, method: str, body: object = None) -> bytes:
-        return self.lab.ironic.call(
+        return self.ask(
             method, f'/v1/nodes/{self.node.identity}/vmedia', body)
 
     def test_an_image_is_attached_shown_and_detached(self):
@@ -308,20 +369,20 @@ class VirtualMediaTestCase(data_image_lab.DataImageTestCase):
         self.vmedia('POST', {
             'device_type': 'cdrom',
             'image_url': f'{self.lab.web.image_url}/{iso.name}'})
-        process.await_condition(lambda: self.drives()['Cd2'],
-                                'the image to be inserted', timeout=30)
-        process.await_condition(
-            lambda: not self.node.show()['reservation'], 'the lock to go',
-            timeout=30)
+        self.await_drives('the image to be inserted', Cd2=True)
+        self.await_unlocked()
         shown = {drive['identity']: drive['owner']
                  for drive in json.loads(self.vmedia('GET'))}
-        self.assertEqual({'Cd': 'data image', 'Cd2': 'virtual media'}, shown)
+        self.assertEqual({'Cd': 'data image', 'Cd2': 'virtual media',
+                          'Usb': None}, shown)
         self.vmedia('DELETE')
-        process.await_condition(lambda: not self.drives()['Cd2'],
-                                'the image to be ejected', timeout=30)
-        self.assertEqual(data_image, self.drives()['Cd'])
+        self.await_drives('the image to be ejected', Cd=data_image,
+                          Cd2=None)
+        # With its copy.
+        self.await_unlocked()
+        self.assertEqual([], self.published())
+
+    def await_unlocked(self) -> None:
         process.await_condition(
-            lambda: len(self.lab.published()) == 1,
-            'its copy to be removed', timeout=30)
-        self.call('DELETE')
-        self.await_phase('detached')
+            lambda: not self.node.show()['reservation'], 'the lock to go',
+            timeout=data_image_lab.PATIENCE)
