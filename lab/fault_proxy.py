@@ -107,7 +107,12 @@ class Hang(Rule):
 
 
 class Manners:
-    """How a BMC differs from the one behind the proxy: not at all."""
+    """How a BMC differs from the one behind the proxy: not at all.
+
+    :ivar headers: added to its answers.
+    """
+
+    headers: tuple[tuple[str, str], ...] = ()
 
     def refuse(self, request: Request) -> tuple[int, object] | None:
         """Return a status and what to answer as JSON, None to pass it on."""
@@ -221,7 +226,7 @@ class FaultProxy:
                 for name, value in answer_headers)):
             body = json.dumps(manners.show(
                 request, json.loads(body))).encode()
-        return status, answer_headers, body
+        return status, [*answer_headers, *manners.headers], body
 
     def _ask(self, request: Request, headers: dict[str, str]
              ) -> tuple[int, list[tuple[str, str]], bytes]:

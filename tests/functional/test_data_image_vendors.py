@@ -1,0 +1,280 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Data images and boot images with the manners of several makes of BMCs.
+
+Everything but the machine is real: the driver, sushy, HTTP, the emulator's
+Redfish, which fetches the images from a web server.
+"""
+
+import atexit
+import functools
+import http.server
+import pathlib
+import tempfile
+import threading
+import time
+import unittest.mock
+import uuid
+
+# Before anything else of Ironic: it chooses the threading model of tests.
+import ironic.tests.unit  # noqa: F401
+from ironic.drivers.modules.redfish import utils as redfish_utils  # noqa
+from ironic.tests import base as ironic_base
+import sushy
+
+from ironic_ext.data_image import record as records
+from ironic_ext.drivers import redfish_media
+from ironic_ext.drivers import redfish_slots
+from lab import fault_proxy
+from lab import vendor_bmc
+from tests.functional import fake_emulator
+from tests.unit.drivers import data_image_base
+
+ATTACHED = records.Phase.ATTACHED
+DETACHED = records.Phase.DETACHED
+FAILED = records.Phase.FAILED
+# Real ones: the base of unit tests replaces both.
+_GET_SYSTEM = redfish_utils.get_system
+_TIME = time
+
+
+@functools.cache
+def _emulator():
+    """Start the emulator that all tests of this process share."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    emulator = fake_emulator.FakeEmulator(pathlib.Path(folder.name))
+    atexit.register(emulator.stop)
+    emulator.start()
+    return emulator
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+
+    def log_message(self, *arguments):
+        pass
+
+
+class _VendorTestCase(data_image_base.DataImageTestCase):
+
+    manners = fault_proxy.Manners
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # Within a test, Ironic's base forbids to start processes.
+        cls.emulator = _emulator()
+
+    def setUp(self):
+        # Ironic gives unit tests a minute, which real servers on a busy
+        # machine may need more than.
+        with unittest.mock.patch.object(ironic_base, 'BASE_TEST_TIMEOUT',
+                                        600):
+            super().setUp()
+        self.replace(redfish_utils, 'get_system', _GET_SYSTEM)
+        self.replace(redfish_slots, 'time', _TIME)
+        self.proxy = fault_proxy.FaultProxy(self.emulator.url)
+        self.addCleanup(self.proxy.stop)
+        self.proxy.start()
+        self.proxy.manners = self.manners()
+        self.config(media_timeout=10, media_poll_interval=0.05,
+                    group='ext_boot')
+        self.config(connection_attempts=1, group='redfish')
+        self.system = self.emulator.new_system()
+        self.node.driver_info = {
+            'redfish_address': self.proxy.url, 'redfish_auth_type': 'basic',
+            'redfish_username': 'admin', 'redfish_password': 'password',
+            'redfish_system_id': f'/redfish/v1/Systems/{self.system}'}
+        self.node.save()
+        self.serve()
+
+    def serve(self):
+        """Serve what is published."""
+        root = self.folder / 'http'
+        root.mkdir(exist_ok=True)
+        server = http.server.ThreadingHTTPServer(
+            ('127.0.0.1', 0), functools.partial(_Quiet, directory=root))
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(thread.join)
+        self.addCleanup(server.shutdown)
+        self.url = f'http://127.0.0.1:{server.server_address[1]}'
+        self.config(http_url=self.url, group='deploy')
+
+    def inserted(self):
+        """Return what the emulator has in its drives."""
+        return self.emulator.inserted(self.system)
+
+    def slot(self, name):
+        """Return a slot as sushy shows it."""
+        with self.task(shared=True) as task:
+            found, = [slot for slot in redfish_media.drives(task)
+                      if slot.identity == name]
+        return found
+
+
+class _Common:
+    """What works with all of them.
+
+    :ivar expected: the slot of a data image.
+    """
+
+    expected = 'Cd'
+
+    def test_an_image_comes_and_goes(self):
+        status = self.attach(files={'a': 'one'})
+        self.assertPhase(ATTACHED, status)
+        self.assertEqual(self.expected, status['slot'])
+        path, = self.published()
+        first, = self.inserted().values()
+        self.assertTrue(first.endswith(path.name))
+        # What is there is left alone.
+        before = len(self.proxy.requests('POST'))
+        self.assertPhase(ATTACHED, self.run_once())
+        self.assertEqual(before, len(self.proxy.requests('POST')))
+
+        # Somebody ejects it; some show that a little later.
+        self.slot(self.expected).eject_media()
+        self.assertEqual({}, self.inserted())
+        for _look in range(vendor_bmc.SupermicroX11.LOOKS + 1):
+            self.assertPhase(ATTACHED, self.run_once())
+        self.assertEqual([first], list(self.inserted().values()))
+
+        # Another takes its place.
+        self.assertPhase(ATTACHED, self.attach(files={'a': 'two'}))
+        second, = self.inserted().values()
+        self.assertNotEqual(first, second)
+
+        self.assertPhase(DETACHED, self.detach())
+        self.assertEqual({}, self.inserted())
+        self.assertEqual([], self.published())
+
+    def test_a_boot_image_is_inserted_and_ejected(self):
+        media_id = uuid.uuid4().hex
+        path = self.folder / 'http' / f'{media_id}-SECRET.iso'
+        path.write_bytes(self.iso.read_bytes())
+        with self.task() as task:
+            slot = redfish_media.insert(
+                task, f'{self.url}/{path.name}', media_id)
+            record = redfish_media.node_media.MediaRecord(
+                media_id, 'instance', slot)
+            self.assertEqual(1, len(self.inserted()))
+            self.assertTrue(redfish_media.shown(task, [record]))
+            redfish_media.eject(task, [record])
+        self.assertEqual({}, self.inserted())
+
+
+class EmulatorTestCase(_Common, _VendorTestCase):
+    """As sushy-tools has it."""
+
+    def test_wrong_credentials_for_the_image_are_told(self):
+        status = self.attach(
+            url=f'{self.url}/nope.iso', delivery='bmc', username='u',
+            password='hunter2')
+        self.assertPhase(FAILED, status)
+        self.assertIn('404', status['error']['message'])
+        self.assertNotIn('hunter2', str(status))
+
+
+class Idrac9TestCase(_Common, _VendorTestCase):
+    manners = vendor_bmc.Idrac9
+    expected = 'CD'
+
+    def test_a_slot_in_use_is_not_fought_for(self):
+        foreign = self.folder / 'http' / 'foreign.iso'
+        foreign.write_bytes(self.iso.read_bytes())
+        self.slot('CD').insert_media(f'{self.url}/{foreign.name}')
+        status = self.attach()
+        self.assertEqual('RemovableDisk', status['slot'])
+        self.assertIn(f'{self.url}/{foreign.name}',
+                      self.inserted().values())
+
+    def test_ejecting_nothing_is_an_error_that_harms_nobody(self):
+        self.attach()
+        slot = self.slot('CD')
+        slot.eject_media()
+        self.assertPhase(DETACHED, self.detach())
+
+
+class Idrac10TestCase(_Common, _VendorTestCase):
+    driver = 'idrac-ext'
+    manners = vendor_bmc.Idrac10
+    expected = '1'
+
+    def setUp(self):
+        super().setUp()
+        self.config(enabled_management_interfaces=[
+            'redfish-ext', 'idrac-redfish-ext'])
+        self.node.management_interface = 'idrac-redfish-ext'
+        self.node.power_interface = 'idrac-redfish'
+        self.node.save()
+
+    def test_slot_2_is_never_used(self):
+        foreign = self.folder / 'http' / 'foreign.iso'
+        foreign.write_bytes(self.iso.read_bytes())
+        self.slot('1').insert_media(f'{self.url}/{foreign.name}')
+        status = self.attach()
+        self.assertPhase(records.Phase.WAITING, status)
+        self.assertIn('slot 1 holds', status['reason'])
+
+
+class Ilo5TestCase(_Common, _VendorTestCase):
+    manners = vendor_bmc.Ilo5
+    expected = '2'
+
+    def test_a_protocol_type_that_it_does_not_know_is_told(self):
+        self.node.driver_info = {**self.node.driver_info,
+                                 'vmedia_transport_protocol': 'http'}
+        self.node.save()
+        status = self.attach()
+        self.assertPhase(FAILED, status)
+        self.assertIn('TransferProtocolType is unknown',
+                      status['error']['message'])
+
+
+class SupermicroX11TestCase(_Common, _VendorTestCase):
+    manners = vendor_bmc.SupermicroX11
+    expected = 'CD1'
+
+    def test_what_it_remembers_is_not_taken_for_a_medium(self):
+        self.attach()
+        self.detach()
+        slot = self.slot('CD1')
+        self.assertTrue(slot.image)
+        self.assertIsNone(slot.inserted)
+        self.assertEqual(sushy.CONNECTED_VIA_NOT_CONNECTED,
+                         slot.connected_via)
+        self.assertPhase(ATTACHED, self.attach())
+
+    def test_the_protocol_is_told_at_once_where_it_is_known(self):
+        self.node.driver_info = {**self.node.driver_info,
+                                 'vmedia_transport_protocol': 'http'}
+        self.node.save()
+        self.attach()
+        self.assertEqual(1, len(self.proxy.requests('POST', 'InsertMedia')))
+
+
+class LenovoXccTestCase(_Common, _VendorTestCase):
+    manners = vendor_bmc.LenovoXcc
+    expected = 'EXT1'
+
+
+class MegaRacTestCase(_Common, _VendorTestCase):
+    manners = vendor_bmc.MegaRac
+    expected = 'CD1'
+
+
+class CiscoUcsTestCase(_Common, _VendorTestCase):
+    manners = vendor_bmc.CiscoUcs
+    expected = 'CIMCDVD'
