@@ -51,8 +51,8 @@ class Lab:
     :param cache: directory that keeps the downloaded kernel.
     :param media_servers: replicas that stream customised images; without
         any the web server has them as files.
-    :param with_boot_server: whether ironic-boot-server stands before
-        Ironic, with a catalogue that the conductor knows.
+    :param with_boot_server: whether ironic-boot-server is started, too;
+        start_boot_server() does it later.
     :param outlives: services go on when this process ends without exit.
     """
 
@@ -108,12 +108,9 @@ class Lab:
             outlives=self._outlives)
         self._run(stack, self.web)
         self._start_media_servers(stack)
-        config = self._media_config + self._extra_config
-        if self._with_boot_server:
-            self.boot_server = boot_server.Process(
-                self._subdirectory('boot'), outlives=self._outlives,
-                public_url=f'http://{hypervisor.HOST}:{{port}}')
-            config += self.boot_server.shared_config
+        self.boot_server = boot_server.Process(
+            self._subdirectory('boot'), outlives=self._outlives,
+            public_url=f'http://{hypervisor.HOST}:{{port}}')
         self.ironic = bare_metal.Ironic(
             self._subdirectory('ironic'), http_root=self.http_root,
             http_url=self.web.url, images=self.images,
@@ -122,12 +119,23 @@ class Lab:
             deploy_interfaces=','.join(dict.fromkeys(
                 ('ramdisk', 'direct', self._drivers.deploy_interface))),
             callback_host=hypervisor.HOST,
-            extra=config, outlives=self._outlives)
+            extra=(self._media_config + self._extra_config
+                   + self.boot_server.shared_config),
+            outlives=self._outlives)
         self.ironic.create_schema()
         self._run(stack, self.ironic)
+        self.boot_server.configure(self.ironic.url)
+        stack.callback(self.boot_server.stop)
         if self._with_boot_server:
-            self.boot_server.configure(self.ironic.url)
-            self._run(stack, self.boot_server)
+            self.start_boot_server()
+
+    def start_boot_server(self) -> None:
+        """Start ironic-boot-server, unless it runs.
+
+        Its catalogue is the conductor's.
+        """
+        if self.boot_server.pid is None:
+            self.boot_server.start()
 
     def _start_media_servers(self, stack: contextlib.ExitStack) -> None:
         directory = self._subdirectory('media')
@@ -160,7 +168,7 @@ class Lab:
 
     def services(self) -> list[process.Service]:
         """Return the child processes in the order in which to stop them."""
-        servers = [self.boot_server] if self._with_boot_server else []
+        servers = [self.boot_server] if self.boot_server.pid else []
         return [*servers, self.ironic, *self.media_servers, self.web,
                 self.emulator, self.hypervisor]
 

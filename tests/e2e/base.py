@@ -64,8 +64,7 @@ class _SharedLab:
             atexit.register(self._exit.close)
             try:
                 self._lab = self._exit.enter_context(
-                    stack.Lab(media_servers=media_servers,
-                              with_boot_server=True))
+                    stack.Lab(media_servers=media_servers))
             except Exception as exc:
                 self._error = exc
                 raise

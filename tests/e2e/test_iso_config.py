@@ -41,6 +41,7 @@ class IsoConfigTestCase(base.EndToEndTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.lab.start_boot_server()
         self.server = self.lab.boot_server
         self._fill_catalogue()
         self.host = f'{HOSTS}/{self.node.name}'
