@@ -60,7 +60,8 @@ def free(device: str) -> None:
     wiping the disk.
     """
     name = os.path.basename(os.path.realpath(device))
-    for holder in sorted(_BLOCK.glob(f'{name}/**/holders/dm-*')):
+    for holder in sorted([*_BLOCK.glob(f'{name}/holders/dm-*'),
+                          *_BLOCK.glob(f'{name}/{name}*/holders/dm-*')]):
         try:
             mapping = (_BLOCK / holder.name / 'dm/name').read_text().strip()
             LOG.info('Removing %(mapping)s from %(disk)s',
