@@ -207,12 +207,11 @@ size=${esp}MiB, type=uefi, name=\"EFI-SYSTEM\"
 }
 
 kernel_arguments() {
-    local words=("root=UUID=$root_uuid" rw) file word wanted result=()
-    for file in $config_dir/kargs.d/*.toml; do
-        mapfile -t -O ${#words[@]} words < <(
-            sed -n 's/^kargs *= *\[\(.*\)\]/\1/p' "$file" |
-            grep -o '"[^"]*"' | tr -d '"')
-    done
+    local words=("root=UUID=$root_uuid" rw) word gone wanted result=()
+    # No process substitution: not every ramdisk has /dev/fd.
+    words+=($(sed -n 's/^kargs *= *\[\(.*\)\]/\1/p' \
+                  $config_dir/kargs.d/*.toml /dev/null |
+              grep -o '"[^"]*"' | tr -d '"'))
     words+=(${kargs[@]+"${kargs[@]}"})
     for word in "${words[@]}"; do
         wanted=1
