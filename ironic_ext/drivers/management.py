@@ -27,6 +27,7 @@ from ironic_ext.drivers import data_image_record
 from ironic_ext.drivers import data_image_secrets
 from ironic_ext.drivers import data_image_steps
 from ironic_ext.drivers import data_images
+from ironic_ext.drivers import quirks
 from ironic_ext.drivers import reconciler
 from ironic_ext.drivers import redfish_media
 from ironic_ext.drivers import virtual_media
@@ -37,6 +38,7 @@ conf.register_opts(CONF)
 redfish_media.hide_urls_in_logs()
 data_image_secrets.hide()
 data_image_ends.install()
+quirks.remember_session_keys()
 
 
 class DataImages(data_image_steps.DataImageSteps):
