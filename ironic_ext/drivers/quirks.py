@@ -14,6 +14,7 @@
 
 import collections.abc
 import contextlib
+import functools
 import hashlib
 import hmac
 import os
@@ -33,6 +34,10 @@ import sushy
 _REDFISH = redfish_boot.RedfishVirtualMediaBoot()
 _DRAC = drac_boot.DracRedfishVirtualMediaBoot()
 _MAX_SESSION_KEYS = 100000
+
+_OF_OURS = 'of_ironic_ext'
+#: Boot interfaces that boot ``boot_iso`` with the node's config.
+_ISO_BOOTS = frozenset(('redfish-iso', 'iso-sanboot'))
 
 #: Types of this suite -> the stock type whose publisher settings they use.
 _STOCK_TYPES = {'redfish-ext': 'redfish', 'idrac-ext': 'idrac'}
@@ -183,15 +188,19 @@ def let_boot_iso_nodes_be_rebuilt() -> None:
     Up to 39 at least, start_deploy() (conductor/deployments.py) ends with an
     UnboundLocalError, "auto_lessee", when a rebuild's node has no
     image_source, since update_image_type() then returns False. True, for
-    nodes of this interface, only means that the node is saved once more.
+    nodes of these interfaces, only means that the node is saved once more.
     """
     stock = manager_utils.update_image_type
+    if getattr(stock, _OF_OURS, False):
+        return
 
+    @functools.wraps(stock)
     def update_image_type(context: typing.Any, node: typing.Any) -> bool:
         return stock(context, node) or bool(
-            node.boot_interface == 'redfish-iso'
+            node.boot_interface in _ISO_BOOTS
             and node.instance_info.get('boot_iso'))
 
+    setattr(update_image_type, _OF_OURS, True)
     manager_utils.update_image_type = update_image_type
 
 

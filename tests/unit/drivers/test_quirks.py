@@ -16,6 +16,7 @@ import hashlib
 import types
 import unittest.mock
 
+from ironic.conductor import utils as manager_utils
 from ironic.drivers.modules.redfish import utils as redfish_utils
 import testtools
 
@@ -55,3 +56,37 @@ class SessionKeyTestCase(testtools.TestCase):
         self.assertIsInstance(installed, types.SimpleNamespace)
         quirks.remember_session_keys()
         self.assertIs(installed, redfish_utils.hashlib)
+
+
+class RebuildTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.stock = unittest.mock.Mock(return_value=False)
+        patch = unittest.mock.patch.object(
+            manager_utils, 'update_image_type', self.patched(self.stock))
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def patched(self, stock):
+        def update_image_type(context, node):
+            return stock(context, node)
+        return update_image_type
+
+    def says(self, interface, **instance_info):
+        return manager_utils.update_image_type(None, types.SimpleNamespace(
+            boot_interface=interface, instance_info=instance_info))
+
+    def test_nodes_that_boot_an_iso_are_saved_before_their_rebuild(self):
+        quirks.let_boot_iso_nodes_be_rebuilt()
+        for interface in ('redfish-iso', 'iso-sanboot'):
+            self.assertTrue(self.says(interface, boot_iso='file:///a.iso'))
+            self.assertFalse(self.says(interface))
+        self.assertFalse(self.says('redfish-virtual-media',
+                                   boot_iso='file:///a.iso'))
+
+    def test_it_is_installed_once(self):
+        quirks.let_boot_iso_nodes_be_rebuilt()
+        installed = manager_utils.update_image_type
+        quirks.let_boot_iso_nodes_be_rebuilt()
+        self.assertIs(installed, manager_utils.update_image_type)
