@@ -40,7 +40,6 @@ import sushy
 from ironic_ext import boot_plan
 from ironic_ext import conf
 from ironic_ext.drivers import base_images
-from ironic_ext.drivers import data_images
 from ironic_ext.drivers import instance_boots
 from ironic_ext.drivers import media_delivery
 from ironic_ext.drivers import node_media
@@ -198,7 +197,6 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
             images are gone even so.
         """
         with quirks.keeping_last_error(task.node):
-            data_images.end_instance(task)
             if not (instance_boots.boots_iso(task.node)
                     or node_media.records(task.node)):
                 super().clean_up_instance(task)

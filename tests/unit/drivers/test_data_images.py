@@ -294,13 +294,6 @@ class DetachTestCase(data_image_base.DataImageTestCase):
             self.assertClean()
             self.assertIsNone(self.record())
 
-    def test_the_end_of_an_instance_takes_it_at_once(self):
-        self.attach()
-        self.say(boot_iso=f'file://{self.iso}')
-        self.be(states.DELETING)
-        self.call('clean_up_instance')
-        self.assertClean()
-
     def test_a_rebuild_keeps_it(self):
         self.say(boot_iso=f'file://{self.iso}')
         self.attach()
