@@ -18,6 +18,7 @@ import time
 import testtools
 
 from ironic_python_agent_ext.bootc import process
+from lab import process as lab_process
 
 _ENVIRONMENT = {'PATH': os.environ['PATH']}
 _LONG = 120
@@ -68,8 +69,11 @@ class ProcessTest(testtools.TestCase):
             if len(numbers) == 2:
                 break
         self.assertEqual(2, len(numbers))
+        # A signal takes its time to end a process.
         for number in numbers:
-            self.assertFalse(_lives(number))
+            lab_process.await_condition(lambda: not _lives(number),
+                                        f'process {number} to end',
+                                        timeout=60)
 
     def test_a_child_that_keeps_the_output_open_is_not_waited_for(self):
         outcome = self.run_shell('sleep 1000 & echo started')
