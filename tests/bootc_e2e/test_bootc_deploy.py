@@ -123,7 +123,7 @@ class BootcDeployTestCase(testtools.TestCase):
             image_source=f'oci://{name}',
             image_pull_secret=self._secret(),
             bootc=json.dumps({'kargs': [ARGUMENT],
-                              'karg_delete': ['quiet'],
+                              'karg_delete': [bootc_image.ARGUMENT],
                               'authorized_keys': KEY}))
         self._deploy()
         report = self.node.await_report(timeout=BOOT_TIMEOUT)
@@ -131,8 +131,9 @@ class BootcDeployTestCase(testtools.TestCase):
         self.assertEqual('uefi', report.firmware)
         arguments = report.command_line.split()
         self.assertIn(ARGUMENT, arguments)
-        self.assertIn(bootc_image.ARGUMENT, arguments)
-        self.assertNotIn('quiet', arguments)
+        self.assertNotIn(bootc_image.ARGUMENT, arguments)
+        # Of the image's own arguments, what was not to be deleted.
+        self.assertIn('quiet', arguments)
         self.assertEqual(bootc_image.MARKER,
                          report.files['/etc/lab-marker'])
         self.assertEqual(KEY, report.files[
