@@ -193,7 +193,8 @@ class Machine:
                 done, 'the install', timeout=_INSTALL, interval=1)
         except process.LabError as exc:
             return str(exc)
-        return (result.get('command_error') or {}).get('message') or (
+        failure = result.get('command_error') or {}
+        return failure.get('details') or failure.get('message') or (
             None if result.get('command_status') == 'SUCCEEDED'
             else str(result)[:500])
 

@@ -15,6 +15,7 @@
 import logging
 import os
 import sys
+import typing
 
 from cheroot import server as http_server
 from cheroot.ssl import builtin
@@ -134,7 +135,17 @@ class _Request(http_server.HTTPRequest):
 
 
 class _Connection(http_server.HTTPConnection):
+    """A connection that is gone as soon as it is closed."""
+
     RequestHandlerClass = _Request
+
+    def __init__(self, *args: typing.Any, **kwargs: typing.Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Cheroot's caches of the methods of the same names. They refer to
+        # the connection, so that the garbage collector had to remove it:
+        # after some thousands, all threads waited for a tenth of a second.
+        # They are for UNIX sockets, which are not used.
+        del self.resolve_peer_creds, self.get_peer_creds
 
 
 class _Listener(wsgi.Server):
