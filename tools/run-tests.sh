@@ -28,13 +28,17 @@ for suite in $suites; do
     printf '==> %s tests\n' "$suite"
     # What a class of tests has started stays in one worker. Two labs keep
     # two cores busy: either waits most of the time.
+    grouping=--parallel-class
     options=()
-    [ "$suite" = e2e ] && options=(--concurrency 2)
+    case $suite in
+        unit) grouping= ;;
+        e2e) options=(--concurrency 2) ;;
+    esac
     started=$SECONDS
     # Tests that cannot even be imported leave no run: the last one must not
     # be counted for them.
     rm -rf .stestr
-    .venv/bin/stestr --test-path "tests/$suite" --parallel-class \
+    .venv/bin/stestr --test-path "tests/$suite" $grouping \
         run "${options[@]}" || status=1
     .venv/bin/stestr last --subunit > "$results/$suite.subunit"
     printf '==> %s tests took %s s\n' "$suite" $((SECONDS - started))

@@ -167,13 +167,11 @@ class InjectionTest(testtools.TestCase):
                          self._inject(base, **what).digest)
 
     def test_an_open_image_can_be_customised_many_times(self) -> None:
-        for kind in BOOTABLE:
-            what = {'append_args': 'a', 'files': FILES}
-            if kind.initrd is not None:
-                what['initrd_files'] = {'/x': b'content'}
-            injection = iso.Injection(**what)
-            with self.subTest(kind.name), iso.IsoImage.open(
-                    isos.shared(kind.name)) as image:
+        injection = iso.Injection(append_args='a', files=FILES,
+                                  initrd_files={'/x': b'content'})
+        for name in ('isolinux_bios', 'hybrid', 'lorax_like'):
+            with self.subTest(name), iso.IsoImage.open(
+                    isos.shared(name)) as image:
                 digests = set()
                 for _ in range(3):
                     with iso.inject(image, injection) as made:
@@ -181,14 +179,12 @@ class InjectionTest(testtools.TestCase):
                 self.assertEqual(1, len(digests))
 
     def test_what_moves_can_share_its_blocks_with_the_base(self) -> None:
-        for kind in BOOTABLE:
-            if kind.initrd is None:
-                continue
+        for name in ('isolinux_bios', 'hybrid', 'lorax_like'):
             # Of other lengths each time: it must not fit by chance.
-            for count in (1, 2048, 4096):
-                with self.subTest(kind.name, count=count):
+            for count in (1, 4096):
+                with self.subTest(name, count=count):
                     made = self._inject(
-                        isos.shared(kind.name), files={'/x': bytes(count)},
+                        isos.shared(name), files={'/x': bytes(count)},
                         initrd_files={'/x': b'content'})
                     offset = 0
                     for piece in made.segments:
