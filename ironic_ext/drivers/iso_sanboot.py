@@ -291,11 +291,7 @@ class IsoSanboot(ipxe.iPXEBoot):
     def _look_after_media(self, manager: typing.Any, context: typing.Any
                           ) -> None:
         """Let the media live on that this conductor's nodes have."""
-        try:
-            media_delivery.look_after(manager)
-        except (images.ImageError, media_records.RecordsError) as exc:
-            LOG.warning('The media of this conductor\'s nodes cannot be '
-                        'prolonged, trying again later: %s', exc)
+        media_delivery.look_after(manager)
 
 
 def has_booted(info: dict[str, typing.Any]) -> bool:

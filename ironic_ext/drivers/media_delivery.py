@@ -26,6 +26,7 @@ import typing
 
 from ironic.common import exception
 from ironic.conf import CONF
+from oslo_log import log
 
 from ironic_ext.drivers import data_image_record
 from ironic_ext.drivers import node_media
@@ -36,6 +37,8 @@ from ironic_ext.media import housekeeping
 from ironic_ext.media import publish
 from ironic_ext.media import reads as media_reads
 from ironic_ext.media import records
+
+LOG = log.getLogger(__name__)
 
 AGENT = 'agent'
 INSTANCE = 'instance'
@@ -170,16 +173,21 @@ def prolong(nodes: collections.abc.Iterable[typing.Any]) -> None:
 def look_after(manager: typing.Any) -> None:
     """Do what a conductor does for its nodes' streams now and then.
 
-    :raises: RecordsError, ImageError
+    What fails is logged, and done the next time.
     """
     if CONF.ext_media.delivery == delivery.FILE or not (
             CONF.ext_media.server_url
             or CONF.ext_media.delivery == delivery.STREAM):
         return
-    prolong(types.SimpleNamespace(driver_internal_info=internal_info or {})
+    try:
+        prolong(types.SimpleNamespace(
+            driver_internal_info=internal_info or {})
             for _uuid, _driver, _group, internal_info
             in manager.iter_nodes(fields=['driver_internal_info']))
-    housekeeping.release_bases(_store(), known())
+        housekeeping.release_bases(_store(), known())
+    except (images.ImageError, records.RecordsError) as exc:
+        LOG.warning('The media of this conductor\'s nodes cannot be '
+                    'prolonged, trying again later: %s', exc)
 
 
 def describe(task: typing.Any) -> list[dict[str, typing.Any]]:

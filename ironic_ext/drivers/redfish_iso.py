@@ -335,11 +335,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
     def _look_after_media(self, manager: typing.Any, context: typing.Any
                           ) -> None:
         """Let the media live on that this conductor's nodes have."""
-        try:
-            media_delivery.look_after(manager)
-        except (images.ImageError, media_records.RecordsError) as exc:
-            LOG.warning('The media of this conductor\'s nodes cannot be '
-                        'prolonged, trying again later: %s', exc)
+        media_delivery.look_after(manager)
 
     # Vendors
 

@@ -43,6 +43,10 @@ _TRANSIENT = re.compile(
     r'|no route to host|network is unreachable', re.IGNORECASE)
 
 _KNOWN: tuple[tuple[str, type[errors.BootcError], str], ...] = (
+    (r'input/output error', errors.StoreError,
+     'the store of image {image} failed (input/output error), as compressed '
+     'memory does that is full: name a scratch disk, or deploy a machine '
+     'with more memory'),
     (r'no space left on device|cannot allocate memory',
      errors.MemoryShortError,
      'image {image} is larger than what the machine\'s memory holds: name a '

@@ -53,6 +53,8 @@ class PullErrorTest(testtools.TestCase):
                  'linux', errors.ArchitectureError),
                 ('writing blob: adding layer with blob "sha256:12": '
                  'no space left on device', errors.MemoryShortError),
+                ('writing blob: adding layer with blob "sha256:12": '
+                 'input/output error', errors.StoreError),
                 ('dial tcp 192.0.2.1:443: i/o timeout',
                  errors.RegistryTimeoutError)):
             self.assertIs(kind, type(self.error(reason)), reason)
