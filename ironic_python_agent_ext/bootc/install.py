@@ -104,14 +104,14 @@ class Install:
         files = pull_files.for_every_call(machine, storage.STATE / 'podman')
         files.write()
         caller = podman.Podman(pull_files.GRAPH / 'tmp', files.variables)
-        caller.version()
+        version = caller.version()
         self._look_up()
         plan, budget = self._plan(machine)
         LOG.info('The image lies on %(kind)s, its root gets %(size)d MiB',
                  {'kind': plan.kind, 'size': budget.root >> 20})
         store = storage.Store.make(plan)
         (pull_files.GRAPH / 'tmp').mkdir(mode=0o700)
-        self._pull(caller, store)
+        self._pull(caller, store, version >= podman.PARTS)
         self._tell('installing')
         self._run_bootc(caller, machine, budget)
 
@@ -165,16 +165,21 @@ class Install:
             target=self._device if wanted.allow_target_disk else None,
             target_room=budget.spare)
 
-    def _pull(self, caller: podman.Podman, store: storage.Store) -> None:
+    def _pull(self, caller: podman.Podman, store: storage.Store,
+              in_parts: bool) -> None:
         """Fetch the image; the credentials are gone afterwards."""
         directory = storage.STATE / 'pull'
         files = pull_files.for_pull(self._request, directory)
+        parts = (pull_files.for_parts(directory) if in_parts
+                 else pull_files.Files({}))
         self._tell('pulling')
         try:
             files.write()
+            parts.write()
             caller.pull(str(self._image), files.flags, files.variables,
                         self._deadline, self._on_pull_line,
-                        lambda: self._tell('pulling', store.used))
+                        lambda: self._tell('pulling', store.used),
+                        parts.variables)
         finally:
             leftovers.remove_files(directory)
 

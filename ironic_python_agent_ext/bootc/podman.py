@@ -42,6 +42,15 @@ _SHORT = 120.0
 _PULLS = 3
 _PAUSE = 5.0
 
+#: The first podman that fetches layers in parts (zstd:chunked) so that they
+#: can be read again as they were, which bootc does. What 4.3 has fetched so
+#: "did not match" its digest then.
+PARTS = (5, 4)
+
+# Percent of garbage that podman, a Go program, lets grow beside what it
+# uses. Go's own 100 is for machines with more memory.
+_GARBAGE = '40'
+
 Told = collections.abc.Callable[[str], None]
 
 
@@ -58,6 +67,7 @@ class Podman:
         self._environment = {
             'PATH': os.environ.get('PATH', _PATH), 'LC_ALL': 'C',
             'HOME': '/nonexistent', 'TMPDIR': str(directory), MARK: '1',
+            'GOGC': _GARBAGE,
             **variables}
 
     def version(self) -> tuple[int, ...]:
@@ -81,21 +91,32 @@ class Podman:
     def pull(self, image: str, flags: collections.abc.Sequence[str],
              variables: collections.abc.Mapping[str, str], deadline: float,
              on_line: Told | None = None,
-             on_tick: collections.abc.Callable[[], None] | None = None
+             on_tick: collections.abc.Callable[[], None] | None = None,
+             parts: collections.abc.Mapping[str, str] | None = None
              ) -> None:
         """Fetch an image; try again what may succeed later.
+
+        Registries that cannot give parts of a layer, as that of GitHub when
+        several are asked for at once, are asked for whole layers.
 
         :param image: registry/repository@digest, or :tag.
         :param flags: of ``podman pull``.
         :param variables: what the pull alone has in its environment.
         :param deadline: in terms of time.monotonic().
+        :param parts: variables that have podman fetch layers in parts.
         :raises: BootcError of the kind that fits.
         """
-        for left in range(_PULLS - 1, -1, -1):
-            outcome = self._call(['pull', *flags, f'docker://{image}'],
-                                 deadline, variables, on_line, on_tick)
+        left = _PULLS
+        while True:
+            outcome = self._call(
+                ['pull', *flags, f'docker://{image}'], deadline,
+                {**variables, **(parts or {})}, on_line, on_tick)
             if outcome.code == 0:
                 return
+            if parts and podman_output.is_about_parts(outcome.lines):
+                parts = None
+                continue
+            left -= 1
             if (left and podman_output.is_transient(outcome.lines)
                     and time.monotonic() + _PAUSE < deadline):
                 time.sleep(_PAUSE)

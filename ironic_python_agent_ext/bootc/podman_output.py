@@ -42,6 +42,8 @@ _TRANSIENT = re.compile(
     r'|received unexpected HTTP status: (?:5\d\d|429)|toomanyrequests'
     r'|no route to host|network is unreachable', re.IGNORECASE)
 
+_PARTS = re.compile(r'partial (?:pull of )?blob|zstd:chunked', re.IGNORECASE)
+
 _KNOWN: tuple[tuple[str, type[errors.BootcError], str], ...] = (
     (r'input/output error', errors.StoreError,
      'the store of image {image} failed (input/output error), as compressed '
@@ -82,6 +84,11 @@ _KNOWN: tuple[tuple[str, type[errors.BootcError], str], ...] = (
 def is_transient(lines: collections.abc.Sequence[str]) -> bool:
     """Tell whether a pull that printed these lines may succeed later."""
     return bool(_TRANSIENT.search(_reason(lines)))
+
+
+def is_about_parts(lines: collections.abc.Sequence[str]) -> bool:
+    """Tell whether a pull failed since a layer cannot be had in parts."""
+    return bool(_PARTS.search(_reason(lines)))
 
 
 def pull_error(image: str, lines: collections.abc.Sequence[str]

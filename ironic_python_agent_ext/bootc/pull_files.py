@@ -72,6 +72,19 @@ def for_every_call(machine: machines.Machine, directory: pathlib.Path
                    'CONTAINERS_STORAGE_CONF': str(storage)})
 
 
+def for_parts(directory: pathlib.Path) -> Files:
+    """Return what has a pull fetch layers of zstd:chunked by file.
+
+    They go straight to their place then, instead of lying there packed, too.
+    """
+    path = directory / 'storage.conf'
+    return Files(
+        {path: _storage_conf()
+         + '[storage.options]\n'
+           'pull_options = {enable_partial_images = "true"}\n'},
+        variables={'CONTAINERS_STORAGE_CONF': str(path)})
+
+
 def for_pull(request: requests.InstallRequest, directory: pathlib.Path
              ) -> Files:
     """Return what the pull needs, with the secrets of the registry."""
@@ -135,16 +148,10 @@ def _containers_conf(machine: machines.Machine) -> str:
 
 
 def _storage_conf() -> str:
-    """Return the storage's place; parts of layers where these allow it.
-
-    Layers of zstd:chunked are fetched by file then, straight to their place.
-    """
     return ('[storage]\n'
             'driver = "overlay"\n'
             f'graphroot = {_quoted(str(GRAPH_ROOT))}\n'
-            f'runroot = {_quoted(str(RUN_ROOT))}\n'
-            '[storage.options]\n'
-            'pull_options = {enable_partial_images = "true"}\n')
+            f'runroot = {_quoted(str(RUN_ROOT))}\n')
 
 
 def _registries_conf(request: requests.InstallRequest) -> str:

@@ -26,6 +26,9 @@ from ironic_python_agent_ext.bootc import podman
 _IMAGE = 'registry.test/os@sha256:0123'
 _LATER = 'Error: pinging registry: connect: connection refused'
 _NEVER = 'Error: reading manifest: manifest unknown'
+_NO_PARTS = ('Error: partial pull of blob sha256:0123: read zstd:chunked '
+             'manifest: fetching partial blob: received unexpected HTTP '
+             'status: 501 Unsupported client range')
 
 
 class ContainerTest(testtools.TestCase):
@@ -72,10 +75,10 @@ class CallTest(testtools.TestCase):
         program.write_text(f'#!/bin/sh\n{script}\n')
         program.chmod(0o755)
 
-    def pull(self):
+    def pull(self, **arguments):
         return self.caller.pull(_IMAGE, ['--authfile=/run/auth'],
                                 {'HTTPS_PROXY': 'http://proxy.test'},
-                                time.monotonic() + 300)
+                                time.monotonic() + 300, **arguments)
 
     def calls(self):
         return (self.folder / 'calls').read_text().splitlines()
@@ -97,6 +100,19 @@ class CallTest(testtools.TestCase):
     def test_what_will_not_change_is_not_tried_again(self):
         self.answer(f'echo >> {self.folder}/calls; echo "{_NEVER}"; exit 125')
         self.assertRaises(errors.NoSuchImageError, self.pull)
+        self.assertEqual(1, len(self.calls()))
+
+    def test_a_registry_without_parts_of_layers_is_asked_for_whole_ones(
+            self):
+        self.answer(f'echo "parts: $PARTS" >> {self.folder}/calls; '
+                    f'[ -z "$PARTS" ] || {{ echo "{_NO_PARTS}"; exit 125; }}')
+        self.pull(parts={'PARTS': 'yes'})
+        self.assertEqual(['parts: yes', 'parts: '], self.calls())
+
+    def test_an_image_that_does_not_exist_has_no_whole_layers_either(self):
+        self.answer(f'echo >> {self.folder}/calls; echo "{_NEVER}"; exit 125')
+        self.assertRaises(errors.NoSuchImageError, self.pull,
+                          parts={'PARTS': 'yes'})
         self.assertEqual(1, len(self.calls()))
 
     def test_the_proxy_of_the_pull_is_not_for_the_image(self):

@@ -69,9 +69,17 @@ class ContainersConfTest(testtools.TestCase):
         files = pull_files.for_every_call(machine.Machine(1), _DIRECTORY)
         storage = tomllib.loads(_content(files, 'storage.conf'))['storage']
         self.assertEqual('/var/lib/containers/storage', storage['graphroot'])
+        self.assertNotIn('options', storage)
+
+    def test_parts_of_layers_are_fetched_to_where_images_lie(self):
+        files = pull_files.for_parts(_DIRECTORY)
+        storage = tomllib.loads(_content(files, 'storage.conf'))['storage']
+        self.assertEqual('/var/lib/containers/storage', storage['graphroot'])
         self.assertEqual(
             'true',
             storage['options']['pull_options']['enable_partial_images'])
+        self.assertEqual({'CONTAINERS_STORAGE_CONF':
+                          '/run/test/storage.conf'}, files.variables)
 
 
 class PullTest(testtools.TestCase):

@@ -26,7 +26,7 @@ class StoragePlanTest(testtools.TestCase):
 
     def kind(self, memory, *, zram=True, image=IMAGE, **hints):
         return plans.plan(memory, image, plans.Hints(**hints), zram,
-                          ('lzo', 'lz4')).kind
+                          ('lzo', 'lz4', 'zstd')).kind
 
     def test_plenty_of_memory_is_used_as_it_is(self):
         self.assertEqual(plans.TMPFS, self.kind(8 * GIB))
@@ -37,12 +37,23 @@ class StoragePlanTest(testtools.TestCase):
     def test_an_image_fits_into_memory_of_1_2_times_its_size(self):
         self.assertEqual(plans.ZRAM, self.kind(int(1.2 * IMAGE.unpacked)))
 
-    def test_lz4_is_preferred_of_what_the_kernel_has(self):
-        found = plans.plan(500 * MIB, IMAGE, zram=True,
-                           compressors=('lzo-rle', 'lzo', 'lz4'))
-        self.assertEqual('lz4', found.compressor)
-        found = plans.plan(500 * MIB, IMAGE, zram=True, compressors=('842',))
-        self.assertIsNone(found.compressor)
+    def compressor(self, memory, *compressors):
+        return plans.plan(memory, IMAGE, zram=True,
+                          compressors=compressors).compressor
+
+    def test_the_fastest_compressor_with_which_an_image_fits_is_taken(self):
+        known = 'lzo-rle', 'lzo', 'lz4', 'zstd'
+        self.assertEqual('lz4', self.compressor(500 * MIB, *known))
+        self.assertEqual('zstd', self.compressor(350 * MIB, *known))
+        self.assertEqual('lzo-rle', self.compressor(500 * MIB, 'lzo-rle'))
+        self.assertIsNone(self.compressor(500 * MIB, '842'))
+
+    def test_layers_take_room_packed_until_the_last_is_unpacked(self):
+        self.assertEqual(plans.ZRAM, self.kind(
+            300 * MIB, image=plans.ImageSize(60 * MIB, 300 * MIB)))
+        self.assertRaises(
+            errors.MemoryShortError, self.kind, 300 * MIB,
+            image=plans.ImageSize(70 * MIB, 300 * MIB))
 
     def test_a_compressed_store_never_takes_what_programs_need(self):
         found = plans.plan(500 * MIB, IMAGE, zram=True)
@@ -91,14 +102,14 @@ class StoragePlanTest(testtools.TestCase):
     def test_too_little_memory_is_refused_with_figures(self):
         error = self.assertRaises(errors.MemoryShortError, self.kind,
                                   250 * MIB)
-        self.assertIn('needs 301 MiB', str(error))
+        self.assertIn('needs 341 MiB', str(error))
         self.assertIn('has 250 MiB', str(error))
         self.assertIn('scratch disk', str(error))
 
     def test_a_kernel_without_zram_is_named_as_a_cause(self):
         error = self.assertRaises(errors.MemoryShortError, self.kind,
                                   400 * MIB, zram=False)
-        self.assertIn('needs 541 MiB', str(error))
+        self.assertIn('needs 509 MiB', str(error))
         self.assertIn('no zram', str(error))
 
     def test_the_unpacked_size_is_estimated_when_only_the_packed_is_known(
