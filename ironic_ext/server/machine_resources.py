@@ -52,10 +52,12 @@ class Asker:
         :param token: of the path.
         :raises: what Finder.find() raises
         """
+        token = token or requests.text(req, 'token')
+        mac = requests.text(req, 'mac') or machines.anaconda_mac(
+            req.get_header('X-RHN-Provisioning-MAC-0') or '')
+        if token or mac:
+            return self._finder.find(token=token, mac=mac)
         return self._finder.find(
-            token=token or requests.text(req, 'token'),
-            mac=requests.text(req, 'mac') or machines.anaconda_mac(
-                req.get_header('X-RHN-Provisioning-MAC-0') or ''),
             address=machines.source_address(req.env, self._proxies))
 
 

@@ -15,9 +15,7 @@
 import logging
 import os
 import sys
-import typing
 
-from cheroot import server as http_server
 from cheroot.ssl import builtin
 from cheroot import wsgi
 from oslo_config import cfg
@@ -33,6 +31,7 @@ from ironic_ext.server import host_poller
 from ironic_ext.server import ironic_api
 from ironic_ext.server import iso_imports
 from ironic_ext.server import leases
+from ironic_ext.server import listener
 from ironic_ext.server import machines
 from ironic_ext.server import neutron
 from ironic_ext.server import tokens
@@ -120,55 +119,14 @@ def _lessees(conf: cfg.ConfigOpts, api: ironic_api.IronicApi
     return lambda address: files.macs(address) | addresses.lessees(address)
 
 
-class _Request(http_server.HTTPRequest):
-    """A request whose body may have been refused unread."""
-
-    def send_headers(self) -> None:
-        """Send them; close the connection rather than read gigabytes.
-
-        Cheroot takes the rest of a body into memory, whoever sends it, to
-        keep the connection.
-        """
-        if getattr(self.rfile, 'remaining', 0) > _MIB:
-            self.close_connection = True
-        super().send_headers()
-
-
-class _Connection(http_server.HTTPConnection):
-    """A connection that is gone as soon as it is closed."""
-
-    RequestHandlerClass = _Request
-
-    def __init__(self, *args: typing.Any, **kwargs: typing.Any) -> None:
-        super().__init__(*args, **kwargs)
-        # Cheroot's caches of the methods of the same names. They refer to
-        # the connection, so that the garbage collector had to remove it:
-        # after some thousands, all threads waited for a tenth of a second.
-        # They are for UNIX sockets, which are not used.
-        del self.resolve_peer_creds, self.get_peer_creds
-
-
-class _Listener(wsgi.Server):
-    """Cheroot, with our log."""
-
-    ConnectionClass = _Connection
-
-    def error_log(self, msg: str = '', level: int = logging.INFO,
-                  traceback: bool = False) -> None:
-        """Log what it has to say."""
-        LOG.log(level, '%s', msg, exc_info=traceback)
-
-
 def _listener(conf: cfg.ConfigOpts, application: access.Application
               ) -> wsgi.Server:
     options = conf.ext_server
-    server = _Listener(
+    server = listener.Listener(
         (options.host_ip, options.port), application,
-        numthreads=options.threads + options.max_watches,
+        threads=options.threads + options.max_watches,
         request_queue_size=512, timeout=_STALL, shutdown_timeout=_STOP,
         server_name='ironic-boot-server')
-    # Cheroot's default of ten is less than the watches of two pages.
-    server.keep_alive_conn_limit = server.requests.min
     # Bytes; a body's size is each resource's own.
     server.max_request_header_size = 32 << 10
     if options.use_ssl:
