@@ -15,15 +15,21 @@
 ``python -m benchmarks.boot_server`` starts a server before a stand-in for
 Ironic with 10,000 nodes, 1,000 configs in the catalogue, and asks at a
 constant rate: over connections that are kept, and as machines do that boot,
-over a new one each time. ``--resync 5`` has the server look at all nodes
+over a new one each time. It does so in several windows, and asks nginx for a
+fixed text in between: what that takes is the machine's, a virtual one whose
+processors others use, too. ``--resync 5`` has the server look at all nodes
 meanwhile.
 """
 
 import argparse
+import collections.abc
 import contextlib
+import dataclasses
+import gc
 import os
 import pathlib
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,6 +40,27 @@ from benchmarks import constant_rate
 
 from lab import process
 from tests import boot_server
+
+_NGINX = """\
+daemon off;
+master_process off;
+pid {directory}/nginx.pid;
+error_log stderr;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    keepalive_requests 1000000;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{ return 200 "{text}"; }}
+    }}
+}}
+"""
 
 
 class _Ironic(process.Service):
@@ -114,24 +141,132 @@ def watched(server: boot_server.Process, watchers: int) -> list[float]:
     return sorted(moment - began for moment in seen)
 
 
-def asked(server: boot_server.Process, name: str, paths: list[str],
-          rate: float, seconds: float, keep: bool) -> None:
-    """Ask at a rate, and print how long answers took."""
-    random.Random(1).shuffle(paths)
-    address = server.host, server.port
-    constant_rate.ask(address, paths[:int(rate)], rate / 2, keep=keep)
-    before = _processor_time(server.pid)
-    own = time.process_time()
-    count = int(rate * seconds)
-    found = constant_rate.ask(address, (paths * (count // len(paths) + 1))[
-        :count], rate, keep=keep)
-    own = time.process_time() - own
-    spent = _processor_time(server.pid) - before
-    print(f'{name}: {rate:g}/s, median {found[count // 2] * 1e3:.1f} ms, '
-          f'p99 {found[int(count * 0.99)] * 1e3:.1f} ms, worst '
-          f'{found[-1] * 1e3:.1f} ms; {spent / count * 1e3:.2f} ms of a '
-          f'processor each, {own / count * 1e3:.2f} for the client; load '
-          f'{os.getloadavg()[0]:.1f}')
+class _Nginx(process.Service):
+    """nginx that answers a text as long as a config, from its memory."""
+
+    program = '/usr/sbin/nginx'
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        super().__init__('nginx', directory)
+        self.host, self.port = '127.0.0.1', process.free_port()
+        self._config = directory / 'nginx.conf'
+        self._config.write_text(_NGINX.format(
+            directory=directory, port=self.port, text='x' * 500))
+
+    def command(self) -> list[str]:
+        """Return the command line."""
+        return [self.program, '-e', 'stderr', '-p', str(self.directory),
+                '-c', str(self._config)]
+
+    def is_ready(self) -> bool:
+        """It answers."""
+        return process.http_answers(f'http://{self.host}:{self.port}/')
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """Some seconds of requests.
+
+    Milliseconds: until half and 99 % of the answers were there, until the
+    last one was, and of a processor for each, here and for the client.
+
+    :ivar stolen: share of the processors' time that others had, in percent.
+    """
+
+    median: float
+    p99: float
+    worst: float
+    spent: float
+    client: float
+    stolen: float
+
+
+class Case:
+    """What is asked, and how: the windows of it."""
+
+    def __init__(self, name: str, server: boot_server.Process | _Nginx,
+                 paths: collections.abc.Iterable[str], keep: bool) -> None:
+        self.name = f'{name}, {"kept" if keep else "new"} connections'
+        self.keep = keep
+        self.windows: list[Window] = []
+        self._server = server
+        self._paths = list(paths)
+        random.Random(1).shuffle(self._paths)
+
+    def ask(self, rate: float, seconds: float) -> None:
+        """Ask for some time at some rate, after a moment of it unmeasured."""
+        address = self._server.host, self._server.port
+        count = int(rate * seconds)
+        constant_rate.ask(address, self._some(int(rate)), rate / 2,
+                          keep=self.keep)
+        server, client, stolen = self._clocks()
+        found = constant_rate.ask(address, self._some(count), rate,
+                                  keep=self.keep)
+        server, client, stolen = (after - before for before, after in zip(
+            (server, client, stolen), self._clocks(), strict=True))
+        processors = len(os.sched_getaffinity(0))
+        self.windows.append(Window(
+            found[count // 2] * 1e3, found[int(count * 0.99)] * 1e3,
+            found[-1] * 1e3, server / count * 1e3, client / count * 1e3,
+            stolen / seconds / processors * 100))
+
+    def median(self, figure: str) -> float:
+        """Return the median of all windows."""
+        return statistics.median(self._all(figure))
+
+    def told(self, floor: 'Case | None') -> str:
+        """Return what is to be printed.
+
+        :param floor: what was asked in between.
+        """
+        stolen = ' '.join(f'{part:.1f}' for part in self._all('stolen'))
+        lines = [
+            f'{self.name}: median {self.median("median"):.1f} ms, '
+            f'p99 {self._range("p99")}, worst {max(self._all("worst")):.0f}'
+            f' ms; {self.median("spent"):.2f} ms of a processor each, '
+            f'{self.median("client"):.2f} for the client; stolen {stolen} %']
+        if floor is not None:
+            ratio = self.median('p99') / floor.median('p99')
+            lines.append(f'  nginx beside it: median '
+                         f'{floor.median("median"):.1f} ms, p99 '
+                         f'{floor._range("p99")}; '
+                         f'{floor.median("spent"):.2f} ms of a processor; '
+                         f'our p99 is {ratio:.1f} times that')
+        return '\n'.join(lines)
+
+    def _all(self, figure: str) -> list[float]:
+        return [getattr(window, figure) for window in self.windows]
+
+    def _range(self, figure: str) -> str:
+        found = self._all(figure)
+        return (f'{self.median(figure):.1f} ms ({min(found):.1f} to '
+                f'{max(found):.1f})')
+
+    def _some(self, count: int) -> list[str]:
+        return (self._paths * (count // len(self._paths) + 1))[:count]
+
+    def _clocks(self) -> tuple[float, float, float]:
+        return (_processor_time(self._server.pid), time.process_time(),
+                _stolen_time())
+
+
+def measure(server: boot_server.Process, nginx: _Nginx | None,
+            macs: collections.abc.Sequence[str], windows: int, rate: float,
+            seconds: float) -> None:
+    """Ask for configs and scripts, and print how long answers took."""
+    cases = [Case(name, server, [f'{path}?mac={mac}' for mac in macs], keep)
+             for keep in (True, False)
+             for name, path in (('bootconfig', '/api/v1/bootconfig'),
+                                ('ipxe', '/ipxe'))]
+    floors = {keep: Case('nginx', nginx, ['/'], keep)
+              for keep in (True, False)} if nginx else {}
+    for number in range(windows):
+        for case in (*floors.values(), *cases):
+            case.ask(rate, seconds)
+        print(f'window {number + 1} of {windows}: load '
+              f'{os.getloadavg()[0]:.1f}', flush=True)
+    for case in cases:
+        print(case.told(floors.get(case.keep)))
 
 
 def _processor_time(pid: int | None) -> float:
@@ -141,13 +276,21 @@ def _processor_time(pid: int | None) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
+def _stolen_time() -> float:
+    """Return the seconds that other virtual machines computed, proc(5)."""
+    fields = pathlib.Path('/proc/stat').read_text().split('\n', 1)[0].split()
+    return int(fields[8]) / os.sysconf('SC_CLK_TCK')
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--hosts', type=int, default=10000)
     parser.add_argument('--configs', type=int, default=1000)
     parser.add_argument('--rate', type=float, default=500)
-    parser.add_argument('--seconds', type=float, default=10)
+    parser.add_argument('--seconds', type=float, default=10,
+                        help='of each window')
+    parser.add_argument('--windows', type=int, default=5)
     parser.add_argument('--watchers', type=int, default=200)
     parser.add_argument('--resync', type=float, default=3600,
                         help='seconds between two looks at all of Ironic')
@@ -171,13 +314,18 @@ def main() -> None:
         fill(server, given.configs)
         macs = [f'52:54:00:00:{number >> 8:02x}:{number & 255:02x}'
                 for number in range(given.hosts)]
-        for name, path, keep in (
-                ('bootconfig', '/api/v1/bootconfig', True),
-                ('bootconfig, new connections', '/api/v1/bootconfig', False),
-                ('ipxe', '/ipxe', True),
-                ('ipxe, new connections', '/ipxe', False)):
-            asked(server, name, [f'{path}?mac={mac}' for mac in macs],
-                  given.rate, given.seconds, keep)
+        nginx = None
+        if os.path.exists(_Nginx.program):
+            nginx = _Nginx(directory)
+            stack.callback(nginx.stop)
+            nginx.start()
+        else:
+            print(f'{_Nginx.program} is missing: nothing to compare with')
+        # The client is not to count its own pauses.
+        gc.collect()
+        gc.disable()
+        measure(server, nginx, macs, given.windows, given.rate,
+                given.seconds)
         times = []
         for _number in range(5):
             began = time.perf_counter()
