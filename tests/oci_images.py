@@ -21,6 +21,7 @@ import gzip
 import hashlib
 import io
 import json
+import pathlib
 import tarfile
 
 OCI = 'oci'
@@ -55,6 +56,15 @@ class Manifest:
     @property
     def digest(self) -> str:
         return digest(self.content)
+
+
+def write_directory(image: Manifest, directory: pathlib.Path) -> None:
+    """Write an image as skopeo's ``dir:`` has it."""
+    directory.mkdir()
+    for name, blob in image.blobs.items():
+        (directory / name.partition(':')[2]).write_bytes(blob)
+    (directory / 'manifest.json').write_bytes(image.content)
+    (directory / 'version').write_text('Directory Transport Version: 1.1\n')
 
 
 def digest(content: bytes) -> str:

@@ -170,9 +170,10 @@ class Registry(fixtures.Fixture):
             self._push(session, name, pushed, tag)
         return pushed.digest
 
-    def copy(self, source, name, tag='latest'):
+    def copy(self, source, name, tag='latest', *options):
         """Have skopeo copy an image from anywhere, such as ``oci:DIR``.
 
+        :param options: further ones of ``skopeo copy``.
         :returns: "host:port/name:tag"
         """
         target = f'{self.host}/{name}:{tag}'
@@ -184,8 +185,9 @@ class Registry(fixtures.Fixture):
             auth.write_text(json.dumps({'auths': {self.host: {
                 'auth': base64.b64encode(self.secret.encode()).decode()}}}))
             command.append(f'--dest-authfile={auth}')
-        subprocess.run([*command, source, f'docker://{target}'], check=True,
-                       stdin=subprocess.DEVNULL, capture_output=True)
+        subprocess.run([*command, *options, source, f'docker://{target}'],
+                       check=True, stdin=subprocess.DEVNULL,
+                       capture_output=True)
         return target
 
     def cert_dir(self):

@@ -15,9 +15,15 @@
 import base64
 import json
 import pathlib
+import re
+import subprocess
+import tempfile
 
+from ironic_python_agent_ext.bootc import podman
 from tests.functional import agent_process
 from tests.functional import bootc_agent
+from tests.functional import bootc_images
+from tests import oci_images
 
 
 class InstallTest(bootc_agent.BootcAgentTestCase):
@@ -70,6 +76,26 @@ class InstallTest(bootc_agent.BootcAgentTestCase):
         self.assertEqual(image, last[:len(image)])
         self.assertEqual(64 << 20, len(last) >> 20 << 20)
         self.assertNotIn(drive[:60], self.agent.log())
+
+    def test_layers_are_fetched_in_parts_by_a_podman_that_does_it_well(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            oci_images.write_directory(bootc_images.image(), folder / 'gzip')
+            subprocess.run(
+                ['skopeo', 'copy', '--insecure-policy', '--dest-decompress',
+                 f'dir:{folder}/gzip', f'dir:{folder}/plain'], check=True,
+                capture_output=True)
+            image = self.registry.copy(
+                f'dir:{folder}/plain', 'chunked', 'latest',
+                '--dest-compress-format=zstd:chunked')
+        self.assert_deployed(self.deploy(self.request(image)))
+        version = re.search(r'(\d+)\.(\d+)',
+                            self.agent.inside('podman', '--version'))
+        # The config is one of them.
+        whole = set(re.findall(r'"GET /v2/chunked/blobs/(\S+) HTTP/1.1" 200',
+                               self.registry.log()))
+        in_parts = (int(version[1]), int(version[2])) >= podman.PARTS
+        self.assertEqual(1 if in_parts else 2, len(whole))
 
     def test_a_disk_can_be_installed_again(self):
         drive, image = bootc_agent.config_drive('first')
