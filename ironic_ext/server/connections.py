@@ -158,6 +158,9 @@ class Connection(http_server.HTTPConnection):
         self.socket.settimeout(0)
         try:
             return bool(self.rfile.peek(1))
+        except OSError:
+            # communicate() will see it.
+            return False
         finally:
             self.socket.settimeout(self.server.timeout)
 

@@ -53,8 +53,6 @@ class Workers:
         """Take the server; nothing runs yet."""
         self.min = self.max = count
         self._server = server
-        self._epoll = select.epoll()
-        self._ending = os.eventfd(0, os.EFD_CLOEXEC)
         # By file descriptor, the longest waiting first. Whoever removes one
         # has it for itself.
         self._waiting: dict[int, connections.Connection] = {}
@@ -70,6 +68,8 @@ class Workers:
         """Begin to serve the server's socket."""
         listener = self._server.socket
         listener.setblocking(False)
+        self._epoll = select.epoll()
+        self._ending = os.eventfd(0, os.EFD_CLOEXEC)
         self._epoll.register(self._ending, select.EPOLLIN)
         self._epoll.register(listener, _NEXT)
         for number in range(self.min):
@@ -101,7 +101,10 @@ class Workers:
             self._drop(number)
 
     def stop(self, timeout: float) -> None:
-        """End: what is worked on may take some seconds."""
+        """End.
+
+        :param timeout: seconds that what is worked on may take.
+        """
         os.eventfd_write(self._ending, 1)
         until = time.monotonic() + timeout
         for thread in self._threads:
@@ -112,6 +115,8 @@ class Workers:
         self.join()
         for number in list(self._waiting):
             self._drop(number)
+        self._epoll.close()
+        os.close(self._ending)
 
     def join(self) -> None:
         """Wait until all have ended."""

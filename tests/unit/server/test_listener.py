@@ -15,9 +15,11 @@
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
 import socket
 import ssl
+import struct
 import tempfile
 import threading
 import time
@@ -102,8 +104,12 @@ class ListenerTestCase(_ListenerTestCase):
             self.received(connection)
 
     def test_a_client_that_leaves_is_forgotten(self):
-        for request in (b'', _GET):
+        at_once = struct.pack('ii', 1, 0)
+        for request, linger in itertools.product(
+                (b'', _GET), (struct.pack('ii', 0, 0), at_once)):
             connection = self.connect()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                  linger)
             connection.sendall(request)
             connection.close()
         connection = self.connect()
