@@ -30,14 +30,16 @@ import typing
 ISOLINUX = pathlib.Path('/usr/lib/ISOLINUX')
 SYSLINUX_MODULES = pathlib.Path('/usr/lib/syslinux/modules/bios')
 GRUB = pathlib.Path('/usr/lib/grub')
+SYSTEMD_BOOT = pathlib.Path('/usr/lib/systemd/boot/efi/systemd-bootx64.efi')
 ESP_TYPE = 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B'
 BASIC_DATA_TYPE = 'EBD0A0A2-B9E5-4433-87C0-68B6B72699C7'
 MIB = 1 << 20
 
 # Builds are reproducible: the same bytes for the same builder and payload.
 _EPOCH = 1700000000
-_ENV = {'PATH': os.environ.get('PATH', os.defpath) + ':/usr/sbin:/sbin',
-        'LC_ALL': 'C', 'TZ': 'UTC', 'SOURCE_DATE_EPOCH': str(_EPOCH)}
+TOOLS_PATH = os.environ.get('PATH', os.defpath) + ':/usr/sbin:/sbin'
+_ENV = {'PATH': TOOLS_PATH, 'LC_ALL': 'C', 'TZ': 'UTC',
+        'SOURCE_DATE_EPOCH': str(_EPOCH)}
 _MKISOFS = ('xorriso', '-as', 'mkisofs', '-quiet', '-iso-level', '3')
 _GRUB_COMMON = ('iso9660', 'fat', 'part_gpt', 'part_msdos', 'normal',
                 'configfile', 'linux', 'search', 'search_fs_file',

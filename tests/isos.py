@@ -25,6 +25,7 @@ import pathlib
 import typing
 import unittest
 
+from tests import iso_cache
 from tests import iso_configs as cfg
 from tests.iso_parts import BASIC_DATA_TYPE
 from tests.iso_parts import boot_files
@@ -42,8 +43,8 @@ from tests.iso_parts import isolinux_files
 from tests.iso_parts import MIB
 from tests.iso_parts import NO_EMULATION
 from tests.iso_parts import place
-from tests.iso_parts import process_directory
 from tests.iso_parts import run
+from tests.iso_parts import SYSTEMD_BOOT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -428,8 +429,7 @@ def systemd_boot(directory: pathlib.Path, *, payload: int = 0,
     stands in for it: enough for the structure, not for booting.
     """
     vmlinuz, ramdisk = boot_files(kernel, initrd)
-    loader = pathlib.Path('/usr/lib/systemd/boot/efi/systemd-bootx64.efi')
-    binary = (loader.read_bytes() if loader.exists()
+    binary = (SYSTEMD_BOOT.read_bytes() if SYSTEMD_BOOT.exists()
               else grub_image('x86_64-efi', '/EFI/BOOT'))
     files = {
         'EFI/BOOT/BOOTX64.EFI': binary,
@@ -477,10 +477,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in BUILDERS}
 
 @functools.lru_cache(maxsize=None)
 def shared(name: str) -> pathlib.Path:
-    """An ISO of kind ``name`` built once per process, for reading only."""
-    iso = KINDS[name].build(process_directory())
-    iso.chmod(0o444)
-    return iso
+    """An ISO of kind ``name`` that was built once, for reading only."""
+    return iso_cache.kept(name, KINDS[name].build)
 
 
 _REAL = {

@@ -21,6 +21,7 @@ from ironic_ext import config_formats
 from ironic_ext.config_formats import base
 from ironic_ext import iso
 from ironic_ext.iso import cpio
+from tests import iso_parts
 from tests import isos
 from tests.unit.catalog import database
 
@@ -39,7 +40,7 @@ class PlacementTestCase(testtools.TestCase):
 
     def _injected(self, kind, placed, injection=None):
         """Return the customised image, open."""
-        path = isos.process_directory() / f'{self.id()}.iso'
+        path = iso_parts.process_directory() / f'{self.id()}.iso'
         with iso.IsoImage.open(isos.shared(kind)) as image:
             with iso.inject(image, placed.onto(
                     injection or iso.Injection())) as customised:

@@ -36,11 +36,12 @@ class AdviceTestCase(testtools.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
 
-    def advice(self, arguments='', path=None, files=(), by_iscsi=False):
-        made = {'README.TXT': b'x'}
-        if path:
-            made[f'{path}/x'.lstrip('/')] = b'x'
-        image = isos.build(self.folder, 'advice', made, 0, '-R')
+    def advice(self, arguments='', path='', files=(), by_iscsi=False):
+        name = f'advice{path.replace("/", "-")}'
+        image = self.folder / f'{name}.iso'
+        if not image.exists():
+            isos.build(self.folder, name, {
+                'README.TXT': b'x', f'{path}/x'.lstrip('/'): b'x'}, 0, '-R')
         with iso.IsoImage.open(image) as opened:
             return iso_sanboot_media.advice(
                 opened, iso.Injection(append_args=arguments,
@@ -71,7 +72,7 @@ class AdviceTestCase(testtools.TestCase):
         self.assertIn('are not seen', sentence)
 
     def test_the_isos_own_arguments_count(self):
-        image = isos.KINDS['hybrid'].build(self.folder)
+        image = isos.shared('hybrid')
         with iso.IsoImage.open(image) as opened:
             own = {argument for config in iso.inspect(opened).configs
                    for entry in config.entries

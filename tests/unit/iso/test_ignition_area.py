@@ -22,6 +22,7 @@ import testtools
 from ironic_ext import iso
 from ironic_ext.iso import cpio
 from ironic_ext.iso import ignition_area
+from tests import iso_parts
 from tests import isos
 
 AREA_FILE = '/images/ignition.img'
@@ -39,7 +40,7 @@ class IgnitionAreaTestCase(testtools.TestCase):
 
     def _written(self, base, injection):
         """Return the path of a customised image."""
-        path = isos.process_directory() / f'{self.id()}-{base.stem}.iso'
+        path = iso_parts.process_directory() / f'{self.id()}-{base.stem}.iso'
         with iso.IsoImage.open(base) as image:
             with iso.inject(image, injection) as customised:
                 customised.write(path)
