@@ -15,10 +15,12 @@
 import logging
 import pathlib
 import shutil
+import sqlite3
 import tempfile
 import unittest.mock
 
 import fixtures
+from ironic.common import config as ironic_config
 from ironic.common import states
 from ironic.conductor import task_manager
 from ironic.conductor import utils as manager_utils
@@ -28,14 +30,48 @@ from ironic.tests.unit.db import base as db_base
 from ironic.tests.unit.db import utils as db_utils
 from ironic.tests.unit.objects import utils as obj_utils
 from ironic.tests.unit import policy_fixture
+from oslo_config import cfg
 
 from ironic_ext.drivers import hardware  # noqa: F401
 from ironic_ext.drivers import redfish_iso
+from ironic_ext.drivers import redfish_slots
 from ironic_ext import iso
 from tests import isos
 from tests.unit.drivers import fake_bmc
 
 HTTP_URL = 'http://192.0.2.1:8080'
+
+
+def parse_nothing(argv, default_config_files=None):
+    """Let the options have their defaults, and no RPC prepared for them."""
+    cfg.CONF([], project='ironic', default_config_files=[])
+
+
+class Database(db_base.Database):
+    """Copies an empty database instead of making it anew for each test."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self._empty = sqlite3.connect(':memory:')
+        self._empty.executescript(self._DB)
+
+    def setUp(self):
+        fixtures.Fixture.setUp(self)
+        self.addCleanup(self.engine.dispose)
+        with self.engine.connect() as connection:
+            self._empty.backup(connection.connection.driver_connection)
+
+
+class Clock:
+    """Goes on only when somebody sleeps."""
+
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
 
 
 class DriverTestCase(db_base.DbTestCase):
@@ -44,10 +80,13 @@ class DriverTestCase(db_base.DbTestCase):
     deploy_interface = 'ramdisk'
 
     def setUp(self):
-        # Loading all of the API's policies is a third of a test's time, and
-        # below the API nothing asks for them.
-        with unittest.mock.patch.object(policy_fixture, 'PolicyFixture',
-                                        fixtures.Fixture):
+        # Loading all of the API's policies and preparing RPC would take most
+        # of a test's time, and nothing asks for them here.
+        with (unittest.mock.patch.object(policy_fixture, 'PolicyFixture',
+                                         fixtures.Fixture),
+              unittest.mock.patch.object(ironic_config, 'parse_args',
+                                         parse_nothing),
+              unittest.mock.patch.object(db_base, 'Database', Database)):
             super().setUp()
         # Making the database silences all loggers that exist by then
         # (fileConfig in ironic/db/sqlalchemy/alembic/env.py); other tests
@@ -77,10 +116,14 @@ class DriverTestCase(db_base.DbTestCase):
         self.config(http_root=str(self.folder / 'http'), http_url=HTTP_URL,
                     group='deploy')
         self.config(file_url_allowed_paths=[str(self.images)],
-                    automated_clean=False, group='conductor')
+                    automated_clean=False, node_locked_retry_attempts=0,
+                    group='conductor')
+        # The class that would say so does it for the first test only.
+        self.config(sqlite_retries=False, group='database')
         self.config(cache_dir=str(self.folder / 'cache'), group='ext_images')
-        self.config(media_timeout=1, media_poll_interval=0.01,
-                    insert_retry_interval=0, group='ext_boot')
+        self.config(insert_retry_interval=0, group='ext_boot')
+        # BMCs are waited for in no time.
+        self.replace(redfish_slots, 'time', Clock())
         self.bmc = fake_bmc.Bmc()
         self.replace(redfish_utils, 'get_system', lambda node: self.bmc)
         self.boot_device = self.replace(manager_utils, 'node_set_boot_device')

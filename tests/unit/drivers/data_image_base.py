@@ -13,7 +13,6 @@
 """A running node with data images, on the made-up machine."""
 
 import io
-import types
 
 from ironic.common import states
 import sushy
@@ -24,7 +23,6 @@ from ironic_ext.drivers import data_image_record
 from ironic_ext.drivers import data_image_requests
 from ironic_ext.drivers import data_images
 from ironic_ext.drivers import node_media
-from ironic_ext.drivers import redfish_slots
 from tests.unit.drivers import base
 from tests.unit.drivers import fake_bmc
 
@@ -38,15 +36,6 @@ def usb_slot(identity='Usb'):
                                     sushy.VIRTUAL_MEDIA_USBSTICK])
 
 
-class Clock:
-    """Goes on only when somebody sleeps."""
-
-    now = 0.0
-
-    def sleep(self, seconds):
-        self.now += seconds
-
-
 class DataImageTestCase(base.DriverTestCase):
 
     def setUp(self):
@@ -56,9 +45,6 @@ class DataImageTestCase(base.DriverTestCase):
         self.config(delivery='file', group='ext_media')
         self.config(backoff_base=30, backoff_ceiling=3600,
                     group='ext_data_image')
-        clock = Clock()
-        self.replace(redfish_slots, 'time', types.SimpleNamespace(
-            monotonic=lambda: clock.now, sleep=clock.sleep))
         self.node.management_interface = 'redfish-ext'
         self.node.power_state = states.POWER_ON
         self.be(states.ACTIVE)

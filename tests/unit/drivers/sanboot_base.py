@@ -112,7 +112,6 @@ class SanbootTestCase(base.RedfishIsoTestCase):
         self.node.power_interface = 'agent'
         self.node.management_interface = 'noop'
         self.node.inspect_interface = 'no-inspect'
-        self.node.save()
         self.say(boot_iso=self.href)
 
     def configure_node(self, **info):

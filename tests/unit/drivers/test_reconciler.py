@@ -145,7 +145,6 @@ class NodeTestCase(data_image_base.DataImageTestCase):
         self.assertEqual(calls, len(self.bmc.calls))
 
     def test_a_node_that_is_locked_is_left_for_later(self):
-        self.config(node_locked_retry_attempts=0, group='conductor')
         self.ask()
         with self.task():
             reconciler._reconcile(self.node.uuid)
