@@ -12,11 +12,13 @@
 
 """The counts that a test run ends with."""
 
+import contextlib
 import io
 import pathlib
-import subprocess
+import runpy
 import sys
 import tempfile
+import unittest.mock
 
 import subunit
 import testtools
@@ -49,10 +51,14 @@ class CountTestsTestCase(testtools.TestCase):
         with tempfile.NamedTemporaryFile() as file:
             file.write(stream.getvalue())
             file.flush()
-            result = subprocess.run(
-                [sys.executable, str(_SCRIPT), file.name],
-                stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        return result.returncode, result.stdout.splitlines()
+            said = io.StringIO()
+            # As a process of its own would take most of the time to start.
+            with (unittest.mock.patch.object(sys, 'argv',
+                                             [str(_SCRIPT), file.name]),
+                  contextlib.redirect_stdout(said)):
+                end = self.assertRaises(SystemExit, runpy.run_path,
+                                        str(_SCRIPT), run_name='__main__')
+        return end.code, said.getvalue().splitlines()
 
     def test_all_passed(self):
         self.assertEqual((0, ['2 passed, 0 failed, 0 skipped']),

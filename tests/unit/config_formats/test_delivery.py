@@ -17,10 +17,6 @@ import testtools
 from ironic_ext import catalog
 from ironic_ext import config_formats
 
-IGNITION = config_formats.resolve(catalog.BootConfigSpec(
-    'ignition', {'config.ign': '{"ignition": {"version": "3.4.0"}}'}))
-PLAIN = config_formats.resolve(catalog.BootConfigSpec(
-    'plain', {'notes.txt': 'x'}))
 SECRET = 'http://192.0.2.1:8093/t/secret/'
 TAKES = config_formats.ImageFacts()
 REFUSES = config_formats.ImageFacts(takes_initrd_files=False)
@@ -32,24 +28,30 @@ def by(way, url=SECRET):
 
 class DeliveryTestCase(testtools.TestCase):
 
-    def refusal(self, delivery, config=IGNITION, image=REFUSES):
+    def setUp(self):
+        super().setUp()
+        self.ignition = config_formats.resolve(catalog.BootConfigSpec(
+            'ignition', {'config.ign': '{"ignition": {"version": "3.4.0"}}'}))
+
+    def refusal(self, delivery, config=None, image=REFUSES):
         return str(self.assertRaises(
-            config_formats.ConfigError, delivery.place, config, image))
+            config_formats.ConfigError, delivery.place,
+            config or self.ignition, image))
 
     def test_the_url_of_the_primary_file_is_in_the_kernel_arguments(self):
-        placement = by('url').place(IGNITION, TAKES)
+        placement = by('url').place(self.ignition, TAKES)
         self.assertIn(f'ignition.config.url={SECRET}config.ign',
                       placement.arguments.split())
         self.assertEqual({}, placement.initrd_files)
 
     def test_an_iso_that_takes_the_config_gets_it(self):
         for way in ('inject', 'auto'):
-            placement = by(way).place(IGNITION, TAKES)
+            placement = by(way).place(self.ignition, TAKES)
             self.assertIn('/config.ign', placement.initrd_files)
             self.assertNotIn('secret', placement.arguments)
 
     def test_an_iso_that_does_not_take_it_names_its_url_and_says_why(self):
-        placement = by('auto').place(IGNITION, REFUSES)
+        placement = by('auto').place(self.ignition, REFUSES)
         self.assertIn(SECRET, placement.arguments)
         self.assertIn('no initrd', placement.notes[0])
 
@@ -63,7 +65,9 @@ class DeliveryTestCase(testtools.TestCase):
         self.assertIn('public_url', self.refusal(by('url', url=None)))
 
     def test_files_that_nothing_fetches_have_no_url(self):
-        self.assertIn('no kernel argument', self.refusal(by('url'), PLAIN))
+        plain = config_formats.resolve(catalog.BootConfigSpec(
+            'plain', {'notes.txt': 'x'}))
+        self.assertIn('no kernel argument', self.refusal(by('url'), plain))
 
     def test_a_url_that_kernel_arguments_cannot_carry_is_refused(self):
         for url in ('http://x/a b/', 'http://x/"/', 'ftp://x/', 'http://x'):
@@ -81,4 +85,4 @@ class DeliveryTestCase(testtools.TestCase):
                               config_formats.Delivery, way)
 
     def test_the_url_does_not_show_in_a_repr(self):
-        self.assertNotIn('secret', repr(by('url').place(IGNITION, TAKES)))
+        self.assertNotIn('secret', repr(by('url').place(self.ignition, TAKES)))

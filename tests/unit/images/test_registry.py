@@ -12,12 +12,6 @@
 
 """Tests for finding the service of a URL scheme."""
 
-import os
-import pathlib
-import shutil
-import subprocess
-import sys
-import tempfile
 import unittest.mock
 
 from stevedore import exception
@@ -27,22 +21,9 @@ from ironic_ext.images import errors
 from ironic_ext.images import file
 from ironic_ext.images import registry
 from ironic_ext.images import settings
-from tests import fault_server
 
 UUID = '7a1b2c3d-0000-4000-8000-123456789abc'
 GLANCE = settings.Settings(glance=unittest.mock.Mock())
-
-_ROOT = pathlib.Path(__file__).parents[3]
-_USE = '''
-import io
-from ironic_ext.images import registry
-from ironic_ext.images import settings
-service = registry.service_for('mirror://live.iso', settings.Settings())
-found = io.BytesIO()
-service.download('mirror://live.iso', found)
-print(found.getvalue().decode(), service.read_range('mirror://live.iso', 1, 3),
-      *registry.schemes())
-'''
 
 
 class RegistryTestCase(testtools.TestCase):
@@ -82,29 +63,3 @@ class RegistryTestCase(testtools.TestCase):
                 side_effect=exception.MultipleMatches('two')):
             self.assertIn('more than one package',
                           self.refusal('http://server/x'))
-
-    def test_a_site_adds_a_scheme_by_an_entry_point(self):
-        # The example of the documentation, as a distribution of its own.
-        with (tempfile.TemporaryDirectory() as name,
-              fault_server.serving() as mirror):
-            mirror.add('/pub/live.iso', b'Hello.')
-            folder = pathlib.Path(name)
-            shutil.copy(_ROOT / 'doc/source/examples/mirror_images.py',
-                        folder)
-            info = folder / 'mirror_images-1.0.dist-info'
-            info.mkdir()
-            (info / 'METADATA').write_text(
-                'Metadata-Version: 2.1\nName: mirror-images\nVersion: 1.0\n')
-            (info / 'entry_points.txt').write_text(
-                f'[{registry.NAMESPACE}]\n'
-                'mirror = mirror_images:MirrorImageService\n')
-            result = subprocess.run(
-                [sys.executable, '-c', f'import sys\nsys.path.append({name!r}'
-                 f')\n{_USE}'], stdin=subprocess.DEVNULL,
-                capture_output=True, text=True, cwd=_ROOT,
-                env={**os.environ, 'IMAGE_MIRROR': f'{mirror.url}/pub'})
-        self.assertEqual('', result.stderr)
-        said = result.stdout.split()
-        self.assertEqual(['Hello.', "b'ell'"], said[:2])
-        self.assertIn('mirror', said)
-        self.assertIn('https', said)

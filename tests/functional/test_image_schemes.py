@@ -1,0 +1,68 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A site's own URL scheme, from a distribution of its own."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import testtools
+
+from ironic_ext.images import registry
+from tests import fault_server
+
+_ROOT = pathlib.Path(__file__).parents[2]
+_USE = '''
+import io
+from ironic_ext.images import registry
+from ironic_ext.images import settings
+service = registry.service_for('mirror://live.iso', settings.Settings())
+found = io.BytesIO()
+service.download('mirror://live.iso', found)
+print(found.getvalue().decode(), service.read_range('mirror://live.iso', 1, 3),
+      *registry.schemes())
+'''
+
+
+class SchemeTestCase(testtools.TestCase):
+
+    def test_a_site_adds_a_scheme_by_an_entry_point(self):
+        # The example of the documentation, as a distribution of its own.
+        with (tempfile.TemporaryDirectory() as name,
+              fault_server.serving() as mirror):
+            mirror.add('/pub/live.iso', b'Hello.')
+            folder = pathlib.Path(name)
+            shutil.copy(_ROOT / 'doc/source/examples/mirror_images.py',
+                        folder)
+            info = folder / 'mirror_images-1.0.dist-info'
+            info.mkdir()
+            (info / 'METADATA').write_text(
+                'Metadata-Version: 2.1\nName: mirror-images\nVersion: 1.0\n')
+            (info / 'entry_points.txt').write_text(
+                f'[{registry.NAMESPACE}]\n'
+                'mirror = mirror_images:MirrorImageService\n')
+            result = subprocess.run(
+                [sys.executable, '-c', f'import sys\nsys.path.append({name!r}'
+                 f')\n{_USE}'], stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, cwd=_ROOT,
+                # Entry points of this path are not to be kept for others.
+                env={**os.environ, 'IMAGE_MIRROR': f'{mirror.url}/pub',
+                     'XDG_CACHE_HOME': name})
+        self.assertEqual('', result.stderr)
+        said = result.stdout.split()
+        self.assertEqual(['Hello.', "b'ell'"], said[:2])
+        self.assertIn('mirror', said)
+        self.assertIn('https', said)
