@@ -38,8 +38,10 @@ LOG = logging.getLogger(__name__)
 _NEXT = select.EPOLLIN | select.EPOLLONESHOT
 #: Seconds between two looks for connections that nobody uses.
 _LOOK = 1.0
-#: Seconds to wait when there are too many open files.
+#: Seconds to wait when there are too many open files, and none to close;
+#: and between two complaints about it.
 _PAUSE = 0.1
+_SILENCE = 60
 
 
 class Workers:
@@ -58,6 +60,7 @@ class Workers:
         self._waiting: dict[int, connections.Connection] = {}
         self._working: set[connections.Connection] = set()
         self._threads: list[threading.Thread] = []
+        self._silent_until = 0.0
 
     @property
     def is_full(self) -> bool:
@@ -146,9 +149,7 @@ class Workers:
             return None
         except OSError as exc:
             if self._server.ready:
-                LOG.error('No connection can be accepted: %s', exc)
-                self._drop_oldest()
-                time.sleep(_PAUSE)
+                self._make_room(exc)
             return None
         finally:
             with contextlib.suppress(OSError, ValueError):
@@ -176,6 +177,17 @@ class Workers:
                 self.put(connection)
             else:
                 connection.close()
+
+    def _make_room(self, problem: OSError) -> None:
+        """Go on when there are too many open files."""
+        if time.monotonic() >= self._silent_until:
+            self._silent_until = time.monotonic() + _SILENCE
+            LOG.error('No connection can be accepted: %s; those that wait '
+                      'for longest are closed', problem)
+        if self._waiting:
+            self._drop_oldest()
+        else:
+            time.sleep(_PAUSE)
 
     def _drop(self, number: int) -> None:
         connection = self._waiting.pop(number, None)

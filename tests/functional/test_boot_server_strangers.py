@@ -16,6 +16,7 @@ import concurrent.futures
 import contextlib
 import os
 import pathlib
+import socket
 import subprocess
 import tempfile
 import time
@@ -350,6 +351,21 @@ class KeystoneTestCase(_ServerTestCase):
     def test_a_token_that_nobody_can_check_is_none(self):
         found = self.server.call('GET', CONFIGS, X_Auth_Token='x' * 32)
         self.assertIn(found.code, (401, 503))
+
+
+class FewFilesTestCase(testtools.TestCase):
+    """A server that may open no more files than a handful."""
+
+    def test_connections_that_say_nothing_make_room(self):
+        ironic = self.useFixture(ironic_stand_in.IronicStandIn())
+        server = self.useFixture(boot_server.BootServer(
+            ironic.url, prefix=('prlimit', '--nofile=80'))).process
+        for _number in range(200):
+            self.addCleanup(socket.create_connection(
+                (server.host, server.port), 60).close)
+        self.assertEqual(200, server.call('GET', '/healthz').code)
+        log = server.log_path.read_text()
+        self.assertEqual(1, log.count('No connection can be accepted'))
 
 
 class StopTestCase(testtools.TestCase):
