@@ -192,7 +192,8 @@ class Workers:
     def _drop(self, number: int) -> None:
         connection = self._waiting.pop(number, None)
         if connection is not None:
-            connection.close()
+            with contextlib.suppress(OSError):
+                connection.close()
 
     def _drop_oldest(self) -> None:
         for number in list(self._waiting)[:1]:
