@@ -125,8 +125,8 @@ class Request(http_server.HTTPRequest):
         """
         if getattr(self.rfile, 'remaining', 0) > _MIB:
             self.close_connection = True
-        # With the first bytes of the body: a client that is woken once
-        # does not take a processor from the next one.
+        # Together with the first bytes of the body: one segment, and one
+        # time that the client is woken.
         self.conn.wfile.hold()
         super().send_headers()
 
