@@ -246,6 +246,12 @@ def measure(agent: str, ratio: float) -> Outcome:
                        time.monotonic() - started, error)
 
 
+def _short(error: str) -> str:
+    """Return an error in one line: what failed, and the end, which is why."""
+    words = ' '.join(error.split())
+    return words if len(words) < 300 else f'{words[:60]} ... {words[-220:]}'
+
+
 def main() -> int:
     """Print a table; with --json, one object for each line of it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -269,8 +275,8 @@ def main() -> int:
             print(f'{agent:10} {found.free / _MIB:9.0f} '
                   f'{found.free / image.unpacked_size:8.2f} '
                   f'{found.least / _MIB:10.0f} {found.seconds:8.0f}  '
-                  + (' '.join(found.error.split())[:200] if found.error
-                     else 'installed'), flush=True)
+                  + (_short(found.error) if found.error else 'installed'),
+                  flush=True)
     return 0
 
 
