@@ -37,6 +37,7 @@ from ironic_ext.drivers import redfish_iso
 from ironic_ext.drivers import redfish_slots
 from ironic_ext import iso
 from tests import isos
+from tests import unit
 from tests.unit.drivers import fake_bmc
 
 HTTP_URL = 'http://192.0.2.1:8080'
@@ -94,6 +95,7 @@ class DriverTestCase(db_base.DbTestCase):
         for name, logger in logging.root.manager.loggerDict.items():
             if name.startswith('ironic_ext'):
                 logger.disabled = False
+        self.useFixture(unit.WithoutSync())
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name).resolve()

@@ -30,7 +30,8 @@ from tests.unit.drivers import base
 from tests.unit.drivers import fake_bmc
 
 
-class InstanceTestCase(base.RedfishIsoTestCase):
+class MediumTestCase(base.RedfishIsoTestCase):
+    """What is made of the ISO."""
 
     def setUp(self):
         super().setUp()
@@ -71,6 +72,19 @@ class InstanceTestCase(base.RedfishIsoTestCase):
         self.call('prepare_instance')
         self.assertEqual(before, self.base.read_bytes())
         self.assertEqual(1, self.published()[0].stat().st_nlink)
+
+
+class IsolinuxTestCase(MediumTestCase):
+    """The same for a machine that boots with BIOS from ISOLINUX."""
+
+    kind = 'isolinux_bios'
+
+
+class InstanceTestCase(base.RedfishIsoTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.say(boot_iso=self.href)
 
     def test_the_machine_boots_from_it_for_good(self):
         self.call('prepare_instance')
@@ -397,9 +411,3 @@ class ValidateTestCase(base.RedfishIsoTestCase):
     def test_a_missing_web_server_is_refused(self):
         self.config(http_url=None, group='deploy')
         self.assertRefused('[deploy]http_url')
-
-
-class IsolinuxTestCase(InstanceTestCase):
-    """The same for a machine that boots with BIOS from ISOLINUX."""
-
-    kind = 'isolinux_bios'

@@ -20,6 +20,7 @@ import fixtures
 import testtools
 
 from ironic_ext.images import store as image_store
+from tests import unit
 from tests.unit.images import fake_service
 
 CONTENT = os.urandom(1 << 20)
@@ -32,6 +33,7 @@ class StoreTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
+        self.useFixture(unit.WithoutSync())
         self.log = self.useFixture(fixtures.FakeLogger('ironic_ext'))
         self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.root = self.folder / 'store'

@@ -28,6 +28,7 @@ from ironic_ext import iso
 from ironic_ext.iso import discovery
 from ironic_ext.iso import segments
 from tests import isos
+from tests import unit
 
 FILES = {'/openstack/latest/meta_data.json': b'{"uuid": "1"}',
          '/openstack/latest/user_data': b'#cloud-config\n' * 300,
@@ -44,6 +45,7 @@ class InjectionTest(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.useFixture(unit.WithoutSync())
         self.dir = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
 
     def _inject(self, path, **what) -> iso.SegmentMap:

@@ -25,6 +25,7 @@ from ironic_ext.iso import segment_map
 from ironic_ext.iso import segments
 from ironic_ext.media.stream import base as file_base
 from ironic_ext.media.stream import catalogue
+from tests import unit
 from tests.unit.media import stream_worker
 
 BASE_SIZE = 200000
@@ -79,6 +80,7 @@ class _OverlayTest(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
+        self.useFixture(unit.WithoutSync())
         self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.rng = random.Random(11)
         self.base = self.folder / 'base.iso'

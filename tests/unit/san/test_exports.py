@@ -27,6 +27,7 @@ import testtools
 from ironic_ext import san
 from ironic_ext.san import daemon as daemons
 from ironic_ext.san import exports
+from tests import unit
 
 _PORTAL = san.Portal('192.0.2.1')
 
@@ -105,6 +106,7 @@ class ExportsTestCase(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.useFixture(unit.WithoutSync())
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.logs = self.useFixture(fixtures.FakeLogger())
         self.root = folder / 'exports'
