@@ -13,12 +13,15 @@
 """The whole path of a bootable container: registry, Ironic, agent, disk.
 
 Everything is real but bootc in the image, which is a stand-in. The machine
-is emulated, so this takes minutes: "make e2e-bootc" runs it.
+is emulated, so this takes minutes: "make e2e-bootc" runs it. With
+DEPLOY_RAMDISK=<path> it takes the ramdisk <path>.kernel and <path>.initramfs,
+as ironic-python-agent-builder names them, in place of its own.
 """
 
 import base64
 import contextlib
 import json
+import os
 import pathlib
 import tempfile
 
@@ -39,6 +42,8 @@ KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE lab@example.com'
 ARGUMENT = 'e2e.colour=green'
 #: Bytes; the machine's only disk.
 DISK = 8 << 30
+#: MiB of a machine whose ramdisk is a whole distribution.
+LARGE_MEMORY = 4096
 #: Seconds: a machine under TCG shares its cores with others.
 DEPLOY_TIMEOUT = 3600
 BOOT_TIMEOUT = 900
@@ -52,7 +57,13 @@ class BootcDeployTestCase(testtools.TestCase):
         image = bootc_image.build(cache)
         folder = pathlib.Path(self.enter(tempfile.TemporaryDirectory()))
         iso = folder / 'agent.iso'
-        agent_ramdisk.build_iso(iso, cache)
+        self.memory = agent_ramdisk.MEMORY
+        if ramdisk := os.environ.get('DEPLOY_RAMDISK'):
+            self.memory = LARGE_MEMORY
+            boot_iso.write(iso, pathlib.Path(f'{ramdisk}.kernel'),
+                           pathlib.Path(f'{ramdisk}.initramfs'))
+        else:
+            agent_ramdisk.build_iso(iso, cache)
         boot_iso.unpacked_kernel(cache)
         # From here on nothing is fetched from elsewhere.
         self.enter(private_network.private_network())
@@ -75,7 +86,7 @@ class BootcDeployTestCase(testtools.TestCase):
         port = process.free_port()
         node = self.lab.create(
             'bootc', hypervisor.Firmware.UEFI, hypervisor.Hardware(
-                memory=agent_ramdisk.MEMORY, disk=DISK, agent_port=port))
+                memory=self.memory, disk=DISK, agent_port=port))
         host = self.registry.host
         self.lab.ironic.cli(
             'node', 'set', node.name,
