@@ -49,7 +49,7 @@ class FaultProxyTestCase(testtools.TestCase):
         super().setUp()
         self.bmc = http.server.ThreadingHTTPServer(('127.0.0.1', 0), _Bmc)
         self.bmc.seen = []
-        thread = threading.Thread(target=self.bmc.serve_forever, args=(0.05,))
+        thread = threading.Thread(target=self.bmc.serve_forever, args=(0.01,))
         thread.start()
         self.addCleanup(self.bmc.server_close)
         self.addCleanup(thread.join)

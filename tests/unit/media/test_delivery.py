@@ -230,7 +230,8 @@ class DeliveryTestCase(database.DatabaseTestCase):
 
         server = http.server.HTTPServer(('127.0.0.1', 0), Handler)
         self.addCleanup(server.server_close)
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever,
+                                  kwargs={'poll_interval': 0.01})
         thread.start()
         self.addCleanup(thread.join)
         self.addCleanup(server.shutdown)
