@@ -24,6 +24,7 @@ from ironic.common import config as ironic_config
 from ironic.common import states
 from ironic.conductor import task_manager
 from ironic.conductor import utils as manager_utils
+from ironic.db.sqlalchemy import models
 from ironic.drivers.modules import boot_mode_utils
 from ironic.drivers.modules.redfish import utils as redfish_utils
 from ironic.tests.unit.db import base as db_base
@@ -31,6 +32,8 @@ from ironic.tests.unit.db import utils as db_utils
 from ironic.tests.unit.objects import utils as obj_utils
 from ironic.tests.unit import policy_fixture
 from oslo_config import cfg
+from oslo_db.sqlalchemy import enginefacade
+import sqlalchemy
 
 from ironic_ext.drivers import hardware  # noqa: F401
 from ironic_ext.drivers import redfish_iso
@@ -150,11 +153,19 @@ class DriverTestCase(db_base.DbTestCase):
     def say(self, **info):
         """Set instance_info."""
         self.node.instance_info = {**self.node.instance_info, **info}
-        self.node.save()
+        self.store()
 
     def be(self, state):
         self.node.provision_state = state
-        self.node.save()
+        self.store()
+
+    def store(self):
+        """Save the node by one statement; Node.save() needs eight."""
+        with enginefacade.writer.using(self.context) as session:
+            session.execute(sqlalchemy.update(models.Node).where(
+                models.Node.id == self.node.id).values(
+                    self.node.do_version_changes_for_db()))
+        self.node.obj_reset_changes()
 
     def task(self, shared=False):
         return task_manager.acquire(self.context, self.node.uuid,

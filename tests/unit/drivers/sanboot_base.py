@@ -117,7 +117,7 @@ class SanbootTestCase(base.RedfishIsoTestCase):
     def configure_node(self, **info):
         """Set driver_info."""
         self.node.driver_info = {**self.node.driver_info, **info}
-        self.node.save()
+        self.store()
 
     def call(self, method, *args):
         with self.task() as task:

@@ -87,7 +87,7 @@ class ProgressTestCase(base.DriverTestCase):
 
     def test_what_a_dead_conductor_left_goes_with_the_next_image(self):
         self.node.set_driver_internal_info(base_images.PROGRESS_KEY, {})
-        self.node.save()
+        self.store()
         with self.task() as task:
             self.observer(task)(progress('done'))
         self.assertIsNone(self.shown())

@@ -116,7 +116,7 @@ class ValidationTestCase(BootcTestCase):
 
     def test_an_image_must_be_named(self):
         self.node.instance_info = {}
-        self.node.save()
+        self.store()
         self.refused(exception.MissingParameterValue, 'validate')
         self.say(image_source='http://r.test/disk.qcow2')
         self.refused(exception.InvalidParameterValue, 'validate')
@@ -239,7 +239,7 @@ class InstallTestCase(BootcTestCase):
 
     def test_an_agent_without_a_token_is_refused(self):
         self.node.driver_internal_info = {}
-        self.node.save()
+        self.store()
         self.assertIn('token', self.refused(
             exception.InstanceDeployFailure, 'bootc_install'))
 
@@ -247,7 +247,7 @@ class InstallTestCase(BootcTestCase):
         self.node.set_driver_internal_info('agent_cached_deploy_steps', {
             'deploy': [{'interface': 'deploy', 'step': 'other',
                         'priority': 0}]})
-        self.node.save()
+        self.store()
         self.assertIn('ramdisk', self.refused(
             exception.InstanceDeployFailure, 'bootc_install'))
         self.executed.assert_not_called()

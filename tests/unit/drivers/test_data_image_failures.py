@@ -173,14 +173,14 @@ class FailureTestCase(data_image_base.DataImageTestCase):
     def test_a_node_in_maintenance_is_left_alone(self):
         self.attach()
         self.node.maintenance = True
-        self.node.save()
+        self.store()
         self.bmc.slots[0].put(None)
         self.run_once()
         self.assertEqual([], self.bmc.inserted)
 
     def test_but_does_what_it_is_asked_for(self):
         self.node.maintenance = True
-        self.node.save()
+        self.store()
         self.attach()
         self.assertPhase(ATTACHED)
 

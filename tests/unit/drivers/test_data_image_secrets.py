@@ -92,7 +92,7 @@ class StepTestCase(data_image_base.DataImageTestCase):
         self.node.service_step = STEP
         self.node.driver_internal_info = {
             'service_steps': [STEP, self.other]}
-        self.node.save()
+        self.store()
 
     def test_a_step_that_fails_does_not_repeat_its_arguments(self):
         with self.task() as task:

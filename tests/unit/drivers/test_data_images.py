@@ -158,7 +158,7 @@ class AttachTestCase(data_image_base.DataImageTestCase):
 
     def test_a_machine_that_is_off_need_not_be_waited_for(self):
         self.node.power_state = states.POWER_OFF
-        self.node.save()
+        self.store()
         self.assertPhase(ATTACHED, self.attach(apply='on_reboot'))
 
 
@@ -189,7 +189,7 @@ class SlotTestCase(data_image_base.DataImageTestCase):
         # Its place is kept while it is on record.
         self.assertPhase(WAITING, self.run_once())
         self.node.del_driver_internal_info('ext_media')
-        self.node.save()
+        self.store()
         self.assertPhase(ATTACHED, self.run_once())
 
     def test_a_medium_of_somebody_else_stays_and_is_named_redacted(self):

@@ -132,7 +132,7 @@ class QuirksTestCase(base.DriverTestCase):
 
     def test_an_old_dell_is_refused_as_by_stock_redfish(self):
         self.node.properties = {'vendor': 'Dell Inc.'}
-        self.node.save()
+        self.store()
         self.bmc.manager.firmware_version = '4.0.0'
         with self.task(shared=True) as task:
             self.assertRaises(

@@ -132,7 +132,7 @@ class IscsiTestCase(sanboot_base.SanbootTestCase):
 
     def test_a_node_without_boot_iso_boots_as_with_stock_ironic(self):
         self.node.instance_info = {}
-        self.node.save()
+        self.store()
         stock = self.replace(ipxe.iPXEBoot, 'prepare_instance')
         self.call('prepare_instance')
         stock.assert_called_once()
@@ -179,7 +179,7 @@ class WayTestCase(sanboot_base.SanbootTestCase):
         self.config(portals=['198.51.100.0/24=198.51.100.1:3261'],
                     group='ext_san')
         self.node.extra = {'boot_ips': '203.0.113.4, 198.51.100.9'}
-        self.node.save()
+        self.store()
         self.assertIn('iscsi:198.51.100.1::3261:', self.uri())
 
     def test_a_machine_of_no_network_has_the_sites_portal(self):
@@ -451,7 +451,7 @@ class ActiveTestCase(sanboot_base.SanbootTestCase):
     def test_an_active_node_that_boots_no_iso_is_left_alone(self):
         self.call('clean_up_instance')
         self.node.deploy_interface = 'direct'
-        self.node.save()
+        self.store()
         self.act('_adopt')
         self.assertNothingLeft()
 
@@ -466,7 +466,7 @@ class ActiveTestCase(sanboot_base.SanbootTestCase):
         info = dict(self.node.driver_internal_info)
         info['ext_sanboot'] = {**info['ext_sanboot'], 'host': 'elsewhere'}
         self.node.driver_internal_info = info
-        self.node.save()
+        self.store()
         # This conductor is to have it, and has not taken it over yet.
         self.periodic('_look_after_targets', self.node.uuid)
         self.assertEqual({self.owner()}, self.targets.owners())
@@ -477,7 +477,7 @@ class ActiveTestCase(sanboot_base.SanbootTestCase):
         info = dict(self.node.driver_internal_info)
         info.pop('ext_sanboot')
         self.node.driver_internal_info = info
-        self.node.save()
+        self.store()
         with self.task() as task:
             task.driver.boot._look_after_targets(self.manager(),
                                                  self.context)

@@ -99,7 +99,7 @@ class DellTestCase(data_image_base.DataImageTestCase):
         self.config(enabled_management_interfaces=[
             'idrac-redfish', 'idrac-redfish-ext', 'redfish'])
         self.node.management_interface = 'idrac-redfish-ext'
-        self.node.save()
+        self.store()
         self.bmc.slots = [fake_bmc.Slot('1'), fake_bmc.Slot('2')]
 
     def test_an_idrac_9_takes_images_in_any_slot(self):
@@ -126,7 +126,7 @@ class PassthruTestCase(data_image_base.DataImageTestCase):
         super().setUp()
         self.config(enabled_vendor_interfaces=['redfish-ext', 'no-vendor'])
         self.node.vendor_interface = 'redfish-ext'
-        self.node.save()
+        self.store()
         self.submit = self.replace(reconciler, 'submit')
         self.service = manager.ConductorManager('host', 'topic')
 
@@ -193,7 +193,7 @@ class PassthruTestCase(data_image_base.DataImageTestCase):
 
     def test_with_another_management_interface_it_says_which_is_needed(self):
         self.node.management_interface = 'redfish'
-        self.node.save()
+        self.store()
         error = self.assertRaises(oslo_messaging.ExpectedException, self.call,
                                   'GET')
         self.assertIn('management interface redfish-ext',

@@ -43,7 +43,7 @@ class MediaDeliveryTestCase(base.DriverTestCase):
 
     def settings(self, **driver_info):
         self.node.driver_info = {**self.node.driver_info, **driver_info}
-        self.node.save()
+        self.store()
         return media_delivery.for_node(self.a_task())._settings
 
     def a_task(self):

@@ -212,7 +212,7 @@ class PeriodicTestCase(data_image_base.DataImageTestCase):
         data = record.to_json()
         data['status']['next_attempt'] = 0
         self.node.set_driver_internal_info(data_image_record.KEY, data)
-        self.node.save()
+        self.store()
         self.run_periodic()
         self.assertEqual([(self.node.uuid, True)], self.submitted)
 

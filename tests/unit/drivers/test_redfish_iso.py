@@ -94,7 +94,7 @@ class InstanceTestCase(base.RedfishIsoTestCase):
     def test_the_web_server_of_the_node_is_used(self):
         self.node.driver_info = {**self.node.driver_info,
                                  'external_http_url': 'http://[2001:db8::1]'}
-        self.node.save()
+        self.store()
         self.call('prepare_instance')
         self.assertTrue(self.bmc.inserted[0].startswith(
             'http://[2001:db8::1]/ext-media/'))
@@ -233,7 +233,7 @@ class InstanceTestCase(base.RedfishIsoTestCase):
 
     def test_a_node_without_boot_iso_boots_as_with_stock_ironic(self):
         self.node.instance_info = {}
-        self.node.save()
+        self.store()
         stock = self.replace(redfish_boot.RedfishVirtualMediaBoot,
                              'prepare_instance')
         self.call('prepare_instance')
@@ -405,7 +405,7 @@ class ValidateTestCase(base.RedfishIsoTestCase):
     def test_other_protocols_are_refused(self):
         self.node.driver_info = {**self.node.driver_info,
                                  'vmedia_transport_protocol': 'NFS'}
-        self.node.save()
+        self.store()
         self.assertRefused('vmedia_transport_protocol')
 
     def test_a_missing_web_server_is_refused(self):

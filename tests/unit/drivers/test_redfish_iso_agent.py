@@ -52,7 +52,7 @@ class AgentTestCase(base.RedfishIsoTestCase):
 
     def agent_iso(self, name):
         self.node.driver_info = {**self.node.driver_info, name: self.href}
-        self.node.save()
+        self.store()
 
     def prepare(self, **params):
         self.call('prepare_ramdisk', {'ipa-api-url': 'http://192.0.2.2:6385',
@@ -72,7 +72,7 @@ class AgentTestCase(base.RedfishIsoTestCase):
     def test_the_operators_arguments_come_last(self):
         self.node.driver_info = {**self.node.driver_info,
                                  'kernel_append_params': '%default% x=2'}
-        self.node.save()
+        self.store()
         self.config(kernel_append_params='x=1', group='redfish')
         for line in self.arguments(self.prepare()):
             self.assertIn('boot_method=vmedia x=1 x=2', line)
@@ -169,7 +169,7 @@ class AgentTestCase(base.RedfishIsoTestCase):
         self.node.driver_info = {
             key: value for key, value in self.node.driver_info.items()
             if key != 'deploy_iso'}
-        self.node.save()
+        self.store()
         stock = self.replace(redfish_boot.RedfishVirtualMediaBoot,
                              'prepare_ramdisk')
         self.call('prepare_ramdisk', {})
@@ -178,7 +178,7 @@ class AgentTestCase(base.RedfishIsoTestCase):
     def test_a_removable_device_for_the_config_is_left_to_stock(self):
         self.node.driver_info = {**self.node.driver_info,
                                  'config_via_removable': True}
-        self.node.save()
+        self.store()
         stock = self.replace(redfish_boot.RedfishVirtualMediaBoot,
                              'prepare_ramdisk')
         self.call('prepare_ramdisk', {})

@@ -207,7 +207,7 @@ class StreamTestCase(_Streams):
 
     def test_an_iso_that_nothing_is_put_into_needs_no_overlay(self):
         self.node.instance_info = {'boot_iso': self.href}
-        self.node.save()
+        self.store()
         self.call('prepare_instance')
         self.assertEqual(0, self.medium().overlay_size)
 

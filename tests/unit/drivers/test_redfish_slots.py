@@ -106,7 +106,7 @@ class SlotTestCase(base.DriverTestCase):
         self.put(record)
         self.node.driver_info = {**self.node.driver_info,
                                  'vmedia_transport_protocol': 'http'}
-        self.node.save()
+        self.store()
         self.put(record)
         self.assertEqual([None, 'HTTPS'], options)
 
