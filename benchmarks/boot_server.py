@@ -219,23 +219,28 @@ class Case:
 
         :param floor: what was asked in between.
         """
-        stolen = ' '.join(f'{part:.1f}' for part in self._all('stolen'))
         lines = [
             f'{self.name}: median {self.median("median"):.1f} ms, '
             f'p99 {self._range("p99")}, worst {max(self._all("worst")):.0f}'
             f' ms; {self.median("spent"):.2f} ms of a processor each, '
-            f'{self.median("client"):.2f} for the client; stolen {stolen} %']
+            f'{self.median("client"):.2f} for the client',
+            f'  p99 by what others took of the processors: {self._p99s()}']
         if floor is not None:
             ratio = self.median('p99') / floor.median('p99')
             lines.append(f'  nginx beside it: median '
                          f'{floor.median("median"):.1f} ms, p99 '
-                         f'{floor._range("p99")}; '
+                         f'{floor._range("p99")}: {floor._p99s()}; '
                          f'{floor.median("spent"):.2f} ms of a processor; '
                          f'our p99 is {ratio:.1f} times that')
         return '\n'.join(lines)
 
     def _all(self, figure: str) -> list[float]:
         return [getattr(window, figure) for window in self.windows]
+
+    def _p99s(self) -> str:
+        return ', '.join(
+            f'{window.p99:.1f} ms ({window.stolen:.0f} %)' for window in
+            sorted(self.windows, key=lambda window: window.stolen))
 
     def _range(self, figure: str) -> str:
         found = self._all(figure)
