@@ -121,7 +121,7 @@ class NetworkLab(stack.Lab):
     def full_disk(self) -> Iterator[None]:
         """Let there be no room for images that are exported.
 
-        :raises: LabError where nothing can be mounted.
+        :raises: LabError when mount(8) fails.
         """
         command = ['mount', '-t', 'tmpfs', '-o', 'size=1m', 'lab',
                    str(self.exports)]

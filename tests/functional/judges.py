@@ -28,6 +28,8 @@ import tempfile
 import typing
 import unittest
 
+from tests.functional import file_systems
+
 SECTOR = 2048
 _ENV = {**os.environ, 'LC_ALL': 'C', 'TZ': 'UTC',
         'PATH': os.environ.get('PATH', os.defpath) + ':/usr/sbin:/sbin'}
@@ -230,20 +232,10 @@ def mounted(image: pathlib.Path, *, offset: int = 0
 
     :raises: SkipTest where loop mounts are not possible.
     """
-    if os.geteuid() != 0:
-        raise unittest.SkipTest('loop mounts need root')
-    with tempfile.TemporaryDirectory() as scratch:
-        done = run('mount', '-t', 'iso9660', '-o',
-                   f'loop,ro,offset={offset}', image, scratch, check=False)
-        if done.returncode:
-            reason = done.stderr.decode(errors='replace').strip()
-            if 'unknown filesystem' in reason or 'loop' in reason:
-                raise unittest.SkipTest(f'cannot loop-mount here: {reason}')
-            raise AssertionError(f'mount: {reason}')
-        try:
-            yield pathlib.Path(scratch)
-        finally:
-            run('umount', scratch)
+    with tempfile.TemporaryDirectory() as scratch, file_systems.mounted(
+            pathlib.Path(scratch), '-t', 'iso9660', '-o',
+            f'loop,ro,offset={offset}', str(image)) as path:
+        yield path
 
 
 def tree_files(root: pathlib.Path) -> dict[str, str]:

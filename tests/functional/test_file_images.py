@@ -17,7 +17,6 @@ import errno
 import hashlib
 import os
 import pathlib
-import subprocess
 
 import fixtures
 import testtools
@@ -25,6 +24,7 @@ import testtools
 from ironic_ext.images import errors
 from ironic_ext.images import file
 from ironic_ext.images import settings
+from tests.functional import file_systems
 
 SIZE = 32 << 20
 #: Bytes of metadata that a file system may add for a clone.
@@ -38,29 +38,16 @@ class FileImagesTestCase(testtools.TestCase):
         super().setUp()
         self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
 
-    def mounted(self, *command):
-        """Return an empty file system; the last word is made its path."""
+    def mounted(self, *arguments):
+        """Return a directory where something is mounted."""
         mount = self.folder / 'mnt'
         mount.mkdir()
-        disk = self.folder / 'disk'
-        with open(disk, 'wb') as stream:
-            stream.truncate(512 << 20)
-        try:
-            if command[0] == 'mount':
-                self.run_or_skip(*command, str(mount))
-            else:
-                self.run_or_skip(*command, str(disk))
-                self.run_or_skip('mount', '-o', 'loop', str(disk),
-                                 str(mount))
-        except FileNotFoundError as exc:
-            self.skipTest(f'{exc.filename} is missing')
-        self.addCleanup(subprocess.run, ['umount', str(mount)], check=True)
-        return mount
+        return self.enterContext(file_systems.mounted(mount, *arguments))
 
-    def run_or_skip(self, *command):
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            self.skipTest(f'cannot {command[0]} here: {done.stderr.strip()}')
+    def formatted(self, *mkfs):
+        """Return an empty file system of its own, on a loop device."""
+        return self.mounted('-o', 'loop', str(file_systems.formatted(
+            self.folder / 'disk', 512 << 20, *mkfs)))
 
     def image(self, folder, size=SIZE):
         path = folder / 'live.iso'
@@ -94,13 +81,13 @@ class FileImagesTestCase(testtools.TestCase):
         self.assertEqual(before.st_ctime_ns, image.stat().st_ctime_ns)
 
     def test_on_xfs_a_copy_shares_its_blocks(self):
-        self.check_clone(self.mounted('mkfs.xfs', '-q', '-m', 'reflink=1'))
+        self.check_clone(self.formatted('mkfs.xfs', '-q', '-m', 'reflink=1'))
 
     def test_on_btrfs_a_copy_shares_its_blocks(self):
-        self.check_clone(self.mounted('mkfs.btrfs', '-q'))
+        self.check_clone(self.formatted('mkfs.btrfs', '-q'))
 
     def test_another_file_system_gets_a_copy(self):
-        mount = self.mounted('mount', '-t', 'tmpfs', '-o', 'size=64m',
+        mount = self.mounted('-t', 'tmpfs', '-o', 'size=64m',
                              'tmpfs')
         image = self.image(self.folder)
         self.download(image, mount / 'copy')
@@ -108,7 +95,7 @@ class FileImagesTestCase(testtools.TestCase):
         self.assertEqual(1, image.stat().st_nlink)
 
     def test_a_disk_that_is_too_small_is_an_error(self):
-        mount = self.mounted('mount', '-t', 'tmpfs', '-o', 'size=1m',
+        mount = self.mounted('-t', 'tmpfs', '-o', 'size=1m',
                              'tmpfs')
         error = self.assertRaises(
             errors.NoSpaceError, self.download, self.image(self.folder),
@@ -116,7 +103,7 @@ class FileImagesTestCase(testtools.TestCase):
         self.assertIn(str(SIZE), str(error))
 
     def test_a_mount_point_below_an_allowed_directory_may_be_used(self):
-        mount = self.mounted('mount', '-t', 'tmpfs', '-o', 'size=64m',
+        mount = self.mounted('-t', 'tmpfs', '-o', 'size=64m',
                              'tmpfs')
         image = self.image(mount, 1000)
         service = file.FileImageService(settings.Settings(

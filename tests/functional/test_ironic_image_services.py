@@ -39,6 +39,7 @@ from ironic_ext.drivers import ironic_images
 from ironic_ext.images import registry
 from tests import fault_server
 from tests.functional import test_glance_images
+from tests import ironic_series
 
 CONTENT = os.urandom(3 << 20)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -191,8 +192,7 @@ class WebTestCase(ConductorTestCase):
             'username': 'u', 'password': 'p'}))
 
     def test_the_services_credentials_go_to_permitted_hosts_alone(self):
-        if not hasattr(image_service, 'is_host_auth_permitted'):
-            self.skipTest('this Ironic knows no such restriction')
+        ironic_series.require_newer('[deploy]image_server_auth_hosts')
         self.config(image_server_auth_strategy='http_basic',
                     image_server_user='u', image_server_password='p',
                     image_server_auth_hosts=['elsewhere'], group='deploy')

@@ -14,12 +14,12 @@
 
 import os
 import pathlib
-import subprocess
 
 import fixtures
 import testtools
 
 from ironic_ext import iso
+from tests.functional import file_systems
 from tests import isos
 
 PAYLOAD = 64 << 20
@@ -32,22 +32,11 @@ class ReflinkTest(testtools.TestCase):
     def _mounted(self, *mkfs: str) -> pathlib.Path:
         """Return an empty file system of its own, on a loop device."""
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        disk, mount = folder / 'disk', folder / 'mnt'
+        mount = folder / 'mnt'
         mount.mkdir()
-        with open(disk, 'wb') as stream:
-            stream.truncate(512 << 20)
-        try:
-            subprocess.run([*mkfs, str(disk)], check=True,
-                           capture_output=True)
-            subprocess.run(['mount', '-o', 'loop', str(disk), str(mount)],
-                           check=True, capture_output=True)
-        except FileNotFoundError as exc:
-            self.skipTest(f'{exc.filename} is missing')
-        except subprocess.CalledProcessError as exc:
-            self.skipTest(f'cannot {exc.cmd[0]} here: '
-                          f'{exc.stderr.decode().strip()}')
-        self.addCleanup(subprocess.run, ['umount', str(mount)], check=True)
-        return mount
+        disk = file_systems.formatted(folder / 'disk', 512 << 20, *mkfs)
+        return self.enterContext(
+            file_systems.mounted(mount, '-o', 'loop', str(disk)))
 
     def _used(self, mount: pathlib.Path) -> int:
         os.sync()

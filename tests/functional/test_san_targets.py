@@ -18,7 +18,6 @@ import logging
 import os
 import pathlib
 import signal
-import subprocess
 
 import fixtures
 import testtools
@@ -29,6 +28,7 @@ from ironic_ext import san
 from ironic_ext.san import exports
 from ironic_ext.san import records
 from ironic_ext.san import tgt
+from tests.functional import file_systems
 from tests.functional import tgtd
 from tests import isos
 
@@ -73,12 +73,7 @@ class SanTestCase(testtools.TestCase):
         """Return an empty file system, mounted with these arguments."""
         path = self.folder / 'mount'
         path.mkdir()
-        try:
-            subprocess.run(['mount', *arguments, str(path)], check=True,
-                           capture_output=True)
-        except subprocess.CalledProcessError as exc:
-            self.skipTest(exc.stderr.decode())
-        self.addCleanup(subprocess.run, ['umount', str(path)], check=True)
+        self.enterContext(file_systems.mounted(path, *arguments))
         # Before that: it has files open.
         self.addCleanup(self.tgtd.kill)
         return path
@@ -370,14 +365,9 @@ class FailureTest(SanTestCase):
 
     def test_with_reflinks_an_image_needs_room_for_its_changes_only(
             self) -> None:
-        disk = self.folder / 'disk'
-        with open(disk, 'wb') as file:
-            file.truncate(400 * _MIB)
-        try:
-            subprocess.run(['mkfs.xfs', '-q', '-m', 'reflink=1', str(disk)],
-                           check=True, capture_output=True)
-        except FileNotFoundError:
-            self.skipTest('mkfs.xfs is missing')
+        disk = file_systems.formatted(
+            self.folder / 'disk', 400 * _MIB,
+            'mkfs.xfs', '-q', '-m', 'reflink=1')
         mount = self.mounted('-o', 'loop', str(disk))
         path = isos.KINDS['lorax_like'].build(mount, payload=32 * _MIB)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -18,6 +18,7 @@ import unittest
 import unittest.mock
 
 from ironic.common import exception
+from ironic_python_agent import utils
 import testtools
 
 from ironic_ext import boot_plan
@@ -288,10 +289,6 @@ class AgentTestCase(testtools.TestCase):
         self.assertFalse(boot_plan.agent_finds_files('Fedora-Live'))
 
     def test_the_labels_are_those_the_agent_itself_looks_for(self):
-        try:
-            from ironic_python_agent import utils
-        except ImportError:
-            raise unittest.SkipTest('ironic-python-agent is missing')
         with unittest.mock.patch.object(
                 utils, '_find_vmedia_device_by_labels') as find:
             find.return_value = None

@@ -18,12 +18,12 @@ import types
 
 import fixtures
 from ironic.tests import base
-from oslo_config import cfg
 
 from ironic_ext.drivers import bootc_node
 from ironic_python_agent_ext.bootc import credentials
 from ironic_python_agent_ext.bootc import errors
 from ironic_python_agent_ext.bootc import request
+from tests import ironic_series
 
 IMAGE = 'oci://r.test:5000/team/os:1'
 HOST = 'r.test:5000'
@@ -263,10 +263,8 @@ class CredentialTestCase(NodeTestCase):
         self.assertEqual([HOST], [*found.credential.logins])
 
     def test_an_operators_secret_goes_to_permitted_hosts_alone(self):
-        try:
-            self.config(image_server_auth_hosts=['quay.io'], group='deploy')
-        except cfg.NoSuchOptError:
-            self.skipTest('this Ironic has no such restriction')
+        ironic_series.require_newer('[deploy]image_server_auth_hosts')
+        self.config(image_server_auth_hosts=['quay.io'], group='deploy')
         info = {'image_pull_secret': 'operator:SecretWord'}
         self.assertIsNone(self.login(info))
         self.assertIsNotNone(self.login(info, 'oci://quay.io/x/y'))

@@ -23,6 +23,7 @@ from oslo_utils import strutils
 
 from ironic_ext.drivers import ironic_images
 from ironic_ext.images import errors
+from tests import ironic_series
 
 HREF = 'http://images.example.com/live.iso?signature=secret'
 CERTIFICATE = '-----BEGIN CERTIFICATE-----\n...'
@@ -145,8 +146,7 @@ class OperatorTestCase(ImagesTestCase):
         self.assertRaises(errors.ImageAccessError, self.access)
 
     def test_credentials_go_to_permitted_hosts_alone(self):
-        if not hasattr(image_service, 'is_host_auth_permitted'):
-            self.skipTest('this Ironic knows no such restriction')
+        ironic_series.require_newer('[deploy]image_server_auth_hosts')
         self.config(image_server_auth_strategy='http_basic',
                     image_server_user='site', image_server_password='s',
                     image_server_auth_hosts=['.example.org'], group='deploy')
@@ -157,8 +157,7 @@ class OperatorTestCase(ImagesTestCase):
         self.assertEqual(('site', 's'), self.access())
 
     def test_ironic_is_not_shown_a_signed_url(self):
-        if not hasattr(image_service, 'is_host_auth_permitted'):
-            self.skipTest('this Ironic does not judge hosts')
+        ironic_series.require_newer('[deploy]image_server_auth_hosts')
         with unittest.mock.patch.object(
                 image_service, 'is_host_auth_permitted',
                 autospec=True) as judge:
@@ -208,8 +207,7 @@ class ServiceTestCase(ImagesTestCase):
         self.assertIn('/etc', denied)
 
     def test_ironics_tls_settings_hold(self):
-        if not hasattr(image_service, '_build_webserver_session'):
-            self.skipTest('this Ironic has no such settings')
+        ironic_series.require_newer('[DEFAULT]webserver_tls_minimum_version')
         self.config(webserver_tls_minimum_version='1.3')
         session = ironic_images.settings_for(None, None).session()
         self.assertIsInstance(session.get_adapter('https://x'),

@@ -1,0 +1,30 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the older of the two series of Ironic that are tested has not."""
+
+from importlib import metadata
+import unittest
+
+_OLDER = 35
+
+
+def require_newer(what: str) -> None:
+    """Skip a test of what came after the 2026.1 series (Ironic 35).
+
+    :param what: that the series does not know.
+    :raises: SkipTest there alone: if a newer Ironic has lost it, or calls it
+        by another name, the test is to fail.
+    """
+    version = metadata.version('ironic')
+    if int(version.partition('.')[0]) <= _OLDER:
+        raise unittest.SkipTest(f'Ironic {version} knows no {what}')
