@@ -92,13 +92,17 @@ class PartitionsTest(testtools.TestCase):
                           self._read(), 1 << 42,
                           {('mbr', 1): (0, 1 << 42)})
 
-    def test_a_start_that_moves_beyond_an_mbr_is_refused(self) -> None:
+    def _write_entry_at_the_end(self, kind: int) -> None:
+        """Write an MBR whose partition starts as late as one can."""
         mbr = bytearray(512)
-        mbr[446 + 4] = 0x17
+        mbr[446 + 4] = kind
         mbr[446 + 8:446 + 12] = b'\xff' * 4
         mbr[446 + 12:446 + 16] = (100).to_bytes(4, 'little')
         mbr[510:] = b'\x55\xaa'
         self.path.write_bytes(bytes(mbr) + bytes(4096))
+
+    def test_a_start_that_moves_beyond_an_mbr_is_refused(self) -> None:
+        self._write_entry_at_the_end(0x17)
         tables = self._read()
         start = tables.partitions[0].start + (1 << 20)
         self.assertRaises(errors.InjectionError, partitions.grown, tables,
@@ -106,12 +110,7 @@ class PartitionsTest(testtools.TestCase):
 
     def test_a_protective_entry_beyond_the_image_stays_as_it_is(
             self) -> None:
-        mbr = bytearray(512)
-        mbr[446 + 4] = 0xee
-        mbr[446 + 8:446 + 12] = b'\xff' * 4
-        mbr[446 + 12:446 + 16] = (100).to_bytes(4, 'little')
-        mbr[510:] = b'\x55\xaa'
-        self.path.write_bytes(bytes(mbr) + bytes(4096))
+        self._write_entry_at_the_end(0xee)
         self.assertEqual(([], b''),
                          partitions.grown(self._read(), 8 << 20, {}))
 
