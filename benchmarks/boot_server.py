@@ -15,10 +15,13 @@
 ``python -m benchmarks.boot_server`` starts a server before a stand-in for
 Ironic with 10,000 nodes, 1,000 configs in the catalogue, and asks at a
 constant rate: over connections that are kept, and as machines do that boot,
-over a new one each time. It does so in several windows, and asks nginx for a
-fixed text in between: what that takes is the machine's, a virtual one whose
-processors others use, too. ``--resync 5`` has the server look at all nodes
-meanwhile.
+over a new one each time. The client keeps one processor busy, so the server
+has the others. nginx is asked for a fixed text in between.
+
+A virtual machine shares its processors with others. Windows in which these
+took more than ``--stolen`` percent are told by themselves, and it goes on
+until there are ``--windows`` others. ``--resync 5`` has the server look at
+all nodes meanwhile.
 """
 
 import argparse
@@ -167,17 +170,13 @@ class _Nginx(process.Service):
 class Window:
     """Some seconds of requests.
 
-    Milliseconds: until half and 99 % of the answers were there, until the
-    last one was, and of a processor for each, here and for the client.
-
+    :ivar times: milliseconds until the answers were there, sorted.
+    :ivar spent: milliseconds of a processor for each.
     :ivar stolen: share of the processors' time that others had, in percent.
     """
 
-    median: float
-    p99: float
-    worst: float
+    times: list[float]
     spent: float
-    client: float
     stolen: float
 
 
@@ -188,7 +187,7 @@ class Case:
                  paths: collections.abc.Iterable[str], keep: bool) -> None:
         self.name = f'{name}, {"kept" if keep else "new"} connections'
         self.keep = keep
-        self.windows: list[Window] = []
+        self._windows: list[Window] = []
         self._server = server
         self._paths = list(paths)
         random.Random(1).shuffle(self._paths)
@@ -199,79 +198,81 @@ class Case:
         count = int(rate * seconds)
         constant_rate.ask(address, self._some(int(rate)), rate / 2,
                           keep=self.keep)
-        server, client, stolen = self._clocks()
+        server, stolen = self._clocks()
         found = constant_rate.ask(address, self._some(count), rate,
                                   keep=self.keep)
-        server, client, stolen = (after - before for before, after in zip(
-            (server, client, stolen), self._clocks(), strict=True))
+        server, stolen = (after - before for before, after in zip(
+            (server, stolen), self._clocks(), strict=True))
         processors = len(os.sched_getaffinity(0))
-        self.windows.append(Window(
-            found[count // 2] * 1e3, found[int(count * 0.99)] * 1e3,
-            found[-1] * 1e3, server / count * 1e3, client / count * 1e3,
+        self._windows.append(Window(
+            [time * 1e3 for time in found], server / count * 1e3,
             stolen / seconds / processors * 100))
 
-    def median(self, figure: str) -> float:
-        """Return the median of all windows."""
-        return statistics.median(self._all(figure))
+    def quiet(self, limit: float) -> list[Window]:
+        """Return the windows in which others took little.
 
-    def told(self, floor: 'Case | None') -> str:
+        :param limit: percent of the processors' time.
+        """
+        return [window for window in self._windows if window.stolen <= limit]
+
+    def told(self, limit: float) -> str:
         """Return what is to be printed.
 
-        :param floor: what was asked in between.
+        :param limit: see quiet().
         """
-        lines = [
-            f'{self.name}: median {self.median("median"):.1f} ms, '
-            f'p99 {self._range("p99")}, worst {max(self._all("worst")):.0f}'
-            f' ms; {self.median("spent"):.2f} ms of a processor each, '
-            f'{self.median("client"):.2f} for the client',
-            f'  p99 by what others took of the processors: {self._p99s()}']
-        if floor is not None:
-            ratio = self.median('p99') / floor.median('p99')
-            lines.append(f'  nginx beside it: median '
-                         f'{floor.median("median"):.1f} ms, p99 '
-                         f'{floor._range("p99")}: {floor._p99s()}; '
-                         f'{floor.median("spent"):.2f} ms of a processor; '
-                         f'our p99 is {ratio:.1f} times that')
+        quiet = self.quiet(limit)
+        lines = [f'{self.name}: {len(quiet)} windows']
+        if quiet:
+            times = sorted(time for window in quiet for time in window.times)
+            p99s = [_p99(window.times) for window in quiet]
+            spent = statistics.mean(window.spent for window in quiet)
+            lines.append(
+                f'  median {statistics.median(times):.1f} ms, p99 '
+                f'{_p99(times):.1f} ms ({min(p99s):.1f} to {max(p99s):.1f} '
+                f'of single windows), worst {times[-1]:.0f} ms; '
+                f'{spent:.2f} ms of a processor each')
+        loud = sorted((window.stolen, _p99(window.times))
+                      for window in self._windows if window not in quiet)
+        if loud:
+            lines.append(
+                f'  p99 where others took more than {limit:.0f} %: '
+                + ', '.join(f'{p99:.1f} ms ({stolen:.0f} %)'
+                            for stolen, p99 in loud))
         return '\n'.join(lines)
-
-    def _all(self, figure: str) -> list[float]:
-        return [getattr(window, figure) for window in self.windows]
-
-    def _p99s(self) -> str:
-        return ', '.join(
-            f'{window.p99:.1f} ms ({window.stolen:.0f} %)' for window in
-            sorted(self.windows, key=lambda window: window.stolen))
-
-    def _range(self, figure: str) -> str:
-        found = self._all(figure)
-        return (f'{self.median(figure):.1f} ms ({min(found):.1f} to '
-                f'{max(found):.1f})')
 
     def _some(self, count: int) -> list[str]:
         return (self._paths * (count // len(self._paths) + 1))[:count]
 
-    def _clocks(self) -> tuple[float, float, float]:
-        return (_processor_time(self._server.pid), time.process_time(),
-                _stolen_time())
+    def _clocks(self) -> tuple[float, float]:
+        return _processor_time(self._server.pid), _stolen_time()
 
 
 def measure(server: boot_server.Process, nginx: _Nginx | None,
-            macs: collections.abc.Sequence[str], windows: int, rate: float,
-            seconds: float) -> None:
+            macs: collections.abc.Sequence[str], given: argparse.Namespace
+            ) -> None:
     """Ask for configs and scripts, and print how long answers took."""
     cases = [Case(name, server, [f'{path}?mac={mac}' for mac in macs], keep)
              for keep in (True, False)
              for name, path in (('bootconfig', '/api/v1/bootconfig'),
                                 ('ipxe', '/ipxe'))]
-    floors = {keep: Case('nginx', nginx, ['/'], keep)
-              for keep in (True, False)} if nginx else {}
-    for number in range(windows):
-        for case in (*floors.values(), *cases):
-            case.ask(rate, seconds)
-        print(f'window {number + 1} of {windows}: load '
-              f'{os.getloadavg()[0]:.1f}', flush=True)
+    if nginx is not None:
+        cases += [Case('nginx', nginx, ['/'], keep)
+                  for keep in (True, False)]
+    for number in range(given.rounds):
+        missing = [case for case in cases
+                   if len(case.quiet(given.stolen)) < given.windows]
+        if not missing:
+            break
+        for case in missing:
+            case.ask(given.rate, given.seconds)
+        print(f'round {number + 1}: load {os.getloadavg()[0]:.1f}',
+              flush=True)
     for case in cases:
-        print(case.told(floors.get(case.keep)))
+        print(case.told(given.stolen))
+
+
+def _p99(times: list[float]) -> float:
+    return times[int(len(times) * 0.99)]
 
 
 def _processor_time(pid: int | None) -> float:
@@ -296,6 +297,11 @@ def main() -> None:
     parser.add_argument('--seconds', type=float, default=10,
                         help='of each window')
     parser.add_argument('--windows', type=int, default=5)
+    parser.add_argument('--stolen', type=float, default=5,
+                        help='percent of the processors that other virtual '
+                        'machines may take in a window that counts')
+    parser.add_argument('--rounds', type=int, default=25,
+                        help='after which there is no waiting for more')
     parser.add_argument('--watchers', type=int, default=200)
     parser.add_argument('--resync', type=float, default=3600,
                         help='seconds between two looks at all of Ironic')
@@ -329,8 +335,7 @@ def main() -> None:
         # The client is not to count its own pauses.
         gc.collect()
         gc.disable()
-        measure(server, nginx, macs, given.windows, given.rate,
-                given.seconds)
+        measure(server, nginx, macs, given)
         times = []
         for _number in range(5):
             began = time.perf_counter()

@@ -14,7 +14,6 @@
 
 import dataclasses
 import functools
-import ipaddress
 import typing
 
 import falcon
@@ -31,8 +30,8 @@ from ironic_ext.server import host_poller
 from ironic_ext.server import host_resources
 from ironic_ext.server import ironic_api
 from ironic_ext.server import iso_imports
+from ironic_ext.server import machine_answers
 from ironic_ext.server import machine_resources
-from ironic_ext.server import machines
 from ironic_ext.server import openapi
 from ironic_ext.server import page_files
 from ironic_ext.server import previews
@@ -60,14 +59,13 @@ class Parts:
     imports: iso_imports.IsoImports
     directory: iso_files.IsoDirectory
     signer: tokens.Tokens
-    lessees: machines.Lessees
+    answers: machine_answers.Answers
 
 
 def make(conf: cfg.ConfigOpts, parts: Parts) -> access.Application:
     """Return the application.
 
-    :raises: ValueError for options that are no good, and what oslo.policy
-        raises for bad rules
+    :raises: what oslo.policy raises for bad rules
     """
     options = conf.ext_server
     guard = access.Access(conf)
@@ -94,7 +92,7 @@ def make(conf: cfg.ConfigOpts, parts: Parts) -> access.Application:
                 hosts, guard, parts.signer, options.token_lifetime, url),
     }.items():
         app.add_route(path, resource)
-    _add_machines(app, parts, options.trusted_proxies, hosts)
+    _add_machines(app, parts, hosts)
     app.add_route('/openapi.json', openapi.OpenApi())
     page = page_files.PageFiles()
     app.add_route('/', page)
@@ -131,24 +129,17 @@ def _add_catalog(app: _App, parts: Parts, guard: access.Access,
     app.add_route(f'{API}/formats', previews.Formats(guard))
 
 
-def _add_machines(app: _App, parts: Parts, proxies: list[str],
-                  hosts: host_resources.Hosts) -> None:
-    try:
-        networks = [ipaddress.ip_network(text) for text in proxies]
-    except ValueError as exc:
-        raise ValueError(f'[ext_server]trusted_proxies: {exc}') from exc
-    finder = machines.Finder(parts.index, parts.signer, parts.lessees)
-    configs = machines.Configs(parts.mirror)
-    asker = machine_resources.Asker(finder, networks)
-    config = machine_resources.MachineConfig(asker, configs)
-    complete = machine_resources.BootComplete(asker, hosts)
+def _add_machines(app: _App, parts: Parts, hosts: host_resources.Hosts
+                  ) -> None:
+    config = machine_resources.MachineConfig(parts.answers)
+    complete = machine_resources.BootComplete(parts.answers, hosts)
     for path, resource in {
             f'{API}/bootconfig': config,
             f'{API}/bootconfig/{{path:path}}': config,
             '/t/{token}': config,
             '/t/{token}/{path:path}': config,
             f'{API}/boot-complete': complete,
-            '/ipxe': machine_resources.Ipxe(asker, finder, configs),
+            '/ipxe': machine_resources.Ipxe(parts.answers),
             '/healthz': machine_resources.Health(
                 parts.index.loaded.is_set, parts.catalogue.revision),
     }.items():

@@ -19,6 +19,7 @@ changes after [ext_server]catalog_interval.
 
 import collections
 import collections.abc
+import contextlib
 import json
 import logging
 import threading
@@ -38,6 +39,9 @@ _HISTORY = 10000
 _MAX_BYTES = 128 << 20
 _MAX_ITEMS = 20000
 _PAGE = 500
+
+_Kept = collections.abc.Callable[[type[resources.Resource], str],
+                                 resources.Resource | None]
 
 
 class CatalogMirror:
@@ -92,14 +96,29 @@ class CatalogMirror:
         return typing.cast(catalog.BootConfig | None,
                            self._get(catalog.BootConfig, name))
 
-    def _get(self, kind: type[resources.Resource], name: str
-             ) -> resources.Resource | None:
+    @property
+    def at_hand(self) -> 'AtHand':
+        """The part of it for which the database is not asked."""
+        return AtHand(self._kept)
+
+    def _kept(self, kind: type[resources.Resource], name: str
+              ) -> resources.Resource | None:
+        """Return what is in memory.
+
+        :raises: KeyError
+        """
         key = kind.kind, name
         with self._lock:
-            if key in self._items:
-                self._items.move_to_end(key)
-                return self._items[key]
-            generation = self._generation
+            found = self._items[key]
+            self._items.move_to_end(key)
+            return found
+
+    def _get(self, kind: type[resources.Resource], name: str
+             ) -> resources.Resource | None:
+        generation = self._generation
+        with contextlib.suppress(KeyError):
+            return self._kept(kind, name)
+        key = kind.kind, name
         found = typing.cast(
             resources.Resource | None, self._catalogue.find(
                 typing.cast(typing.Any, kind), name))
@@ -205,6 +224,30 @@ class CatalogMirror:
                 failing = True
             except Exception:
                 LOG.exception('The catalogue cannot be followed')
+
+
+class AtHand:
+    """What is in memory of a mirror. Thread-safe."""
+
+    def __init__(self, kept: _Kept) -> None:
+        """Take what returns a resource or raises KeyError."""
+        self._kept = kept
+
+    def iso(self, name: str) -> catalog.ISCSICdrom | None:
+        """Return an ISO, or None.
+
+        :raises: KeyError when it is not at hand
+        """
+        return typing.cast(catalog.ISCSICdrom | None,
+                           self._kept(catalog.ISCSICdrom, name))
+
+    def config(self, name: str) -> catalog.BootConfig | None:
+        """Return a BootConfig with its data, or None.
+
+        :raises: KeyError when it is not at hand
+        """
+        return typing.cast(catalog.BootConfig | None,
+                           self._kept(catalog.BootConfig, name))
 
 
 def _event(change: store.Change) -> feeds.Event:

@@ -27,12 +27,21 @@ _MIB = 1 << 20
 
 
 class _Source(socket.SocketIO):
-    """A socket as a file, which may be told not to look."""
+    """A socket as a file, which may be told not to look.
+
+    :ivar first: what was read already.
+    """
 
     is_dry = False
+    first = b''
 
     def readinto(self, buffer: typing.Any) -> int | None:
         """Read what is there; None if it is dry."""
+        if self.first:
+            count = min(len(buffer), len(self.first))
+            buffer[:count] = self.first[:count]
+            self.first = self.first[count:]
+            return count
         return None if self.is_dry else super().readinto(buffer)
 
 
@@ -51,6 +60,10 @@ class Reader(io.BufferedReader):
         super().__init__(self._source, size)
         # What TLS has decrypted is not seen by epoll(7).
         self._pending = getattr(sock, 'pending', lambda: 0)
+
+    def take_back(self, received: bytes) -> None:
+        """Have what somebody else has read; when all else was read."""
+        self._source.first = received
 
     def has_data(self) -> bool:
         """Tell whether something was received that nobody read."""
@@ -132,13 +145,9 @@ class Request(http_server.HTTPRequest):
 
 
 class Connection(http_server.HTTPConnection):
-    """A connection that is gone as soon as it is closed.
-
-    :ivar is_watched: whether epoll(7) knows it.
-    """
+    """A connection that is gone as soon as it is closed."""
 
     RequestHandlerClass = Request
-    is_watched = False
 
     def __init__(self, server: http_server.HTTPServer, sock: socket.socket
                  ) -> None:
@@ -151,18 +160,15 @@ class Connection(http_server.HTTPConnection):
         del self.resolve_peer_creds, self.get_peer_creds
         self._is_secured = server.ssl_adapter is None
 
-    def has_begun(self) -> bool:
-        """Tell whether a request is there already; do not wait."""
-        if not self._is_secured:
-            return False
-        self.socket.settimeout(0)
+    def finish(self, answer: bytes) -> bool:
+        """Send the rest of an answer; tell whether that was possible."""
         try:
-            return bool(self.rfile.peek(1))
+            if answer:
+                self.wfile.write(answer)
         except OSError:
-            # communicate() will see it.
+            # The client is gone, or takes nothing.
             return False
-        finally:
-            self.socket.settimeout(self.server.timeout)
+        return True
 
     def communicate(self) -> bool:
         """Answer one request; tell whether there may be more."""

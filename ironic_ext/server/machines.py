@@ -59,7 +59,7 @@ class Finder:
     """Finds the host that a request comes from."""
 
     def __init__(self, index: host_index.HostIndex, signer: tokens.Tokens,
-                 lessees: Lessees = lambda _address: ()) -> None:
+                 lessees: Lessees | None = None) -> None:
         """Take what is needed.
 
         :param lessees: returns the MACs that lease an address now, or
@@ -93,7 +93,7 @@ class Finder:
 
     def _by_address(self, address: str) -> list[hosts.Host]:
         found = self._index.by_ip(address)
-        lessees = set(self._lessees(address))
+        lessees = set(self._lessees(address) if self._lessees else ())
         if not lessees:
             return found
         # Whom an inspection once saw with it has another one by now, even
@@ -162,30 +162,19 @@ class Configs:
 
     def iso_of(self, host: hosts.Host) -> catalog.ISCSICdrom | None:
         """Return a host's ISO, None for none or one by URL."""
-        if not resources.is_name(host.image):
-            return None
-        return self._catalogue.iso(host.image)
+        return _iso_of(host, self._catalogue)
 
     def _named(self, host: hosts.Host, iso: catalog.ISCSICdrom | None
                ) -> config_formats.Config:
-        name = host.config_name
-        found = (self._catalogue.config(name) if resources.is_name(name)
-                 else None)
-        if found is None:
-            raise errors.NotFoundError(
-                f'host {host.name} is to get a BootConfig that does not '
-                'exist')
-        rules.require_fit(iso, name, exists=True, field='bootConfigRef')
+        found = _config_of(host, iso, self._catalogue)
         if found.spec.template:
             return config_formats.resolve(found.spec, host.facts)
-        key = found.metadata.uid, found.metadata.resource_version
-        with self._lock:
-            ready = self._ready.get(key)
-            if ready is not None:
-                self._ready.move_to_end(key)
-                return ready
+        ready = self.ready(found)
+        if ready is not None:
+            return ready
         ready = config_formats.resolve(found.spec)
         with self._lock:
+            key = _key(found)
             if key not in self._ready:
                 self._ready[key] = ready
                 self._size += _size(ready)
@@ -193,16 +182,57 @@ class Configs:
                 self._size -= _size(self._ready.popitem(last=False)[1])
         return ready
 
+    def ready(self, config: catalog.BootConfig
+              ) -> config_formats.Config | None:
+        """Return what is kept of a config, None for nothing."""
+        with self._lock:
+            found = self._ready.get(_key(config))
+            if found is not None:
+                self._ready.move_to_end(_key(config))
+            return found
 
-def source_address(environ: collections.abc.Mapping[str, typing.Any],
+
+class ConfigsAtHand:
+    """Those configs for which nothing is to be read, parsed or rendered."""
+
+    def __init__(self, catalogue: Catalogue, configs: Configs) -> None:
+        """Take them all.
+
+        :param catalogue: raises what it likes rather than read.
+        """
+        self._catalogue = catalogue
+        self._configs = configs
+
+    def of(self, host: hosts.Host) -> config_formats.Config:
+        """Return what a host is given; the catalogue's rules hold.
+
+        :raises: LookupError when it is not at hand, what the catalogue
+            raises, NotFoundError, InvalidError
+        """
+        found = _config_of(host, self.iso_of(host), self._catalogue)
+        ready = None if found.spec.template else self._configs.ready(found)
+        if ready is None:
+            raise LookupError(found.metadata.name)
+        return ready
+
+    def iso_of(self, host: hosts.Host) -> catalog.ISCSICdrom | None:
+        """Return a host's ISO, None for none or one by URL.
+
+        :raises: what the catalogue raises
+        """
+        return _iso_of(host, self._catalogue)
+
+
+def source_address(peer: str, forwarded: str,
                    proxies: collections.abc.Sequence[Network]) -> str:
     """Return where a request comes from, as hosts.address() writes it.
 
-    X-Forwarded-For is believed from the right, as long as proxies wrote it.
+    :param peer: the address of the connection.
+    :param forwarded: X-Forwarded-For. It is believed from the right, as long
+        as proxies wrote it.
     """
-    address = _ip(environ.get('REMOTE_ADDR', ''))
-    hops = [item.strip() for item in
-            environ.get('HTTP_X_FORWARDED_FOR', '')[:4096].split(',')]
+    address = _ip(peer)
+    hops = [item.strip() for item in forwarded[:4096].split(',')]
     while address is not None and hops and any(
             address in network for network in proxies):
         address = _ip(hops.pop())
@@ -216,6 +246,32 @@ def anaconda_mac(header: str) -> str:
     """
     match = _ANACONDA_MAC.fullmatch(header.strip())
     return match[1] if match else ''
+
+
+def _iso_of(host: hosts.Host, catalogue: Catalogue
+            ) -> catalog.ISCSICdrom | None:
+    if not resources.is_name(host.image):
+        return None
+    return catalogue.iso(host.image)
+
+
+def _config_of(host: hosts.Host, iso: catalog.ISCSICdrom | None,
+               catalogue: Catalogue) -> catalog.BootConfig:
+    """Return the config that a host names.
+
+    :raises: NotFoundError, InvalidError
+    """
+    name = host.config_name
+    found = catalogue.config(name) if resources.is_name(name) else None
+    if found is None:
+        raise errors.NotFoundError(
+            f'host {host.name} is to get a BootConfig that does not exist')
+    rules.require_fit(iso, name, exists=True, field='bootConfigRef')
+    return found
+
+
+def _key(config: catalog.BootConfig) -> tuple[str, str]:
+    return config.metadata.uid, config.metadata.resource_version
 
 
 def _size(config: config_formats.Config) -> int:

@@ -12,9 +12,11 @@
 
 """The boot server as a process: its parts, its threads, its end."""
 
+import ipaddress
 import logging
 import os
 import sys
+import typing
 
 from cheroot.ssl import builtin
 from cheroot import wsgi
@@ -32,8 +34,10 @@ from ironic_ext.server import ironic_api
 from ironic_ext.server import iso_imports
 from ironic_ext.server import leases
 from ironic_ext.server import listener
+from ironic_ext.server import machine_answers
 from ironic_ext.server import machines
 from ironic_ext.server import neutron
+from ironic_ext.server import short_cut
 from ironic_ext.server import tokens
 
 LOG = logging.getLogger(__name__)
@@ -74,11 +78,17 @@ class BootServer:
         self._imports = iso_imports.IsoImports(
             iso_imports.importer(self._catalogue, directory, images),
             self._mirror.follow, conf.ext_catalog.upload_lifetime)
+        signer = tokens.Tokens.from_file(options.token_key_file)
+        lessees, proxies = _lessees(conf, api), _proxies(conf)
+        configs = machines.Configs(self._mirror)
+        answers = machine_answers.Answers(
+            machines.Finder(self._index, signer, lessees), configs, proxies)
+        at_hand = machine_answers.Answers(
+            machines.Finder(self._index, signer, lessees and _ask_nobody),
+            machines.ConfigsAtHand(self._mirror.at_hand, configs), proxies)
         self._server = _listener(conf, app.make(conf, app.Parts(
             self._catalogue, self._mirror, self._index, self._poller, api,
-            self._imports, directory,
-            tokens.Tokens.from_file(options.token_key_file),
-            _lessees(conf, api))))
+            self._imports, directory, signer, answers)), at_hand)
 
     def run(self) -> None:
         """Serve until :meth:`stop`.
@@ -110,23 +120,37 @@ class BootServer:
 
 
 def _lessees(conf: cfg.ConfigOpts, api: ironic_api.IronicApi
-             ) -> machines.Lessees:
-    """Return what tells who leases an address."""
-    files = leases.Leases(conf.ext_server.dhcp_lease_files)
-    if not conf.ext_server.use_neutron:
-        return files.macs
+             ) -> machines.Lessees | None:
+    """Return what tells who leases an address, None for nothing."""
+    options = conf.ext_server
+    files = leases.Leases(options.dhcp_lease_files)
+    if not options.use_neutron:
+        return files.macs if options.dhcp_lease_files else None
     addresses = neutron.connect(conf, api)
     return lambda address: files.macs(address) | addresses.lessees(address)
 
 
-def _listener(conf: cfg.ConfigOpts, application: access.Application
-              ) -> wsgi.Server:
+def _ask_nobody(address: str) -> typing.NoReturn:
+    raise LookupError(address)
+
+
+def _proxies(conf: cfg.ConfigOpts) -> list[machines.Network]:
+    try:
+        return [ipaddress.ip_network(text)
+                for text in conf.ext_server.trusted_proxies]
+    except ValueError as exc:
+        raise ValueError(f'[ext_server]trusted_proxies: {exc}') from exc
+
+
+def _listener(conf: cfg.ConfigOpts, application: access.Application,
+              at_hand: machine_answers.Answers) -> wsgi.Server:
     options = conf.ext_server
     server = listener.Listener(
         (options.host_ip, options.port), application,
         threads=options.threads + options.max_watches,
+        short_cut=short_cut.ShortCut(at_hand).reply,
         request_queue_size=512, timeout=_STALL, shutdown_timeout=_STOP,
-        server_name='ironic-boot-server')
+        server_name=short_cut.SERVER)
     # Bytes; a body's size is each resource's own.
     server.max_request_header_size = 32 << 10
     if options.use_ssl:

@@ -146,6 +146,41 @@ class RealIronicTestCase(testtools.TestCase):
             'sanboot iscsi:192.0.2.1:::1:iqn.2000-02.com.example:live\n',
             self.call('GET', f'/ipxe?mac={self.mac}').text)
 
+    def test_a_plain_request_is_answered_like_any_other(self):
+        self.enroll()
+        self.make_iso('templated')
+        self.call('POST', CONFIGS, {'metadata': {'name': 'plain'}, 'spec': {
+            'format': 'kickstart', 'data': {'ks.cfg': 'text\n'}}}, 201)
+        self.addCleanup(self.call, 'DELETE', f'{CONFIGS}/plain')
+        self.call('PATCH', f'{ISOS}/{self.name}', {
+            'spec': {'bootConfigs': ['templated', 'plain']}})
+        self.addCleanup(self.call, 'PATCH', f'{ISOS}/{self.name}', {
+            'spec': {'bootConfigs': ['templated']}})
+        self.assign(image=self.name, bootConfigRef='plain')
+        self.addCleanup(self.assign, image=None, bootConfigRef=None)
+        for text in ('text\n', 'reboot\n'):
+            # What is at hand is what was told last.
+            self.call('PATCH', f'{CONFIGS}/plain', {
+                'spec': {'data': {'ks.cfg': text}}})
+            for path in ('/api/v1/bootconfig', '/ipxe'):
+                # Written so, the second one takes the long way.
+                plain, other, again = (
+                    self.call('GET', f'{path}?mac={mac}') for mac in (
+                        self.mac, self.mac.replace(':', '%3A'), self.mac))
+                for found in (other, again):
+                    self.assertEqual(plain.data, found.data)
+                    self.assertEqual(*(
+                        [(name, value) for name, value
+                         in answer.headers.items() if name != 'Date']
+                        for answer in (plain, found)))
+                if path != '/ipxe':
+                    self.assertEqual(text, plain.text)
+        self.assign(bootConfigRef='templated')
+        self.assertEqual(f'text {self.name} {self.mac}\n', self.call(
+            'GET', f'/api/v1/bootconfig?mac={self.mac}').text)
+        self.assign(bootConfigRef=None)
+        self.call('GET', f'/api/v1/bootconfig?mac={self.mac}', code=404)
+
     def test_a_token_gives_the_config_and_ends_booting_once(self):
         self.enroll()
         self.make_iso('tokens')

@@ -35,7 +35,11 @@ from tests.unit.server import test_hosts
 _NOT_DESCRIBED = {'/', '/page/{name}', '/openapi.json', '/t/{token}'}
 
 
-def make(**given):
+def make(answers=unittest.mock.Mock(), **given):
+    """Return an application, and its index.
+
+    :param answers: makes machine_answers.Answers of the index.
+    """
     conf = cfg.ConfigOpts()
     options.register_opts(conf)
     conf([])
@@ -43,7 +47,7 @@ def make(**given):
         conf.set_override(name, value, group='ext_server')
     index = host_index.HostIndex()
     parts = [unittest.mock.Mock() for _number in range(9)]
-    parts[2] = index
+    parts[2], parts[8] = index, answers(index)
     return app.make(conf, app.Parts(*parts)), index
 
 

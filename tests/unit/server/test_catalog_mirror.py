@@ -65,6 +65,20 @@ class MirrorTestCase(testtools.TestCase):
         self.mirror.follow()
         self.assertIsNone(self.text())
 
+    def test_at_hand_is_what_was_read_and_did_not_change(self):
+        at_hand = self.mirror.at_hand
+        self.assertRaises(KeyError, at_hand.config, 'server')
+        self.assertRaises(KeyError, at_hand.iso, 'server')
+        self.text()
+        self.assertEqual('text\n',
+                         at_hand.config('server').spec.data['ks.cfg'])
+        self.assertIsNone(self.mirror.iso('live'))
+        self.assertIsNone(at_hand.iso('live'))
+        self.replace('reboot\n')
+        self.mirror.follow()
+        self.assertEqual('reboot\n',
+                         at_hand.config('server').spec.data['ks.cfg'])
+
     def test_a_watch_is_told_what_and_not_the_secret(self):
         since = self.mirror.feed.last
         self.replace('secret\n')

@@ -121,11 +121,19 @@ class ConnectionTestCase(testtools.TestCase):
         self.assertFalse(self.connection.rfile.has_data())
         self.assertEqual(self.received(), self.received())
 
-    def test_a_look_for_a_request_waits_for_none(self):
-        self.assertFalse(self.connection.has_begun())
-        self.client.sendall(_GET)
-        self.assertTrue(self.connection.has_begun())
-        self.assertTrue(self.connection.communicate())
+    def test_what_others_have_read_comes_first(self):
+        self.connection.rfile.take_back(_GET[:5])
+        self.assertTrue(self.connection.rfile.has_data())
+        self.assertTrue(self.ask(_GET[5:]))
+        self.assertTrue(self.received().endswith(b'body'))
+        self.assertFalse(self.connection.rfile.has_data())
+
+    def test_a_client_that_left_gets_no_rest_of_an_answer(self):
+        self.assertTrue(self.connection.finish(b''))
+        self.assertTrue(self.connection.finish(b'rest'))
+        self.assertEqual(b'rest', self.received())
+        self.client.close()
+        self.assertFalse(self.connection.finish(b'rest'))
 
     def test_a_closed_connection_leaves_nothing_to_the_collector(self):
         gc.disable()

@@ -30,7 +30,10 @@ import fixtures
 import testtools
 import trustme
 
+from ironic_ext.server import event_loop
 from ironic_ext.server import listener
+from ironic_ext.server import machine_answers
+from ironic_ext.server import short_cut
 
 _GET = b'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 _CLOSE = _GET.replace(b'\r\n\r\n', b'\r\nConnection: close\r\n\r\n')
@@ -44,8 +47,8 @@ class _ListenerTestCase(testtools.TestCase):
         super().setUp()
         self.useFixture(fixtures.FakeLogger())
         self.server = listener.Listener(
-            ('127.0.0.1', 0), self.answer, self.threads, timeout=60,
-            shutdown_timeout=60)
+            ('127.0.0.1', 0), self.answer, self.threads,
+            short_cut=self.answer_shortly, timeout=60, shutdown_timeout=60)
         self.configure()
         self.server.prepare()
         serving = threading.Thread(target=self.server.serve)
@@ -55,6 +58,9 @@ class _ListenerTestCase(testtools.TestCase):
 
     def configure(self):
         pass
+
+    def answer_shortly(self, received, peer):
+        return None
 
     def answer(self, environ, start_response):
         return self.said(start_response)
@@ -123,7 +129,7 @@ class ListenerTestCase(_ListenerTestCase):
         connection.setblocking(False)
         until = time.monotonic() + 60
         while True:
-            self.server.requests.expire(time.monotonic())
+            self.server.requests.loop.expire(time.monotonic())
             with contextlib.suppress(BlockingIOError):
                 self.assertEqual(b'', connection.recv(1))
                 return
@@ -133,7 +139,7 @@ class ListenerTestCase(_ListenerTestCase):
         connection = self.connect()
         connection.sendall(_GET)
         self.received(connection)
-        self.server.requests.expire(time.monotonic() - 60)
+        self.server.requests.loop.expire(time.monotonic() - 60)
         connection.sendall(_GET)
         self.received(connection)
 
@@ -163,10 +169,10 @@ class ListenerTestCase(_ListenerTestCase):
         full = unittest.mock.Mock()
         full.accept.side_effect = OSError(errno.EMFILE, 'too many')
         full.fileno.return_value = self.server.socket.fileno()
-        with unittest.mock.patch.object(listener, '_PAUSE', 0):
+        with unittest.mock.patch.object(event_loop, '_PAUSE', 0):
             # The answer may be here before the connection waits again.
             while idle.fileno() != -1:
-                self.assertIsNone(self.server.requests._accepted(full))
+                self.server.requests.loop._accept(full)
                 idle.settimeout(0.05)
                 with contextlib.suppress(TimeoutError):
                     self.assertEqual(b'', idle.recv(1))
@@ -174,6 +180,148 @@ class ListenerTestCase(_ListenerTestCase):
         connection = self.connect()
         connection.sendall(_GET)
         self.received(connection)
+
+
+class ShortCutTestCase(_ListenerTestCase):
+    """Requests that no other thread has to answer."""
+
+    threads = 4
+    short = b'GET /short HTTP/1.1\r\nHost: a\r\n\r\n'
+    closing = b'GET /last HTTP/1.1\r\nHost: a\r\n\r\n'
+    #: More than the kernel takes at once.
+    large = bytes(32 << 20)
+
+    def setUp(self):
+        self.peers = set()
+        self.begun = threading.Semaphore(0)
+        self.goes_on = threading.Event()
+        super().setUp()
+        # Before the server is to stop.
+        self.addCleanup(self.goes_on.set)
+
+    def answer_shortly(self, received, peer):
+        self.peers.add(peer)
+        for request, body in ((self.short, b'short body'),
+                              (self.closing, b'last body'),
+                              (b'GET /large\r\n\r\n', self.large)):
+            if received.startswith(request):
+                return short_cut.Reply(
+                    len(request), request == self.closing,
+                    machine_answers.Answer('text/plain', body))
+        return None
+
+    def answer(self, environ, start_response):
+        if environ['PATH_INFO'] == '/slow':
+            self.begun.release()
+            self.goes_on.wait(60)
+        return self.said(start_response)
+
+    def ask(self, connection, request=_GET):
+        connection.sendall(request)
+        return self.received(connection)
+
+    def test_it_is_answered_while_all_threads_are_busy(self):
+        slow = [self.connect() for _number in range(self.threads)]
+        for connection in slow:
+            connection.sendall(_GET.replace(b'/', b'/slow', 1))
+            self.assertTrue(self.begun.acquire(timeout=60))
+        connection = self.connect()
+        for _number in range(3):
+            self.assertIn(b'short body', self.ask(connection, self.short))
+        self.assertEqual({'127.0.0.1'}, self.peers)
+        self.goes_on.set()
+        for connection in slow:
+            self.received(connection)
+
+    def test_both_kinds_come_over_one_connection(self):
+        connection = self.connect()
+        for _number in range(3):
+            self.assertIn(b'short body', self.ask(connection, self.short))
+            self.assertNotIn(b'short', self.ask(connection))
+
+    def test_requests_in_a_row_are_answered_in_a_row(self):
+        connection = self.connect()
+        connection.sendall(self.short + _GET + self.short)
+        found = self.received(connection, 3)
+        # What follows is the application's.
+        self.assertTrue(found.startswith(b'HTTP/1.1 200 OK'))
+        self.assertEqual(1, found.count(b'short body'))
+        self.assertLess(found.index(b'short body'),
+                        found.rindex(b'HTTP/1.1'))
+        self.assertIn(b'short body', self.ask(connection, self.short))
+
+    def test_the_last_answer_ends_the_connection(self):
+        connection = self.connect()
+        self.ask(connection, self.short)
+        self.assertIn(b'Connection: close',
+                      self.ask(connection, self.closing))
+        self.assertEqual(b'', connection.recv(1))
+        connection = self.connect()
+        connection.sendall(self.closing + self.short)
+        self.assertNotIn(b'short', self.received(connection))
+
+    def test_a_client_that_takes_its_time_holds_nobody_up(self):
+        slow, connection = self.connect(), self.connect()
+        slow.sendall(b'GET /large\r\n\r\n')
+        head = slow.recv(1 << 10)
+        self.assertIn(b'short body', self.ask(connection, self.short))
+        rest = len(self.large) + head.index(b'\r\n\r\n') + 4 - len(head)
+        while rest:
+            more = slow.recv(1 << 20)
+            self.assertNotEqual(b'', more)
+            rest -= len(more)
+        self.assertIn(b'short body', self.ask(slow, self.short))
+        self.ask(slow)
+
+    def test_a_client_that_leaves_amid_an_answer_is_forgotten(self):
+        for _number in range(self.threads):
+            slow = self.connect()
+            slow.sendall(b'GET /large\r\n\r\n')
+            slow.recv(1 << 10)
+            slow.close()
+        self.ask(self.connect())
+
+    def test_heads_that_come_in_pieces_hold_no_thread(self):
+        pieces = [self.connect() for _number in range(self.threads)]
+        for request in (self.short, _GET):
+            for end in range(1, len(request)):
+                for connection in pieces:
+                    connection.sendall(request[end - 1:end])
+            self.ask(self.connect())
+            for connection in pieces:
+                self.ask(connection, request[-1:])
+
+    def test_what_is_no_http_is_told_so_at_once(self):
+        for request in (b'nonsense\r\n', b'GET / HTTP/1.1\n',
+                        b'GET / HTTP/1.1\r\nHost: a\n', b'\r\n\r\n',
+                        b'GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n'):
+            connection = self.connect()
+            connection.sendall(request)
+            self.assertIn(b'HTTP/1.1 400 ', connection.recv(1 << 16))
+
+    def test_a_head_without_an_end_is_refused(self):
+        self.server.max_request_header_size = 32 << 10
+        connection = self.connect()
+        connection.sendall(_GET[:-2])
+        with contextlib.suppress(ConnectionError):
+            for _number in range(4 << 10):
+                connection.sendall(b'X: ' + b'x' * 1000 + b'\r\n')
+        with contextlib.suppress(ConnectionError):
+            self.assertIn(b' 413 ', connection.recv(1 << 16))
+
+    def test_only_some_connections_are_kept(self):
+        kept = []
+        for _number in range(20):
+            connection = self.connect()
+            if b'Connection: close' in self.ask(connection, self.short):
+                self.assertEqual(b'', connection.recv(1))
+                break
+            kept.append(connection)
+        else:
+            self.fail('20 connections are kept')
+        self.assertGreaterEqual(len(kept), self.threads)
+        for connection in kept:
+            self.ask(connection, self.short)
 
 
 class BodyTestCase(_ListenerTestCase):

@@ -93,9 +93,7 @@ class SourceAddressTestCase(testtools.TestCase):
     PROXIES = [ipaddress.ip_network('10.0.0.0/8')]
 
     def source(self, peer, forwarded=''):
-        return machines.source_address(
-            {'REMOTE_ADDR': peer, 'HTTP_X_FORWARDED_FOR': forwarded},
-            self.PROXIES)
+        return machines.source_address(peer, forwarded, self.PROXIES)
 
     def test_a_stranger_cannot_say_who_it_is(self):
         self.assertEqual('192.0.2.1', self.source('192.0.2.1', '192.0.2.2'))
@@ -212,7 +210,7 @@ class IpxeTestCase(testtools.TestCase):
         self.assertTrue(text.endswith(end), text)
 
 
-class _Catalogue:
+class Catalogue:
     def __init__(self, *found):
         self.found = {(item.kind, item.metadata.name): item
                       for item in found}
@@ -236,7 +234,7 @@ class ConfigsTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.catalogue = _Catalogue(
+        self.catalogue = Catalogue(
             config('server'), config('other'),
             config('facts', 'text {{ name }} {{ mac }}\n', template=True),
             test_hosts.iso('netinst', 'server', 'facts'))
