@@ -83,8 +83,8 @@ class ShortCut:
         headers = _headers(match[4])
         if headers is None:
             return None
-        connection = headers.get(b'connection', b'keep-alive').lower()
-        if connection not in (b'keep-alive', b'close'):
+        connection = headers.get(b'connection', b'keep-alive')
+        if connection not in (b'keep-alive', b'Keep-Alive', b'close'):
             return None
         try:
             found = self._answer(match[1].decode(), {

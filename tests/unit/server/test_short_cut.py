@@ -187,7 +187,8 @@ class ShortCutTestCase(_ShortCutTestCase):
         self.assertIsNone(self.reply(
             request('/ipxe?mac=52:54:00:00:00:77'), ''))
 
-    @hypothesis.settings(deadline=None, max_examples=150,
+    @hypothesis.settings(deadline=None, derandomize=True,
+                         max_examples=200,
                          suppress_health_check=list(hypothesis.HealthCheck))
     @hypothesis.given(strategies.data())
     def test_an_answer_is_never_another_one_than_the_applications(self, data):
