@@ -13,8 +13,8 @@
 """The event loop: one thread that waits for all clients of the boot server.
 
 What the short cut answers is answered here, so that hundreds of machines
-that boot at once wake one thread and wait for no lock. Everything else,
-and all of TLS, is handed to threads that may wait.
+that boot at once wake one thread, which hands nothing over. Everything else,
+and all of TLS, is for threads that may wait.
 """
 
 import collections.abc
@@ -135,9 +135,7 @@ class EventLoop:
     def wait(self, client: Client) -> None:
         """Let a client wait for its next request; from any thread.
 
-        Its socket is not to block any more.
-
-        :raises: OSError, ValueError when there is nothing to wait for
+        Its socket is not to block any more. It is closed if that cannot be.
         """
         if len(self._waiting) >= 2 * self._limit:
             # New ones that say nothing: those kept are not so many.
@@ -145,7 +143,12 @@ class EventLoop:
         client.heard = time.monotonic()
         number = client.socket.fileno()
         self._waiting[number] = client
-        self._epoll.register(number, select.EPOLLIN)
+        try:
+            self._epoll.register(number, select.EPOLLIN)
+        except OSError as exc:
+            # No memory, or no more of them are allowed (epoll_ctl(2)).
+            self._complain('No connection can be waited for: %s', exc)
+            self._drop(number)
 
     def expire(self, before: float) -> None:
         """Close who was not heard since a time.monotonic()."""
@@ -173,10 +176,14 @@ class EventLoop:
             for number, _events in self._epoll.poll(_LOOK, _EVENTS):
                 if number == self._ending:
                     return
-                if number == listening:
-                    self._accept(listener)
-                else:
-                    self._listen(number)
+                try:
+                    if number == listening:
+                        self._accept(listener)
+                    else:
+                        self._listen(number)
+                except Exception:
+                    # The others go on.
+                    LOG.exception('A connection failed')
             now = time.monotonic()
             if now >= next_look:
                 next_look = now + _LOOK
@@ -229,8 +236,8 @@ class EventLoop:
             # It is gone.
             return _Next.END
         except Exception:
-            LOG.exception('A connection failed')
-            return _Next.END
+            LOG.exception('The short cut fails: asking the application')
+            return _Next.PASS_ON
 
     def _answer(self, client: Client) -> _Next:
         more = client.socket.recv(_CHUNK)
@@ -241,9 +248,9 @@ class EventLoop:
         if reply is None:
             return (_Next.WAIT if _is_incomplete(client.received)
                     else _Next.PASS_ON)
-        client.received = client.received[reply.length:]
         client.closes = reply.closes or self.is_full
         client.unsent = reply.encoded(client.closes)
+        client.received = client.received[reply.length:]
         with contextlib.suppress(BlockingIOError):
             client.unsent = client.unsent[client.socket.send(client.unsent):]
         if client.unsent:
@@ -256,14 +263,18 @@ class EventLoop:
 
     def _make_room(self, problem: OSError) -> None:
         """Go on when there are too many open files."""
-        if time.monotonic() >= self._silent_until:
-            self._silent_until = time.monotonic() + _SILENCE
-            LOG.error('No connection can be accepted: %s; those that wait '
-                      'for longest are closed', problem)
+        self._complain('No connection can be accepted: %s; those that wait '
+                       'for longest are closed', problem)
         if self._waiting:
             self._drop_oldest()
         else:
             time.sleep(_PAUSE)
+
+    def _complain(self, message: str, problem: OSError) -> None:
+        """Log what every connection may meet, but not for each."""
+        if time.monotonic() >= self._silent_until:
+            self._silent_until = time.monotonic() + _SILENCE
+            LOG.error(message, problem)
 
     def _drop(self, number: int) -> None:
         client = self._waiting.pop(number, None)

@@ -84,7 +84,8 @@ class BootServer:
         answers = machine_answers.Answers(
             machines.Finder(self._index, signer, lessees), configs, proxies)
         at_hand = machine_answers.Answers(
-            machines.Finder(self._index, signer, lessees and _ask_nobody),
+            machines.Finder(self._index, signer,
+                            _ask_nobody if lessees else None),
             machines.ConfigsAtHand(self._mirror.at_hand, configs), proxies)
         self._server = _listener(conf, app.make(conf, app.Parts(
             self._catalogue, self._mirror, self._index, self._poller, api,

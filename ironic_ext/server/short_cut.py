@@ -24,6 +24,8 @@ import re
 import time
 import typing
 
+from ironic_ext import catalog
+from ironic_ext.server import errors
 from ironic_ext.server import machine_answers
 
 SERVER = 'ironic-boot-server'
@@ -68,7 +70,7 @@ class ShortCut:
     """Answers plain requests of machines."""
 
     def __init__(self, answers: machine_answers.Answers) -> None:
-        """Take what answers, or raises anything rather than wait."""
+        """Take what answers, or raises LookupError rather than wait."""
         self._answers = answers
 
     def reply(self, received: bytes, peer: str) -> Reply | None:
@@ -94,7 +96,7 @@ class ShortCut:
                     b'x-rhn-provisioning-mac-0', b'').decode(),
                 **({match[2].decode(): match[3].decode()} if match[2]
                    else {})})
-        except Exception:
+        except (LookupError, errors.ServerError, catalog.CatalogError):
             # The application has the time, or meets it as well and tells.
             return None
         if found is None:

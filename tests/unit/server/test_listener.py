@@ -45,7 +45,7 @@ class _ListenerTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.useFixture(fixtures.FakeLogger())
+        self.log = self.useFixture(fixtures.FakeLogger())
         self.server = listener.Listener(
             ('127.0.0.1', 0), self.answer, self.threads,
             short_cut=self.answer_shortly, timeout=60, shutdown_timeout=60)
@@ -302,6 +302,44 @@ class ShortCutTestCase(_ListenerTestCase):
             connection = self.connect()
             connection.sendall(request)
             self.assertIn(b'HTTP/1.1 400 ', connection.recv(1 << 16))
+
+    def test_the_application_answers_when_the_short_cut_fails(self):
+        with unittest.mock.patch.object(
+                self.server.requests.loop, '_short_cut',
+                side_effect=RuntimeError('a fault')):
+            connection = self.connect()
+            for _number in range(2):
+                self.assertNotIn(b'short', self.ask(connection, self.short))
+        self.assertIn('a fault', self.log.output)
+        self.assertIn(b'short body', self.ask(connection, self.short))
+
+    def test_who_cannot_be_waited_for_is_closed_and_told_once(self):
+        loop = self.server.requests.loop
+        kept, other = self.connect(), self.connect()
+        for connection in (kept, other):
+            self.ask(connection, self.short)
+        epoll = unittest.mock.Mock(wraps=loop._epoll)
+        epoll.register.side_effect = OSError(errno.ENOSPC, 'too many')
+        with unittest.mock.patch.object(loop, '_epoll', epoll):
+            self.assertEqual(b'', self.connect().recv(1))
+            # By another thread, which gives it back.
+            self.ask(other)
+            self.assertEqual(b'', other.recv(1))
+            self.ask(kept, self.short)
+        self.assertEqual(1, self.log.output.count('can be waited for'))
+        self.ask(self.connect(), self.short)
+
+    def test_a_fault_of_ours_ends_no_other_connection(self):
+        loop = self.server.requests.loop
+        connection = self.connect()
+        self.ask(connection, self.short)
+        with unittest.mock.patch.object(
+                loop, '_listen', side_effect=itertools.chain(
+                    [RuntimeError('a fault')],
+                    iter(lambda: unittest.mock.DEFAULT, None)),
+                wraps=loop._listen):
+            self.ask(connection, self.short)
+        self.assertIn('a fault', self.log.output)
 
     def test_a_head_without_an_end_is_refused(self):
         self.server.max_request_header_size = 32 << 10

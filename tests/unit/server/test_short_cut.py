@@ -15,6 +15,7 @@
 import ipaddress
 import re
 import socket
+import unittest.mock
 
 import fixtures
 import hypothesis
@@ -180,6 +181,12 @@ class ShortCutTestCase(_ShortCutTestCase):
         received = request(f'/ipxe?mac={MAC}')
         self.assertEqual(len(received),
                          self.reply(received + b'GET', '').length)
+
+    def test_a_fault_of_ours_is_not_hidden(self):
+        answers = unittest.mock.Mock()
+        answers.script.side_effect = TypeError
+        self.assertRaises(TypeError, short_cut.ShortCut(answers).reply,
+                          request(f'/ipxe?mac={MAC}'), '')
 
     def test_before_ironic_answered_nobody_is_answered(self):
         self.index.loaded.clear()
