@@ -25,8 +25,8 @@ import typing
 
 import requests
 
-from ironic_python_agent_ext.bootc import reference
-from ironic_python_agent_ext.bootc import request
+from ironic_ext.bootc import reference
+from ironic_ext.bootc import request
 from lab import agent_ramdisk
 from lab import bootc_image
 from lab import hypervisor

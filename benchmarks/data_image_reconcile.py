@@ -32,11 +32,11 @@ from oslo_utils import uuidutils
 import sushy
 
 from ironic_ext.data_image import record as records
-from ironic_ext.drivers import data_image_record
-from ironic_ext.drivers import data_images
+from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.data_image import reconciler
+from ironic_ext.drivers.data_image import worker as data_images
 from ironic_ext.drivers import management
-from ironic_ext.drivers import reconciler
-from ironic_ext.drivers import redfish_media
+from ironic_ext.drivers.records import data_image as data_image_record
 
 _PERIOD = 60
 

@@ -9,11 +9,11 @@ from ironic_python_agent.extensions import base
 from oslo_config import cfg
 from oslo_log import log
 
+from ironic_ext.bootc import errors
+from ironic_ext.bootc import request as requests
 from ironic_python_agent_ext.bootc import agent_commands
 from ironic_python_agent_ext.bootc import disks
-from ironic_python_agent_ext.bootc import errors
 from ironic_python_agent_ext.bootc import install
-from ironic_python_agent_ext.bootc import request as requests
 
 CONF = cfg.CONF
 LOG = log.getLogger(__name__)

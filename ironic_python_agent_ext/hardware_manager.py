@@ -13,8 +13,8 @@ import typing
 from ironic_python_agent import hardware
 from oslo_log import log
 
+from ironic_ext.bootc import request as requests
 from ironic_python_agent_ext.bootc import agent_commands
-from ironic_python_agent_ext.bootc import request as requests
 from ironic_python_agent_ext import extension
 
 LOG = log.getLogger(__name__)

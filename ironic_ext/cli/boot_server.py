@@ -22,7 +22,7 @@ from ironic_ext import catalog
 from ironic_ext.catalog import store
 from ironic_ext import conf as options
 from ironic_ext.images import configured
-from ironic_ext.server import ironic_api
+from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server import service
 
 PROG = 'ironic-boot-server'

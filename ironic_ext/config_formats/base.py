@@ -14,8 +14,8 @@ import typing
 
 from ironic_ext.config_formats import errors
 from ironic_ext import iso
-from ironic_ext.iso import discovery
-from ironic_ext.iso import ignition_area as areas
+from ironic_ext.iso.loaders import discovery
+from ironic_ext.iso.loaders import ignition_area as areas
 
 Files = collections.abc.Mapping[str, str]
 

@@ -13,7 +13,7 @@ import typing
 
 from ironic_ext.config_formats import base
 from ironic_ext.config_formats import errors
-from ironic_ext.iso import ignition_area as areas
+from ironic_ext.iso.loaders import ignition_area as areas
 
 #: Stable specifications of Ignition 2.x up to 2.26.
 _VERSIONS = tuple(f'3.{minor}.0' for minor in range(7))

@@ -8,11 +8,11 @@ from ironic.drivers import generic
 from ironic.drivers import ipmi
 from ironic.drivers import redfish
 
-from ironic_ext.drivers import bootc
-from ironic_ext.drivers import ironic_image_services
-from ironic_ext.drivers import iso_sanboot
+from ironic_ext.drivers.boot import iso_sanboot
+from ironic_ext.drivers.boot import redfish_iso
+from ironic_ext.drivers.bootc import deploy as bootc
+from ironic_ext.drivers.images import ironic_services as ironic_image_services
 from ironic_ext.drivers import management
-from ironic_ext.drivers import redfish_iso
 from ironic_ext.drivers import vendor
 
 

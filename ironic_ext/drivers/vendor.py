@@ -7,8 +7,8 @@ import typing
 from ironic.drivers import base
 from ironic.drivers.modules.redfish import vendor as redfish_vendor
 
-from ironic_ext.drivers import data_image_passthru
-from ironic_ext.drivers import media_delivery
+from ironic_ext.drivers.data_image import passthru as data_image_passthru
+from ironic_ext.drivers.images import delivery as media_delivery
 
 
 class RedfishExtVendorPassthru(data_image_passthru.DataImagePassthru,

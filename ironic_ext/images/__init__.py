@@ -15,14 +15,14 @@ from ironic_ext.images.errors import ImageError
 from ironic_ext.images.errors import ImageNotFoundError
 from ironic_ext.images.errors import ImageTooLargeError
 from ironic_ext.images.errors import NoSpaceError
-from ironic_ext.images.housekeeping import StoredImage
 from ironic_ext.images.href import redacted
 from ironic_ext.images.progress import Progress
 from ironic_ext.images.service import ImageService
 from ironic_ext.images.service import ImageVersion
 from ironic_ext.images.settings import Access
 from ironic_ext.images.settings import Settings
-from ironic_ext.images.store import ImageStore
+from ironic_ext.images.store.housekeeping import StoredImage
+from ironic_ext.images.store.image_store import ImageStore
 
 __all__ = ('Access', 'BaseImage', 'Checksum', 'ChecksumError', 'HrefError',
            'ImageAccessError', 'ImageChangedError', 'ImageError',

@@ -9,7 +9,7 @@ import os
 import secrets
 import types
 
-from ironic_ext.images import disk
+from ironic_ext import blocks as disk
 from ironic_ext.images import errors
 from ironic_ext.images import service
 

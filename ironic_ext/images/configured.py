@@ -15,7 +15,7 @@ from oslo_config import cfg
 from oslo_utils import strutils
 
 from ironic_ext.images import settings as image_settings
-from ironic_ext.images import store
+from ironic_ext.images.store import image_store as store
 
 _MIB = 1 << 20
 

@@ -19,11 +19,11 @@ import stat
 import typing
 from urllib import parse as urlparse
 
-from ironic_ext.images import disk
+from ironic_ext import blocks as disk
 from ironic_ext.images import errors
+from ironic_ext.images.for_ironic import contract as ironic_contract
 from ironic_ext.images import hashing
 from ironic_ext.images import href as hrefs
-from ironic_ext.images import ironic_contract
 from ironic_ext.images import service
 from ironic_ext.images import settings as image_settings
 

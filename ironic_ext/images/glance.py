@@ -21,8 +21,8 @@ import requests
 
 from ironic_ext.images import checksum as checksums
 from ironic_ext.images import errors
+from ironic_ext.images.for_ironic import contract as ironic_contract
 from ironic_ext.images import href as hrefs
-from ironic_ext.images import ironic_contract
 from ironic_ext.images import registry
 from ironic_ext.images import service
 

@@ -6,6 +6,7 @@ Pure Python; it knows nothing of Ironic. What is imported here is the
 engine's public face.
 """
 
+from ironic_ext.iso.ecma119.tree import Entry
 from ironic_ext.iso.errors import CorruptImageError
 from ironic_ext.iso.errors import InjectionError
 from ironic_ext.iso.errors import IsoError
@@ -23,7 +24,6 @@ from ironic_ext.iso.overlay import BaseIdentity
 from ironic_ext.iso.overlay import Overlay
 from ironic_ext.iso.planner import inject
 from ironic_ext.iso.segment_map import SegmentMap
-from ironic_ext.iso.tree import Entry
 
 __all__ = (
     'BaseIdentity', 'CorruptImageError', 'Entry', 'Injection',

@@ -11,13 +11,13 @@ import os
 import types
 import typing
 
+from ironic_ext.iso.ecma119 import tree as tree_module
+from ironic_ext.iso.ecma119 import volume
 from ironic_ext.iso import el_torito
 from ironic_ext.iso import errors
-from ironic_ext.iso import fat
+from ironic_ext.iso.fat import volume as fat
 from ironic_ext.iso import partitions
 from ironic_ext.iso import source as base_source
-from ironic_ext.iso import tree as tree_module
-from ironic_ext.iso import volume
 
 SECTOR = base_source.SECTOR
 #: Preference among trees, as a reader on Linux or in a boot loader has it.

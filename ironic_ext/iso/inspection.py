@@ -9,12 +9,12 @@ from the image, nothing is guessed from its name.
 import dataclasses
 import typing
 
-from ironic_ext.iso import boot_entry
-from ironic_ext.iso import coreos
-from ironic_ext.iso import discovery
 from ironic_ext.iso import el_torito
 from ironic_ext.iso import errors
 from ironic_ext.iso import image as images
+from ironic_ext.iso.loaders import boot_entry
+from ironic_ext.iso.loaders import coreos
+from ironic_ext.iso.loaders import discovery
 from ironic_ext.iso import media_check
 from ironic_ext.iso import partitions
 

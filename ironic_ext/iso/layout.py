@@ -11,11 +11,11 @@ however the image is read, as a CD or as a disk.
 import dataclasses
 
 from ironic_ext.iso import canvas as canvases
+from ironic_ext.iso.ecma119 import volume
 from ironic_ext.iso import el_torito
 from ironic_ext.iso import image as images
 from ironic_ext.iso import partitions
 from ironic_ext.iso import segments as segs
-from ironic_ext.iso import volume
 
 SECTOR = canvases.SECTOR
 _PROTECTIVE = '0xee'

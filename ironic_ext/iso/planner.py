@@ -11,19 +11,19 @@ where it has to be and is never changed.
 import dataclasses
 
 from ironic_ext.iso import canvas as canvases
-from ironic_ext.iso import coreos
 from ironic_ext.iso import cpio
-from ironic_ext.iso import discovery
+from ironic_ext.iso.ecma119 import tree_edit
 from ironic_ext.iso import errors
-from ironic_ext.iso import ignition_area
 from ironic_ext.iso import image as images
 from ironic_ext.iso import injection as injections
 from ironic_ext.iso import kernel_args
 from ironic_ext.iso import layout
+from ironic_ext.iso.loaders import coreos
+from ironic_ext.iso.loaders import discovery
+from ironic_ext.iso.loaders import ignition_area
 from ironic_ext.iso import media_check
 from ironic_ext.iso import segment_map as maps
 from ironic_ext.iso import segments as segs
-from ironic_ext.iso import tree_edit
 
 SECTOR = canvases.SECTOR
 _CHECK_ARGUMENT = 'rd.live.check'

@@ -6,6 +6,12 @@ Nothing here knows what an ISO is, or a node: images and owners are passed
 in.
 """
 
+from ironic_ext.san.contract import Base
+from ironic_ext.san.contract import Image
+from ironic_ext.san.contract import open_targets
+from ironic_ext.san.contract import Rebuilt
+from ironic_ext.san.contract import Targets
+from ironic_ext.san.contract import TargetStatus
 from ironic_ext.san.errors import NoSpaceError
 from ironic_ext.san.errors import NotStaticError
 from ironic_ext.san.errors import PortalError
@@ -15,12 +21,6 @@ from ironic_ext.san.location import Chap
 from ironic_ext.san.location import Location
 from ironic_ext.san.location import Portal
 from ironic_ext.san.settings import Settings
-from ironic_ext.san.targets import Base
-from ironic_ext.san.targets import Image
-from ironic_ext.san.targets import open_targets
-from ironic_ext.san.targets import Rebuilt
-from ironic_ext.san.targets import Targets
-from ironic_ext.san.targets import TargetStatus
 
 __all__ = ('Base', 'Chap', 'Image', 'Location', 'NoSpaceError',
            'NotStaticError', 'Portal', 'PortalError', 'Rebuilt', 'SanError',

@@ -7,10 +7,10 @@ import shlex
 
 from oslo_config import cfg
 
+from ironic_ext.san import contract
 from ironic_ext.san import errors
 from ironic_ext.san import location
 from ironic_ext.san import settings as san_settings
-from ironic_ext.san import targets
 
 _MIB = 1 << 20
 
@@ -35,14 +35,14 @@ def settings_from(conf: cfg.ConfigOpts) -> san_settings.Settings:
 
 
 def targets_from(conf: cfg.ConfigOpts, name: str | None = None
-                 ) -> targets.Targets:
+                 ) -> contract.Targets:
     """Return the site's targets.
 
     :param name: of a back end other than the site's.
     :raises: SanError
     """
-    return targets.open_targets(name or conf.ext_san.targets,
-                                settings_from(conf))
+    return contract.open_targets(name or conf.ext_san.targets,
+                                 settings_from(conf))
 
 
 def _by_network(text: str) -> tuple[san_settings.Network, location.Portal]:

@@ -17,12 +17,12 @@ import secrets
 import stat
 import struct
 
+from ironic_ext.san import contract
 from ironic_ext.san import daemon as daemons
 from ironic_ext.san import errors
 from ironic_ext.san import location
 from ironic_ext.san import records
 from ironic_ext.san import settings as san_settings
-from ironic_ext.san import targets
 
 LOG = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Exports:
         """
         self._daemon.require()
 
-    def export(self, owner: str, image: targets.Image, base: targets.Base,
+    def export(self, owner: str, image: contract.Image, base: contract.Base,
                *, portal: location.Portal | None = None,
                given: location.Location | None = None) -> location.Location:
         """Serve an image; see targets.Targets.
@@ -87,9 +87,9 @@ class Exports:
                  {'image': record.image, 'iqn': record.iqn, 'owner': owner})
         return _location(record, portal)
 
-    def _new(self, key: str, image: targets.Image, base: targets.Base
+    def _new(self, key: str, image: contract.Image, base: contract.Base
              ) -> records.Record:
-        customised = not targets.is_base(image, base)
+        customised = not contract.is_base(image, base)
         chap = None
         if (self._settings.chap == san_settings.CHAP_ALL or customised
                 and self._settings.chap == san_settings.CHAP_CUSTOMISED):
@@ -99,8 +99,8 @@ class Exports:
             key, f'{self._settings.iqn_prefix}:iso-{key}', base.href,
             image.size, customised, chap)
 
-    def _place(self, record: records.Record, image: targets.Image,
-               base: targets.Base) -> None:
+    def _place(self, record: records.Record, image: contract.Image,
+               base: contract.Base) -> None:
         """Put the image where it is served from, if it is not there."""
         path = self._records.image(record.key)
         if _size(path) == record.size:
@@ -123,8 +123,8 @@ class Exports:
                                      exc.__cause__) from exc
             raise
 
-    def _require_room(self, record: records.Record, image: targets.Image,
-                      base: targets.Base) -> None:
+    def _require_room(self, record: records.Record, image: contract.Image,
+                      base: contract.Base) -> None:
         folder = os.path.join(self._records.folder, record.key)
         try:
             facts = os.statvfs(folder)
@@ -206,7 +206,7 @@ class Exports:
         return {owner for record in self._records.all()
                 for owner in record.owners}
 
-    def rebuild(self) -> targets.Rebuilt:
+    def rebuild(self) -> contract.Rebuilt:
         """Make what should be there; see targets.Targets.
 
         Whatever is being worked on at this moment is left alone.
@@ -232,8 +232,8 @@ class Exports:
                 done = 'failed'
             if done:
                 outcome[done].append(iqn)
-        return targets.Rebuilt(**{name: tuple(iqns)
-                                  for name, iqns in outcome.items()})
+        return contract.Rebuilt(**{name: tuple(iqns)
+                                   for name, iqns in outcome.items()})
 
     def _strays(self, keys: list[str], served: dict[str, daemons.Served]
                 ) -> dict[str, str]:
@@ -264,7 +264,7 @@ class Exports:
         self._daemon.serve(target)
         return 'made', record.iqn
 
-    def status(self) -> list[targets.TargetStatus]:
+    def status(self) -> list[contract.TargetStatus]:
         """Return what there is; see targets.Targets.
 
         :raises: SanError
@@ -277,17 +277,17 @@ class Exports:
                 for record in self._records.all()]
 
     def _status(self, record: records.Record, served: daemons.Served | None
-                ) -> targets.TargetStatus:
+                ) -> contract.TargetStatus:
         path = self._records.image(record.key)
-        state = targets.SERVED
+        state = contract.SERVED
         if _size(path) != record.size:
-            state = targets.LOST
+            state = contract.LOST
         elif served is None or not served.right(self._target(record)):
-            state = targets.DOWN
+            state = contract.DOWN
         disk = 0
         with contextlib.suppress(OSError):
             disk = os.stat(path).st_blocks * 512
-        return targets.TargetStatus(
+        return contract.TargetStatus(
             record.iqn, record.image, record.size, disk, record.customised,
             record.owners, state, served.sessions if served else 0)
 
@@ -297,13 +297,13 @@ class Exports:
             record.key[:_SERIAL], record.chap, self._settings.networks)
 
 
-def _key(image: targets.Image, base: targets.Base) -> str:
+def _key(image: contract.Image, base: contract.Base) -> str:
     """Return what names the content of an image."""
     if not base.digest:
         raise errors.SanError(
             f'{base.href} has no digest to name its target by')
     facts = base.digest
-    if not targets.is_base(image, base):
+    if not contract.is_base(image, base):
         facts += f' {image.digest}'
     return hashlib.sha256(facts.encode()).hexdigest()[:32]
 

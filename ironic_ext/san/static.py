@@ -6,10 +6,10 @@ Nothing is created, removed or recorded here, and nothing is proven: that
 the LUN is read-only is up to the appliance.
 """
 
+from ironic_ext.san import contract
 from ironic_ext.san import errors
 from ironic_ext.san import location
 from ironic_ext.san import settings as san_settings
-from ironic_ext.san import targets
 
 
 class StaticTargets:
@@ -24,7 +24,7 @@ class StaticTargets:
     def require(self) -> None:
         """Do nothing: there is nothing to be made."""
 
-    def export(self, owner: str, image: targets.Image, base: targets.Base,
+    def export(self, owner: str, image: contract.Image, base: contract.Base,
                *, portal: location.Portal | None = None,
                given: location.Location | None = None) -> location.Location:
         """Return the location that is given.
@@ -35,7 +35,7 @@ class StaticTargets:
             raise errors.NotStaticError(
                 f'there is no target for {base.href}: give its IQN and '
                 'portal, or let tgt make one')
-        if not targets.is_base(image, base):
+        if not contract.is_base(image, base):
             raise errors.NotStaticError(
                 f'target {given.iqn} serves {base.href} as it is, but this '
                 'boot needs changes in it (config, files or kernel '
@@ -55,10 +55,10 @@ class StaticTargets:
         """Return nobody."""
         return set()
 
-    def rebuild(self) -> targets.Rebuilt:
+    def rebuild(self) -> contract.Rebuilt:
         """Do nothing."""
-        return targets.Rebuilt()
+        return contract.Rebuilt()
 
-    def status(self) -> list[targets.TargetStatus]:
+    def status(self) -> list[contract.TargetStatus]:
         """Return nothing."""
         return []

@@ -12,22 +12,22 @@ from oslo_config import cfg
 from ironic_ext.catalog import iso_files
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import store
-from ironic_ext.server import access
-from ironic_ext.server import catalog_mirror
-from ironic_ext.server import catalog_resources
-from ironic_ext.server import host_index
-from ironic_ext.server import host_poller
-from ironic_ext.server import host_resources
-from ironic_ext.server import ironic_api
-from ironic_ext.server import iso_imports
-from ironic_ext.server import machine_answers
-from ironic_ext.server import machine_resources
-from ironic_ext.server import openapi
+from ironic_ext.node import tokens
+from ironic_ext.server.machines import answers as machine_answers
+from ironic_ext.server.machines import resources as machine_resources
+from ironic_ext.server.mirror import catalog as catalog_mirror
+from ironic_ext.server.mirror import host_index
+from ironic_ext.server.mirror import host_poller
+from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server import page_files
-from ironic_ext.server import previews
-from ironic_ext.server import statuses
-from ironic_ext.server import tokens
-from ironic_ext.server import watches
+from ironic_ext.server.rest import access
+from ironic_ext.server.rest import catalog as catalog_resources
+from ironic_ext.server.rest import hosts as host_resources
+from ironic_ext.server.rest import iso_imports
+from ironic_ext.server.rest import openapi
+from ironic_ext.server.rest import previews
+from ironic_ext.server.rest import statuses
+from ironic_ext.server.rest import watches
 
 _App: typing.TypeAlias = 'falcon.App[typing.Any, typing.Any]'
 

@@ -15,20 +15,20 @@ from oslo_config import cfg
 from ironic_ext.catalog import iso_files
 from ironic_ext.catalog import store
 from ironic_ext.images import configured
-from ironic_ext.server import access
+from ironic_ext.node import tokens
 from ironic_ext.server import app
-from ironic_ext.server import catalog_mirror
-from ironic_ext.server import host_index
-from ironic_ext.server import host_poller
-from ironic_ext.server import ironic_api
-from ironic_ext.server import iso_imports
-from ironic_ext.server import leases
-from ironic_ext.server import listener
-from ironic_ext.server import machine_answers
-from ironic_ext.server import machines
-from ironic_ext.server import neutron
-from ironic_ext.server import short_cut
-from ironic_ext.server import tokens
+from ironic_ext.server.front import listener
+from ironic_ext.server.front import short_cut
+from ironic_ext.server.machines import answers as machine_answers
+from ironic_ext.server.machines import identity as machines
+from ironic_ext.server.mirror import catalog as catalog_mirror
+from ironic_ext.server.mirror import host_index
+from ironic_ext.server.mirror import host_poller
+from ironic_ext.server.mirror import ironic_api
+from ironic_ext.server.mirror import leases
+from ironic_ext.server.mirror import neutron
+from ironic_ext.server.rest import access
+from ironic_ext.server.rest import iso_imports
 
 LOG = logging.getLogger(__name__)
 

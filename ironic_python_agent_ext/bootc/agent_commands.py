@@ -14,7 +14,7 @@ import typing
 from ironic_python_agent import errors as agent_errors
 from ironic_python_agent.extensions import base
 
-from ironic_python_agent_ext.bootc import errors
+from ironic_ext.bootc import errors
 from ironic_python_agent_ext.bootc import progress
 
 #: Arguments of the steps that nobody is shown.

@@ -16,21 +16,21 @@ from ironic_python_agent import errors as agent_errors
 from ironic_python_agent import partition_utils
 from oslo_log import log
 
+from ironic_ext.bootc import errors
+from ironic_ext.bootc import options as bootc_options
+from ironic_ext.bootc import reference
+from ironic_ext.bootc import registry
+from ironic_ext.bootc import request as requests
 from ironic_python_agent_ext.bootc import boot_entry
 from ironic_python_agent_ext.bootc import disks
-from ironic_python_agent_ext.bootc import errors
 from ironic_python_agent_ext.bootc import leftovers
 from ironic_python_agent_ext.bootc import machine as machines
-from ironic_python_agent_ext.bootc import options as bootc_options
 from ironic_python_agent_ext.bootc import partition_budget
 from ironic_python_agent_ext.bootc import podman
 from ironic_python_agent_ext.bootc import podman_output
 from ironic_python_agent_ext.bootc import process
 from ironic_python_agent_ext.bootc import progress
 from ironic_python_agent_ext.bootc import pull_files
-from ironic_python_agent_ext.bootc import reference
-from ironic_python_agent_ext.bootc import registry
-from ironic_python_agent_ext.bootc import request as requests
 from ironic_python_agent_ext.bootc import storage
 from ironic_python_agent_ext.bootc import storage_plan
 from ironic_python_agent_ext.bootc import verify

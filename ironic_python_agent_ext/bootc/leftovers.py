@@ -13,7 +13,7 @@ import signal
 
 from oslo_log import log
 
-from ironic_python_agent_ext.bootc import errors
+from ironic_ext.bootc import errors
 from ironic_python_agent_ext.bootc import podman
 from ironic_python_agent_ext.bootc import storage
 

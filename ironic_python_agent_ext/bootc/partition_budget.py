@@ -8,8 +8,8 @@ boot partition when the root is encrypted, root. The config drive comes last.
 
 import dataclasses
 
-from ironic_python_agent_ext.bootc import errors
-from ironic_python_agent_ext.bootc import options as bootc_options
+from ironic_ext.bootc import errors
+from ironic_ext.bootc import options as bootc_options
 
 MIB = 1 << 20
 

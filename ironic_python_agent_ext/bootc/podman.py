@@ -12,7 +12,7 @@ import pathlib
 import re
 import time
 
-from ironic_python_agent_ext.bootc import errors
+from ironic_ext.bootc import errors
 from ironic_python_agent_ext.bootc import podman_output
 from ironic_python_agent_ext.bootc import process
 from ironic_python_agent_ext.bootc import pull_files

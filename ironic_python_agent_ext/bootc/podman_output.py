@@ -10,7 +10,7 @@ characters.
 import collections.abc
 import re
 
-from ironic_python_agent_ext.bootc import errors
+from ironic_ext.bootc import errors
 
 #: Characters of a message that is passed on.
 _LONGEST = 600

@@ -15,8 +15,8 @@ import os
 import pathlib
 import typing
 
+from ironic_ext.bootc import request as requests
 from ironic_python_agent_ext.bootc import machine as machines
-from ironic_python_agent_ext.bootc import request as requests
 
 #: Where podman keeps images, also when bootc calls it from inside its
 #: container by way of PID 1's mounts: podman's defaults, therefore.

@@ -19,7 +19,7 @@ from ironic_python_agent import utils
 from oslo_concurrency import processutils
 from oslo_log import log
 
-from ironic_python_agent_ext.bootc import errors
+from ironic_ext.bootc import errors
 from ironic_python_agent_ext.bootc import pull_files
 from ironic_python_agent_ext.bootc import storage_plan
 

@@ -12,7 +12,7 @@ system included.
 
 import dataclasses
 
-from ironic_python_agent_ext.bootc import errors
+from ironic_ext.bootc import errors
 
 MIB = 1 << 20
 

@@ -12,8 +12,8 @@ from ironic_python_agent import disk_utils
 from ironic_python_agent import utils
 from oslo_concurrency import processutils
 
-from ironic_python_agent_ext.bootc import errors
-from ironic_python_agent_ext.bootc import options as bootc_options
+from ironic_ext.bootc import errors
+from ironic_ext.bootc import options as bootc_options
 
 _ROOT_TYPES = ('xfs', 'ext4', 'btrfs')
 _LUKS = 'crypto_LUKS'

@@ -14,10 +14,10 @@ import time
 
 import testtools
 
-from ironic_python_agent_ext.bootc import credentials
-from ironic_python_agent_ext.bootc import options
-from ironic_python_agent_ext.bootc import reference
-from ironic_python_agent_ext.bootc import request
+from ironic_ext.bootc import credentials
+from ironic_ext.bootc import options
+from ironic_ext.bootc import reference
+from ironic_ext.bootc import request
 from lab import boot_iso
 from lab import bootc_image
 from lab import stack

@@ -14,10 +14,10 @@ import tempfile
 
 import testtools
 
-from ironic_python_agent_ext.bootc import credentials
-from ironic_python_agent_ext.bootc import options
-from ironic_python_agent_ext.bootc import reference
-from ironic_python_agent_ext.bootc import request
+from ironic_ext.bootc import credentials
+from ironic_ext.bootc import options
+from ironic_ext.bootc import reference
+from ironic_ext.bootc import request
 from tests.functional import agent_process
 from tests.functional import bootc_images
 from tests.functional import registry

@@ -11,7 +11,7 @@ import threading
 import jsonschema
 import testtools
 
-from ironic_ext.server import openapi
+from ironic_ext.server.rest import openapi
 from lab import bare_metal
 from lab import process
 from tests import boot_server

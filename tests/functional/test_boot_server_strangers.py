@@ -18,7 +18,7 @@ import hypothesis
 import schemathesis
 import testtools
 
-from ironic_ext.server import tokens
+from ironic_ext.node import tokens
 from lab import process
 from tests import boot_server
 from tests import ironic_stand_in

@@ -11,10 +11,10 @@ import zlib
 import fixtures
 import testtools
 
-from ironic_ext.iso import coreos
-from ironic_ext.iso import discovery
 from ironic_ext.iso import el_torito
 from ironic_ext.iso import errors
+from ironic_ext.iso.loaders import coreos
+from ironic_ext.iso.loaders import discovery
 from ironic_ext.iso import partitions
 from ironic_ext.iso import source as base_source
 

@@ -8,8 +8,8 @@ import signal
 import socket
 import sys
 
-from ironic_python_agent_ext.bootc import credentials
-from ironic_python_agent_ext.bootc import request
+from ironic_ext.bootc import credentials
+from ironic_ext.bootc import request
 from tests.functional import bootc_agent
 
 _SIGSTORE_KEY = """\
@@ -24,9 +24,9 @@ import json
 import sys
 
 from ironic_python_agent import config
-from ironic_python_agent_ext.bootc import errors
+from ironic_ext.bootc import errors
+from ironic_ext.bootc import request
 from ironic_python_agent_ext.bootc import install
-from ironic_python_agent_ext.bootc import request
 
 wanted = request.InstallRequest.parse(json.loads(sys.argv[1]), sys.argv[2])
 wanted = dataclasses.replace(

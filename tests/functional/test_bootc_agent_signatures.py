@@ -14,7 +14,7 @@ import tempfile
 import fixtures
 import yaml
 
-from ironic_python_agent_ext.bootc import request
+from ironic_ext.bootc import request
 from tests.functional import bootc_agent
 
 

@@ -2,7 +2,7 @@
 
 """Where images lie while they are installed: real memory and disks."""
 
-from ironic_python_agent_ext.bootc import request
+from ironic_ext.bootc import request
 from tests.functional import bootc_agent
 
 

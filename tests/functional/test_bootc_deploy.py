@@ -15,8 +15,8 @@ from ironic.common import exception  # noqa: H306
 from ironic.common import states
 import trustme
 
-from ironic_ext.drivers import bootc
-from ironic_python_agent_ext.bootc import request
+from ironic_ext.bootc import request
+from ironic_ext.drivers.bootc import deploy as bootc
 from tests.functional import registry
 from tests import oci_images
 from tests.unit.drivers import base

@@ -12,11 +12,11 @@ import fixtures
 import testtools
 import trustme
 
-from ironic_python_agent_ext.bootc import credentials
-from ironic_python_agent_ext.bootc import errors
-from ironic_python_agent_ext.bootc import reference
-from ironic_python_agent_ext.bootc import registry as client
-from ironic_python_agent_ext.bootc import request
+from ironic_ext.bootc import credentials
+from ironic_ext.bootc import errors
+from ironic_ext.bootc import reference
+from ironic_ext.bootc import registry as client
+from ironic_ext.bootc import request
 from tests.functional import registry
 from tests import oci_images
 

@@ -11,9 +11,9 @@ import threading
 import fixtures
 import trustme
 
-from ironic_python_agent_ext.bootc import errors
-from ironic_python_agent_ext.bootc import registry_session
-from ironic_python_agent_ext.bootc import request
+from ironic_ext.bootc import errors
+from ironic_ext.bootc import registry_session
+from ironic_ext.bootc import request
 from lab import process
 from tests import fault_server
 from tests.functional import test_bootc_registry

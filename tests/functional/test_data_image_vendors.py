@@ -23,12 +23,12 @@ from ironic.tests import base as ironic_base
 import sushy
 
 from ironic_ext.data_image import record as records
-from ironic_ext.drivers import redfish_media
-from ironic_ext.drivers import redfish_slots
+from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.bmc import slots as redfish_slots
 from lab import fault_proxy
 from lab import vendor_bmc
 from tests.functional import fake_emulator
-from tests.unit.drivers import data_image_base
+from tests.unit.drivers.data_image import base as data_image_base
 
 ATTACHED = records.Phase.ATTACHED
 DETACHED = records.Phase.DETACHED

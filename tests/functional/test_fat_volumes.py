@@ -9,7 +9,7 @@ import tempfile
 import testtools
 
 from ironic_ext.iso import errors
-from ironic_ext.iso import fat
+from ironic_ext.iso.fat import volume as fat
 
 KIB = 1024
 MIB = 1024 * KIB

@@ -17,7 +17,7 @@ import testtools
 
 from ironic_ext import images
 from ironic_ext.images import errors
-from ironic_ext.images import file_target
+from ironic_ext.images.for_ironic import file_target
 from ironic_ext.images import glance
 from ironic_ext.images import settings
 from tests import glance_server

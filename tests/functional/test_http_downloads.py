@@ -8,8 +8,8 @@ import time
 from oslotest import base
 
 from ironic_ext.images import errors
-from ironic_ext.images import http
-from ironic_ext.images import http_download
+from ironic_ext.images.http import download as http_download
+from ironic_ext.images.http import service as http
 from ironic_ext.images import service
 from ironic_ext.images import settings as image_settings
 from tests import fault_server as faults

@@ -16,7 +16,7 @@ from requests import adapters
 import trustme
 
 from ironic_ext.images import errors
-from ironic_ext.images import http
+from ironic_ext.images.http import service as http
 from ironic_ext.images import settings as image_settings
 from lab import process
 from tests import memory_target

@@ -11,7 +11,7 @@ import fixtures
 import trustme
 
 from ironic_ext.images import errors
-from ironic_ext.images import http
+from ironic_ext.images.http import service as http
 from ironic_ext.images import settings as image_settings
 from tests import fault_server as faults
 from tests.functional import test_http_downloads as test_http

@@ -6,7 +6,7 @@ import random
 import threading
 
 from ironic_ext.images import errors
-from ironic_ext.images import http
+from ironic_ext.images.http import service as http
 from ironic_ext.images import service
 from tests import fault_server as faults
 from tests.functional import test_http_downloads as test_http

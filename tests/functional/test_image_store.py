@@ -17,7 +17,7 @@ import fixtures
 import testtools
 
 from ironic_ext import images
-from ironic_ext.images import partial
+from ironic_ext.images.store import partial
 from lab import process
 from tests import fault_server
 from tests.unit.images import fake_service

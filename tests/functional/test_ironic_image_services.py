@@ -24,8 +24,8 @@ from ironic.drivers.modules import image_cache
 from ironic.tests import base
 from keystoneauth1.identity import v3
 
-from ironic_ext.drivers import ironic_image_services
-from ironic_ext.drivers import ironic_images
+from ironic_ext.drivers.images import configured as ironic_images
+from ironic_ext.drivers.images import ironic_services as ironic_image_services
 from ironic_ext.images import registry
 from tests import fault_server
 from tests.functional import test_glance_images

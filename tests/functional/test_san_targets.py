@@ -17,7 +17,7 @@ from ironic_ext import iso
 from ironic_ext import san
 from ironic_ext.san import exports
 from ironic_ext.san import records
-from ironic_ext.san import tgt
+from ironic_ext.san.tgt import targets as tgt
 from tests.functional import file_systems
 from tests.functional import tgtd
 from tests import isos

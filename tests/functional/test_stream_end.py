@@ -12,7 +12,7 @@ import fixtures
 import testtools
 
 from ironic_ext.media.stream import catalogue
-from tests.unit.media import stream_worker
+from tests.unit.media.stream import worker as stream_worker
 
 TOKEN = stream_worker.TOKEN
 LARGE = 16 << 20

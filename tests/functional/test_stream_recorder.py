@@ -17,7 +17,7 @@ from ironic_ext.media.stream import metrics
 from ironic_ext.media.stream import reads
 from ironic_ext.media.stream import recorder
 from ironic_ext.media.stream import settings
-from tests.unit.media import stream_worker
+from tests.unit.media.stream import worker as stream_worker
 
 MEDIUM = catalogue.Medium('medium-1', 'node-1', 'node-1.iso', 'sha256:aa',
                           1000, 1, 'sha256:aa', 1000)

@@ -18,7 +18,7 @@ import testtools
 
 from ironic_ext.media.stream import catalogue
 from ironic_ext.media.stream import reads
-from tests.unit.media import stream_worker
+from tests.unit.media.stream import worker as stream_worker
 
 PATH = stream_worker.PATH
 SIZE = 300000

@@ -8,7 +8,7 @@ The mirror's URL is in the environment variable IMAGE_MIRROR.
 import os
 
 from ironic_ext.images import errors
-from ironic_ext.images import ironic_contract
+from ironic_ext.images.for_ironic import contract as ironic_contract
 from ironic_ext.images import registry
 from ironic_ext.images import service
 

@@ -16,12 +16,12 @@ import typing
 
 from ironic_ext.media.stream import admission
 from ironic_ext.media.stream import catalogue
-from ironic_ext.media.stream import pace
+from ironic_ext.media.stream.http import pace
+from ironic_ext.media.stream.http import request as requests
+from ironic_ext.media.stream.http import transport as transports
 from ironic_ext.media.stream import refusal
-from ironic_ext.media.stream import request as requests
 from ironic_ext.media.stream import response as responses
 from ironic_ext.media.stream import sender
-from ironic_ext.media.stream import transport as transports
 
 if typing.TYPE_CHECKING:
     import asyncio

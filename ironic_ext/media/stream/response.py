@@ -12,10 +12,10 @@ import secrets
 import typing
 
 from ironic_ext.media.stream import catalogue
-from ironic_ext.media.stream import conditions
+from ironic_ext.media.stream.http import conditions
+from ironic_ext.media.stream.http import ranges
+from ironic_ext.media.stream.http import request as requests
 from ironic_ext.media.stream import layout as layouts
-from ironic_ext.media.stream import ranges
-from ironic_ext.media.stream import request as requests
 
 _TYPE = b'application/octet-stream'
 

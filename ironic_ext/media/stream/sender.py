@@ -7,9 +7,9 @@ import enum
 import socket
 
 from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream.http import transport as transports
 from ironic_ext.media.stream import layout as layouts
 from ironic_ext.media.stream import reads
-from ironic_ext.media.stream import transport as transports
 
 #: Bytes of one call; other connections wait meanwhile.
 _CHUNK = 1 << 20

@@ -10,8 +10,8 @@ from ironic_python_agent import config  # noqa: F401
 from ironic_python_agent.extensions import base
 import testtools
 
+from ironic_ext.bootc import errors
 from ironic_python_agent_ext.bootc import agent_commands
-from ironic_python_agent_ext.bootc import errors
 from ironic_python_agent_ext.bootc import progress
 
 _STEP = {'step': 'execute_bootc_install', 'interface': 'deploy', 'args': {

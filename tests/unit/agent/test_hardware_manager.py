@@ -12,8 +12,8 @@ from oslo_config import cfg
 from oslo_config import fixture as config_fixture
 import testtools
 
+from ironic_ext.bootc import errors
 from ironic_python_agent_ext.bootc import agent_commands
-from ironic_python_agent_ext.bootc import errors
 from ironic_python_agent_ext.bootc import install
 from ironic_python_agent_ext import extension
 from ironic_python_agent_ext import hardware_manager

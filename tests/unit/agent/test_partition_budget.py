@@ -4,8 +4,8 @@
 
 import testtools
 
-from ironic_python_agent_ext.bootc import errors
-from ironic_python_agent_ext.bootc import options
+from ironic_ext.bootc import errors
+from ironic_ext.bootc import options
 from ironic_python_agent_ext.bootc import partition_budget
 
 MIB = 1 << 20

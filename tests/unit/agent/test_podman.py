@@ -10,7 +10,7 @@ from unittest import mock
 import fixtures
 import testtools
 
-from ironic_python_agent_ext.bootc import errors
+from ironic_ext.bootc import errors
 from ironic_python_agent_ext.bootc import podman
 
 _IMAGE = 'registry.test/os@sha256:0123'

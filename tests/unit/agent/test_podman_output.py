@@ -4,7 +4,7 @@
 
 import testtools
 
-from ironic_python_agent_ext.bootc import errors
+from ironic_ext.bootc import errors
 from ironic_python_agent_ext.bootc import podman_output
 
 IMAGE = 'registry.test/os@sha256:0123'

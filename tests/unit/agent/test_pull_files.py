@@ -12,11 +12,11 @@ import tomllib
 import fixtures
 import testtools
 
-from ironic_python_agent_ext.bootc import credentials
+from ironic_ext.bootc import credentials
+from ironic_ext.bootc import reference
+from ironic_ext.bootc import request
 from ironic_python_agent_ext.bootc import machine
 from ironic_python_agent_ext.bootc import pull_files
-from ironic_python_agent_ext.bootc import reference
-from ironic_python_agent_ext.bootc import request
 
 _DIRECTORY = pathlib.Path('/run/test')
 _IMAGE = reference.Reference.parse('oci://registry.test:5000/team/os:1')

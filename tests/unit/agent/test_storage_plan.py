@@ -4,7 +4,7 @@
 
 import testtools
 
-from ironic_python_agent_ext.bootc import errors
+from ironic_ext.bootc import errors
 from ironic_python_agent_ext.bootc import storage_plan as plans
 
 MIB = 1 << 20

@@ -7,11 +7,11 @@ import random
 
 import testtools
 
-from ironic_python_agent_ext.bootc import credentials
-from ironic_python_agent_ext.bootc import errors
-from ironic_python_agent_ext.bootc import options
-from ironic_python_agent_ext.bootc import reference
-from ironic_python_agent_ext.bootc import request
+from ironic_ext.bootc import credentials
+from ironic_ext.bootc import errors
+from ironic_ext.bootc import options
+from ironic_ext.bootc import reference
+from ironic_ext.bootc import request
 
 _SEEDS = (
     'oci://r.test:5000/a/b:1', 'docker://[::1]:5000/x@sha256:' + 'a' * 64,

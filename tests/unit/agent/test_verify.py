@@ -5,8 +5,8 @@
 from ironic_python_agent import config  # noqa: F401
 import testtools
 
-from ironic_python_agent_ext.bootc import errors
-from ironic_python_agent_ext.bootc import options
+from ironic_ext.bootc import errors
+from ironic_ext.bootc import options
 from ironic_python_agent_ext.bootc import verify
 
 _BIOS = verify.Partition(1, '/dev/sda1', 1)

@@ -10,7 +10,7 @@ from ironic_ext.catalog import importing
 from ironic_ext.catalog import iso_files
 from ironic_ext import images
 from ironic_ext.images import settings
-from ironic_ext.images import store as image_stores
+from ironic_ext.images.store import image_store as image_stores
 from ironic_ext import iso
 from tests import isos
 from tests.unit.catalog import database

@@ -8,8 +8,8 @@ import testtools
 
 from ironic_ext.cli import iso_report
 from ironic_ext import iso
-from ironic_ext.iso import boot_entry
 from ironic_ext.iso import inspection
+from ironic_ext.iso.loaders import boot_entry
 
 
 def _inspection(**facts) -> iso.Inspection:

@@ -11,7 +11,7 @@ from ironic_ext import catalog
 from ironic_ext import config_formats
 from ironic_ext.config_formats import base
 from ironic_ext import iso
-from ironic_ext.iso import ignition_area
+from ironic_ext.iso.loaders import ignition_area
 
 URL = 'http://192.0.2.1:8082/api/v1/bootconfig/token/'
 

@@ -25,9 +25,9 @@ from oslo_config import cfg
 from oslo_db.sqlalchemy import enginefacade
 import sqlalchemy
 
+from ironic_ext.drivers.bmc import slots as redfish_slots
+from ironic_ext.drivers.boot import redfish_iso
 from ironic_ext.drivers import hardware  # noqa: F401
-from ironic_ext.drivers import redfish_iso
-from ironic_ext.drivers import redfish_slots
 from ironic_ext import iso
 from tests import isos
 from tests import unit

@@ -16,10 +16,10 @@ from ironic.drivers.modules.redfish import utils as redfish_utils
 from oslo_config import cfg
 
 from ironic_ext import conf
+from ironic_ext.drivers.bmc import quirks
+from ironic_ext.drivers.boot import iso_sanboot
+from ironic_ext.drivers.boot import redfish_iso
 from ironic_ext.drivers import hardware
-from ironic_ext.drivers import iso_sanboot
-from ironic_ext.drivers import quirks
-from ironic_ext.drivers import redfish_iso
 from ironic_ext.drivers import vendor
 from tests.unit.drivers import base
 from tests.unit.drivers import fake_bmc

@@ -16,10 +16,10 @@ from ironic.objects import notification
 import oslo_messaging
 import sushy
 
+from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.data_image import reconciler
 from ironic_ext.drivers import management
-from ironic_ext.drivers import reconciler
-from ironic_ext.drivers import redfish_media
-from tests.unit.drivers import data_image_base
+from tests.unit.drivers.data_image import base as data_image_base
 from tests.unit.drivers import fake_bmc
 
 URL = 'http://192.0.2.5/tool.iso?sig=TOP'

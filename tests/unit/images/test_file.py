@@ -16,7 +16,7 @@ import testtools
 
 from ironic_ext.images import errors
 from ironic_ext.images import file
-from ironic_ext.images import file_target
+from ironic_ext.images.for_ironic import file_target
 from ironic_ext.images import settings
 
 CONTENT = bytes(range(256)) * 5000

@@ -15,7 +15,7 @@ import testtools
 from testtools import matchers
 
 from ironic_ext import iso
-from ironic_ext.iso import discovery
+from ironic_ext.iso.loaders import discovery
 from ironic_ext.iso import segments
 from tests import isos
 from tests import unit

@@ -14,12 +14,12 @@ import testtools
 from ironic_ext import catalog
 from ironic_ext.catalog import resources
 from ironic_ext import conf as options
+from ironic_ext.node import host as hosts
 from ironic_ext.server import app
-from ironic_ext.server import host_index
-from ironic_ext.server import hosts
-from ironic_ext.server import openapi
-from ironic_ext.server import policies
-from tests.unit.server import test_hosts
+from ironic_ext.server.mirror import host_index
+from ironic_ext.server.rest import openapi
+from ironic_ext.server.rest import policies
+from tests.unit.node import test_host as test_hosts
 
 #: What people open, and programs only load.
 _NOT_DESCRIBED = {'/', '/page/{name}', '/openapi.json', '/t/{token}'}

@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Virtual media over Redfish (DSP0266, schema VirtualMedia).
+
+What the BMC shows is believed, not what it answered: every insertion and
+ejection is read back. Media that this node's plan did not insert stay where
+they are, unless the only slot has to be freed for the boot image.
+"""
+
+import collections.abc
+import dataclasses
+import typing
+
+from ironic.common import exception
+from ironic.conf import CONF
+from ironic.drivers.modules.redfish import utils as redfish_utils
+from oslo_log import log
+import sushy
+import tenacity
+
+from ironic_ext.drivers.bmc import quirks
+from ironic_ext.drivers.bmc import slots as redfish_slots
+from ironic_ext.drivers.records import data_image as data_image_record
+from ironic_ext.drivers.records import media as node_media
+from ironic_ext.media import tokens
+
+LOG = log.getLogger(__name__)
+
+# MediaTypes to boot an ISO from, best first. Cisco UCS has DVD slots only.
+_DISC_TYPES = (sushy.VIRTUAL_MEDIA_CD, sushy.VIRTUAL_MEDIA_DVD)
+hide_urls_in_logs = redfish_slots.hide_urls_in_logs
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where a BMC gets an image from, and how.
+
+    :param url: secret; never part of a message.
+    :param username: for the URL, with ``password``.
+    :param verify: whether the BMC must verify the server's certificate;
+        None leaves it as it is.
+    :param ca: PEM certificates to verify it by.
+    """
+
+    url: str = dataclasses.field(repr=False)
+    username: str | None = None
+    password: str | None = dataclasses.field(default=None, repr=False)
+    verify: bool | None = None
+    ca: str | None = dataclasses.field(default=None, repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no message may repeat."""
+        return (self.password,) if self.password else ()
+
+
+class MediaError(exception.IronicException):
+    """The BMC does not do what is needed; one sentence that says what."""
+
+
+class _TryAgain(Exception):
+    """The BMC had a failure that may pass."""
+
+
+def require_slot(task: typing.Any) -> None:
+    """Make sure that the machine has a virtual CD or DVD drive.
+
+    :raises: MediaError
+    """
+    _disc_slots(task)
+
+
+def insert(task: typing.Any, url: str, media_id: str) -> str:
+    """Insert a boot image, and return the path of the slot it is in.
+
+    Tried again, from the choice of the slot on, when the BMC answers with a
+    server error or not at all ([ext_boot]insert_attempts). A slot that is
+    needed is freed: of the node's data image first, which goes elsewhere
+    or waits, then of what is not ours.
+
+    :param url: secret; never part of a message.
+    :param media_id: the part of the URL that is looked for afterwards.
+    :raises: MediaError when no slot shows the image in the end.
+    """
+    record = node_media.MediaRecord(
+        media_id, '', mark=next(iter(tokens.digests_in(url)), ''))
+    return _persist(task, 'the boot image', media_id,
+                    lambda: _insert(task, Source(url), record))
+
+
+def put(task: typing.Any, paths: collections.abc.Sequence[str],
+        source: Source, record: node_media.MediaRecord) -> str:
+    """Insert a data image into one of these slots; return the one it is in.
+
+    As :func:`insert`, but no slot is freed for it.
+
+    :param paths: of the slots, best first.
+    :raises: MediaError when none of them shows the image in the end.
+    """
+    return _persist(task, 'the data image', record.id,
+                    lambda: _put(task, paths, source, record))
+
+
+def _persist(task: typing.Any, what: str, media_id: str,
+             insertion: collections.abc.Callable[[], str]) -> str:
+    def report(state: tenacity.RetryCallState) -> None:
+        LOG.warning('Inserting medium %(id)s into node %(node)s will be '
+                    'tried again: %(error)s',
+                    {'id': media_id, 'node': task.node.uuid,
+                     'error': state.outcome.exception()})
+
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(_TryAgain),
+        stop=tenacity.stop_after_attempt(CONF.ext_boot.insert_attempts),
+        wait=tenacity.wait_fixed(CONF.ext_boot.insert_retry_interval),
+        before_sleep=report, reraise=True)
+    try:
+        return retrying(insertion)
+    except _TryAgain as exc:
+        raise MediaError(
+            f'the BMC of node {task.node.uuid} failed to insert {what} '
+            f'in {CONF.ext_boot.insert_attempts} attempts: {exc}: '
+            'check the BMC, reset it if need be') from exc
+
+
+def drives(task: typing.Any) -> list[typing.Any]:
+    """Return the slots that images can be put into, as sushy shows them.
+
+    :raises: MediaError when the BMC cannot be asked.
+    """
+    found = []
+    try:
+        for resource in _resources(task):
+            wanted = quirks.only_slot(task, resource)
+            found += [slot for slot in resource.virtual_media.get_members()
+                      if wanted is None or slot.identity == wanted]
+    except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
+        raise MediaError(_unreachable(task, exc)) from exc
+    return found
+
+
+def shown(task: typing.Any, records: collections.abc.Collection[
+        node_media.MediaRecord]) -> bool:
+    """Tell whether a medium of these records is in the machine.
+
+    :raises: MediaError when the BMC cannot be asked.
+    """
+    try:
+        return any(redfish_slots.holds(slot, records)
+                   for slot in _all_slots(task))
+    except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
+        raise MediaError(_unreachable(task, exc)) from exc
+
+
+def free_slot_left(task: typing.Any) -> bool:
+    """Tell whether a CD or DVD drive of the machine is empty.
+
+    :raises: MediaError
+    """
+    return any(not quirks.is_inserted(slot) for slot in _disc_slots(task))
+
+
+def eject(task: typing.Any, records: collections.abc.Collection[
+        node_media.MediaRecord],
+        paths: collections.abc.Collection[str] | None = None) -> None:
+    """Eject the media of these records, and nothing else.
+
+    :param paths: of the slots to eject them from, by default all.
+    :raises: MediaError when the BMC cannot be reached or keeps a medium.
+    """
+    try:
+        for slot in _all_slots(task):
+            if (redfish_slots.holds(slot, records)
+                    and (paths is None or slot.path in paths)):
+                _empty(task, slot)
+    except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
+        raise MediaError(_unreachable(task, exc)) from exc
+
+
+def _insert(task: typing.Any, source: Source,
+            record: node_media.MediaRecord) -> str:
+    slots = _disc_slots(task)
+    boot = node_media.records(task.node)
+    data = data_image_record.media(task.node)
+
+    def need(slot: typing.Any) -> int:
+        if not quirks.is_inserted(slot) or redfish_slots.holds(slot, boot):
+            return 0
+        # A data image finds its way back; what is not ours does not.
+        return 1 if redfish_slots.holds(slot, data) else 2
+
+    slots.sort(key=need)
+    return _into_one_of(task, slots, source, record, 'the boot image',
+                        may_empty=lambda slot: True)
+
+
+def _put(task: typing.Any, paths: collections.abc.Sequence[str],
+         source: Source, record: node_media.MediaRecord) -> str:
+    slots = [slot for slot in drives(task) if slot.path in paths]
+    slots.sort(key=lambda slot: paths.index(slot.path))
+    # It may be in one of them by now: an answer got lost.
+    slots.sort(key=lambda slot: not redfish_slots.holds(slot, [record]))
+    return _into_one_of(
+        task, slots, source, record, 'the data image',
+        may_empty=lambda slot: redfish_slots.holds(slot, [record]))
+
+
+def _into_one_of(task: typing.Any, slots: list[typing.Any], source: Source,
+                 record: node_media.MediaRecord, what: str,
+                 may_empty: collections.abc.Callable[[typing.Any], bool]
+                 ) -> str:
+    refusals = []
+    for slot in slots:
+        if quirks.is_inserted(slot) and not may_empty(slot):
+            refusals.append(f'slot {slot.identity}: it holds '
+                            f'{redfish_slots.title(slot)} by now')
+            continue
+        refusal = _try(task, slot, source, record, what)
+        if refusal is None:
+            LOG.info('Inserted medium %(id)s into slot %(slot)s of node '
+                     '%(node)s', {'id': record.id, 'slot': slot.identity,
+                                  'node': task.node.uuid})
+            return slot.path
+        refusals.append(f'slot {slot.identity}: {refusal}')
+    raise MediaError(
+        f'the BMC of node {task.node.uuid} did not insert {what}: '
+        + '; '.join(refusals))
+
+
+def _try(task: typing.Any, slot: typing.Any, source: Source,
+         record: node_media.MediaRecord, what: str) -> str | None:
+    """Insert an image into a slot; return why that did not work."""
+    try:
+        if quirks.is_inserted(slot):
+            LOG.warning('Ejecting %(was)s from slot %(slot)s of node '
+                        '%(node)s, which %(what)s needs',
+                        {'was': redfish_slots.title(slot), 'what': what,
+                         'slot': slot.identity, 'node': task.node.uuid})
+            _empty(task, slot)
+        _require_verification(slot, source)
+        options = quirks.transfer_protocol(task, source.url)
+        if source.username is not None:
+            options.update(username=source.username,
+                           password=source.password or '')
+        quirks.insert_media(slot, source.url, **options)
+    except (sushy.exceptions.ServerSideError,
+            sushy.exceptions.ConnectionError) as exc:
+        # It may have worked all the same.
+        if not redfish_slots.wait(
+                slot, lambda: redfish_slots.holds(slot, [record]), 0):
+            raise _TryAgain(
+                redfish_slots.reason(exc, source.secrets)) from exc
+    except sushy.exceptions.AccessError as exc:
+        raise MediaError(
+            f'the BMC of node {task.node.uuid} does not let the user in '
+            'driver_info insert virtual media: give it the '
+            'privilege') from exc
+    except (sushy.exceptions.SushyError, MediaError) as exc:
+        # Some slots are for the BMC's own console only (Cisco UCS, Lenovo's
+        # RDOC, OpenBMC): the next one may do.
+        return redfish_slots.reason(exc, source.secrets)
+    if redfish_slots.wait(
+            slot, lambda: (redfish_slots.holds(slot, [record])
+                           or quirks.hides_image(slot)),
+            CONF.ext_boot.media_timeout):
+        return None
+    return (f'it accepted the request, but after '
+            f'{CONF.ext_boot.media_timeout} s shows '
+            f'{redfish_slots.title(slot)} (can it reach the web server?)')
+
+
+def _require_verification(slot: typing.Any, source: Source) -> None:
+    """Have the BMC verify the server's certificate, or have it not.
+
+    :raises: MediaError, SushyError
+    """
+    if source.verify is None or not source.url.startswith('https:'):
+        return
+    if slot.verify_certificate is None:
+        # Of VirtualMedia 1.4 (2020.1); a BMC without it verifies nothing.
+        if source.verify:
+            raise MediaError(
+                'this BMC cannot be told to verify certificates: let the '
+                'conductor deliver the image, or say that it is insecure')
+        return
+    if source.ca:
+        quirks.trust(slot, source.ca)
+    if slot.verify_certificate != source.verify:
+        slot.set_verify_certificate(source.verify)
+
+
+def _disc_slots(task: typing.Any) -> list[typing.Any]:
+    """Return the slots an ISO can boot from, best first.
+
+    :raises: MediaError when there is none or the BMC cannot be asked.
+    """
+    found = [slot for slot in drives(task)
+             if not set(_DISC_TYPES).isdisjoint(slot.media_types)]
+    if not found:
+        raise MediaError(
+            f'the BMC of node {task.node.uuid} has no virtual CD or DVD '
+            'drive: use another boot interface for this node')
+    found.sort(key=lambda slot: _DISC_TYPES[0] not in slot.media_types)
+    return found
+
+
+def _all_slots(task: typing.Any) -> list[typing.Any]:
+    return [slot for resource in _resources(task)
+            for slot in resource.virtual_media.get_members()]
+
+
+def _resources(task: typing.Any) -> list[typing.Any]:
+    """Return what has the virtual media: the System, else its Managers."""
+    system = redfish_utils.get_system(task.node)
+    if _has_media(system):
+        return [system]
+    return [manager for manager in system.managers if _has_media(manager)]
+
+
+def _has_media(resource: typing.Any) -> bool:
+    try:
+        return resource.virtual_media is not None
+    except sushy.exceptions.MissingAttributeError:
+        return False
+
+
+def _empty(task: typing.Any, slot: typing.Any) -> None:
+    """Eject what is in a slot, and see that it is gone.
+
+    :raises: MediaError, SushyError
+    """
+    title = redfish_slots.title(slot)
+    slot.eject_media()
+    if not redfish_slots.wait(slot, lambda: not quirks.is_inserted(slot),
+                              CONF.ext_boot.media_timeout):
+        raise MediaError(
+            f'the BMC of node {task.node.uuid} still has {title} in slot '
+            f'{slot.identity}, {CONF.ext_boot.media_timeout} s after it was '
+            'told to eject it: eject it by hand or reset the BMC')
+    LOG.info('Ejected %(what)s from slot %(slot)s of node %(node)s',
+             {'what': title, 'slot': slot.identity, 'node': task.node.uuid})
+
+
+def _unreachable(task: typing.Any, exc: Exception) -> str:
+    return (f'the virtual media of node {task.node.uuid} cannot be read '
+            f'from its BMC: {redfish_slots.reason(exc)}')

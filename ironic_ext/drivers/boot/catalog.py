@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The catalogue of ISOs and boot configs as a conductor asks it.
+
+And the place where the boot server has a node's config.
+"""
+
+import os
+import threading
+import typing
+
+from ironic.conf import CONF
+
+from ironic_ext import catalog
+from ironic_ext.catalog import store
+from ironic_ext import config_formats
+from ironic_ext.node import boot_plan
+from ironic_ext.node import host as hosts
+from ironic_ext.node import tokens
+
+_LOCK = threading.Lock()
+_OPEN: dict[tuple[int, str], store.Catalog] = {}
+
+
+def catalogue() -> boot_plan.Catalogue:
+    """Return the catalogue; its database is opened when it is asked."""
+    return boot_plan.Catalogue(
+        iso=lambda name: _opened().find(catalog.ISCSICdrom, name),
+        config=lambda name: _opened().find(catalog.BootConfig, name),
+        directory=CONF.ext_catalog.iso_dir,
+        delivery=CONF.ext_boot.config_delivery,
+        base_url=_base_url if CONF.ext_server.public_url else None)
+
+
+def facts(task: typing.Any) -> dict[str, typing.Any]:
+    """Return what the templates of boot configs know of a node.
+
+    The same as from the boot server, which sees nodes by the API.
+    """
+    node = task.node
+    fields = {name: getattr(node, name, None) for name in hosts.FIELDS}
+    macs = [port.address for port in task.ports]
+    return dict(hosts.from_node(fields, macs).facts)
+
+
+def _base_url(node_uuid: str) -> str:
+    """Return where a node, by a token of its own, finds its config.
+
+    :raises: ConfigError
+    """
+    try:
+        signer = tokens.Tokens.from_file(CONF.ext_server.token_key_file)
+    except (OSError, ValueError) as exc:
+        raise config_formats.ConfigError(config_formats.Finding(
+            '', None, f'the token for its URL cannot be signed: {exc}'
+        )) from exc
+    token, _ends = signer.new(node_uuid, CONF.ext_server.token_lifetime)
+    return f'{CONF.ext_server.public_url.rstrip("/")}/t/{token}/'
+
+
+def _opened() -> store.Catalog:
+    """Open the catalogue once in each process.
+
+    :raises: DatabaseError
+    """
+    key = os.getpid(), CONF.ext_catalog.connection
+    with _LOCK:
+        if key not in _OPEN:
+            opened = store.Catalog(CONF.ext_catalog.connection,
+                                   history=CONF.ext_catalog.history)
+            opened.upgrade()
+            _OPEN[key] = opened
+        return _OPEN[key]

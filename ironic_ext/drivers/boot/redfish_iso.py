@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Boot interface ``redfish-iso``: boot any ISO with the node's own config.
+
+Customises ``instance_info/boot_iso`` (deploy interface ``ramdisk``) and
+``driver_info/deploy_iso`` and ``rescue_iso``; everything else boots as with
+Ironic's own redfish-virtual-media, which this class is based on.
+"""
+
+import collections.abc
+import contextlib
+import dataclasses
+import typing
+
+from ironic.common import boot_devices
+from ironic.common import exception
+from ironic.common import states
+from ironic.conductor import periodics
+from ironic.conductor import utils as manager_utils
+from ironic.conf import CONF
+from ironic.drivers.modules import boot_mode_utils
+from ironic.drivers.modules import deploy_utils
+from ironic.drivers.modules import image_utils
+from ironic.drivers.modules.redfish import boot as redfish_boot
+from ironic.drivers.modules.redfish import utils as redfish_utils
+from ironic.drivers import utils as driver_utils
+from oslo_log import log
+import sushy
+
+from ironic_ext import conf
+from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.bmc import quirks
+from ironic_ext.drivers.boot import instance
+from ironic_ext.drivers.images import bases as base_images
+from ironic_ext.drivers.images import delivery as media_delivery
+from ironic_ext.drivers.records import media as node_media
+from ironic_ext import images
+from ironic_ext.media import delivery
+from ironic_ext.media import records as media_records
+from ironic_ext.node import boot_plan
+
+LOG = log.getLogger(__name__)
+
+conf.register_opts(CONF)
+quirks.publish_as_stock_types()
+quirks.let_boot_iso_nodes_be_rebuilt()
+redfish_media.hide_urls_in_logs()
+
+# Seconds; a small part of the shortest [ext_media]token_lifetime.
+_LOOK_AFTER = 900
+
+
+class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
+    """Virtual media boot that puts the node's config into the ISO."""
+
+    # Validation
+
+    def validate(self, task: typing.Any) -> None:
+        """Refuse what cannot work, before anything is touched.
+
+        :raises: InvalidParameterValue, MissingParameterValue
+        """
+        if not instance.boots_iso(task.node):
+            super().validate(task)
+            if _agent_iso(task.node):
+                self._validate_agent(task)
+            return
+        self._validate_driver_info(task)
+        # Refuses image_source beside boot_iso.
+        deploy_utils.get_image_instance_info(task.node)
+        self._validate_plan(task, instance.plan(
+            task, CONF.redfish.kernel_append_params, patient=False))
+
+    def validate_rescue(self, task: typing.Any) -> None:
+        """Refuse a rescue that cannot work.
+
+        :raises: InvalidParameterValue, MissingParameterValue
+        """
+        super().validate_rescue(task)
+        if _agent_iso(task.node, 'rescue'):
+            self._validate_agent(task, 'rescue')
+
+    def _validate_agent(self, task: typing.Any, mode: str = 'deploy'
+                        ) -> None:
+        self._validate_plan(task, self._plan_agent(task, {}, mode))
+
+    def _validate_plan(self, task: typing.Any, plan: boot_plan.BootPlan
+                       ) -> None:
+        media_delivery.require(task)
+        try:
+            instance.judge_base(plan, base_images.store(
+                task, user_access=plan.user_access, patient=False))
+            redfish_media.require_slot(task)
+        except (*instance.FAILURES, redfish_media.MediaError) as exc:
+            raise exception.InvalidParameterValue(str(exc)) from exc
+
+    # Plans
+
+    def _plan_agent(self, task: typing.Any, params: dict[str, str | None],
+                    mode: str) -> boot_plan.BootPlan:
+        node = task.node
+        ca = None
+        if CONF.agent.api_ca_file:
+            try:
+                with open(CONF.agent.api_ca_file, 'rb') as file:
+                    ca = file.read()
+            except OSError as exc:
+                raise exception.InvalidParameterValue(
+                    f'[agent]api_ca_file cannot be read: {exc}') from exc
+        network_data = None
+        if not (node.provision_state in (states.INSPECTING,
+                                         states.INSPECTWAIT)
+                and CONF.inspector.force_dhcp):
+            network_data = task.driver.network.get_node_network_data(task)
+        return boot_plan.for_agent(
+            node, f'{mode}_iso', _agent_iso(node, mode) or '',
+            image_utils.override_api_url(params),
+            append_params=driver_utils.get_kernel_append_params(
+                node, default=CONF.redfish.kernel_append_params),
+            network_data=network_data, ca=ca)
+
+    # Instance
+
+    def prepare_instance(self, task: typing.Any) -> None:
+        """Prepare the boot of the instance.
+
+        :raises: InstanceDeployFailure, InvalidParameterValue
+        """
+        node = task.node
+        if not instance.boots_iso(node):
+            self._withdraw(task)
+            super().prepare_instance(task)
+            return
+        if node.provision_state == states.ACTIVE:
+            self._take_over(task)
+            return
+        plan = instance.plan(task, CONF.redfish.kernel_append_params)
+        self._withdraw(task)
+        boot_mode_utils.sync_boot_mode(task)
+        boot_mode_utils.configure_secure_boot_if_needed(task)
+        with self._delivered(task, plan, 'instance'):
+            self._set_boot_device(task, boot_devices.CDROM, persistent=True)
+        LOG.info('Node %(node)s is set to boot %(iso)s with its own config',
+                 {'node': node.uuid, 'iso': images.redacted(plan.href)})
+
+    def _take_over(self, task: typing.Any) -> None:
+        """Leave a running machine alone, as long as its medium is there.
+
+        A medium that got lost (a BMC that was reset) is inserted again if
+        that is sure to be the very same image and no other medium is in the
+        way; the boot device and the boot mode are not touched.
+        """
+        node = task.node
+        records = [record for record in node_media.records(node)
+                   if record.purpose == 'instance']
+        deliveries = media_delivery.for_node(task)
+        try:
+            media_delivery.prolong([node])
+            if redfish_media.shown(task, records):
+                LOG.info('Node %s keeps its boot medium', node.uuid)
+                return
+            lifetime = media_delivery.lifetime('instance')
+            for record in (reversed(records)
+                           if redfish_media.free_slot_left(task) else ()):
+                found = deliveries.find(record.id, record.delivery, lifetime)
+                if found is not None:
+                    LOG.warning('The boot medium of the active node %s is '
+                                'gone; inserting it again', node.uuid)
+                    self._insert(task, record, found)
+                    return
+        except (delivery.DeliveryError, media_records.RecordsError,
+                redfish_media.MediaError) as exc:
+            LOG.warning('The boot medium of the active node %(node)s cannot '
+                        'be looked after, nothing was changed: %(error)s',
+                        {'node': node.uuid, 'error': exc})
+            return
+        LOG.warning('The boot medium of the active node %s is not in its '
+                    'drive, and this conductor does not have it; nothing '
+                    'was changed. The node boots its ISO again after a '
+                    'rebuild', node.uuid)
+
+    def clean_up_instance(self, task: typing.Any) -> None:
+        """Remove what was made for the boot of the instance.
+
+        :raises: MediaError when the BMC keeps a medium; the published
+            images are gone even so.
+        """
+        with quirks.keeping_last_error(task.node):
+            if not (instance.boots_iso(task.node)
+                    or node_media.records(task.node)):
+                super().clean_up_instance(task)
+                return
+            self._withdraw(task)
+            boot_mode_utils.deconfigure_secure_boot_if_needed(task)
+
+    # Agent
+
+    def prepare_ramdisk(self, task: typing.Any,
+                        ramdisk_params: dict[str, str | None]) -> None:
+        """Prepare the boot of the agent, with its config in the ISO.
+
+        :raises: IronicException
+        """
+        node = task.node
+        mode = deploy_utils.rescue_or_deploy_mode(node)
+        if (not driver_utils.need_prepare_ramdisk(node)
+                or not _agent_iso(node, mode)):
+            super().prepare_ramdisk(task, ramdisk_params)
+            return
+        system = redfish_utils.get_system(node)
+        self._validate_vendor(task, system.managers)
+        if manager_utils.is_fast_track(task):
+            if redfish_boot._has_vmedia_device(
+                    system.managers, sushy.VIRTUAL_MEDIA_CD, inserted=True,
+                    system=system):
+                LOG.debug('Fast track operation for node %s, not inserting '
+                          'any medium', node.uuid)
+                return
+            LOG.warning('Fast track is possible for node %s, but no ISO is '
+                        'inserted: going the normal way', node.uuid)
+        # The token gets in with the kernel arguments, so it need not be
+        # handed out over the network on first contact.
+        manager_utils.add_secret_token(node, pregenerated=True)
+        node.save()
+        ramdisk_params['ipa-agent-token'] = \
+            node.driver_internal_info['agent_secret_token']
+        bootif = deploy_utils.get_single_nic_with_vif_port_id(task)
+        if bootif is not None:
+            ramdisk_params['BOOTIF'] = bootif
+        if CONF.debug and 'ipa-debug' not in ramdisk_params:
+            ramdisk_params['ipa-debug'] = '1'
+        # Without it IPA ignores the files on the medium.
+        ramdisk_params['boot_method'] = 'vmedia'
+        plan = self._plan_agent(task, ramdisk_params, mode)
+        manager_utils.node_power_action(task, states.POWER_OFF)
+        self._withdraw(task)
+        with self._delivered(task, plan, 'agent'):
+            boot_mode_utils.sync_boot_mode(task)
+            self._set_boot_device(task, boot_devices.CDROM)
+        LOG.info('Node %(node)s is set to boot the agent from %(iso)s',
+                 {'node': node.uuid, 'iso': images.redacted(plan.href)})
+
+    def clean_up_ramdisk(self, task: typing.Any) -> None:
+        """Remove what was made for the boot of the agent.
+
+        :raises: MediaError when the BMC keeps a medium; the published
+            images are gone even so.
+        """
+        mode = deploy_utils.rescue_or_deploy_mode(task.node)
+        with quirks.keeping_last_error(task.node):
+            if manager_utils.is_fast_track(task) or not (
+                    _agent_iso(task.node, mode)
+                    or node_media.records(task.node)):
+                super().clean_up_ramdisk(task)
+                return
+            manager_utils.node_power_action(task, states.POWER_OFF)
+            self._withdraw(task)
+
+    # Media
+
+    @contextlib.contextmanager
+    def _delivered(self, task: typing.Any, plan: boot_plan.BootPlan,
+                   purpose: str) -> collections.abc.Iterator[None]:
+        """Put the planned medium into the machine; undo that on failure.
+
+        :raises: InstanceDeployFailure
+        """
+        record, medium = media_delivery.announce(task, purpose)
+        try:
+            with instance.fetched(task, plan) as (customised, base):
+                delivered = media_delivery.for_node(task).deliver(
+                    medium, customised,
+                    media_delivery.base_of(base, plan.href),
+                    media_delivery.lifetime(purpose))
+            self._insert(task, record, delivered)
+            yield
+        except Exception as exc:
+            self._withdraw_quietly(task)
+            if isinstance(exc, (*instance.FAILURES,
+                                redfish_media.MediaError)):
+                raise exception.InstanceDeployFailure(str(exc)) from exc
+            raise
+
+    def _insert(self, task: typing.Any, record: node_media.MediaRecord,
+                delivered: delivery.Delivered) -> None:
+        record = dataclasses.replace(record, mark=delivered.mark)
+        # First: what is in a drive is recognised whatever happens next.
+        node_media.save(task.node, record)
+        slot = redfish_media.insert(task, delivered.url, record.id)
+        node_media.save(task.node, dataclasses.replace(record, slot=slot))
+
+    def _withdraw(self, task: typing.Any) -> None:
+        """Eject this node's media and make them unreadable.
+
+        The images go whether or not the BMC can be reached: they hold the
+        node's secrets. What could not be ejected stays on record.
+
+        :raises: MediaError
+        """
+        records = node_media.records(task.node)
+        if not records:
+            return
+        try:
+            try:
+                redfish_media.eject(task, records)
+            finally:
+                media_delivery.withdraw(task, records)
+        except (delivery.DeliveryError, OSError) as exc:
+            raise redfish_media.MediaError(
+                f'the boot image of node {task.node.uuid} could not be '
+                f'withdrawn: {exc}') from exc
+        for record in records:
+            node_media.remove(task.node, record.id)
+
+    def _withdraw_quietly(self, task: typing.Any) -> None:
+        try:
+            self._withdraw(task)
+        except Exception as exc:
+            LOG.warning('Undoing the failed boot of node %(node)s is left '
+                        'to its clean-up: %(error)s',
+                        {'node': task.node.uuid, 'error': exc})
+
+    @periodics.periodic(spacing=_LOOK_AFTER)
+    def _look_after_media(self, manager: typing.Any, context: typing.Any
+                          ) -> None:
+        """Let the media live on that this conductor's nodes have."""
+        media_delivery.look_after(manager)
+
+    # Vendors
+
+    def _validate_vendor(self, task: typing.Any, managers: typing.Any
+                         ) -> None:
+        quirks.stock_boot(task)._validate_vendor(task, managers)
+
+    def _get_acceptable_media_id(self, task: typing.Any,
+                                 resource: typing.Any) -> str | None:
+        return quirks.only_slot(task, resource)
+
+    def _set_boot_device(self, task: typing.Any, device: str,
+                         persistent: bool = False) -> None:
+        quirks.stock_boot(task)._set_boot_device(task, device, persistent)
+
+
+def _agent_iso(node: typing.Any, mode: str = 'deploy') -> str | None:
+    """Return the agent's ISO, None where stock Ironic is to boot it.
+
+    That is with a kernel and a ramdisk, and when the operator wants the
+    config on a removable device of its own.
+    """
+    info = node.driver_info
+    if info.get('config_via_removable') or info.get('config_via_floppy'):
+        return None
+    return driver_utils.get_agent_iso(node, mode, 'redfish')

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Images for a task: bases as Ironic is configured, customised, delivered."""

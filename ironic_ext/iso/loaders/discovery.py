@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Finding the boot loader configurations of a file system.
+
+The same search serves the image's tree and each ESP: well-known places
+first, then the files that a configuration includes. A firmware or a boot
+loader may read either, so every one that is found counts.
+"""
+
+import collections.abc
+import dataclasses
+import functools
+import posixpath
+import types
+import typing
+
+from ironic_ext.iso import image as images
+from ironic_ext.iso.loaders import boot_entry
+from ironic_ext.iso.loaders import coreos
+from ironic_ext.iso.loaders import grub
+from ironic_ext.iso.loaders import isolinux
+from ironic_ext.iso.loaders import systemd_boot
+
+#: Bytes of a configuration that is taken for one.
+MAX_BYTES = 1 << 20
+#: Bytes of one that is remembered: real ones are smaller, and others could
+#: fill the memory.
+_MAX_KEPT = 65536
+_MAX_CONFIGS = 128
+
+_GRUB_NAMES = ('grub.cfg', 'loopback.cfg', 'boot.conf')
+_ISOLINUX_NAMES = ('isolinux.cfg', 'syslinux.cfg')
+_ENTRIES = '/loader/entries'
+_EFI = '/EFI'
+#: (language, directory, names) of the well-known places; names in lower
+#: case.
+_PLACES = (
+    *(('grub', directory, _GRUB_NAMES) for directory in (
+        '/boot/grub', '/boot/grub2', '/boot/grub/x86_64-efi',
+        '/boot/grub/i386-pc', '/grub', '/grub2', '/')),
+    *(('isolinux', directory, _ISOLINUX_NAMES) for directory in (
+        '/boot/isolinux', '/isolinux', '/boot/syslinux', '/syslinux',
+        '/arch/boot/syslinux', '/boot/x86_64/loader', '/boot/i386/loader',
+        '/', '/EFI/BOOT', '/EFI/syslinux')))
+
+
+class Files(typing.Protocol):
+    """A file system to search; paths ignore case."""
+
+    def read(self, path: str) -> tuple[str, bytes] | None:
+        """Return (its path as spelled there, content) of a small file."""
+
+    def names(self, path: str) -> list[str]:
+        """Return the names in a directory, none when there is none."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigFile:
+    """A configuration and what it says.
+
+    :ivar kind: ``grub``, ``isolinux`` or ``systemd-boot``.
+    :ivar home: the directory of the configuration that the boot loader
+        began with; ISOLINUX takes relative paths from there in every file
+        that it includes, and GRUB has it as its prefix.
+    :ivar inherited: the arguments that the including file gives to labels
+        without arguments of their own (ISOLINUX).
+    """
+
+    path: str
+    kind: str
+    data: bytes
+    entries: tuple[boot_entry.BootEntry, ...]
+    home: str
+    inherited: str | None = None
+
+    def edited(self, append: tuple[str, ...],
+               delete: tuple[str, ...]) -> bytes:
+        """Return the content with other kernel arguments.
+
+        :raises: KernelArgumentError when they cannot be written so.
+        """
+        edit = _edit if len(self.data) <= _MAX_KEPT else _edit.__wrapped__
+        return edit(self.kind, self.data, append, delete,
+                    self.inherited is not None)
+
+    def initrds(self) -> list[list[str]]:
+        """Return the absolute paths of each entry's initrds."""
+        resolved = [[self.resolve(path) for path in entry.initrds]
+                    for entry in self.entries]
+        return [[path for path in paths if path] for paths in resolved]
+
+    def resolve(self, path: str) -> str | None:
+        """Return the absolute path that it means by one, or None.
+
+        :param path: as written: GRUB's may begin with a device or variables.
+        """
+        if self.kind == 'grub':
+            path = path.partition(')')[2] if path.startswith('(') else path
+            for names, directory in (
+                    (('$prefix', '${prefix}'), self.home),
+                    (('$config_directory', '${config_directory}'),
+                     posixpath.dirname(self.path)),
+                    (('$root', '${root}', '$isoroot', '${isoroot}'), '')):
+                for name in names:
+                    if path.startswith(name + '/'):
+                        path = directory.rstrip('/') + path[len(name):]
+            if '$' in path or not path.startswith('/'):
+                return None
+        elif self.kind == 'systemd-boot':
+            path = '/' + path.replace('\\', '/').lstrip('/')
+        elif not path.startswith('/'):
+            path = f'{self.home}/{path}'
+        path = '/' + posixpath.normpath(path).lstrip('/')
+        return path if path != '/' else None
+
+
+# The same configuration often lies in the tree and in the ESP, and an image
+# is customised for many nodes.
+@functools.lru_cache(maxsize=32)
+def _parse(kind: str, data: bytes, inherited: str | None
+           ) -> boot_entry.BootConfig:
+    if kind == 'isolinux':
+        return isolinux.parse(data, inherited)
+    if kind == 'systemd-boot':
+        return systemd_boot.parse(data)
+    return grub.parse(data)
+
+
+@functools.lru_cache(maxsize=32)
+def _edit(kind: str, data: bytes, append: tuple[str, ...],
+          delete: tuple[str, ...], inherits: bool) -> bytes:
+    if kind == 'isolinux':
+        return isolinux.edit(data, append, delete, inherits)
+    if kind == 'systemd-boot':
+        return systemd_boot.edit(data, append, delete)
+    return grub.edit(data, append, delete)
+
+
+def find(files: Files) -> list[ConfigFile]:
+    """Return the configurations of a file system, includes after includers.
+
+    :raises: CorruptImageError
+    """
+    todo: list[tuple[str, str, str | None, str | None]] = [
+        (kind, path, None, None) for kind, path in _well_known(files)]
+    found: dict[str, ConfigFile] = {}
+    seen = set()
+    while todo and len(found) < _MAX_CONFIGS:
+        kind, path, home, inherited = todo.pop(0)
+        if path.casefold() in seen:
+            continue
+        seen.add(path.casefold())
+        read = files.read(path)
+        if read is None or read[0] in found:
+            continue
+        where, data = read
+        parse = _parse if len(data) <= _MAX_KEPT else _parse.__wrapped__
+        parsed = parse(kind, data, inherited)
+        config = ConfigFile(where, kind, data, parsed.entries,
+                            home or posixpath.dirname(where), inherited)
+        found[where] = config
+        handed_on = (parsed.global_append
+                     if isinstance(parsed, isolinux.IsolinuxConfig)
+                     else None)
+        for include in parsed.includes:
+            target = config.resolve(include)
+            if target:
+                todo.append((kind, target, config.home, handed_on))
+    return list(found.values())
+
+
+def _well_known(files: Files) -> collections.abc.Iterator[tuple[str, str]]:
+    """Yield (language, path) of the configurations in well-known places."""
+    listed: dict[str, dict[str, list[str]]] = {}
+
+    def names(directory: str) -> dict[str, list[str]]:
+        """Return the names in a directory, by their lower case."""
+        found = listed.get(directory)
+        if found is None:
+            found = listed[directory] = {}
+            above, _, own = directory.rpartition('/')
+            # Most places are not there, and most of them share what lacks.
+            if not own or own.casefold() in names(above or '/'):
+                for name in files.names(directory):
+                    found.setdefault(name.casefold(), []).append(name)
+        return found
+
+    vendors = [('grub', f'{_EFI}/{name}', _GRUB_NAMES)
+               for same in names(_EFI).values() for name in same]
+    for kind, directory, wanted in (*_PLACES, *vendors):
+        for folded, same in names(directory).items():
+            if folded in wanted:
+                for name in same:
+                    yield kind, f'{directory.rstrip("/")}/{name}'
+    for folded, same in names(_ENTRIES).items():
+        if folded.endswith('.conf'):
+            for name in same:
+                yield 'systemd-boot', f'{_ENTRIES}/{name}'
+
+
+class _TreeFiles:
+    """The image's main tree as a place to search for configurations."""
+
+    def __init__(self, image: images.IsoImage,
+                 replaced: collections.abc.Mapping[str, bytes]) -> None:
+        self.image = image
+        self.replaced = replaced
+
+    def read(self, path: str) -> tuple[str, bytes] | None:
+        found = self.image.main.find(path, ignore_case=True)
+        where = found[0] if found else path
+        if where in self.replaced:
+            return where, self.replaced[where]
+        if found is None:
+            return None
+        entry = self.image.main.entry(*found)
+        if entry.is_dir or entry.size > MAX_BYTES:
+            return None
+        return where, self.image.read_entry(entry)
+
+    def names(self, path: str) -> list[str]:
+        folder = self.image.main.folder(path, ignore_case=True)
+        names = set(folder.children if folder else ())
+        prefix = path.rstrip('/') + '/'
+        names.update(new[len(prefix):].partition('/')[0]
+                     for new in self.replaced if new.startswith(prefix))
+        return sorted(names)
+
+
+class _EspFiles:
+    """A FAT file system as a place to search for configurations."""
+
+    def __init__(self, esp: images.Esp) -> None:
+        self.volume = esp.volume
+
+    def read(self, path: str) -> tuple[str, bytes] | None:
+        entry = self.volume.lookup(path)
+        if (entry is None or entry.is_dir
+                or entry.size > MAX_BYTES):
+            return None
+        return entry.path, self.volume.read_file(path)
+
+    def names(self, path: str) -> list[str]:
+        entry = self.volume.lookup(path)
+        if entry is None or not entry.is_dir:
+            return []
+        return [child.name for child in self.volume.listdir(path)]
+
+
+def tree_configs(image: images.IsoImage,
+                 replaced: collections.abc.Mapping[str, bytes]
+                 = types.MappingProxyType({})
+                 ) -> list[ConfigFile]:
+    """Return the configurations in the image's tree.
+
+    :param replaced: content that stands for what the image has.
+    :raises: CorruptImageError
+    """
+    return find(_TreeFiles(image, replaced))
+
+
+def esp_configs(esp: images.Esp) -> list[ConfigFile]:
+    """Return the configurations in an ESP.
+
+    :raises: CorruptImageError
+    """
+    return find(_EspFiles(esp))
+
+
+def initrds(image: images.IsoImage,
+            replaced: collections.abc.Mapping[str, bytes]
+            = types.MappingProxyType({})) -> list[images.Entry]:
+    """Return the initrds in the image's tree that files can be added to.
+
+    Of several initrds of one entry it is the last, which wins where two
+    hold the same file; CoreOS' area for Ignition is left alone.
+
+    :raises: CorruptImageError
+    """
+    configs = tree_configs(image, replaced)
+    for esp in image.esps:
+        configs += esp_configs(esp)
+    reserved = _ignition_area(image)
+    found: dict[str, images.Entry] = {}
+    for config in configs:
+        for paths in config.initrds():
+            entries = [entry for path in paths
+                       if (entry := _initrd(image, path)) is not None
+                       and entry.path != reserved]
+            if entries:
+                found[entries[-1].path] = entries[-1]
+    return list(found.values())
+
+
+def _initrd(image: images.IsoImage, path: str) -> images.Entry | None:
+    node = image.main.find(path, ignore_case=True)
+    if node is None:
+        return None
+    entry = image.main.entry(*node)
+    return None if entry.is_dir or entry.compressed else entry
+
+
+def _ignition_area(image: images.IsoImage) -> str | None:
+    """Return the path of the initrd that CoreOS reserves for Ignition."""
+    found = image.main.find(coreos.IGNITION)
+    if found is None:
+        return None
+    return coreos.ignition_path(image.read_entry(
+        image.main.entry(*found), 0, MAX_BYTES))

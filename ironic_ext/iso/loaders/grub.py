@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""GRUB 2 configuration files: what they boot, and other kernel arguments.
+
+The lexer follows grub-core/script/yylex.l of GRUB 2.06: quotes, escapes,
+line continuation, comments, separators, blocks. Nothing is executed:
+conditions are not decided, and a command is a kernel's when its name is
+``linux`` in one of its spellings. BLS entries are systemd_boot's.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+import dataclasses
+import functools
+import re
+import typing
+
+from ironic_ext.iso import errors
+from ironic_ext.iso import kernel_args
+from ironic_ext.iso.loaders import boot_entry
+
+# linux, linux16, linuxefi, linux32, linux$suffix, $linux, ${linux_cmd}...
+_LINUX = re.compile(r'linux(16|32|efi|\$\w+)?|\$linux\w*')
+_INITRD = re.compile(r'initrd(16|efi|\$\w+)?|\$initrd\w*')
+_INCLUDES = ('source', '.', 'configfile', 'normal')
+_OPTIONS_WITH_VALUE = ('--class', '--users', '--hotkey', '--source', '--id')
+_RESERVED = ('!', 'time', 'do', 'elif', 'else', 'if', 'then', 'until',
+             'while')
+
+_BLANKS = re.compile(r'(?:[ \t]|\r(?=\n))+')
+_COMMENT = re.compile(r'#[^\n]*')
+_VARIABLE = re.compile(r'\$(?:\{(\w+|[?#*@])\}|([A-Za-z_]\w*|\d+|[?#*@]))',
+                       re.ASCII)
+_CHARS = re.compile(r'[^{}|&$;<> \t\r\n\'"\\]+')
+_ESCAPE = re.compile(r'\\(\r?\n|.|\Z)', re.DOTALL)
+_SINGLE = re.compile(r"'([^']*)('|\Z)")
+_DOUBLE = re.compile(r'"((?:\\.|[^\\"])*)("|\\?\Z)', re.DOTALL)
+_DOUBLE_ESCAPE = re.compile(r'\\(\r?\n|[$\\"])')
+_SAFE_WORD = re.compile(r'[A-Za-z0-9_./:=,+@%-]+')
+_ASSIGNMENT = re.compile(r'(\w+)=(.*)', re.DOTALL | re.ASCII)
+_ROOT_PREFIX = re.compile(r'\((?:\$\w+|[\w,-]+)\)(?=/)')
+_QUOTED = re.compile(r'([^"=]*=)?"([^"]*)"')
+_HEX_ESCAPE = re.compile(r'\\x[0-9A-Fa-f]{2}')
+
+# Real files stay below these; a hostile one must not multiply our work.
+_MAX_DEPTH = 64         # of nested blocks
+_MAX_TITLE = 256        # characters
+_MAX_VALUE = 512        # characters of a variable
+_MAX_INITRDS = 64       # of one entry
+_MAX_ALTERNATIVES = 16  # kernels in one menu entry
+_MAX_KEPT = 65536       # characters of a file whose commands are kept
+
+
+class _Word(typing.NamedTuple):
+    """A word's place, and its value with variables as ``$name``.
+
+    ``bare``: written without quotes and escapes, so it may be reserved.
+    """
+
+    start: int
+    end: int
+    value: str
+    bare: bool
+
+
+class _Command(typing.NamedTuple):
+    """A simple command and the character that ended it ('' at the end)."""
+
+    words: tuple[_Word, ...]
+    terminator: str
+
+
+def parse(data: bytes) -> boot_entry.BootConfig:
+    """Return the kernels that a configuration names and its includes.
+
+    Includes are ``/path`` or ``$prefix/path`` (``$cmdpath/path``): a
+    ``(device)`` or ``($variable)`` in front is dropped, variables that the
+    file itself sets are replaced. Never fails: what cannot be understood
+    is left out.
+    """
+    entries: list[boot_entry.BootEntry] = []
+    includes: list[str] = []
+    variables: dict[str, str] = {}
+    titles: list[str] = []
+    pending: list[int] = []     # entries that the next initrd belongs to
+    complete = False            # they have had one already
+    for command in _commands(data.decode('utf-8', 'surrogateescape')):
+        words = command.words
+        if words:
+            name, values = words[0].value, [w.value for w in words[1:]]
+            if _LINUX.fullmatch(name) and values:
+                # The alternatives of an "if" share the initrd behind it.
+                pending = [] if complete else pending[-_MAX_ALTERNATIVES:]
+                complete = False
+                pending.append(len(entries))
+                entries.append(boot_entry.BootEntry(
+                    _title(titles), values[0], tuple(values[1:])))
+            elif _INITRD.fullmatch(name) and values:
+                complete = True
+                for index in pending:
+                    initrds = entries[index].initrds + tuple(values)
+                    entries[index] = dataclasses.replace(
+                        entries[index], initrds=initrds[:_MAX_INITRDS])
+            elif name in _INCLUDES and values:
+                path = _include(values[0], variables)
+                if path and path not in includes:
+                    includes.append(path)
+            else:
+                _assign(values if name == 'set' else [name], variables)
+        if command.terminator == '{':
+            opens = bool(words) and words[0].value in ('menuentry', 'submenu')
+            if opens:
+                pending = []
+            if len(titles) < _MAX_DEPTH:
+                titles.append(_menu_title(words) if opens else '')
+        elif command.terminator == '}' and titles:
+            titles.pop()
+    return boot_entry.BootConfig(tuple(entries), tuple(includes))
+
+
+def edit(data: bytes, append: Sequence[str], delete: Sequence[str]) -> bytes:
+    """Change the kernel arguments of every Linux command.
+
+    Words are as in kernel_args.edit(); every other byte stays.
+
+    :raises KernelArgumentError: for a word that GRUB cannot pass on as it
+        is, or when a command line would exceed kernel_args.MAX_LENGTH.
+    """
+    quoted = {word: quote(word) for word in append}
+    text = data.decode('utf-8', 'surrogateescape')
+    # An image is customised for many nodes. What is larger than any real
+    # configuration would only take up memory.
+    find = (_linux_commands if len(text) <= _MAX_KEPT
+            else _linux_commands.__wrapped__)
+    changes: list[tuple[int, int, str]] = []
+    for words in find(text):
+        arguments = words[2:]
+        values = [word.value for word in arguments]
+        change = kernel_args.plan(values, append, delete)
+        size = len(' '.join(kernel_args.edit(values, append, delete)).encode(
+            'utf-8', 'surrogateescape'))
+        if size > kernel_args.MAX_LENGTH:
+            raise errors.KernelArgumentError(
+                'the arguments of the kernel %s in the GRUB configuration '
+                'would be %d bytes long, the limit is %d'
+                % (words[1].value, size, kernel_args.MAX_LENGTH))
+        change = dataclasses.replace(
+            change, middle=tuple(quoted[word] for word in change.middle),
+            end=tuple(quoted[word] for word in change.end))
+        changes += kernel_args.patches(
+            [(word.start, word.end) for word in arguments], change,
+            words[1].end, words[1].end)
+    return kernel_args.apply(text, changes).encode(
+        'utf-8', 'surrogateescape')
+
+
+def quote(word: str) -> str:
+    """Quote a kernel argument so that GRUB hands exactly it to the kernel.
+
+    GRUB puts a word that has a space into double quotes of its own, so
+    ``a="b c"`` arrives as ``"a=b c"``, which the kernel reads alike; quotes
+    around text without a space are dropped.
+
+    A backslash is accepted in ``\\xHH`` only, as in udev-escaped labels: the
+    GRUB of Fedora and its kin passes it on as it is. GRUB 2.06 as Debian
+    builds it doubles every backslash (measured).
+
+    :raises KernelArgumentError: for any other backslash, a single quote and
+        a double quote inside a value: GRUB 2.06 puts a backslash in front
+        of them on the kernel's command line.
+    """
+    rest = _HEX_ESCAPE.sub('', word)
+    for char, name in (("'", 'single quote'), ('\\', 'backslash')):
+        if char in rest:
+            raise errors.KernelArgumentError(
+                'GRUB cannot pass the kernel argument %s on unchanged: it '
+                'holds a %s' % (word, name))
+    match = _QUOTED.fullmatch(word)
+    plain = ''.join(match.groups('')) if match else word
+    if '"' in plain or '\n' in word or '\r' in word:
+        raise errors.KernelArgumentError(
+            'GRUB cannot pass the kernel argument %s on unchanged: double '
+            'quotes work around the whole value or word only' % word)
+    if _SAFE_WORD.fullmatch(plain):
+        return plain
+    return "'%s'" % plain
+
+
+def _title(titles: Sequence[str]) -> str:
+    return '>'.join(title for title in titles if title)
+
+
+def _menu_title(words: Sequence[_Word]) -> str:
+    skip = False
+    for word in words[1:]:
+        if skip:
+            skip = False
+        elif word.value in _OPTIONS_WITH_VALUE:
+            skip = True
+        elif not word.value.startswith('--'):
+            return word.value[:_MAX_TITLE]
+    return ''
+
+
+def _assign(values: Sequence[str], variables: dict[str, str]) -> None:
+    match = _ASSIGNMENT.fullmatch(values[0]) if values else None
+    if match:
+        variables[match.group(1)] = _expand(match.group(2), variables)
+
+
+def _expand(value: str, variables: dict[str, str]) -> str:
+    def known(match: re.Match[str]) -> str:
+        name = match.group(1) or match.group(2)
+        text = variables.get(name, '')
+        return text if text and len(text) <= _MAX_VALUE else '$' + name
+    return value if len(value) > _MAX_VALUE \
+        else _VARIABLE.sub(known, value)
+
+
+def _include(value: str, variables: dict[str, str]) -> str | None:
+    path = _ROOT_PREFIX.sub('', _expand(value, variables), count=1)
+    if path.startswith(('/', '$prefix/', '$cmdpath/')) \
+            and '$' not in path[1:]:
+        return path
+    return None
+
+
+@functools.lru_cache(maxsize=16)
+def _linux_commands(text: str) -> tuple[tuple[_Word, ...], ...]:
+    """Return the words of every command that loads a kernel."""
+    return tuple(
+        command.words for command in _commands(text)
+        if len(command.words) > 1
+        and _LINUX.fullmatch(command.words[0].value))
+
+
+def _commands(text: str) -> Iterator[_Command]:
+    """Yield the simple commands, with words like ``then`` left out."""
+    words: list[_Word] = []
+    position = 0
+    while position < len(text):
+        char = text[position]
+        match = _BLANKS.match(text, position)
+        if match:
+            position = match.end()
+        elif char == '#':
+            comment = _COMMENT.match(text, position)
+            position = comment.end() if comment else len(text)
+        elif char in '\n;|&<>{}':
+            yield _Command(tuple(words), char)
+            words = []
+            position += 1
+        else:
+            word = _word(text, position)
+            position = max(word.end, position + 1)
+            if text[word.start:word.end].strip('\\\r\n') \
+                    and (words or not word.bare
+                         or word.value not in _RESERVED):
+                words.append(word)
+    yield _Command(tuple(words), '')
+
+
+def _word(text: str, start: int) -> _Word:
+    """Read the word at ``start``, perhaps just a line continuation."""
+    parts: list[str] = []
+    bare = True
+    position = start
+    while position < len(text):
+        char = text[position]
+        match = _CHARS.match(text, position)
+        if match:
+            parts.append(match.group())
+        elif char == '\\':
+            bare = False
+            match = _ESCAPE.match(text, position)
+            if match and not match.group(1).endswith('\n'):
+                parts.append(match.group(1))
+        elif char == "'":
+            bare = False
+            match = _SINGLE.match(text, position)
+            if match:
+                parts.append(match.group(1))
+        elif char == '"' or text.startswith('$"', position):
+            bare = False
+            match = _DOUBLE.match(text, position + (char == '$'))
+            if match:
+                parts.append(_unquote(match.group(1)))
+        elif char == '$':
+            match = _VARIABLE.match(text, position)
+            if match:
+                parts.append('$' + (match.group(1) or match.group(2)))
+            else:
+                parts.append('$')
+                position += 1
+                continue
+        elif char == '\r' and not text.startswith('\n', position + 1):
+            # GRUB's reader skips carriage returns.
+            position += 1
+            continue
+        else:
+            break
+        if match is None:
+            break
+        position = match.end()
+    return _Word(start, position, ''.join(parts), bare)
+
+
+def _unquote(body: str) -> str:
+    body = _DOUBLE_ESCAPE.sub(
+        lambda m: '' if m.group(1).endswith('\n') else m.group(1), body)
+    return _VARIABLE.sub(lambda m: '$' + (m.group(1) or m.group(2)), body)

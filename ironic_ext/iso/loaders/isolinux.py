@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""ISOLINUX and SYSLINUX configurations: what they boot, other arguments.
+
+Follows com32/elflink/ldlinux/readconfig.c of SYSLINUX 6. Modules (.c32),
+boot sectors and local boot are no kernels and are left alone.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+import dataclasses
+import re
+
+from ironic_ext.iso import errors
+from ironic_ext.iso import kernel_args
+from ironic_ext.iso.loaders import boot_entry
+
+#: Bytes of a line with its line feed: MAX_LINE less the final NUL.
+MAX_LINE = 4095
+
+_BLANK = ''.join(map(chr, range(33)))
+_BLANKS = re.compile(r'[\x00-\x20]+')
+_LINE = re.compile(r'[^\n]*\n|[^\n]+')
+_OTHER_TYPES = ('none', 'localboot', 'boot', 'bss', 'pxe', 'fdimage',
+                'comboot', 'com32', 'config')
+_NOT_KERNELS = ('.c32', '.com', '.cbt', '.bss', '.bs', '.bin', '.0', '.img')
+_MENUS = ('menu.c32', 'vesamenu.c32', 'gfxmenu.c32')
+
+
+@dataclasses.dataclass(frozen=True)
+class IsolinuxConfig(boot_entry.BootConfig):
+    """``global_append``: what labels without ``append`` get, if anything."""
+
+    global_append: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Line:
+    """A statement: ``text[start:end]`` is its value, ``stop`` the line's end.
+
+    ``keyword`` is in lower case, with ``menu`` and its second word joined.
+    """
+
+    keyword: str
+    value: str
+    begin: int
+    start: int
+    end: int
+    stop: int
+
+
+@dataclasses.dataclass
+class _Label:
+    """A label while it is read; no name stands for what is global."""
+
+    name: str = ''
+    title: str = ''
+    kernel: _Line | None = None
+    append: _Line | None = None
+    inherited: _Line | None = None
+    initrd: str = ''
+    other: bool = False
+
+    @property
+    def is_linux(self) -> bool:
+        if self.other or not self.name:
+            return False
+        if self.kernel is None or not self.kernel.value:
+            # The label is the name of the kernel, if of anything.
+            return self.append is not None and _is_kernel(self.name)
+        return self.kernel.keyword == 'linux' or _is_kernel(
+            self.kernel.value)
+
+
+def parse(data: bytes, inherited: str | None = None) -> IsolinuxConfig:
+    """Return the kernels, the included files and the global ``append``.
+
+    Paths are as written: relative to the directory of the configuration.
+
+    :param inherited: the global ``append`` of the file that includes this
+        one.
+    """
+    text = data.decode('utf-8', 'surrogateescape')
+    entries: list[boot_entry.BootEntry] = []
+    includes: list[str] = []
+    statements = list(_statements(text))
+    labels = _labels(statements)
+    global_append = inherited
+    for label in labels:
+        if not label.name:
+            if label.append is not None:
+                global_append = label.append.value
+            continue
+        if label.is_linux:
+            entries.append(_entry(label, inherited))
+        elif label.kernel and label.append:
+            includes += _menu_file(
+                label.kernel.value + ' ' + label.append.value)
+    names = {label.name for label in labels if label.name}
+    for line in statements:
+        words = _split(line.value)
+        if line.keyword in ('include', 'menu include', 'config') and words:
+            includes.append(words[0])
+        elif line.keyword in ('ui', 'default'):
+            includes += _menu_file(line.value)
+            if _default_is_kernel(line, names, statements):
+                entries.append(_entry(_Label(
+                    name='default', title='default', kernel=line), inherited))
+    return IsolinuxConfig(tuple(entries), tuple(dict.fromkeys(includes)),
+                          global_append)
+
+
+def edit(data: bytes, append: Sequence[str], delete: Sequence[str],
+         inherits: bool = False) -> bytes:
+    """Change the kernel arguments of every Linux label.
+
+    Words are as in kernel_args.edit(). A label with neither an ``append``
+    of its own nor a global one gets one; every other byte stays.
+
+    :param inherits: the file is included by one that has a global
+        ``append``: labels without one take that.
+    :raises KernelArgumentError: when a line would exceed what ISOLINUX
+        reads; names the label.
+    """
+    # A character per byte, for limits are in bytes.
+    text = data.decode('latin-1')
+    append = [word.encode().decode('latin-1') for word in append]
+    delete = [word.encode().decode('latin-1') for word in delete]
+    statements = list(_statements(text))
+    labels = _labels(statements)
+    changes: list[tuple[int, int, str]] = []
+    for label in labels:
+        own = label.append
+        if own is not None and (label.is_linux or not label.name):
+            changes += _change(own, append, delete, label.name)
+        if not label.is_linux or label.kernel is None:
+            continue
+        changes += _change(label.kernel, (), delete, label.name, skip=1)
+        if own is None and label.inherited is None and append \
+                and not inherits:
+            changes.append(_new_line(text, label.kernel, append, label.name))
+    names = {label.name for label in labels if label.name}
+    for line in statements:
+        if line.keyword == 'default' \
+                and _default_is_kernel(line, names, statements):
+            changes += _change(line, append, delete, 'default', skip=1)
+    changes.sort(key=lambda change: change[0])
+    return kernel_args.apply(text, changes).encode('latin-1')
+
+
+def _statements(text: str) -> Iterator[_Line]:
+    """Yield the lines that say something, without blocks of help text."""
+    inside = False
+    for match in _LINE.finditer(text):
+        line = match.group()
+        # ISOLINUX cuts a line at its first carriage return.
+        body = line.rstrip('\n').split('\r', 1)[0].rstrip(_BLANK)
+        words = _split(body, 2)
+        keyword = words[0].lower() if words else ''
+        if inside:
+            inside = keyword != 'endtext'
+            continue
+        if keyword == 'text':
+            inside = True
+            continue
+        if not keyword or keyword.startswith('#'):
+            continue
+        length = len(body) - len(body.lstrip(_BLANK)) + len(keyword)
+        if keyword == 'menu' and len(words) > 1:
+            keyword = 'menu ' + words[1].lower()
+            length = body.index(words[1], length) + len(words[1])
+        value = body[length:].lstrip(_BLANK)
+        begin = match.start()
+        end = begin + len(body)
+        yield _Line(keyword, value, begin, end - len(value), end,
+                    match.end())
+
+
+def _labels(statements: Sequence[_Line]) -> list[_Label]:
+    """Group statements by label; a global ``append`` is a nameless one."""
+    result: list[_Label] = []
+    label = _Label()
+    current: _Line | None = None
+    for line in statements:
+        if line.keyword == 'label':
+            words = _split(line.value, 1)
+            label = _Label(name=words[0] if words else '')
+            label.inherited = current
+            result.append(label)
+        elif line.keyword in ('menu begin', 'menu end', 'menu separator'):
+            label = _Label()
+        elif line.keyword == 'append':
+            if label.name:
+                label.append = line
+            else:
+                current = line
+                result.append(_Label(append=line))
+        elif label.name:
+            _read_statement(label, line)
+    return result
+
+
+def _read_statement(label: _Label, line: _Line) -> None:
+    if line.keyword in ('kernel', 'linux'):
+        label.kernel, label.other = line, False
+    elif line.keyword in _OTHER_TYPES:
+        label.kernel, label.other = line, True
+    elif line.keyword in ('menu goto', 'menu exit', 'menu quit'):
+        label.other = True
+    elif line.keyword == 'initrd':
+        label.initrd = line.value
+    elif line.keyword == 'menu label':
+        label.title = line.value.replace('^', '')
+
+
+def _entry(label: _Label, inherited: str | None) -> boot_entry.BootEntry:
+    words = _split(label.kernel.value, 1) if label.kernel else []
+    append = inherited or ''
+    if label.append is not None:
+        append = label.append.value
+    elif label.inherited is not None:
+        append = label.inherited.value
+    if append == '-':
+        append = ''
+    text = ' '.join(words[1:] + [append])
+    arguments = tuple(text[start:end]
+                      for start, end in kernel_args.spans(text))
+    initrds = [label.initrd] if label.initrd else [
+        word[7:] for word in arguments if word.startswith('initrd=')]
+    return boot_entry.BootEntry(
+        label.title or label.name, words[0] if words else label.name,
+        arguments, tuple(path for item in initrds
+                         for path in item.split(',') if path))
+
+
+def _change(line: _Line, append: Sequence[str], delete: Sequence[str],
+            label: str, skip: int = 0) -> list[tuple[int, int, str]]:
+    """Plan the change of a line's words behind the first ``skip``."""
+    if not skip and line.value == '-':
+        # The label refuses the global arguments: it has none so far.
+        patches = [(line.start, line.end, ' '.join(append))] * bool(append)
+    else:
+        places = [(line.start + start, line.start + end)
+                  for start, end in kernel_args.spans(line.value)]
+        words = [line.value[start - line.start:end - line.start]
+                 for start, end in places[skip:]]
+        change = kernel_args.plan(words, append, delete)
+        patches = kernel_args.patches(
+            places[skip:], change, places[skip - 1][1] if skip else None,
+            line.end)
+        if patches and not skip and not line.value:
+            patches = [(at, end, ' ' + new) for at, end, new in patches]
+    _check_length(line.end - line.begin + sum(
+        len(new) - (end - start) for start, end, new in patches), label)
+    return patches
+
+
+def _new_line(text: str, kernel: _Line, append: Sequence[str],
+              label: str) -> tuple[int, int, str]:
+    line = text[kernel.begin:kernel.stop]
+    indent = line[:len(line) - len(line.lstrip(' \t'))]
+    new = indent + 'append ' + ' '.join(append)
+    _check_length(len(new), label)
+    if not line.endswith('\n'):
+        return kernel.stop, kernel.stop, '\n' + new
+    return (kernel.stop, kernel.stop,
+            new + ('\r\n' if line.endswith('\r\n') else '\n'))
+
+
+def _check_length(length: int, label: str) -> None:
+    if length + 1 > MAX_LINE:
+        raise errors.KernelArgumentError(
+            'the append line of %s in the ISOLINUX configuration would be '
+            '%d bytes long, the limit is %d' % (
+                'label %s' % label if label else 'all labels', length,
+                MAX_LINE - 1))
+
+
+def _default_is_kernel(line: _Line, names: set[str],
+                       statements: Sequence[_Line]) -> bool:
+    """Does ``default`` name a kernel (with arguments) and not a label?"""
+    words = _split(line.value)
+    if line.keyword != 'default' or not words or words[0] in names \
+            or not _is_kernel(words[0]):
+        return False
+    # On its own it may as well be a label of another file.
+    return len(words) > 1 or not names and not any(
+        other.keyword in ('include', 'menu include', 'ui')
+        for other in statements)
+
+
+def _menu_file(command: str) -> list[str]:
+    """Configurations that a menu module is started with."""
+    words = _split(command)
+    if not words or words[0].lower().rsplit('/', 1)[-1] not in _MENUS:
+        return []
+    return [word for word in words[1:]
+            if '=' not in word and word not in ('~', '-')]
+
+
+def _is_kernel(value: str) -> bool:
+    words = _split(value, 1)
+    return bool(words) and not words[0].lower().endswith(_NOT_KERNELS)
+
+
+def _split(text: str, maxsplit: int = 0) -> list[str]:
+    """Split at what SYSLINUX takes for a blank, not at Unicode's."""
+    text = text.strip(_BLANK)
+    return _BLANKS.split(text, maxsplit) if text else []

@@ -1,0 +1,425 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What does this node boot: the node's words turned into a BootPlan.
+
+Validates everything that can be judged without the base image. Fetching it,
+injecting and delivering are somebody else's.
+"""
+
+import base64
+import binascii
+import collections.abc
+import dataclasses
+import json
+import os
+import typing
+from urllib import parse as urlparse
+import uuid
+
+from ironic.common import exception
+from oslo_utils import strutils
+
+from ironic_ext import catalog
+from ironic_ext.catalog import resources
+from ironic_ext import config_formats
+from ironic_ext import images
+from ironic_ext.images import checksum as checksums
+from ironic_ext import iso
+from ironic_ext.node import config_drive
+
+#: Where IPA has its own configuration (ironic's image_utils.py has the same).
+_AGENT_CA = '/etc/ironic-python-agent/ironic.crt'
+_AGENT_CA_CONFIG = '/etc/ironic-python-agent.d/ironic-tls.conf'
+_NETWORK_DATA = '/openstack/latest/network_data.json'
+#: Where glean looks for the config drive it has mounted (glean/cmd.py).
+_GLEAN_DRIVE = '/mnt/config'
+#: Labels of a medium that IPA copies its configuration from, case ignored
+#: (ironic_python_agent/utils.py, copy_config_from_vmedia).
+AGENT_LABELS = ('config-2', 'vmedia_boot_iso')
+
+#: Key of instance_info and driver_info.
+_DELIVERY = 'boot_config_delivery'
+_HREF_SCHEMES = ('http://', 'https://', 'file://', 'glance://')
+_MAX_NAME = 255
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Sizes in bytes that a node's own content must not exceed."""
+
+    file: int
+    total: int
+    configdrive: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Catalogue:
+    """What a plan asks of the catalogue of ISOs and boot configs.
+
+    :param iso: finds an ISO by its name; None if there is none.
+    :param config: finds a BootConfig by its name, likewise.
+    :param directory: where ISOs lie that were uploaded.
+    :param delivery: how configs reach machines unless the node says.
+    :param base_url: makes the URL, secret, where the boot server has the
+        config of the node of a UUID; None without a boot server.
+    """
+
+    iso: collections.abc.Callable[[str], catalog.ISCSICdrom | None]
+    config: collections.abc.Callable[[str], catalog.BootConfig | None]
+    directory: str
+    delivery: str = 'inject'
+    base_url: collections.abc.Callable[[str], str] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Base:
+    """The image that a node boots.
+
+    :param checksum: a checksum, the URL of a checksum file, or None.
+    :param cdrom: the entry of the catalogue that it was named by, or None.
+    """
+
+    href: str
+    checksum: str | None
+    cdrom: catalog.ISCSICdrom | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class BootPlan:
+    """An image to boot and what to put into it.
+
+    :param href: the base image.
+    :param checksum: of the base: a checksum, the URL of a checksum file, or
+        None.
+    :param injection: secret, since config drives and tokens are.
+    :param config: a boot config; how it goes into the image is known when
+        that is open.
+    :param delivery: the way of that config.
+    :param user_access: whether the image is fetched with the credentials
+        of the node's owner.
+    """
+
+    href: str
+    checksum: str | None
+    injection: iso.Injection = dataclasses.field(repr=False)
+    config: config_formats.Config | None = None
+    delivery: config_formats.Delivery = config_formats.Delivery()
+    user_access: bool = False
+
+    def with_config_in(self, image: iso.IsoImage
+                       ) -> tuple['BootPlan', tuple[str, ...]]:
+        """Turn the boot config into what is injected into that image.
+
+        :returns: the plan, and sentences that an operator should know.
+        :raises: ConfigError, IsoError
+        """
+        if self.config is None:
+            return self, ()
+        placement = self.delivery.place(
+            self.config, config_formats.ImageFacts.of(image))
+        return dataclasses.replace(
+            self, injection=placement.onto(self.injection),
+            config=None), placement.notes
+
+    def without_initrd_files(self) -> 'BootPlan':
+        """Return the plan with nothing to add to the initrd."""
+        return dataclasses.replace(self, injection=dataclasses.replace(
+            self.injection, initrd_files={}))
+
+
+def for_instance(node: typing.Any, *, limits: Limits,
+                 read: config_drive.Read,
+                 default_arguments: str | None, catalogue: Catalogue,
+                 facts: collections.abc.Mapping[str, typing.Any]
+                 ) -> BootPlan:
+    """Plan the boot of ``instance_info/boot_iso``.
+
+    :param node: an ironic node.
+    :param read: downloads an href of at most so many bytes; raises
+        ImageError.
+    :param default_arguments: what ``%default%`` stands for in
+        ``kernel_append_params``.
+    :param catalogue: asked when the node names an ISO or a config in it.
+    :param facts: about the node, for the templates of boot configs.
+    :raises: InvalidParameterValue
+    """
+    info = node.instance_info
+    try:
+        base = base_of(info, catalogue)
+        config = config_formats.plan_boot_config(
+            info.get('boot_config'), lookup=catalogue.config,
+            iso=base.cdrom, facts=facts)
+        delivery = _delivery(node, catalogue)
+        if config is not None and delivery.way == 'url':
+            delivery.by_url(config)
+    except (catalog.CatalogError, config_formats.ConfigError) as exc:
+        raise exception.InvalidParameterValue(
+            f'instance_info: {exc}') from exc
+    try:
+        drive = config_drive.files(
+            info.get('configdrive'), node_uuid=node.uuid, node_name=node.name,
+            read=read, limit=limits.configdrive)
+        added = _files(info.get('boot_iso_files'), limits, read)
+    except images.ImageError as exc:
+        raise exception.InvalidParameterValue(str(exc)) from exc
+    for path in sorted(drive.keys() & added.keys()):
+        raise exception.InvalidParameterValue(
+            f'instance_info/boot_iso_files and the config drive both have '
+            f'{path}: leave it out of one of them')
+    files = {**drive, **added}
+    _require_total(files, limits)
+    arguments = [
+        _arguments('instance_info', info, 'kernel_append_params',
+                   default_arguments),
+        _arguments('instance_info', info, 'ramdisk_kernel_arguments', None)]
+    plan = _plan('instance_info/boot_iso', base.href, base.checksum,
+                 append_args=' '.join(filter(None, arguments)), files=files)
+    return dataclasses.replace(plan, config=config, delivery=delivery,
+                               user_access=base.cdrom is None)
+
+
+def _delivery(node: typing.Any, catalogue: Catalogue
+              ) -> config_formats.Delivery:
+    """Return the way of a node's boot config.
+
+    :raises: ConfigError
+    """
+    way = (node.instance_info.get(_DELIVERY)
+           or node.driver_info.get(_DELIVERY) or catalogue.delivery)
+    base_url = catalogue.base_url
+    if base_url is None:
+        return config_formats.Delivery(way)
+    config = node.instance_info.get('boot_config')
+    # The boot server reads nodes by Ironic's API, which hides what looks
+    # like a password.
+    hidden = (isinstance(config, dict)
+              and strutils.mask_dict_password(config) != config)
+
+    def made() -> str:
+        if hidden:
+            raise config_formats.ConfigError(config_formats.Finding(
+                '', None, 'the inline boot_config has what Ironic\'s API '
+                'takes for passwords and hides from the boot server: put '
+                'the config into the catalogue'))
+        return base_url(node.uuid)
+
+    return config_formats.Delivery(way, made)
+
+
+def base_of(info: collections.abc.Mapping[str, typing.Any],
+            catalogue: Catalogue) -> Base:
+    """Return the image that ``instance_info/boot_iso`` stands for.
+
+    An ISO of the catalogue is the one that was looked at when it was
+    added: its digest goes with it.
+
+    :raises: InvalidParameterValue, CatalogError
+    """
+    value = info.get('boot_iso')
+    checksum = _checksum(info.get('boot_iso_checksum'))
+    if not _is_name(value):
+        return Base(value, checksum)
+    cdrom = catalogue.iso(value)
+    if cdrom is None:
+        raise exception.InvalidParameterValue(
+            f'instance_info/boot_iso: there is no ISO "{value}" in the '
+            'catalogue, and it is neither a URL nor the UUID of an image in '
+            'Glance')
+    if cdrom.status.phase != 'Ready':
+        raise exception.InvalidParameterValue(
+            f'instance_info/boot_iso: ISO "{value}" is not ready: it is '
+            f'{cdrom.status.phase} {cdrom.status.error}'.rstrip())
+    path = os.path.join(catalogue.directory, cdrom.spec.iso_file)
+    return Base(cdrom.spec.url or f'file://{urlparse.quote(path)}',
+                checksum or cdrom.status.digest or None, cdrom)
+
+
+def _is_name(value: object) -> bool:
+    """Tell the name of an ISO in the catalogue from an href."""
+    if not isinstance(value, str) or not resources.is_name(value):
+        return False
+    try:
+        uuid.UUID(value)
+    except ValueError:
+        return True
+    return False
+
+
+def for_agent(node: typing.Any, name: str, href: str,
+              params: collections.abc.Mapping[str, str | None], *,
+              append_params: str | None,
+              network_data: collections.abc.Mapping[str, typing.Any] | None,
+              ca: bytes | None) -> BootPlan:
+    """Plan the boot of the agent from a ``deploy_iso`` or ``rescue_iso``.
+
+    The files go into the ISO's root, where IPA looks on media with one of
+    AGENT_LABELS, and into the initrd, where they are whatever the label is.
+
+    :param name: ``deploy_iso`` or ``rescue_iso``.
+    :param params: kernel arguments for the agent; None is a bare word.
+    :param append_params: the operator's kernel arguments; they come last
+        and so win.
+    :param network_data: of the network interface, for the agent.
+    :param ca: certificates that the agent trusts the API by.
+    :raises: InvalidParameterValue
+    """
+    words = [_word(key, value) for key, value in params.items()]
+    if append_params:
+        words.append(append_params)
+    files: dict[str, bytes] = {}
+    initrd_files: dict[str, bytes] = {}
+    if ca:
+        files[_AGENT_CA] = ca
+        files[_AGENT_CA_CONFIG] = f'[DEFAULT]\ncafile = {_AGENT_CA}\n'.encode()
+        initrd_files.update(files)
+    if network_data:
+        content = json.dumps(network_data, indent=2).encode()
+        files[_NETWORK_DATA] = content
+        initrd_files[_GLEAN_DRIVE + _NETWORK_DATA] = content
+    return _plan(f'driver_info/{name}', href,
+                 _checksum(node.driver_info.get(f'{name}_checksum'),
+                           f'driver_info/{name}_checksum'),
+                 append_args=' '.join(words), files=files,
+                 initrd_files=initrd_files)
+
+
+def agent_finds_files(volume_id: str) -> bool:
+    """Tell whether IPA copies files from a medium with that label."""
+    return volume_id.strip().lower() in AGENT_LABELS
+
+
+def _plan(name: str, href: object, checksum: str | None,
+          **injection: typing.Any) -> BootPlan:
+    if not isinstance(href, str) or not href:
+        raise exception.InvalidParameterValue(
+            f'{name} must be the URL or the Glance UUID of an ISO')
+    try:
+        return BootPlan(href, checksum, iso.Injection(**injection))
+    except iso.InjectionError as exc:
+        raise exception.InvalidParameterValue(str(exc)) from exc
+
+
+def _word(key: str, value: str | None) -> str:
+    if value is None or value == '':
+        return key
+    if '"' in str(value):
+        raise exception.InvalidParameterValue(
+            f'the kernel argument {key} for the agent has a double quote in '
+            'its value, which kernel command lines cannot carry')
+    text = f'{key}={value}'
+    return f'{key}="{value}"' if set(text) & set(' \t') else text
+
+
+def _arguments(where: str, info: collections.abc.Mapping[str, typing.Any],
+               key: str, default: str | None) -> str:
+    value = info.get(key)
+    if not value:
+        return ''
+    if not isinstance(value, str):
+        raise exception.InvalidParameterValue(
+            f'{where}/{key} must be text, one line of kernel arguments')
+    if default is not None:
+        value = value.replace('%default%', default)
+    try:
+        iso.parse_arguments(value)
+    except iso.InjectionError as exc:
+        raise exception.InvalidParameterValue(
+            f'{where}/{key}: {exc}') from exc
+    return value
+
+
+def _checksum(value: object, name: str = 'instance_info/boot_iso_checksum'
+              ) -> str | None:
+    if value is None or value == '':
+        return None
+    if not isinstance(value, str):
+        raise exception.InvalidParameterValue(f'{name} must be text')
+    if checksums.is_url(value):
+        return value
+    try:
+        return str(images.Checksum.parse(value))
+    except images.ChecksumError as exc:
+        raise exception.InvalidParameterValue(f'{name}: {exc}') from exc
+
+
+def _files(value: object, limits: Limits, read: config_drive.Read
+           ) -> dict[str, bytes]:
+    """Read ``boot_iso_files``: path -> text, href or object."""
+    if not value:
+        return {}
+    if not isinstance(value, collections.abc.Mapping):
+        raise exception.InvalidParameterValue(
+            'instance_info/boot_iso_files must be a JSON object: path -> '
+            'content')
+    found: dict[str, bytes] = {}
+    for key, content in value.items():
+        path = _path(key)
+        if path in found:
+            raise exception.InvalidParameterValue(
+                f'instance_info/boot_iso_files names {path} twice')
+        data = _content(path, content, limits, read)
+        if len(data) > limits.file:
+            raise exception.InvalidParameterValue(
+                f'instance_info/boot_iso_files: {path} has {len(data)} '
+                f'bytes, more than the limit of {limits.file} '
+                '([ext_boot]max_file_size)')
+        found[path] = data
+        _require_total(found, limits)
+    return found
+
+
+def _path(key: object) -> str:
+    names = key.removeprefix('/').split('/') if isinstance(key, str) else ['']
+    for name in names:
+        if (name in ('', '.', '..') or not name.isprintable()
+                or len(name.encode()) > _MAX_NAME):
+            raise exception.InvalidParameterValue(
+                f'instance_info/boot_iso_files: {key!r:.200} is no path of '
+                'a file in the ISO: write it like /dir/name, without "..", '
+                'empty or unprintable parts')
+    return '/' + '/'.join(names)
+
+
+def _content(path: str, value: object, limits: Limits,
+             read: config_drive.Read) -> bytes:
+    name = f'instance_info/boot_iso_files: {path}'
+    if isinstance(value, str):
+        # A text that looks like an href can be written as an object.
+        if value.startswith(_HREF_SCHEMES) and not set(value) & set(' \n'):
+            return read(value, limits.file)
+        return _encoded(name, value)
+    if isinstance(value, collections.abc.Mapping):
+        encoding = value.get('encoding', 'text')
+        if set(value) == {'href'} and isinstance(value['href'], str):
+            return read(value['href'], limits.file)
+        if (set(value) <= {'content', 'encoding'}
+                and isinstance(value.get('content'), str)):
+            if encoding == 'text':
+                return _encoded(name, value['content'])
+            if encoding == 'base64':
+                try:
+                    return base64.b64decode(
+                        ''.join(value['content'].split()), validate=True)
+                except (binascii.Error, ValueError) as exc:
+                    raise exception.InvalidParameterValue(
+                        f'{name} is not base64') from exc
+    raise exception.InvalidParameterValue(
+        f'{name} must be text, an href, {{"content": ..., "encoding": '
+        '"text" or "base64"} or {"href": ...}')
+
+
+def _encoded(name: str, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as exc:
+        raise exception.InvalidParameterValue(
+            f'{name} is not valid Unicode text: give it as base64') from exc
+
+
+def _require_total(files: collections.abc.Mapping[str, bytes],
+                   limits: Limits) -> None:
+    total = sum(map(len, files.values()))
+    if total > limits.total:
+        raise exception.InvalidParameterValue(
+            f'the files to add to the ISO have {total} bytes, more than the '
+            f'limit of {limits.total} ([ext_boot]max_total_size)')

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Config drives as files: what ``instance_info/configdrive`` holds, unpacked.
+
+Read are gzipped base64 of an ISO 9660 or vfat image, a URL of either, and
+the JSON form; the layout is the one of OpenStack (nova's "Config drive").
+Building an image of the files is left out: they go into another image.
+"""
+
+import base64
+import binascii
+import collections.abc
+import json
+import logging
+import tempfile
+import typing
+import zlib
+
+from ironic.common import exception
+
+from ironic_ext import iso
+from ironic_ext.iso.fat import volume as fat
+
+LOG = logging.getLogger(__name__)
+
+Read = collections.abc.Callable[[str, int], bytes]
+
+#: Directories of a config drive that mean something to its readers.
+TOP_LEVEL = ('openstack', 'ec2')
+#: Versions that openstacksdk writes, too.
+_VERSIONS = ('2012-08-10', 'latest')
+_JSON_KEYS = ('meta_data', 'network_data', 'user_data', 'vendor_data')
+_GZIP_MAGIC = b'\x1f\x8b'
+# ECMA-119 section 8.1.2: the identifier in the first descriptor, sector 16.
+_ISO_MAGIC = (32769, b'CD001')
+_FAT_MAGIC = (510, b'\x55\xaa')
+# A config drive is a handful of small files.
+_MAX_FILES = 1000
+_MAX_DEPTH = 16
+
+
+def files(configdrive: object, *, node_uuid: str, node_name: str | None,
+          read: Read, limit: int) -> dict[str, bytes]:
+    """Return the files of a config drive: absolute path -> content.
+
+    :param configdrive: the value in ``instance_info``; nothing gives {}.
+    :param node_uuid: default of ``uuid`` in the JSON form's meta data.
+    :param node_name: default of ``name`` there.
+    :param read: downloads a URL of at most so many bytes.
+    :param limit: bytes of the unpacked image, and of all files.
+    :raises: InvalidParameterValue
+    """
+    if not configdrive:
+        return {}
+    if isinstance(configdrive, collections.abc.Mapping):
+        found = from_json(configdrive, node_uuid, node_name)
+    elif isinstance(configdrive, str):
+        if '://' in configdrive[:16]:
+            # Base64 makes four bytes of three; compression only shrinks.
+            data = _unwrapped(read(configdrive, limit // 3 * 4 + 4096), limit)
+        else:
+            data = _gunzipped(_from_base64(configdrive.encode()), limit)
+        found = from_image(data)
+    else:
+        raise _refused('is neither text nor a JSON object')
+    total = sum(map(len, found.values()))
+    if total > limit:
+        raise _refused(f'holds {total} bytes, more than the limit of {limit}')
+    return found
+
+
+def from_json(configdrive: collections.abc.Mapping[str, typing.Any],
+              node_uuid: str, node_name: str | None) -> dict[str, bytes]:
+    """Build the files of the JSON form, as openstacksdk does.
+
+    :raises: InvalidParameterValue
+    """
+    for key in configdrive:
+        if key not in _JSON_KEYS:
+            raise _refused(f'has the unknown key "{key}": it takes '
+                           f'{", ".join(_JSON_KEYS)}')
+    for key in ('meta_data', 'network_data', 'vendor_data'):
+        value = configdrive.get(key)
+        if value is not None and not isinstance(
+                value, collections.abc.Mapping):
+            raise _refused(f'has a {key} that is not a JSON object')
+    meta_data = {'uuid': node_uuid}
+    if node_name:
+        meta_data['name'] = node_name
+    meta_data.update(configdrive.get('meta_data') or {})
+    content = {'meta_data.json': json.dumps(meta_data).encode()}
+    if network_data := configdrive.get('network_data'):
+        content['network_data.json'] = json.dumps(network_data).encode()
+    if vendor_data := configdrive.get('vendor_data'):
+        content['vendor_data2.json'] = json.dumps(vendor_data).encode()
+    user_data = configdrive.get('user_data')
+    if isinstance(user_data, (dict, list)):
+        content['user_data'] = json.dumps(user_data).encode()
+    elif isinstance(user_data, str) and user_data:
+        try:
+            content['user_data'] = user_data.encode()
+        except UnicodeEncodeError as exc:
+            raise _refused('has a user_data that is not valid Unicode '
+                           'text') from exc
+    elif user_data:
+        raise _refused('has a user_data that is neither text nor JSON')
+    return {f'/openstack/{version}/{name}': data
+            for version in _VERSIONS for name, data in content.items()}
+
+
+def from_image(data: bytes) -> dict[str, bytes]:
+    """Read the files out of an ISO 9660 or vfat image.
+
+    :raises: InvalidParameterValue
+    """
+    try:
+        if _has(data, *_ISO_MAGIC):
+            found = _from_iso(data)
+        elif _has(data, *_FAT_MAGIC):
+            found = _from_vfat(data)
+        else:
+            raise _refused('is neither an ISO 9660 nor a vfat image')
+    except iso.IsoError as exc:
+        raise _refused(f'cannot be read: {exc}') from exc
+    kept = {path: content for path, content in found.items()
+            if path.split('/')[1].lower() in TOP_LEVEL}
+    if not kept:
+        raise _refused(f'has none of the directories '
+                       f'{", ".join(TOP_LEVEL)}')
+    if len(kept) < len(found):
+        LOG.warning('Of the config drive, files outside of the directories '
+                    '%s are left out: %s', ', '.join(TOP_LEVEL),
+                    ', '.join(sorted(found.keys() - kept.keys())[:5]))
+    return kept
+
+
+def _unwrapped(data: bytes, limit: int) -> bytes:
+    """Undo what a downloaded config drive may be wrapped in."""
+    if data.startswith(_GZIP_MAGIC):
+        return _gunzipped(data, limit)
+    if _has(data, *_ISO_MAGIC) or _has(data, *_FAT_MAGIC):
+        return data
+    return _gunzipped(_from_base64(data), limit)
+
+
+def _from_base64(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(b''.join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise _refused('is not base64: give gzipped base64 of an image, '
+                       'a URL or JSON') from exc
+
+
+def _gunzipped(data: bytes, limit: int) -> bytes:
+    """Unpack, one byte past the limit at most (a bomb stays small)."""
+    if not data.startswith(_GZIP_MAGIC):
+        raise _refused('is not compressed with gzip')
+    unpacked = b''
+    try:
+        while data:
+            # 16: gzip header and trailer (zlib's manual).
+            unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            unpacked += unpacker.decompress(data, limit + 1 - len(unpacked))
+            if len(unpacked) > limit:
+                raise _refused(f'is larger than the limit of {limit} bytes '
+                               'when unpacked')
+            if not unpacker.eof:
+                raise _refused('is cut off: its gzip data ends too early')
+            # A gzip file can have several members; padding ends it.
+            data = unpacker.unused_data.lstrip(b'\0')
+    except zlib.error as exc:
+        raise _refused(f'does not unpack: {exc}') from exc
+    return unpacked
+
+
+def _has(data: bytes, offset: int, magic: bytes) -> bool:
+    return data[offset:offset + len(magic)] == magic
+
+
+def _from_iso(data: bytes) -> dict[str, bytes]:
+    with tempfile.NamedTemporaryFile(prefix='configdrive-') as file:
+        file.write(data)
+        file.flush()
+        try:
+            with iso.IsoImage.open(file.name) as image:
+                return _walked(image, len(data),
+                               lambda entry: bool(entry.link_target))
+        except iso.IsoError as exc:
+            raise iso.IsoError(
+                str(exc).replace(file.name, 'its image')) from exc
+
+
+def _from_vfat(data: bytes) -> dict[str, bytes]:
+    def read(offset: int, length: int) -> bytes:
+        return data[offset:offset + length]
+
+    return _walked(fat.FatVolume(read, len(data)), len(data),
+                   lambda entry: False)
+
+
+def _walked(volume: typing.Any, size: int,
+            is_link: collections.abc.Callable[[typing.Any], bool]
+            ) -> dict[str, bytes]:
+    """Read every file of a volume of ``size`` bytes."""
+    found: dict[str, bytes] = {}
+    folders = [('', 0)]
+    while folders:
+        folder, depth = folders.pop()
+        for entry in volume.listdir(folder or '/'):
+            path = f'{folder}/{entry.name}'
+            if is_link(entry):
+                raise _refused(f'has a symbolic link, {path}')
+            if not entry.is_dir:
+                # Names that share their content could multiply it.
+                size -= entry.size
+                if size < 0:
+                    raise _refused('claims more bytes of files than its '
+                                   'image has')
+                found[path] = volume.read_file(path)
+            elif depth < _MAX_DEPTH:
+                folders.append((path, depth + 1))
+            else:
+                raise _refused(f'has more than {_MAX_DEPTH} nested '
+                               'directories')
+            if len(found) > _MAX_FILES:
+                raise _refused(f'has more than {_MAX_FILES} files')
+    return found
+
+
+def _refused(what: str) -> exception.InvalidParameterValue:
+    return exception.InvalidParameterValue(f'the config drive {what}')

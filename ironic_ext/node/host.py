@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""A BareMetalHost: a node of Ironic as the boot server shows it.
+
+Pure: documents of Ironic's API in, documents of this API out. Of
+``driver_info``, where the credentials of BMCs are, nothing is read.
+"""
+
+import collections.abc
+import dataclasses
+import functools
+import ipaddress
+import json
+import re
+import typing
+
+from ironic_ext.catalog import resources
+from ironic_ext.images import href
+from ironic_ext.node import data_image as host_data_images
+
+KIND = 'BareMetalHost'
+DEFAULT_NAMESPACE = 'default'
+#: Boot modes: until the installed system reports, or as long as assigned.
+ONCE, FOREVER = 'once', 'forever'
+#: Where a node keeps what is assigned: keys of instance_info.
+ISO_KEY, CONFIG_KEY = 'boot_iso', 'boot_config'
+MODE_KEY, COMPLETED_KEY = 'ext_boot_mode', 'ext_boot_completed_at'
+#: Fields to ask Ironic for.
+FIELDS = ('uuid', 'name', 'driver', 'power_state', 'target_power_state',
+          'provision_state', 'target_provision_state', 'maintenance',
+          'last_error', 'instance_info', 'properties', 'extra',
+          'network_data', 'inspection_finished_at', 'created_at',
+          'updated_at')
+
+_MAC = re.compile(r'[0-9a-f]{2}(:[0-9a-f]{2}){5}')
+_Map = collections.abc.Mapping
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """A node.
+
+    :ivar inspected_ips: those of ``ips`` that only an inspection found: the
+        machine had them then.
+    :ivar image: name of an ISO of the catalogue, an href, or '' for none.
+    :ivar config: name of a BootConfig, an inline config, or None.
+    :ivar completed: when the installed system reported, RFC 3339, or ''.
+    :ivar data_image: see host_data_images.kept().
+    :ivar facts: what templates are filled with.
+    """
+
+    uuid: str
+    name: str
+    namespace: str = DEFAULT_NAMESPACE
+    macs: tuple[str, ...] = ()
+    ips: tuple[str, ...] = ()
+    inspected_ips: tuple[str, ...] = ()
+    image: str = ''
+    config: typing.Any = None
+    boot_mode: str = FOREVER
+    completed: str = ''
+    driver: str = ''
+    power: str | None = None
+    target_power: str | None = None
+    provision_state: str | None = None
+    target_provision_state: str | None = None
+    maintenance: bool = False
+    last_error: str = ''
+    created: str = ''
+    data_image: _Map[str, typing.Any] | None = None
+    facts: _Map[str, typing.Any] = dataclasses.field(
+        default_factory=dict, repr=False)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.namespace, self.name
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f'{KIND}/{self.namespace}/{self.name}'
+
+    @property
+    def config_name(self) -> str:
+        """The name of the BootConfig, '' for none or an inline one."""
+        return self.config if isinstance(self.config, str) else ''
+
+    @functools.cached_property
+    def boots_locally(self) -> bool:
+        """Whether it is to boot from its disk."""
+        return not self.image or (self.boot_mode == ONCE
+                                  and bool(self.completed))
+
+
+def from_node(node: _Map[str, typing.Any],
+              macs: collections.abc.Iterable[str],
+              inventory_ips: collections.abc.Iterable[str] = ()) -> Host:
+    """Read a node; what its owner wrote may be anything.
+
+    :param node: with FIELDS.
+    :param macs: of its ports.
+    :param inventory_ips: addresses that its inspection found.
+    """
+    info, extra = _mapping(node.get('instance_info')), _mapping(
+        node.get('extra'))
+    name = node.get('name') or ''
+    namespace = extra.get('namespace')
+    image, config = info.get(ISO_KEY), info.get(CONFIG_KEY)
+    found_macs = tuple(sorted(filter(None, map(mac, macs))))
+    declared = tuple(dict.fromkeys(filter(None, map(address, (
+        *_texts(extra.get('boot_ips')), *_network_ips(
+            node.get('network_data')))))))
+    inspected = tuple(ip for ip in dict.fromkeys(filter(None, map(
+        address, inventory_ips))) if ip not in declared)
+    ips = declared + inspected
+    host = Host(
+        uuid=str(node['uuid']),
+        name=name if resources.is_name(name) else str(node['uuid']),
+        namespace=(namespace if isinstance(namespace, str)
+                   and resources.is_name(namespace) else DEFAULT_NAMESPACE),
+        macs=found_macs, ips=ips, inspected_ips=inspected,
+        image=image if isinstance(image, str) else '',
+        config=config if isinstance(config, (str, dict)) and config
+        else None,
+        boot_mode=ONCE if info.get(MODE_KEY) == ONCE else FOREVER,
+        completed=_text(info.get(COMPLETED_KEY)),
+        driver=_text(node.get('driver')), power=node.get('power_state'),
+        target_power=node.get('target_power_state'),
+        provision_state=node.get('provision_state'),
+        target_provision_state=node.get('target_provision_state'),
+        maintenance=bool(node.get('maintenance')),
+        last_error=_text(node.get('last_error'))[:2000],
+        created=_text(node.get('created_at')),
+        data_image=node.get('data_image'))
+    return dataclasses.replace(host, facts=facts(
+        uuid=host.uuid, name=host.name, macs=found_macs, ips=ips,
+        properties=_mapping(node.get('properties')), extra=extra))
+
+
+def facts(*, uuid: str, name: str, macs: collections.abc.Sequence[str],
+          ips: collections.abc.Sequence[str],
+          properties: _Map[str, typing.Any], extra: _Map[str, typing.Any]
+          ) -> dict[str, typing.Any]:
+    """Return what the templates of a config know of a node."""
+    return {'uuid': uuid, 'name': name, 'macs': list(macs),
+            'mac': macs[0] if macs else '', 'ips': list(ips),
+            'ip': ips[0] if ips else '', 'properties': dict(properties),
+            'extra': dict(extra)}
+
+
+def spec(host: Host) -> dict[str, typing.Any]:
+    """Return what can be changed."""
+    shown: dict[str, typing.Any] = {
+        'image': href.redacted(host.image) or resources.LOCAL_BOOT,
+        'bootMode': host.boot_mode}
+    if host.config_name:
+        shown['bootConfigRef'] = host.config_name
+    data_image = host_data_images.spec(host.data_image)
+    if data_image:
+        shown['dataImage'] = data_image
+    return shown
+
+
+def document(host: Host, version: str) -> dict[str, typing.Any]:
+    """Return the JSON document of a host.
+
+    :param version: its resource version.
+    """
+    status: dict[str, typing.Any] = {
+        'macs': list(host.macs), 'ips': list(host.ips),
+        'power': host.power, 'targetPower': host.target_power,
+        'provisionState': host.provision_state,
+        'targetProvisionState': host.target_provision_state,
+        'maintenance': host.maintenance, 'driver': host.driver}
+    if host.last_error:
+        status['lastError'] = host.last_error
+    if host.completed:
+        status['bootCompletedAt'] = host.completed
+    if isinstance(host.config, dict):
+        status['inlineConfig'] = True
+    data_image = host_data_images.status(host.data_image)
+    if data_image:
+        status['dataImage'] = data_image
+    return {'apiVersion': resources.API_VERSION, 'kind': KIND,
+            'metadata': {'name': host.name, 'namespace': host.namespace,
+                         'uid': host.uuid, 'resourceVersion': version,
+                         'creationTimestamp': host.created},
+            'spec': spec(host), 'status': status}
+
+
+def encoded(host: Host, version: str) -> bytes:
+    """Return the document as bytes without a newline."""
+    return json.dumps(document(host, version),
+                      separators=(',', ':')).encode()
+
+
+def mac(value: object) -> str:
+    """Return a MAC as Ironic writes it, '' for what is none."""
+    text = str(value).strip().lower().replace('-', ':')
+    return text if _MAC.fullmatch(text) else ''
+
+
+def address(value: object) -> str:
+    """Return an IP address in its one form, '' for what is none.
+
+    A prefix length goes; an IPv4 address inside of IPv6 is IPv4.
+    """
+    try:
+        found = ipaddress.ip_address(str(value).partition('/')[0].strip())
+    except ValueError:
+        return ''
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        if found.is_link_local:
+            # Every machine may have it, on some link.
+            return ''
+    return '' if found.is_loopback or found.is_unspecified else str(found)
+
+
+def inventory_ips(inventory: object) -> tuple[str, ...]:
+    """Return the addresses that an inspection found, see IPA's inventory."""
+    found = _mapping(_mapping(inventory).get('inventory'))
+    return tuple(filter(None, (
+        address(_mapping(interface).get(key))
+        for interface in _list(found.get('interfaces'))
+        for key in ('ipv4_address', 'ipv6_address'))))
+
+
+def _network_ips(data: object) -> list[str]:
+    """Return the addresses in OpenStack's network_data.json."""
+    return [str(_mapping(network).get('ip_address') or '')
+            for network in _list(_mapping(data).get('networks'))]
+
+
+def _mapping(value: object) -> _Map[str, typing.Any]:
+    return value if isinstance(value, collections.abc.Mapping) else {}
+
+
+def _list(value: object) -> list[typing.Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ''
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, str):
+        return re.split(r'[,\s]+', value)
+    return [item for item in _list(value) if isinstance(item, str)]

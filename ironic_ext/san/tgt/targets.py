@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Targets of the Linux SCSI target framework, tgt (tgtd(8), tgtadm(8)).
+
+tgtd is started by others, and forgets everything when it ends. A LUN is a
+disk, not a cd: one reader that ejects a cd takes it away from all.
+"""
+
+import contextlib
+import functools
+import secrets
+
+from ironic_ext.san import daemon
+from ironic_ext.san import errors
+from ironic_ext.san import exports
+from ironic_ext.san import location
+from ironic_ext.san import settings as san_settings
+from ironic_ext.san.tgt import tgtadm
+
+#: tgtd's word for every initiator.
+_ALL = 'ALL'
+_TRIES = 10
+#: tgtd has their numbers in 32 bits with a sign.
+_TIDS = (1 << 31) - 2
+
+
+def targets(settings: san_settings.Settings) -> exports.Exports:
+    """Return the targets of this host's tgtd."""
+    return exports.Exports(settings, TgtDaemon(settings))
+
+
+class TgtDaemon:
+    """A running tgtd.
+
+    :param settings: how to reach it.
+    """
+
+    def __init__(self, settings: san_settings.Settings) -> None:
+        self._tgtadm = tgtadm.Tgtadm(settings)
+
+    def require(self) -> None:
+        """Make sure that tgtd answers.
+
+        :raises: TargetDaemonError
+        """
+        self._tgtadm.run('system', 'show')
+
+    def serve(self, target: daemon.Target) -> None:
+        """Serve an image; see daemon.Daemon.
+
+        :raises: TargetDaemonError
+        """
+        for _ in range(_TRIES):
+            # At random, as to ask for those in use takes longer with every
+            # target, and others can take one meanwhile.
+            tid = secrets.randbelow(_TIDS) + 1
+            try:
+                self._tgtadm.run('target', 'new', tid=tid,
+                                 targetname=target.iqn)
+            except tgtadm.ExistsError:
+                # The number, or the name.
+                for mine in self._find(target.iqn):
+                    if _is_right(mine, target):
+                        return
+                    self._remove(mine)
+                continue
+            try:
+                self._fill(tid, target)
+            except BaseException:
+                with contextlib.suppress(errors.TargetDaemonError):
+                    self.withdraw(target.iqn)
+                raise
+            return
+        raise errors.TargetDaemonError(
+            f'tgtd always has a target {target.iqn} already: somebody else '
+            'makes it again')
+
+    def _fill(self, tid: int, target: daemon.Target) -> None:
+        run = self._tgtadm.run
+        run('logicalunit', 'new', tid=tid, lun=location.LUN,
+            backing_store=target.path)
+        # tgtd takes no notice of it when the LUN is made.
+        run('logicalunit', 'update', tid=tid, lun=location.LUN,
+            params='readonly=1,vendor_id=IRONIC,product_id=ISO,'
+                   f'scsi_id={target.serial},scsi_sn={target.serial}')
+        if target.chap is not None:
+            self._add_account(target.chap)
+            run('account', 'bind', tid=tid, user=target.chap.username)
+        # Last: until then nobody can log in, so nobody could write.
+        for address in _acl(target):
+            run('target', 'bind', tid=tid, initiator_address=address)
+
+    def _add_account(self, chap: location.Chap) -> None:
+        try:
+            self._tgtadm.add_account(chap)
+        except tgtadm.ExistsError:
+            # It was left behind, and may have another password.
+            self._tgtadm.run('account', 'delete', user=chap.username)
+            self._tgtadm.add_account(chap)
+
+    def withdraw(self, iqn: str) -> None:
+        """Serve it no longer; see daemon.Daemon.
+
+        :raises: TargetDaemonError
+        """
+        try:
+            for shown in self._find(iqn):
+                self._remove(shown)
+        except tgtadm.NotRunningError:
+            return
+
+    def _find(self, iqn: str) -> list[tgtadm.Shown]:
+        return [shown for shown in self._tgtadm.targets()
+                if shown.iqn == iqn]
+
+    def _remove(self, shown: tgtadm.Shown) -> None:
+        self._tgtadm.run('target', 'delete', force=True, tid=shown.tid)
+        for account in shown.accounts:
+            self._tgtadm.run('account', 'delete', user=account)
+
+    def served(self) -> dict[str, daemon.Served]:
+        """Return what there is; see daemon.Daemon.
+
+        :raises: TargetDaemonError
+        """
+        return {shown.iqn: daemon.Served(
+            shown.iqn, _path(shown), shown.sessions,
+            functools.partial(_is_right, shown))
+            for shown in self._tgtadm.targets()}
+
+
+def _path(shown: tgtadm.Shown) -> str:
+    return next((lun.path for lun in shown.luns
+                 if lun.number == location.LUN), '')
+
+
+def _is_right(shown: tgtadm.Shown, target: daemon.Target) -> bool:
+    accounts = {target.chap.username} if target.chap else set()
+    return (tgtadm.Lun(location.LUN, target.path, True) in shown.luns
+            and shown.accounts == accounts
+            and shown.acl == set(_acl(target)))
+
+
+def _acl(target: daemon.Target) -> list[str]:
+    """Return the addresses as tgtd's ACL has them."""
+    addresses = []
+    for network in target.networks:
+        if not network.prefixlen:
+            # It cannot shift by a whole word.
+            return [_ALL]
+        address = str(network.network_address)
+        if network.version == 6:
+            address = f'[{address}]'
+        # It takes a whole address for no network.
+        if network.prefixlen < network.max_prefixlen:
+            address = f'{address}/{network.prefixlen}'
+        addresses.append(address)
+    return addresses or [_ALL]

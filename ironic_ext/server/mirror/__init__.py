@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What the boot server remembers of Ironic, Neutron, DHCP and the catalog."""

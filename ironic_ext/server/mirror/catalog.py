@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The catalogue close at hand: what machines ask for, and what changed.
+
+Several servers share the catalogue's database, so its log of changes is
+followed. What this process changes is known at once, what another one
+changes after [ext_server]catalog_interval.
+"""
+
+import collections
+import collections.abc
+import contextlib
+import json
+import logging
+import threading
+import typing
+
+from ironic_ext import catalog
+from ironic_ext.catalog import resources
+from ironic_ext.catalog import store
+from ironic_ext import config_formats
+from ironic_ext.server import errors
+from ironic_ext.server.mirror import feed as feeds
+
+LOG = logging.getLogger(__name__)
+
+_HISTORY = 10000
+#: Bytes of configs' data that are kept, and how many resources.
+_MAX_BYTES = 128 << 20
+_MAX_ITEMS = 20000
+_PAGE = 500
+
+_Kept = collections.abc.Callable[[type[resources.Resource], str],
+                                 resources.Resource | None]
+
+
+class CatalogMirror:
+    """A cache of resources by name, and a feed. Thread-safe."""
+
+    def __init__(self, catalogue: store.Catalog, interval: float) -> None:
+        """Begin with what the catalogue is now.
+
+        :param interval: seconds between two looks.
+        :raises: DatabaseError
+        """
+        self._catalogue = catalogue
+        self._interval = interval
+        self.feed = feeds.Feed(_HISTORY, catalogue.revision())
+        # None stands for a resource that does not exist.
+        self._items: collections.OrderedDict[
+            tuple[str, str], resources.Resource | None] = (
+                collections.OrderedDict())
+        self._bytes = 0
+        self._generation = 0
+        self._lock = threading.Lock()
+        self._following = threading.Lock()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True,
+                                        name='catalog-mirror')
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    # What machines ask for
+
+    def iso(self, name: str) -> catalog.ISCSICdrom | None:
+        """Return an ISO, or None.
+
+        :raises: DatabaseError
+        """
+        return typing.cast(catalog.ISCSICdrom | None,
+                           self._get(catalog.ISCSICdrom, name))
+
+    def config(self, name: str) -> catalog.BootConfig | None:
+        """Return a BootConfig with its data, or None.
+
+        :raises: DatabaseError
+        """
+        return typing.cast(catalog.BootConfig | None,
+                           self._get(catalog.BootConfig, name))
+
+    @property
+    def at_hand(self) -> 'AtHand':
+        """The part of it for which the database is not asked."""
+        return AtHand(self._kept)
+
+    def _kept(self, kind: type[resources.Resource], name: str
+              ) -> resources.Resource | None:
+        """Return what is in memory.
+
+        :raises: KeyError
+        """
+        key = kind.kind, name
+        with self._lock:
+            found = self._items[key]
+            self._items.move_to_end(key)
+            return found
+
+    def _get(self, kind: type[resources.Resource], name: str
+             ) -> resources.Resource | None:
+        generation = self._generation
+        with contextlib.suppress(KeyError):
+            return self._kept(kind, name)
+        key = kind.kind, name
+        found = typing.cast(
+            resources.Resource | None, self._catalogue.find(
+                typing.cast(typing.Any, kind), name))
+        with self._lock:
+            # What changed while the database was asked is not kept.
+            if generation == self._generation and key not in self._items:
+                self._items[key] = found
+                self._bytes += _size(found)
+                while (self._bytes > _MAX_BYTES
+                       or len(self._items) > _MAX_ITEMS):
+                    self._bytes -= _size(self._items.popitem(last=False)[1])
+        return found
+
+    # What changed
+
+    def follow(self) -> None:
+        """Take in what changed since the last look.
+
+        :raises: DatabaseError
+        """
+        with self._following:
+            complete = self._catalogue.revision() == self.feed.last
+            while not complete:
+                try:
+                    found = self._catalogue.changes(self.feed.last)
+                except catalog.TooOldError:
+                    self._start_over()
+                    return
+                complete = found.complete
+                with self._lock:
+                    self._generation += 1
+                    for change in found.changes:
+                        self._forget(change.kind, change.name)
+                for change in found.changes:
+                    if change.type != feeds.DELETED:
+                        self._get(resources.KINDS[change.kind], change.name)
+                self.feed.publish(list(map(_event, found.changes)),
+                                  found.revision)
+
+    def events(self, since: int, timeout: float) -> tuple[
+            list[feeds.Event], int]:
+        """Return the events after a revision, and how far they reach.
+
+        :param timeout: seconds to wait for the first one.
+        :raises: GoneError, DatabaseError
+        """
+        feed = self.feed
+        if feed.reaches(since):
+            reached = feed.last
+            found = feed.after(since, timeout)
+            return found, found[-1].number if found else max(since, reached)
+        try:
+            # Before this process began, or longer ago than it remembers.
+            changes = self._catalogue.changes(since, limit=_PAGE)
+        except catalog.TooOldError as exc:
+            raise errors.GoneError(str(exc)) from exc
+        return list(map(_event, changes.changes)), changes.revision
+
+    def _forget(self, kind: str, name: str) -> None:
+        if (kind, name) in self._items:
+            self._bytes -= _size(self._items.pop((kind, name)))
+
+    def _start_over(self) -> None:
+        """Forget everything: too much changed, or the database is new."""
+        old, self.feed = self.feed, feeds.Feed(
+            _HISTORY, self._catalogue.revision())
+        with self._lock:
+            self._generation += 1
+            self._items.clear()
+            self._bytes = 0
+        old.close()
+
+    def _warm(self) -> None:
+        """Read what machines may ask for, before they all do at once."""
+        for kind in (catalog.ISCSICdrom, catalog.BootConfig):
+            following = ''
+            while True:
+                page = self._catalogue.page(typing.cast(typing.Any, kind),
+                                            after=following)
+                for item in page.items:
+                    if self._ending.is_set() or self._bytes > _MAX_BYTES // 2:
+                        return
+                    self._get(kind, item.metadata.name)
+                following = page.following
+                if not following:
+                    break
+
+    def _run(self) -> None:
+        failing = False
+        try:
+            # Entry points take long to load, too.
+            config_formats.names()
+            self._warm()
+        except catalog.CatalogError as exc:
+            LOG.error('The catalogue cannot be read: %s', str(exc))
+        while not self._ending.wait(self._interval):
+            try:
+                self.follow()
+                failing = False
+            except catalog.CatalogError as exc:
+                if not failing:
+                    LOG.error('The catalogue cannot be followed: %s', str(exc))
+                failing = True
+            except Exception:
+                LOG.exception('The catalogue cannot be followed')
+
+
+class AtHand:
+    """What is in memory of a mirror. Thread-safe."""
+
+    def __init__(self, kept: _Kept) -> None:
+        """Take what returns a resource or raises KeyError."""
+        self._kept = kept
+
+    def iso(self, name: str) -> catalog.ISCSICdrom | None:
+        """Return an ISO, or None.
+
+        :raises: KeyError when it is not at hand
+        """
+        return typing.cast(catalog.ISCSICdrom | None,
+                           self._kept(catalog.ISCSICdrom, name))
+
+    def config(self, name: str) -> catalog.BootConfig | None:
+        """Return a BootConfig with its data, or None.
+
+        :raises: KeyError when it is not at hand
+        """
+        return typing.cast(catalog.BootConfig | None,
+                           self._kept(catalog.BootConfig, name))
+
+
+def _event(change: store.Change) -> feeds.Event:
+    return feeds.Event(
+        change.revision, change.type, change.kind,
+        json.dumps(change.document, separators=(',', ':')).encode())
+
+
+def _size(resource: resources.Resource | None) -> int:
+    if isinstance(resource, catalog.BootConfig):
+        return sum(map(len, resource.spec.data.values()))
+    return 0

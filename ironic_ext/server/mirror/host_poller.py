@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Keeps the hosts in step with Ironic, which tells nobody of changes.
+
+Every few seconds it asks for what changed last, now and then for
+everything, since what was deleted is in no list of changes.
+"""
+
+import collections
+import collections.abc
+import datetime
+import gc
+import logging
+import threading
+import time
+import typing
+
+from ironic_ext.node import host as hosts
+from ironic_ext.server import errors
+from ironic_ext.server.mirror import host_index
+from ironic_ext.server.mirror import ironic_api
+
+LOG = logging.getLogger(__name__)
+
+#: Ironic's times have whole seconds, and its processes write at once.
+_OVERLAP = datetime.timedelta(seconds=5)
+#: Items of a page of what changed; as many known ones end the look.
+_NEWEST = 20
+_EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
+
+_Ask = collections.abc.Callable[
+    ..., collections.abc.Iterator[ironic_api.Node]]
+
+
+class HostPoller:
+    """Fills an index from Ironic, in a thread of its own."""
+
+    def __init__(self, api: ironic_api.IronicApi,
+                 index: host_index.HostIndex, *, interval: float,
+                 resync_interval: float, inventories: bool = True) -> None:
+        """Take what is needed.
+
+        :param interval: seconds between two looks for changes.
+        :param resync_interval: seconds between two looks at everything.
+        :param inventories: whether to ask for the addresses that
+            inspections found.
+        """
+        self._api = api
+        self._index = index
+        self._interval = interval
+        self._resync_interval = resync_interval
+        self._inventories = inventories
+        # By UUID: of ports (MAC, node) and of nodes (documents).
+        self._ports: dict[str, tuple[str, str]] = {}
+        self._macs: dict[str, set[str]] = collections.defaultdict(set)
+        self._nodes: dict[str, ironic_api.Node] = {}
+        self._found: dict[str, tuple[str, tuple[str, ...]]] = {}
+        # Nodes whose inspection ended since their inventory was read.
+        self._inspected: dict[str, str] = {}
+        self._seen = {'nodes': _EPOCH, 'ports': _EPOCH}
+        self._any_updated = False
+        # Guards all of the above; never held while Ironic is asked.
+        self._lock = threading.RLock()
+        # Nodes that were looked at since the last look at all began.
+        self._noted: set[str] = set()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True,
+                                        name='host-poller')
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, in a moment."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def refresh(self, uuid: str) -> host_index.Entry:
+        """Look at one node now.
+
+        :raises: NotFoundError, IronicError
+        """
+        try:
+            node = self._api.node(uuid)
+        except errors.NotFoundError:
+            self._forget(uuid)
+            raise
+        return self.note(node)
+
+    def note(self, node: ironic_api.Node) -> host_index.Entry:
+        """Take a node as Ironic answered a change of it."""
+        with self._lock:
+            self._noted.add(node['uuid'])
+            return self._put(node)
+
+    def resync(self) -> None:
+        """Look at everything.
+
+        :raises: IronicError
+        """
+        with self._lock:
+            self._noted.clear()
+        self._take_all_ports({port['uuid']: port
+                              for port in self._api.ports()})
+        seen = set()
+        for node in self._api.nodes():
+            # One at a time: what did not change is let go at once, and
+            # machines wait for none of it.
+            seen.add(node['uuid'])
+            with self._lock:
+                newer = self._newer(node)
+                if newer is not self._nodes.get(node['uuid']):
+                    self._put(newer)
+                self._note_seen('nodes', [newer])
+        with self._lock:
+            gone = self._nodes.keys() - seen - self._noted
+        for uuid in gone:
+            self._forget(uuid)
+        self._index.loaded.set()
+
+    def catch_up(self) -> None:
+        """Look at what changed last.
+
+        :raises: IronicError
+        """
+        nodes = self._newest('nodes', self._api.nodes)
+        ports = self._newest('ports', self._api.ports)
+        with self._lock:
+            self._take_changes(nodes, ports)
+            self._note_seen('nodes', nodes)
+            self._note_seen('ports', ports)
+
+    def look_into_inventories(self) -> None:
+        """Ask what inspections found that ended since the last look.
+
+        :raises: IronicError
+        """
+        if not self._inventories:
+            return
+        with self._lock:
+            inspected, self._inspected = self._inspected, {}
+        for uuid, finished in inspected.items():
+            try:
+                ips = hosts.inventory_ips(self._api.inventory(uuid))
+            except errors.ServerError:
+                with self._lock:
+                    self._inspected = {**inspected, **self._inspected}
+                raise
+            with self._lock:
+                self._found[uuid] = (finished, ips)
+                if uuid in self._nodes:
+                    self._put(self._nodes[uuid])
+
+    def _newest(self, kind: str, ask: _Ask) -> list[ironic_api.Node]:
+        """Return what changed since the last look, and perhaps some more."""
+        found: dict[str, ironic_api.Node] = {}
+        floor = self._seen[kind] - _OVERLAP
+        for key in ('updated_at', 'created_at'):
+            known = 0
+            for item in ask(newest=key, page=_NEWEST):
+                when = _time(item.get(key))
+                if when is None:
+                    # Never updated, and found by its creation.
+                    if found or kind == 'ports' or not self._null_first():
+                        break
+                    continue
+                if when < floor:
+                    break
+                known = known + 1 if self._knows(item) else 0
+                if known == _NEWEST:
+                    break
+                found[item['uuid']] = item
+        return list(found.values())
+
+    def _null_first(self) -> bool:
+        """Tell whether nodes are behind the one that was never updated.
+
+        PostgreSQL has those first, others have them last. (MACs of ports
+        that change there are found by the look at everything.)
+        """
+        return self._any_updated
+
+    def _knows(self, item: ironic_api.Node) -> bool:
+        """Tell whether nothing is new about a node or a port."""
+        if 'address' in item:
+            return self._ports.get(item['uuid']) == _port(item)
+        known = self._nodes.get(item['uuid'])
+        return known is not None and _changed(known) == _changed(item)
+
+    def _take_changes(self, nodes: collections.abc.Iterable[
+            ironic_api.Node], ports: collections.abc.Iterable[
+                ironic_api.Node]) -> None:
+        touched = {uuid for port in ports for uuid in self._take_port(port)}
+        for node in nodes:
+            self._put(self._newer(node))
+        for uuid in touched:
+            if uuid in self._nodes:
+                self._put(self._nodes[uuid])
+
+    def _take_all_ports(self, ports: collections.abc.Mapping[
+            str, ironic_api.Node]) -> None:
+        """Note all ports there are, and what hosts have other MACs now."""
+        found = {uuid: _port(port) for uuid, port in ports.items()}
+        macs: dict[str, set[str]] = collections.defaultdict(set)
+        for mac, node in found.values():
+            macs[node].add(mac)
+        with self._lock:
+            old, self._macs, self._ports = self._macs, macs, found
+            self._note_seen('ports', ports.values())
+        for uuid in [uuid for uuid in {*old, *macs}
+                     if old.get(uuid) != macs.get(uuid)]:
+            with self._lock:
+                if uuid in self._nodes:
+                    self._put(self._nodes[uuid])
+
+    def _take_port(self, port: ironic_api.Node) -> set[str]:
+        """Note a port; return the nodes that have other MACs now."""
+        mac, node = _port(port)
+        old = self._ports.get(port['uuid'])
+        if old == (mac, node):
+            return set()
+        touched = {node}
+        if old is not None:
+            self._macs[old[1]].discard(old[0])
+            touched.add(old[1])
+        self._ports[port['uuid']] = mac, node
+        self._macs[node].add(mac)
+        return touched
+
+    def _forget(self, uuid: str) -> None:
+        with self._lock:
+            self._nodes.pop(uuid, None)
+            self._found.pop(uuid, None)
+            self._index.remove(uuid)
+
+    def _put(self, node: ironic_api.Node) -> host_index.Entry:
+        uuid = node['uuid']
+        self._nodes[uuid] = node
+        self._any_updated |= bool(node.get('updated_at'))
+        finished = node.get('inspection_finished_at') or ''
+        if finished and self._found.get(uuid, ('', ()))[0] != finished:
+            self._inspected[uuid] = finished
+        return self._index.put(hosts.from_node(
+            node, self._macs.get(uuid, ()),
+            self._found.get(uuid, ('', ()))[1]))
+
+    def _newer(self, node: ironic_api.Node) -> ironic_api.Node:
+        """Return a node, or what is known if that is the same or newer."""
+        known = self._nodes.get(node['uuid'])
+        if known is None:
+            return node
+        return (known if known == node or _changed(known) > _changed(node)
+                else node)
+
+    def _note_seen(self, kind: str, items: collections.abc.Iterable[
+            ironic_api.Node]) -> None:
+        self._seen[kind] = max([self._seen[kind], *map(_changed, items)])
+
+    def _run(self) -> None:
+        resync_at = 0.0
+        failing = False
+        while not self._ending.is_set():
+            try:
+                if time.monotonic() >= resync_at:
+                    first = not self._index.loaded.is_set()
+                    self.resync()
+                    if first:
+                        # Ten thousand hosts that stay make the collector
+                        # hold up all threads for a quarter of a second.
+                        gc.collect()
+                        gc.freeze()
+                    resync_at = time.monotonic() + self._resync_interval
+                else:
+                    self.catch_up()
+                self.look_into_inventories()
+                if failing:
+                    LOG.info('Ironic answers again')
+                failing = False
+            except errors.ServerError as exc:
+                if not failing:
+                    LOG.error('Hosts are not up to date: %s', str(exc))
+                failing = True
+            except Exception:
+                LOG.exception('Hosts are not up to date')
+                failing = True
+            self._ending.wait(self._interval)
+
+
+def _port(port: ironic_api.Node) -> tuple[str, str]:
+    return hosts.mac(port.get('address')), str(port.get('node_uuid'))
+
+
+def _time(value: typing.Any) -> datetime.datetime | None:
+    try:
+        found = datetime.datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
+
+
+def _changed(item: ironic_api.Node) -> datetime.datetime:
+    return max(_time(item.get('updated_at')) or _EPOCH,
+               _time(item.get('created_at')) or _EPOCH)

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Ironic's API as far as the boot server needs it.
+
+By a session of keystoneauth, so that Ironic may want Keystone's tokens, a
+password or nothing ([ext_ironic]auth_type).
+"""
+
+import collections.abc
+import json
+import typing
+
+from keystoneauth1 import adapter
+from keystoneauth1 import exceptions
+from keystoneauth1 import loading
+from oslo_config import cfg
+
+from ironic_ext.node import data_image as host_data_images
+from ironic_ext.node import host as hosts
+from ironic_ext.server import errors
+
+GROUP = 'ext_ironic'
+#: Inventories, network_data and all fields of hosts.FIELDS.
+_MICROVERSION = '1.81'
+#: Parsing a page holds up all threads: some milliseconds for as many nodes.
+_PAGE = 50
+_PORT_FIELDS = ('uuid', 'address', 'node_uuid', 'created_at', 'updated_at')
+
+Node = dict[str, typing.Any]
+
+
+def options() -> list[cfg.Opt]:
+    """Return the options of [ext_ironic]."""
+    return [*loading.get_auth_common_conf_options(),
+            *loading.get_session_conf_options(),
+            *loading.get_adapter_conf_options(include_deprecated=False)]
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Register [ext_ironic]."""
+    loading.register_auth_conf_options(conf, GROUP)
+    loading.register_session_conf_options(conf, GROUP)
+    loading.register_adapter_conf_options(conf, GROUP)
+    conf.set_default('service_type', 'baremetal', group=GROUP)
+
+
+def connect(conf: cfg.ConfigOpts) -> 'IronicApi':
+    """Return the API that [ext_ironic] names; asks nothing yet.
+
+    :raises: ValueError
+    """
+    auth, session = login(conf)
+    try:
+        return IronicApi(loading.load_adapter_from_conf_options(
+            conf, GROUP, session=session, auth=auth))
+    except exceptions.ClientException as exc:
+        raise ValueError(f'[{GROUP}]: {exc}') from exc
+
+
+def login(conf: cfg.ConfigOpts) -> tuple[typing.Any, typing.Any]:
+    """Return the login that [ext_ironic] names, and a session with it.
+
+    :raises: ValueError
+    """
+    try:
+        auth = loading.load_auth_from_conf_options(conf, GROUP)
+        session = loading.load_session_from_conf_options(conf, GROUP,
+                                                         auth=auth)
+    except exceptions.ClientException as exc:
+        raise ValueError(f'[{GROUP}]: {exc}') from exc
+    if session.timeout is None:
+        session.timeout = 60
+    return auth, session
+
+
+class IronicApi:
+    """The API. Thread-safe; everything raises IronicError."""
+
+    def __init__(self, client: adapter.Adapter) -> None:
+        """Take an adapter of keystoneauth."""
+        self._client = client
+
+    def nodes(self, *, newest: str = '', page: int = _PAGE
+              ) -> collections.abc.Iterator[Node]:
+        """Return nodes, with hosts.FIELDS, a page at a time.
+
+        :param newest: ``created_at`` or ``updated_at`` to have the newest
+            by that first.
+        """
+        # Only whole nodes come with the times when they changed.
+        for node in self._list('nodes', '/v1/nodes/detail?', newest, page):
+            yield _bare(node)
+
+    def ports(self, *, newest: str = '', page: int = _PAGE
+              ) -> collections.abc.Iterator[Node]:
+        """Return ports: uuid, address, node_uuid and times."""
+        return self._list('ports', '/v1/ports?fields='
+                          f'{",".join(_PORT_FIELDS)}&', newest, page)
+
+    def node(self, uuid: str) -> Node:
+        """Return a node with hosts.FIELDS.
+
+        :raises: NotFoundError
+        """
+        return _bare(self._call('GET', f'/v1/nodes/{uuid}'))
+
+    def inventory(self, uuid: str) -> Node | None:
+        """Return what an inspection found, None for nothing."""
+        try:
+            found: Node = self._call('GET', f'/v1/nodes/{uuid}/inventory')
+            return found
+        except errors.NotFoundError:
+            return None
+
+    def bound(self, mac: str) -> set[str]:
+        """Return the ids of Neutron's ports that a MAC is bound to.
+
+        :param mac: as hosts.mac() writes it.
+        """
+        found = self._call('GET', f'/v1/ports?address={mac}'
+                                  '&fields=address,internal_info')
+        return {str(value) for port in found.get('ports', ())
+                for key, value in (port.get('internal_info') or {}).items()
+                if key.endswith('_vif_port_id')}
+
+    def set_instance_info(self, uuid: str, values: collections.abc.Mapping[
+            str, typing.Any]) -> Node:
+        """Change keys of a node's instance_info.
+
+        :param values: None removes a key that must be there.
+        :returns: the whole node.
+        :raises: NotFoundError, ConflictError
+        """
+        return _bare(self._call('PATCH', f'/v1/nodes/{uuid}', [
+            {'op': 'remove', 'path': f'/instance_info/{key}'}
+            if value is None else
+            {'op': 'add', 'path': f'/instance_info/{key}', 'value': value}
+            for key, value in values.items()]))
+
+    def set_power(self, uuid: str, target: str) -> None:
+        """Ask for a power state.
+
+        :raises: NotFoundError, ConflictError, BadRequestError
+        """
+        self._call('PUT', f'/v1/nodes/{uuid}/states/power',
+                   {'target': target})
+
+    def set_data_image(self, uuid: str, wanted: collections.abc.Mapping[
+            str, typing.Any] | None) -> None:
+        """Ask for a data image, or for none.
+
+        :raises: NotFoundError, ConflictError, BadRequestError
+        """
+        try:
+            # What is asked for has passwords: nothing of it is logged.
+            self._call('DELETE' if wanted is None else 'PUT',
+                       f'/v1/nodes/{uuid}/vendor_passthru?method=data_image',
+                       wanted, log=False)
+        except errors.BadRequestError as exc:
+            if 'No handler for method' not in str(exc):
+                raise
+            raise errors.ConflictError(
+                f'node {uuid} takes no data images: they need the vendor '
+                'and management interfaces redfish-ext') from exc
+
+    def _list(self, kind: str, query: str, newest: str, page: int
+              ) -> collections.abc.Iterator[Node]:
+        query += f'limit={page}'
+        if newest:
+            query += f'&sort_key={newest}&sort_dir=desc'
+        marker = ''
+        while True:
+            answer = self._call('GET', query + marker)
+            items = answer.get(kind)
+            if not isinstance(items, list):
+                raise errors.IronicError(
+                    f'Ironic\'s list of {kind} cannot be understood')
+            yield from items
+            if not answer.get('next') or not items:
+                return
+            marker = f'&marker={items[-1]["uuid"]}'
+
+    def _call(self, method: str, path: str, body: object = None,
+              **options: typing.Any) -> typing.Any:
+        try:
+            answer = self._client.request(
+                path, method, json=body, raise_exc=False,
+                headers={'X-OpenStack-Ironic-API-Version': _MICROVERSION,
+                         'Accept': 'application/json'},
+                endpoint_filter={'version': None}, **options)
+        except exceptions.ClientException as exc:
+            raise errors.IronicError(
+                f'Ironic\'s API does not answer: {type(exc).__name__}'
+            ) from exc
+        if answer.status_code >= 400:
+            raise _failure(answer)
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as exc:
+            raise errors.IronicError(
+                'what answers as Ironic\'s API sends no JSON: see '
+                f'[{GROUP}]endpoint_override') from exc
+
+
+def _bare(node: Node) -> Node:
+    """Return what is wanted of a node; driver_info is not kept."""
+    return {**{name: node.get(name) for name in hosts.FIELDS},
+            'data_image': host_data_images.kept(node)}
+
+
+def _failure(answer: typing.Any) -> errors.ServerError:
+    said = ''
+    try:
+        said = answer.json()['error_message']
+        if isinstance(said, str):
+            said = json.loads(said)
+        said = said.get('faultstring') or ''
+    except (ValueError, LookupError, TypeError, AttributeError):
+        pass
+    said = ' '.join(str(said).split())[:500] or f'HTTP {answer.status_code}'
+    kind: type[errors.ServerError] = {
+        400: errors.BadRequestError, 404: errors.NotFoundError,
+        409: errors.ConflictError}.get(answer.status_code,
+                                       errors.IronicError)
+    return kind(f'Ironic refuses: {said}')

@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The resources ISCSICdrom and BootConfig: list, show, watch, change."""
+
+import collections.abc
+import dataclasses
+import json
+import typing
+
+import falcon
+
+from ironic_ext import catalog
+from ironic_ext.catalog import merge
+from ironic_ext.catalog import resources
+from ironic_ext.catalog import rules
+from ironic_ext.catalog import selector
+from ironic_ext.catalog import store
+from ironic_ext import config_formats
+from ironic_ext.server import errors
+from ironic_ext.server.mirror import catalog as catalog_mirror
+from ironic_ext.server.mirror import host_index
+from ironic_ext.server.rest import access
+from ironic_ext.server.rest import bodies
+from ironic_ext.server.rest import iso_imports
+from ironic_ext.server.rest import policies
+from ironic_ext.server.rest import requests
+from ironic_ext.server.rest import watches
+
+#: How often a merge patch is tried when others write at the same time.
+_TRIES = 5
+#: What an administrator may say of an ISO's status: where its target is.
+_TARGET = ('targetIQN', 'portalIP', 'portalPort', 'lun')
+_INDEX = {resources.ISCSICdrom: 'image', resources.BootConfig: 'config'}
+
+R = typing.TypeVar('R', resources.ISCSICdrom, resources.BootConfig)
+
+
+class Resources(typing.Generic[R]):
+    """What the resources below share, for one kind."""
+
+    def __init__(self, kind: type[R], path: str, catalogue: store.Catalog,
+                 mirror: catalog_mirror.CatalogMirror,
+                 index: host_index.HostIndex,
+                 imports: iso_imports.IsoImports) -> None:
+        """Take what is needed.
+
+        :param path: of the list, such as ``/api/v1/bootconfigs``.
+        """
+        self.kind: type[R] = kind
+        self.path = path
+        self.mirror = mirror
+        self._catalogue = catalogue
+        self._index = index
+        self._imports = imports
+
+    def get(self, name: str) -> R:
+        """Return a resource with its data.
+
+        :raises: NotFoundError
+        """
+        return self._catalogue.get(self.kind, requests.name(name))
+
+    def page(self, labels: str, limit: int, after: str) -> store.Page[R]:
+        """Return a page of a list."""
+        return self._catalogue.page(self.kind, labels=labels, limit=limit,
+                                    after=after)
+
+    def create(self, document: object) -> R:
+        """Add one.
+
+        :raises: InvalidError, ConfigError, AlreadyExistsError
+        """
+        wanted = self._parsed(document)
+        return self._changed(self._catalogue.create(wanted))
+
+    def replace(self, req: falcon.Request, name: str, document: object
+                ) -> tuple[R, bool]:
+        """Replace one, or add it; tell which."""
+        wanted = self._parsed(document, name)
+        current = self._catalogue.find(self.kind, requests.name(name))
+        if current is None:
+            # A version that the client saw is none of nothing.
+            requests.require_match(req, '')
+            return self._changed(self._catalogue.create(wanted)), True
+        sure = requests.require_match(
+            req, current.metadata.resource_version)
+        return self._replaced(current, wanted, sure), False
+
+    def patch(self, req: falcon.Request, name: str, patch: object) -> R:
+        """Change one by a merge patch."""
+        if not isinstance(patch, dict):
+            raise _invalid('', 'the patch must be an object')
+        tries = _TRIES
+        while True:
+            tries -= 1
+            current = self.get(name)
+            sure = requests.require_match(
+                req, current.metadata.resource_version)
+            expected = requests.wanted_version(patch)
+            if expected not in ('', current.metadata.resource_version):
+                raise errors.ConflictError(
+                    f'{self.kind.kind} "{name}" was changed by somebody '
+                    'else; read it again')
+            wanted = self._parsed(
+                merge.patched(resources.document(current), patch), name)
+            try:
+                return self._replaced(current, wanted, sure, exactly=True)
+            except catalog.ConflictError:
+                if not tries or sure or expected:
+                    raise
+
+    def set_target(self, name: str, patch: object) -> R:
+        """Change where an ISO's target is, by a merge patch.
+
+        :raises: InvalidError, NotFoundError
+        """
+        status = patch.get('status') if isinstance(patch, dict) else None
+        if not isinstance(status, dict) or set(status) - {*_TARGET}:
+            raise _invalid('status', 'must be given, with nothing but '
+                           + ', '.join(_TARGET))
+        current = self.get(name)
+        document = resources.document(current)
+        wanted = resources.parse(merge.patched(
+            document, {'status': status}), resources.ISCSICdrom)
+        assert isinstance(current, resources.ISCSICdrom)
+        assert isinstance(wanted, resources.ISCSICdrom)
+        changed = self._catalogue.set_status(current, wanted.status)
+        self.mirror.follow()
+        return typing.cast(typing.Any, changed)  # type: ignore[no-any-return]
+
+    def delete(self, req: falcon.Request, name: str) -> R:
+        """Delete one that nobody uses.
+
+        :raises: NotFoundError, InUseError, PreconditionError
+        """
+        current = self.get(name)
+        sure = requests.require_match(
+            req, current.metadata.resource_version)
+        self._require_hosts()
+        gone = self._catalogue.delete(
+            self.kind, name, expected=current.metadata.resource_version
+            if sure else '', referrers=self._index.users(
+                _INDEX[self.kind], name))
+        self.mirror.follow()
+        if isinstance(gone, resources.ISCSICdrom):
+            self._imports.forget(gone)
+        return gone
+
+    def _replaced(self, current: R, wanted: R, sure: bool,
+                  exactly: bool = False) -> R:
+        """Store what is wanted.
+
+        :param sure: whether a change by others since is a failed
+            precondition of the client's.
+        :param exactly: only if it is still what it was.
+        """
+        if isinstance(current, resources.ISCSICdrom):
+            self._require_free(current, wanted)
+        version = wanted.metadata.resource_version
+        if sure or exactly:
+            version = current.metadata.resource_version
+        try:
+            return self._changed(self._catalogue.replace(
+                dataclasses.replace(wanted, metadata=dataclasses.replace(
+                    wanted.metadata, resource_version=version))))
+        except catalog.ConflictError as exc:
+            if sure:
+                raise errors.PreconditionError(str(exc)) from exc
+            raise
+
+    def _changed(self, resource: R) -> R:
+        self.mirror.follow()
+        if isinstance(resource, resources.ISCSICdrom):
+            self._imports.submit(resource)
+        return resource
+
+    def _parsed(self, document: object, name: str = '') -> R:
+        if (isinstance(document, dict) and name
+                and isinstance(document.get('metadata', {}), dict)):
+            # The path has it already.
+            document = {**document, 'metadata': {
+                'name': name, **document.get('metadata', {})}}
+        found = resources.parse(document, self.kind)
+        if name and found.metadata.name != name:
+            raise _invalid('metadata.name', f'must be "{name[:253]}", as in '
+                                            'the path')
+        if isinstance(found, resources.BootConfig):
+            config_formats.check(found.spec)
+        return typing.cast(R, found)
+
+    def _require_free(self, current: resources.ISCSICdrom,
+                      wanted: resources.ISCSICdrom) -> None:
+        """Refuse to take a config from an ISO while a host has both.
+
+        Or to change what the ISO is while hosts have it.
+        """
+        taken = {*current.spec.boot_configs} - {*wanted.spec.boot_configs}
+        moved = any(
+            getattr(current.spec, field) != getattr(wanted.spec, field)
+            for field in ('iso_file', 'url', 'checksum'))
+        if not taken and not moved:
+            return
+        self._require_hosts()
+        name = current.metadata.name
+        users = (self._index.users('image', name) if moved else [
+            title for config in sorted(taken)
+            for title in self._index.users_of_pair(name, config)])
+        if users:
+            raise catalog.InUseError(
+                f'ISO "{name}" is in use by {rules.listed(users)}'
+                + ('' if moved else
+                   f' with a config that it would no longer list '
+                   f'({rules.listed(sorted(taken))})')
+                + ': change those first', users)
+
+    def _require_hosts(self) -> None:
+        if not self._index.loaded.is_set():
+            raise errors.UnavailableError(
+                'Ironic did not tell its nodes yet, so who uses this is '
+                'not known: try again in a moment')
+
+    def events(self, since: int, timeout: float) -> tuple[
+            list[typing.Any], int]:
+        """Return what changed: see watches.Source."""
+        return self.mirror.events(since, timeout)
+
+
+class CatalogList(typing.Generic[R]):
+    """All of a kind."""
+
+    def __init__(self, shared: Resources[R], guard: access.Access,
+                 streams: watches.Watches, limit: int,
+                 ending: collections.abc.Callable[[], bool]) -> None:
+        """Take what is needed.
+
+        :param limit: bytes of a body.
+        :param ending: whether the server stops.
+        """
+        self._shared: Resources[R] = shared
+        self._guard = guard
+        self._streams = streams
+        self._limit = limit
+        self._ending = ending
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """List or watch, without data."""
+        self._guard.require(req, policies.CATALOG_READ)
+        labels = requests.text(req, 'labelSelector')
+        kind = self._shared.kind.kind
+        if requests.flag(req, 'watch'):
+            self._watch(req, resp, labels)
+            return
+        page = self._shared.page(labels, requests.limit(req),
+                                 requests.text(req, 'continue'))
+        requests.answer_list(resp, kind + 'List', str(page.revision),
+                             map(_encoded, page.items), page.following)
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Create."""
+        self._guard.require(req, policies.CATALOG_WRITE)
+        made = self._shared.create(bodies.document(req, self._limit))
+        resp.status = falcon.HTTP_201
+        resp.location = f'{self._shared.path}/{made.metadata.name}'
+        _answer(resp, made)
+
+    def _watch(self, req: falcon.Request, resp: falcon.Response,
+               labels: str) -> None:
+        terms = selector.parse(labels)
+        version = requests.text(req, 'resourceVersion')
+        initial: list[bytes] = []
+        if version in ('', '0'):
+            after, since = '', None
+            while True:
+                page = self._shared.page(labels, requests.MAX_LIMIT, after)
+                since = page.revision if since is None else since
+                initial += map(_encoded, page.items)
+                after = page.following
+                if not after:
+                    break
+        elif version.isascii() and version.isdecimal() and len(version) < 19:
+            since = int(version)
+        else:
+            raise errors.GoneError('that resource version is none of this '
+                                   'catalogue: list the resources again')
+        self._streams.begin(
+            req, resp, watches.Source(self._shared.kind.kind,
+                                      self._shared.events, str,
+                                      self._ending, labels=terms),
+            since, initial)
+
+
+class CatalogItem(typing.Generic[R]):
+    """One of a kind."""
+
+    def __init__(self, shared: Resources[R], guard: access.Access,
+                 limit: int) -> None:
+        """Take what is needed."""
+        self._shared: Resources[R] = shared
+        self._guard = guard
+        self._limit = limit
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str
+               ) -> None:
+        """Show it; its data to those who may see it."""
+        self._guard.require(req, policies.CATALOG_READ)
+        found: resources.Resource = self._shared.get(name)
+        if not self._guard.allows(req, policies.SECRETS):
+            found = resources.redacted(found)
+        _answer(resp, found)
+
+    def on_put(self, req: falcon.Request, resp: falcon.Response, name: str
+               ) -> None:
+        """Replace or create it."""
+        self._guard.require(req, policies.CATALOG_WRITE)
+        found, made = self._shared.replace(
+            req, name, bodies.document(req, self._limit))
+        if made:
+            resp.status = falcon.HTTP_201
+        _answer(resp, found)
+
+    def on_patch(self, req: falcon.Request, resp: falcon.Response, name: str
+                 ) -> None:
+        """Change it by a merge patch (RFC 7386)."""
+        self._guard.require(req, policies.CATALOG_WRITE)
+        _answer(resp, self._shared.patch(
+            req, name, bodies.document(req, self._limit)))
+
+    def on_delete(self, req: falcon.Request, resp: falcon.Response,
+                  name: str) -> None:
+        """Delete it."""
+        self._guard.require(req, policies.CATALOG_WRITE)
+        gone = self._shared.delete(req, name)
+        requests.answer(resp, {
+            'apiVersion': 'v1', 'kind': 'Status', 'status': 'Success',
+            'details': {'kind': gone.kind, 'name': name}})
+
+
+class CdromStatus:
+    """Where the target of an ISO is, which somebody else has made."""
+
+    def __init__(self, shared: Resources[resources.ISCSICdrom],
+                 guard: access.Access, limit: int) -> None:
+        """Take what is needed."""
+        self._shared = shared
+        self._guard = guard
+        self._limit = limit
+
+    def on_patch(self, req: falcon.Request, resp: falcon.Response, name: str
+                 ) -> None:
+        """Change it by a merge patch: ``{"status": {"targetIQN": ...}}``."""
+        self._guard.require(req, policies.CATALOG_WRITE)
+        _answer(resp, self._shared.set_target(
+            name, bodies.document(req, self._limit)))
+
+
+def _answer(resp: falcon.Response, resource: resources.Resource) -> None:
+    requests.answer(resp, resources.document(resource),
+                    resource.metadata.resource_version)
+
+
+def _encoded(resource: resources.Resource) -> bytes:
+    return json.dumps(resources.document(resource),
+                      separators=(',', ':')).encode()
+
+
+def _invalid(field: str, reason: str) -> catalog.InvalidError:
+    return catalog.InvalidError(catalog.Problem(field, reason))

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The resource BareMetalHost: list, show, watch, change, power, token."""
+
+import threading
+import typing
+
+import falcon
+
+from ironic_ext import catalog
+from ironic_ext.node import host as hosts
+from ironic_ext.node import tokens
+from ironic_ext.server import errors
+from ironic_ext.server.mirror import catalog as catalog_mirror
+from ironic_ext.server.mirror import feed as feeds
+from ironic_ext.server.mirror import host_index
+from ironic_ext.server.mirror import host_poller
+from ironic_ext.server.mirror import ironic_api
+from ironic_ext.server.rest import access
+from ironic_ext.server.rest import bodies
+from ironic_ext.server.rest import host_changes
+from ironic_ext.server.rest import policies
+from ironic_ext.server.rest import requests
+from ironic_ext.server.rest import watches
+
+#: Changes of one host at a time, host by host.
+_LOCKS = 64
+
+
+class Hosts:
+    """What the resources below share."""
+
+    def __init__(self, index: host_index.HostIndex,
+                 poller: host_poller.HostPoller, api: ironic_api.IronicApi,
+                 mirror: catalog_mirror.CatalogMirror) -> None:
+        """Take what is needed."""
+        self.index = index
+        self._poller = poller
+        self._api = api
+        self._mirror = mirror
+        self._locks = [threading.Lock() for _number in range(_LOCKS)]
+
+    def get(self, namespace: str, name: str) -> host_index.Entry:
+        """Return a host.
+
+        :raises: NotFoundError, UnavailableError
+        """
+        found = self.index.get(requests.name(namespace),
+                               requests.name(name))
+        if found is None:
+            self.require_loaded()
+            raise errors.NotFoundError(
+                f'{hosts.KIND} "{namespace}/{name}" does not exist')
+        return found
+
+    def named(self, text: str) -> hosts.Host:
+        """Return the host that ``name`` or ``namespace/name`` means.
+
+        :raises: NotFoundError, UnavailableError
+        """
+        namespace, slash, name = text.partition('/')
+        if not slash:
+            namespace, name = hosts.DEFAULT_NAMESPACE, text
+        return self.get(namespace, name).host
+
+    def require_loaded(self) -> None:
+        """Refuse to conclude anything from hosts that are not known yet.
+
+        :raises: UnavailableError
+        """
+        if not self.index.loaded.is_set():
+            raise errors.UnavailableError(
+                'Ironic did not tell its nodes yet: try again in a moment')
+
+    def change(self, req: falcon.Request, namespace: str, name: str,
+               body: object, merge: bool) -> host_index.Entry:
+        """Change what a host boots.
+
+        :param merge: whether ``body`` is a merge patch.
+        """
+        uuid = self.get(namespace, name).host.uuid
+        with self._locks[hash(uuid) % _LOCKS]:
+            # As Ironic has it, not as it was some seconds ago.
+            entry = self._poller.refresh(uuid)
+            wanted = requests.wanted_version(body)
+            if wanted and wanted != entry.version:
+                raise errors.ConflictError(
+                    f'host {name} was changed by somebody else: it has '
+                    f'resource version {entry.version}; read it again')
+            requests.require_match(req, entry.version)
+            spec, patch = (
+                host_changes.patched(entry.host, body) if merge else
+                (host_changes.replaced(entry.host, body), None))
+            # What another server stored a moment ago counts, too.
+            self._mirror.follow()
+            changes = host_changes.planned(
+                entry.host, spec, patch, iso=self._mirror.iso,
+                has_config=lambda name: self._mirror.config(name)
+                is not None)
+            image = host_changes.data_image(entry.host, spec, patch)
+            if image is not None:
+                # First: conductors judge it, and what they refuse is to
+                # leave the host as it is.
+                self._api.set_data_image(uuid, image.wanted)
+                entry = self._poller.refresh(uuid)
+            if not changes:
+                return entry
+            return self._poller.note(
+                self._api.set_instance_info(uuid, changes))
+
+    def complete(self, host: hosts.Host, when: str) -> None:
+        """Note that a host runs what it was to boot once."""
+        with self._locks[hash(host.uuid) % _LOCKS]:
+            now = self._poller.refresh(host.uuid).host
+            if now.boot_mode == hosts.ONCE and not now.completed:
+                self._poller.note(self._api.set_instance_info(
+                    now.uuid, {hosts.COMPLETED_KEY: when}))
+
+    def set_power(self, namespace: str, name: str, target: str
+                  ) -> host_index.Entry:
+        """Ask for a power state."""
+        uuid = self.get(namespace, name).host.uuid
+        self._api.set_power(uuid, target)
+        return self._poller.refresh(uuid)
+
+    def events(self, since: int, timeout: float
+               ) -> tuple[list[feeds.Event], int]:
+        """Return what changed: see watches.Source."""
+        reached = self.index.feed.last
+        found = self.index.feed.after(since, timeout)
+        return found, found[-1].number if found else max(since, reached)
+
+
+class HostList:
+    """All hosts, or those of a namespace."""
+
+    def __init__(self, shared: Hosts, guard: access.Access,
+                 streams: watches.Watches) -> None:
+        """Take what is needed."""
+        self._shared = shared
+        self._guard = guard
+        self._streams = streams
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response,
+               namespace: str = '') -> None:
+        """List or watch."""
+        self._guard.require(req, policies.HOSTS_READ)
+        if namespace:
+            requests.name(namespace)
+        self._shared.require_loaded()
+        index = self._shared.index
+        if requests.flag(req, 'watch'):
+            self._watch(req, resp, namespace)
+            return
+        token = requests.text(req, 'continue')
+        version, *after = (requests.parse_continued(token, 3) if token
+                           else ('', '', ''))
+        limit = requests.limit(req)
+        found, more, now = index.page(
+            namespace=namespace, search=requests.text(req, 'search'),
+            after=(after[0], after[1]), limit=limit)
+        # A watch from the first page's version misses nothing.
+        version = version or now
+        requests.answer_list(
+            resp, hosts.KIND + 'List', version,
+            (entry.document for entry in found),
+            requests.continued((version, *found[-1].host.key))
+            if more else '')
+
+    def _watch(self, req: falcon.Request, resp: falcon.Response,
+               namespace: str) -> None:
+        index = self._shared.index
+        since = requests.text(req, 'resourceVersion')
+        initial: list[bytes] = []
+        if since in ('', '0'):
+            found, _more, since = index.page(namespace=namespace,
+                                             limit=len(index) + 1000)
+            initial = [entry.document for entry in found]
+        self._streams.begin(
+            req, resp, watches.Source(
+                hosts.KIND, self._shared.events, index.version_at,
+                lambda: index.feed.closed, namespace),
+            index.number_of(since), initial)
+
+
+class HostItem:
+    """One host."""
+
+    def __init__(self, shared: Hosts, guard: access.Access, limit: int
+                 ) -> None:
+        """Take what is needed.
+
+        :param limit: bytes of a body.
+        """
+        self._shared = shared
+        self._guard = guard
+        self._limit = limit
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response,
+               namespace: str, name: str) -> None:
+        """Show it."""
+        self._guard.require(req, policies.HOSTS_READ)
+        entry = self._shared.get(namespace, name)
+        requests.answer(resp, entry.document, entry.version)
+
+    def on_patch(self, req: falcon.Request, resp: falcon.Response,
+                 namespace: str, name: str) -> None:
+        """Change it by a merge patch (RFC 7386)."""
+        self._change(req, resp, namespace, name, merge=True)
+
+    def on_put(self, req: falcon.Request, resp: falcon.Response,
+               namespace: str, name: str) -> None:
+        """Replace its spec."""
+        self._change(req, resp, namespace, name, merge=False)
+
+    def _change(self, req: falcon.Request, resp: falcon.Response,
+                namespace: str, name: str, merge: bool) -> None:
+        self._guard.require(req, policies.HOSTS_WRITE)
+        entry = self._shared.change(
+            req, namespace, name, bodies.document(req, self._limit), merge)
+        requests.answer(resp, entry.document, entry.version)
+
+
+class HostPower:
+    """The power of a host, which nothing else switches."""
+
+    def __init__(self, shared: Hosts, guard: access.Access, limit: int
+                 ) -> None:
+        """Take what is needed."""
+        self._shared = shared
+        self._guard = guard
+        self._limit = limit
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response,
+                namespace: str, name: str) -> None:
+        """Ask for a state: ``{"target": "power on"}``."""
+        self._guard.require(req, policies.POWER)
+        target = _target(bodies.document(req, self._limit))
+        entry = self._shared.set_power(namespace, name, target)
+        resp.status = falcon.HTTP_202
+        requests.answer(resp, entry.document, entry.version)
+
+
+class HostToken:
+    """Tokens by which a host's machine is known."""
+
+    def __init__(self, shared: Hosts, guard: access.Access,
+                 signer: tokens.Tokens, lifetime: int, public_url: str
+                 ) -> None:
+        """Take what is needed.
+
+        :param lifetime: seconds.
+        :param public_url: of this server, without a "/" at the end.
+        """
+        self._shared = shared
+        self._guard = guard
+        self._signer = signer
+        self._lifetime = lifetime
+        self._url = public_url
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response,
+                namespace: str, name: str) -> None:
+        """Make one."""
+        self._guard.require(req, policies.TOKENS)
+        host = self._shared.get(namespace, name).host
+        token, ends = self._signer.new(host.uuid, self._lifetime)
+        body: dict[str, typing.Any] = {
+            'token': token, 'path': f'/t/{token}/', 'expires': ends}
+        if self._url:
+            body['url'] = f'{self._url}/t/{token}/'
+        resp.status = falcon.HTTP_201
+        resp.set_header('Cache-Control', 'no-store')
+        requests.answer(resp, body)
+
+
+def _target(body: object) -> str:
+    if (isinstance(body, dict) and set(body) == {'target'}
+            and body['target'] in host_changes.POWER_TARGETS):
+        return str(body['target'])
+    raise catalog.InvalidError(catalog.Problem(
+        'target', 'must be the only field, and one of '
+        + ', '.join(host_changes.POWER_TARGETS)))

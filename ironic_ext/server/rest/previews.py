@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Configs as a host would get them, without booting it."""
+
+import collections.abc
+import typing
+
+import falcon
+
+from ironic_ext import catalog
+from ironic_ext.catalog import resources
+from ironic_ext import config_formats
+from ironic_ext.node import host as hosts
+from ironic_ext.server.rest import access
+from ironic_ext.server.rest import bodies
+from ironic_ext.server.rest import policies
+from ironic_ext.server.rest import requests
+
+
+class Preview:
+    """A config, rendered for ``?host=`` (a name, or namespace/name)."""
+
+    def __init__(self,
+                 get: collections.abc.Callable[[str], catalog.BootConfig],
+                 find: collections.abc.Callable[[str], hosts.Host],
+                 guard: access.Access, limit: int) -> None:
+        """Take what is needed."""
+        self._get = get
+        self._find = find
+        self._guard = guard
+        self._limit = limit
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str
+               ) -> None:
+        """Show a config of the catalogue."""
+        self._guard.require(req, policies.SECRETS)
+        self._answer(req, resp, self._get(name).spec)
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Show a config that is not stored."""
+        self._guard.require(req, policies.CATALOG_WRITE)
+        self._guard.require(req, policies.SECRETS)
+        found = resources.parse(bodies.document(req, self._limit),
+                                catalog.BootConfig)
+        assert isinstance(found, catalog.BootConfig)
+        self._answer(req, resp, found.spec)
+
+    def _answer(self, req: falcon.Request, resp: falcon.Response,
+                spec: catalog.BootConfigSpec) -> None:
+        name = requests.text(req, 'host')
+        facts: collections.abc.Mapping[str, typing.Any] = (
+            self._find(name).facts if name else {})
+        config = config_formats.resolve(spec, facts)
+        resp.set_header('Cache-Control', 'no-store')
+        requests.answer(resp, {
+            'format': spec.format, 'primary': config.primary,
+            'files': dict(config.files), 'contentTypes': {
+                path: config.content_type(path) for path in config.files}})
+
+
+class Formats:
+    """The formats of configs that are installed."""
+
+    def __init__(self, guard: access.Access) -> None:
+        """Take what is needed."""
+        self._guard = guard
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """List their names."""
+        self._guard.require(req, policies.CATALOG_READ)
+        requests.answer(resp, {'items': config_formats.names()})

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Nodes that boot with a boot config, inline or from the catalogue."""
+
+import logging
+import re
+import shutil
+
+import fixtures
+from ironic.common import exception
+
+from ironic_ext import catalog
+from ironic_ext.catalog import store
+from ironic_ext import iso
+from ironic_ext.node import tokens
+from tests.unit.catalog import database
+from tests.unit.drivers import base
+
+KICKSTART = 'network --hostname {{ name }}\ntext\n'
+
+
+class BootConfigTestCase(base.RedfishIsoTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.isos_dir = self.folder / 'isos'
+        self.isos_dir.mkdir()
+        self.config(connection=f'sqlite:///{self.folder}/catalog.sqlite',
+                    iso_dir=str(self.isos_dir), group='ext_catalog')
+
+    def fill(self, **spec):
+        """Put an ISO and two configs into the catalogue."""
+        shutil.copyfile(self.base, self.isos_dir / 'live.iso')
+        opened = store.Catalog(f'sqlite:///{self.folder}/catalog.sqlite')
+        self.addCleanup(opened.close)
+        opened.upgrade()
+        for name in ('fits', 'other'):
+            opened.create(database.config(
+                name, format='kickstart', data={'ks.cfg': KICKSTART},
+                template=True))
+        made = opened.create(database.iso(
+            'live', iso_file='live.iso', boot_configs=('fits',), **spec))
+        opened.set_status(made, catalog.ISCSICdromStatus(phase='Ready'))
+
+    def test_an_inline_config_is_in_the_medium(self):
+        self.say(boot_iso=self.href, boot_config={
+            'format': 'kickstart', 'data': {'ks.cfg': KICKSTART},
+            'template': True})
+        self.call('validate')
+        self.call('prepare_instance')
+        image = self.medium()
+        self.assertEqual(b'network --hostname node-7\ntext\n',
+                         image.read_file('/ks.cfg'))
+        for line in self.arguments(image):
+            self.assertIn('inst.ks=', line)
+
+    def test_iso_and_config_are_named_by_the_catalogue(self):
+        self.fill()
+        self.say(boot_iso='live', boot_config='fits')
+        self.call('validate')
+        self.call('prepare_instance')
+        self.assertEqual(b'network --hostname node-7\ntext\n',
+                         self.medium().read_file('/ks.cfg'))
+
+    def test_the_catalogues_directory_is_for_its_isos_alone(self):
+        self.fill()
+        self.say(boot_iso=f'file://{self.isos_dir}/live.iso')
+        self.assertIn('not allowed', self.failure(
+            exception.InvalidParameterValue, 'validate'))
+
+    def test_a_config_of_another_iso_is_refused_before_anything_happens(self):
+        self.fill()
+        self.say(boot_iso='live', boot_config='other')
+        self.assertIn('does not fit ISO "live"', self.failure(
+            exception.InvalidParameterValue, 'validate'))
+        self.assertIn('does not fit ISO "live"', self.failure(
+            exception.InvalidParameterValue, 'prepare_instance'))
+        self.assertClean()
+
+    def by_url(self, **server):
+        self.fill()
+        self.config(public_url='http://192.0.2.9:8093/',
+                    token_key_file=str(self.folder / 'boot.key'),
+                    **server, group='ext_server')
+        self.say(boot_iso='live', boot_config='fits',
+                 boot_config_delivery='url')
+
+    def test_by_url_a_token_of_the_node_is_in_the_kernel_arguments(self):
+        self.by_url()
+        self.call('validate')
+        self.call('prepare_instance')
+        image = self.medium()
+        self.assertRaises(iso.IsoError, image.read_file, '/ks.cfg')
+        signer = tokens.Tokens.from_file(str(self.folder / 'boot.key'))
+        for line in self.arguments(image):
+            token, = re.findall(
+                r'inst\.ks=http://192\.0\.2\.9:8093/t/(\S+)/ks\.cfg ', line)
+            self.assertEqual(self.node.uuid, signer.node(token))
+
+    def test_the_token_is_not_logged(self):
+        logged = self.useFixture(fixtures.FakeLogger(level=logging.DEBUG))
+        self.by_url()
+        self.call('prepare_instance')
+        token = self.arguments(self.medium())[0].partition('/t/')[2][:48]
+        self.assertEqual(48, len(token))
+        self.assertNotIn(token, logged.output)
+
+    def test_a_token_that_cannot_be_signed_is_refused(self):
+        self.by_url()
+        (self.folder / 'boot.key').write_text('no key')
+        self.assertIn('cannot be signed', self.failure(
+            exception.InvalidParameterValue, 'validate'))
+
+    def test_the_catalogues_database_is_no_image(self):
+        self.fill()
+        self.config(file_url_allowed_paths=[str(self.folder)],
+                    group='conductor')
+        self.say(boot_iso=f'file://{self.folder}/catalog.sqlite')
+        self.assertIn('not allowed', self.failure(
+            exception.InvalidParameterValue, 'validate'))

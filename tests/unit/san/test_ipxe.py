@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What a machine's iPXE is told."""
+
+import testtools
+
+from ironic_ext import san
+from ironic_ext.san import ipxe as script
+
+MAC = '52:54:00:aa:00:01'
+IQN = 'iqn.2000-02.com.example:live'
+
+
+class ScriptTestCase(testtools.TestCase):
+
+    def test_the_text_is_the_one_that_machines_know(self):
+        self.assertEqual(
+            '#!ipxe\n'
+            'echo Booting coreos-live for server1 (52:54:00:AA:00:01)\n'
+            'sanboot iscsi:192.0.2.1:::1:iqn.2000-02.com.example:live\n',
+            script.sanboot('coreos-live', 'server1', MAC,
+                           san.Location(IQN, '192.0.2.1')))
+
+    def test_the_password_of_a_target_comes_before_it(self):
+        found = script.sanboot('live', 'server1', MAC, san.Location(
+            IQN, '192.0.2.1', chap=san.Chap('node', 'S3cret')))
+        self.assertEqual(['set username node', 'set password S3cret'],
+                         found.splitlines()[2:4])
+        self.assertTrue(found.splitlines()[4].startswith('sanboot iscsi:'))
+
+    def test_an_image_is_booted_by_http(self):
+        self.assertIn('\nsanboot http://[2001:db8::1]:8092/t-_o/a.iso\n',
+                      script.sanboot('live', 'server1', script.MAC,
+                                     'http://[2001:db8::1]:8092/t-_o/a.iso'))
+
+    def test_the_port_that_boots_can_be_left_to_ipxe(self):
+        self.assertIn('(${mac})\n', script.sanboot(
+            'live', 'server1', script.MAC, 'http://a/b'))
+
+    def test_names_cannot_add_commands(self):
+        found = script.sanboot('x\nshell', 'y ${net0/mac} && z', 'a\nb',
+                               'http://a/b')
+        self.assertEqual('echo Booting x-shell for y-net0-mac-z (AB)',
+                         found.splitlines()[1])
+        self.assertEqual(3, found.count('\n'))
+
+    def test_a_url_or_a_password_cannot_add_commands(self):
+        for target in ('http://a/b\nshell', 'http://a/${x}', 'http://a b',
+                       'ftp://a/b', '', san.Location(
+                           IQN, '192.0.2.1', chap=san.Chap('a', 'b c')),
+                       san.Location(IQN, '192.0.2.1',
+                                    chap=san.Chap('${a}', 'b'))):
+            error = self.assertRaises(san.SanError, script.sanboot, 'live',
+                                      'server1', MAC, target)
+            self.assertNotIn('b c', str(error))
+
+    def test_a_host_without_anything_leaves_ipxe(self):
+        self.assertEqual('#!ipxe\necho server1 boots from its disk\nexit\n',
+                         script.local('server1'))

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Keeping up with Ironic."""
+
+import testtools
+
+from ironic_ext.server import errors
+from ironic_ext.server.mirror import host_index
+from ironic_ext.server.mirror import host_poller
+from tests import ironic_stand_in
+
+
+class _Api:
+    """The API without HTTP; counts what is read."""
+
+    def __init__(self):
+        self.known = ironic_stand_in.Nodes()
+        self.read = 0
+
+    def nodes(self, newest='', page=0):
+        return self._list(self.known.nodes, newest)
+
+    def ports(self, newest='', page=0):
+        return self._list(self.known.ports, newest)
+
+    def node(self, uuid):
+        if uuid not in self.known.nodes:
+            raise errors.NotFoundError('gone')
+        return self.known.nodes[uuid]
+
+    def inventory(self, uuid):
+        return self.known.inventories.get(uuid)
+
+    def _list(self, items, newest):
+        found = [dict(item) for item in items.values()]
+        if newest:
+            # As SQLite and MariaDB do: null comes last.
+            found.sort(key=lambda item: item[newest] or '', reverse=True)
+        for item in found:
+            self.read += 1
+            yield item
+
+
+class HostPollerTestCase(testtools.TestCase):
+    """What was changed in Ironic."""
+
+    def setUp(self):
+        super().setUp()
+        self.api = _Api()
+        self.nodes = self.api.known
+        self.index = host_index.HostIndex()
+        self.poller = host_poller.HostPoller(
+            self.api, self.index, interval=1, resync_interval=1)
+        self.uuids = [self.nodes.add(f'server{number}',
+                                     f'52:54:00:00:01:{number:02x}')
+                      for number in range(200)]
+        self.poller.resync()
+
+    def host(self, name):
+        found = self.index.get('default', name)
+        return found.host if found else None
+
+    def test_everything_is_known_after_the_first_look(self):
+        self.assertEqual(200, len(self.index))
+        self.assertTrue(self.index.loaded.is_set())
+        self.assertEqual(('52:54:00:00:01:07',), self.host('server7').macs)
+
+    def test_a_look_for_changes_reads_little(self):
+        self.api.read = 0
+        self.nodes.change(self.uuids[5], power_state='power on')
+        self.poller.catch_up()
+        self.assertEqual('power on', self.host('server5').power)
+        self.assertLess(self.api.read, 100)
+
+    def test_many_changes_at_once_are_all_found(self):
+        for uuid in self.uuids[:150]:
+            self.nodes.change(uuid, power_state='power on')
+        self.poller.catch_up()
+        self.assertEqual(150, sum(
+            entry.host.power == 'power on'
+            for entry in self.index.page()[0]))
+
+    def test_new_nodes_and_ports_are_found(self):
+        self.nodes.add('new', '52:54:00:00:02:00')
+        self.poller.catch_up()
+        self.assertEqual(('52:54:00:00:02:00',), self.host('new').macs)
+
+    def test_what_was_deleted_goes_with_a_look_at_everything(self):
+        self.nodes.remove(self.uuids[0])
+        self.poller.catch_up()
+        self.assertIsNotNone(self.host('server0'))
+        self.poller.resync()
+        self.assertIsNone(self.host('server0'))
+        self.assertEqual([], self.index.by_mac('52:54:00:00:01:00'))
+
+    def test_a_node_that_is_missed_goes_at_once(self):
+        self.nodes.remove(self.uuids[0])
+        self.assertRaises(errors.NotFoundError, self.poller.refresh,
+                          self.uuids[0])
+        self.assertIsNone(self.host('server0'))
+
+    def test_an_old_answer_does_not_undo_a_newer_one(self):
+        stale = dict(self.nodes.nodes[self.uuids[0]])
+        self.nodes.change(self.uuids[0], power_state='power on')
+        self.poller.refresh(self.uuids[0])
+        self.nodes.nodes[self.uuids[0]] = stale
+        self.poller.resync()
+        self.assertEqual('power on', self.host('server0').power)
+
+    def test_inventories_are_asked_for_once(self):
+        self.nodes.change(self.uuids[0],
+                          inspection_finished_at='2026-01-01T00:00:00+00:00')
+        self.nodes.inventories[self.uuids[0]] = {'inventory': {
+            'interfaces': [{'ipv4_address': '192.0.2.5'}]}}
+        self.poller.catch_up()
+        self.poller.look_into_inventories()
+        del self.nodes.inventories[self.uuids[0]]
+        self.poller.look_into_inventories()
+        self.poller.resync()
+        self.assertEqual(('192.0.2.5',), self.host('server0').ips)
