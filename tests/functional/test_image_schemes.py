@@ -15,6 +15,7 @@ from ironic_ext.images import registry
 from tests import fault_server
 
 _ROOT = pathlib.Path(__file__).parents[2]
+_EXAMPLE = _ROOT / 'doc/source/contributor/examples/mirror_images.py'
 _USE = '''
 import io
 from ironic_ext.images import registry
@@ -35,8 +36,7 @@ class SchemeTestCase(testtools.TestCase):
               fault_server.serving() as mirror):
             mirror.add('/pub/live.iso', b'Hello.')
             folder = pathlib.Path(name)
-            shutil.copy(_ROOT / 'doc/source/examples/mirror_images.py',
-                        folder)
+            shutil.copy(_EXAMPLE, folder)
             info = folder / 'mirror_images-1.0.dist-info'
             info.mkdir()
             (info / 'METADATA').write_text(
