@@ -141,6 +141,7 @@ class ShortCutTestCase(_ShortCutTestCase):
     def test_what_is_not_plain_is_left_to_the_application(self):
         path = f'/api/v1/bootconfig?mac={MAC}'
         plain = request(path)
+        self.told(plain, '')    # From then on it is at hand.
         self.assertIsNotNone(self.reply(plain, ''))
         for received in (
                 *(request(path, header) for header in (
