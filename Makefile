@@ -1,18 +1,25 @@
-.PHONY: help setup test unit functional e2e e2e-bootc lint docs bench demo demo-stop clean
+.PHONY: help setup fast test unit functional e2e e2e-bootc one lint docs \
+    bench demo demo-stop clean
 
 help:
-	@echo 'make demo       deploy a machine with an ISO and its own config'
-	@echo '                (KEEP=1 keeps the lab up, make demo-stop ends it)'
+	@echo 'make setup      system packages and .venv; the others do it, too'
+	@echo 'make fast       unit and functional tests: no machine is booted'
+	@echo 'make unit, make functional, make e2e    one suite'
+	@echo 'make one T=tests.unit.iso.test_cpio     one module, class or test'
 	@echo 'make test       unit, functional and end-to-end tests'
-	@echo 'make unit, make functional, make e2e    one of them'
 	@echo 'make e2e-bootc  deploy a bootable container, which takes minutes'
 	@echo 'make lint       style, import layers, types'
 	@echo 'make docs       the documentation, into doc/build/html'
 	@echo 'make bench      compare the injection with other tools'
+	@echo 'make demo       deploy a machine with an ISO and its own config'
+	@echo '                (KEEP=1 keeps the lab up, make demo-stop ends it)'
 	@echo 'make clean      remove what these commands made'
 
 setup:
 	@tools/setup.sh test lab
+
+fast: setup
+	@tools/run-tests.sh unit functional
 
 test: setup
 	@tools/run-tests.sh
@@ -22,6 +29,9 @@ unit functional e2e: setup
 
 e2e-bootc: setup
 	@tools/run-tests.sh bootc_e2e
+
+one: setup
+	@BASE_TEST_TIMEOUT=600 .venv/bin/python -m testtools.run $(T)
 
 lint: setup
 	@.venv/bin/pip install -q tox

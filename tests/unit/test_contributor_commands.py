@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The commands of a contributor: make, the linters, git's hooks."""
+
+import configparser
+import pathlib
+import re
+import shutil
+import subprocess
+import unittest
+
+import testtools
+import yaml
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class CommandsTestCase(testtools.TestCase):
+
+    def test_a_commit_is_checked_as_the_lint_environment_checks(self):
+        tox = configparser.ConfigParser(interpolation=None)
+        tox.read(_ROOT / 'tox.ini')
+        checks = [line.split()[0] for line
+                  in tox['testenv:pep8']['commands'].split('\n') if line]
+        hooks = yaml.safe_load(
+            (_ROOT / '.pre-commit-config.yaml').read_text())
+        repos = hooks['repos']
+        self.assertEqual(['local'], [repo['repo'] for repo in repos])
+        self.assertEqual([f'.tox/pep8/bin/{check}' for check in checks],
+                         [hook['entry'] for hook in repos[0]['hooks']])
+
+    def test_make_helps_with_each_of_its_targets(self):
+        text = (_ROOT / 'Makefile').read_text()
+        targets = re.search(r'\.PHONY: ((?:.*\\\n)*.*)', text)[1]
+        shown = set(re.findall(r'make ([\w-]+)', _help(text)))
+        self.assertEqual(
+            set(targets.replace('\\', '').split()) - {'help'}, shown)
+
+    def test_make_and_the_pages_name_commands_that_exist(self):
+        if not shutil.which('make'):
+            raise unittest.SkipTest('there is no make')
+        for page in ('README.rst', 'CONTRIBUTING.rst',
+                     'doc/source/contributor/development.rst'):
+            text = (_ROOT / page).read_text()
+            named = set(re.findall(
+                r'(?:``|    )(?:[A-Z]+=1 )?make ([a-z][\w-]*)', text))
+            self.assertNotEqual(set(), named, page)
+            for target in sorted(named):
+                done = subprocess.run(
+                    ['make', '--dry-run', target], cwd=_ROOT,
+                    stdin=subprocess.DEVNULL, capture_output=True, text=True)
+                self.assertEqual(0, done.returncode, done.stderr)
+
+
+def _help(makefile: str) -> str:
+    return makefile.split('\nhelp:\n', 1)[1].split('\n\n', 1)[0]
