@@ -18,6 +18,7 @@ import stat
 import time
 import typing
 
+from ironic_ext import blocks
 from ironic_ext.catalog import errors
 from ironic_ext.catalog import resources
 
@@ -256,21 +257,16 @@ class IsoDirectory:
         path = self.path(name)
         os.fchmod(part.fileno(), 0o444)
         os.fsync(part.fileno())
-        # Unlike a rename, a link replaces nothing.
         try:
-            os.link(path + _PART, path)
+            blocks.publish(path + _PART, path)
         except FileExistsError as exc:
             raise _exists(name) from exc
-        os.unlink(path + _PART)
         facts = os.fstat(part.fileno())
-        with open(self._note(name), 'w') as note:
-            json.dump({'digest': digest, 'size': facts.st_size,
-                       'mtime': facts.st_mtime_ns}, note)
-        folder = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        note = self._note(name)
+        with blocks.replacing(note, 0o644, temporary=f'{note}.new') as fd:
+            blocks.write_all(fd, json.dumps(
+                {'digest': digest, 'size': facts.st_size,
+                 'mtime': facts.st_mtime_ns}).encode())
 
     def _note(self, name: str) -> str:
         return os.path.join(self._root, f'.{name}{_NOTE}')

@@ -3,13 +3,11 @@
 """An image in the hands of a reader."""
 
 import collections.abc
-import contextlib
 import dataclasses
 import os
-import secrets
 import types
 
-from ironic_ext import blocks as disk
+from ironic_ext import blocks
 from ironic_ext.images import errors
 from ironic_ext.images import service
 
@@ -100,36 +98,8 @@ class BaseImage:
         :returns: ``reflink``, ``link`` or ``copy``.
         :raises: OSError
         """
-        folder = os.path.dirname(os.path.abspath(path))
-        temporary = os.path.join(folder, f'.{secrets.token_hex(8)}.part')
         source = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            how = _placed(source, temporary)
-            os.rename(temporary, path)
-            return how
+            return blocks.place(source, path)
         finally:
             os.close(source)
-            # Still there after a failure, and when both names were links
-            # to one file already: rename(2) then does nothing.
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-
-
-def _placed(source: int, path: str) -> str:
-    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL
-                     | os.O_CLOEXEC, 0o644)
-    try:
-        if disk.clone(source, target):
-            return 'reflink'
-        os.unlink(path)
-        if disk.link(source, path):
-            return 'link'
-    finally:
-        os.close(target)
-    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL
-                     | os.O_CLOEXEC, 0o644)
-    try:
-        disk.copy(source, target)
-    finally:
-        os.close(target)
-    return 'copy'

@@ -14,12 +14,11 @@ import datetime
 import errno
 import io
 import os
-import secrets
 import stat
 import typing
 from urllib import parse as urlparse
 
-from ironic_ext import blocks as disk
+from ironic_ext import blocks
 from ironic_ext.images import errors
 from ironic_ext.images.for_ironic import contract as ironic_contract
 from ironic_ext.images import hashing
@@ -252,10 +251,8 @@ def _link(fd: int, file: typing.BinaryIO) -> bool:
     path = getattr(file, 'name', None)
     if not isinstance(path, str):
         return False
-    link = os.path.abspath(f'{path}.{secrets.token_hex(8)}')
-    if not disk.link(fd, link):
+    if not blocks.replace_by_link(fd, path):
         return False
-    os.replace(link, path)
     file.close()
     return True
 
@@ -263,6 +260,6 @@ def _link(fd: int, file: typing.BinaryIO) -> bool:
 def _clone(fd: int, file: typing.BinaryIO) -> bool:
     """Let ``file`` share the blocks of ``fd``, if the file system can."""
     try:
-        return disk.clone(fd, file.fileno())
+        return blocks.clone(fd, file.fileno())
     except io.UnsupportedOperation:
         return False

@@ -8,8 +8,8 @@ import os
 import types
 import typing
 
+from ironic_ext import blocks
 from ironic_ext.iso import errors
-from ironic_ext.iso import filecopy
 from ironic_ext.iso import overlay as overlays
 from ironic_ext.iso import segments as segs
 from ironic_ext.iso import source as base_source
@@ -142,14 +142,14 @@ class SegmentMap:
                 raise errors.IsoError(
                     f'{target} is the base image: the customised image '
                     f'needs a path of its own')
-            with filecopy.replacing(target, mode) as fd:
+            with blocks.replacing(target, mode) as fd:
                 os.ftruncate(fd, self.size)
                 position = 0
                 for segment in self.segments:
                     if isinstance(segment, segs.Literal):
-                        filecopy.write_all(fd, segment.data, position)
+                        blocks.write_all(fd, segment.data, position)
                     elif isinstance(segment, segs.BaseRange):
-                        filecopy.copy_range(
+                        blocks.copy_range(
                             self._base.fd, segment.offset, fd, position,
                             segment.length, progress)
                     if progress and not isinstance(segment, segs.BaseRange):
@@ -171,8 +171,8 @@ class SegmentMap:
         """
         target = os.fspath(path)
         try:
-            with filecopy.replacing(target, mode) as fd:
-                filecopy.write_all(fd, self.dump(), 0)
+            with blocks.replacing(target, mode) as fd:
+                blocks.write_all(fd, self.dump(), 0)
         except OSError as exc:
             raise errors.IsoError(
                 f'cannot write {target}: {exc.strerror or exc}') from exc

@@ -8,9 +8,9 @@ Pure values; :mod:`.records` keeps them.
 import dataclasses
 
 from ironic_ext.media.stream import catalogue
-from ironic_ext.media.stream import reads as stream_reads
+from ironic_ext import spans
 
-Ranges = tuple[tuple[int, int], ...]
+Ranges = tuple[spans.Span, ...]
 
 #: Ranges that are kept of one medium. Beyond, the smallest gaps close.
 MAX_RANGES = 1024
@@ -53,7 +53,7 @@ class Reads:
             else max(last, self.last_at),
             sent=self.sent + report.sent,
             requests=self.requests + report.requests,
-            ranges=stream_reads.joined(
+            ranges=spans.joined(
                 (*self.ranges, *report.ranges), MAX_RANGES),
             client=(report.client if self.last_at is None
                     or last >= self.last_at else self.client),
@@ -62,7 +62,7 @@ class Reads:
     @property
     def distinct(self) -> int:
         """Bytes that were read at least once."""
-        return stream_reads.total(self.ranges)
+        return spans.total(self.ranges)
 
     def rate(self, now: float) -> float:
         """Return bytes per second of late, 0 when nothing is read now."""

@@ -10,11 +10,10 @@ overlay, to be a file here.
 import collections.abc
 import contextlib
 import datetime
-import os
 import pathlib
-import tempfile
 import time
 
+from ironic_ext import blocks
 from ironic_ext.media import records
 from ironic_ext.media.stream import catalogue
 
@@ -53,23 +52,16 @@ class Overlays:
 
     def _fetch(self, medium: records.Medium, path: pathlib.Path) -> None:
         # Workers may do this at the same time; each has a file of its own.
-        with tempfile.NamedTemporaryFile(
-                dir=self._directory, prefix=f'.{medium.id}.',
-                delete=False) as file:
-            try:
-                for piece in self._records.overlay(medium.id):
-                    file.write(piece)
-                file.flush()
-                if file.tell() != medium.overlay_size:
-                    raise catalogue.CatalogueError(
-                        f'the overlay of medium {medium.id} is incomplete '
-                        'in the database: it was withdrawn meanwhile, or '
-                        'deploy the node again')
-                os.rename(file.name, path)
-            except BaseException:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(file.name)
-                raise
+        with blocks.replacing(str(path), 0o600, durable=False) as fd:
+            size = 0
+            for piece in self._records.overlay(medium.id):
+                blocks.write_all(fd, piece, size)
+                size += len(piece)
+            if size != medium.overlay_size:
+                raise catalogue.CatalogueError(
+                    f'the overlay of medium {medium.id} is incomplete '
+                    'in the database: it was withdrawn meanwhile, or '
+                    'deploy the node again')
 
     def sweep(self) -> None:
         """Remove the overlays of media that were revoked or forgotten.

@@ -10,13 +10,15 @@ UUID, 4 of the time it ends, 16 of the signature, base64url.
 import base64
 import binascii
 import collections.abc
+import contextlib
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import time
 import uuid
+
+from ironic_ext import blocks
 
 _KEY = re.compile(r'[0-9a-f]{64}')
 _TAG = 16
@@ -46,19 +48,10 @@ class Tokens:
             return cls(_read(path))
         except FileNotFoundError:
             pass
-        # Whole at once: others may begin at the same moment.
-        temporary = f'{path}.{os.getpid()}'
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL
-                     | os.O_CLOEXEC, 0o600)
-        try:
-            with open(fd, 'w') as file:
-                file.write(secrets.token_hex(32) + '\n')
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                pass
-        finally:
-            os.unlink(temporary)
+        # Others may begin at the same moment: then one key is good for all.
+        with (contextlib.suppress(FileExistsError),
+              blocks.creating(path, 0o600) as fd):
+            blocks.write_all(fd, secrets.token_hex(32).encode() + b'\n')
         return cls(_read(path))
 
     def new(self, node: str, lifetime: float) -> tuple[str, int]:

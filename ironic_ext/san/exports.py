@@ -3,20 +3,19 @@
 """Images served by a program on this host, each from a file of its own.
 
 A customised image is a file beside its base: blocks are shared where the
-file system can (FICLONERANGE), else it is a copy. tgt has no backing store
+file system can, else it is a copy. tgt has no backing store
 for overlays, and a file keeps on working when the conductor restarts.
 """
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import logging
 import os
 import secrets
 import stat
-import struct
 
+from ironic_ext import blocks
 from ironic_ext.san import contract
 from ironic_ext.san import daemon as daemons
 from ironic_ext.san import errors
@@ -30,9 +29,6 @@ _MODE = 0o444
 #: Bytes; 96 bits, as RFC 7143 section 9.2.1 asks for, in 16 characters,
 #: the most that some initiators take.
 _PASSWORD_BYTES = 12
-#: _IOW(0x94, 13, struct file_clone_range), from linux/fs.h.
-_FICLONERANGE = 0x4020940d
-_BLOCK = 4096
 #: Longest serial number that initiators agree on.
 _SERIAL = 20
 
@@ -128,7 +124,7 @@ class Exports:
         folder = os.path.join(self._records.folder, record.key)
         try:
             facts = os.statvfs(folder)
-            shares = _shares_blocks(base.path, folder)
+            shares = blocks.can_share(base.path, folder)
             near = os.stat(base.path).st_dev == os.stat(folder).st_dev
         except OSError as exc:
             raise errors.of_file(f'cannot read {folder}', exc) from exc
@@ -321,26 +317,6 @@ def _size(path: str) -> int | None:
     except OSError:
         return None
     return facts.st_size if stat.S_ISREG(facts.st_mode) else None
-
-
-def _shares_blocks(path: str, folder: str) -> bool:
-    """Tell whether a file in a folder can be a reflink of another one."""
-    temporary = os.path.join(folder, f'{secrets.token_hex(4)}.part')
-    source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        target = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL
-                         | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.ioctl(target, _FICLONERANGE,
-                        struct.pack('=qQQQ', source, 0, _BLOCK, 0))
-            return True
-        except OSError:
-            return False
-        finally:
-            os.close(target)
-            os.unlink(temporary)
-    finally:
-        os.close(source)
 
 
 def _mib(count: int) -> int:

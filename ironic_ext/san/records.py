@@ -16,9 +16,9 @@ import json
 import logging
 import os
 import re
-import secrets
 import typing
 
+from ironic_ext import blocks
 from ironic_ext.san import errors
 from ironic_ext.san import location
 
@@ -184,23 +184,12 @@ class Records:
         """
         folder = os.path.join(self._folder, record.key)
         path = os.path.join(folder, _NAME)
-        temporary = f'{path}.{secrets.token_hex(4)}.part'
         try:
-            known = os.path.exists(path)
             # It has a password in it.
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL
-                         | os.O_CLOEXEC, 0o600)
-            with open(fd, 'w', encoding='utf-8') as file:
-                json.dump(dataclasses.asdict(record), file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            os.rename(temporary, path)
-            # Of a new one the image syncs the directory, when it is there.
-            if known:
-                _sync(folder)
+            with blocks.replacing(path, 0o600) as fd:
+                blocks.write_all(fd, json.dumps(
+                    dataclasses.asdict(record), indent=1).encode())
         except OSError as exc:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
             raise _error('write', path, exc) from exc
 
     def remove(self, key: str) -> None:
@@ -242,14 +231,6 @@ def _parsed(key: str, facts: typing.Any) -> Record:
         location.Chap(str(chap['username']), str(chap['password']))
         if chap else None,
         tuple(map(str, facts['owners'])))
-
-
-def _sync(folder: str) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _error(verb: str, path: str, error: OSError) -> errors.SanError:

@@ -20,7 +20,7 @@ import fixtures
 import testtools
 
 from ironic_ext import iso
-from ironic_ext.media.stream import reads
+from ironic_ext import spans
 from lab import process
 from tests import guest
 from tests import isos
@@ -132,10 +132,10 @@ class ClientsTest(_ServerTest):
 
     def _whole_reports(self):
         reports = self.server.reports()
-        spans = [span for report in reports for span in report.ranges]
+        read = [span for report in reports for span in report.ranges]
         size = self.written.stat().st_size
         # The dead server's last second is in no report.
-        return reports if reads.joined(spans)[-1:][0][1] == size else None
+        return reports if spans.joined(read)[-1:][0][1] == size else None
 
     def _end(self, child):
         if child.poll() is None:
@@ -207,7 +207,7 @@ class ProcessesTest(_ServerTest):
         # Also the last second's reads are recorded.
         self.assertEqual(
             ((0, self.written.stat().st_size),),
-            reads.joined(span for report in self.server.reports()
+            spans.joined(span for report in self.server.reports()
                          for span in report.ranges))
 
     def test_a_port_in_use_is_one_clear_sentence(self):
@@ -427,11 +427,11 @@ class MachineTest(_ServerTest):
         self.assertEqual(guest.sums(FILES), report.files.get('sr0'))
         self.server.stop()
         reports = self.server.reports()
-        spans = reads.joined(span for report in reports
+        found = spans.joined(span for report in reports
                              for span in report.ranges)
         # It read what it needed: not the payload.
-        self.assertGreater(reads.total(spans), MIB)
-        self.assertLess(reads.total(spans),
+        self.assertGreater(spans.total(found), MIB)
+        self.assertLess(spans.total(found),
                         self.written.stat().st_size - 48 * MIB)
 
     def test_a_machine_boots_from_the_stream(self):

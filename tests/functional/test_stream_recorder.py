@@ -4,7 +4,6 @@
 
 import dataclasses
 import os
-import random
 import socket
 import threading
 import urllib.request
@@ -28,33 +27,6 @@ def report(**fields):
         'medium_id': 'medium-1', 'first_at': 100.0, 'last_at': 102.0,
         'sent': 20, 'ranges': ((0, 10), (20, 30)), 'requests': 2,
         'client': '192.0.2.1', 'node': 'node-1', 'size': 1000, **fields})
-
-
-class RangesTest(testtools.TestCase):
-
-    def test_what_touches_or_overlaps_is_one_range(self):
-        self.assertEqual(((0, 20), (30, 40)), reads.joined(
-            [(30, 40), (10, 20), (0, 10), (5, 12), (0, 1), (7, 7)]))
-        self.assertEqual((), reads.joined([]))
-
-    def test_random_ranges_cover_the_same_bytes(self):
-        rng = random.Random(5)
-        for _ in range(300):
-            found = [(first, first + rng.randrange(30)) for first in (
-                rng.randrange(200) for _ in range(rng.randrange(20)))]
-            joined = reads.joined(found)
-            expected = {byte for span in found for byte in range(*span)}
-            self.assertEqual(sorted(expected), [
-                byte for span in joined for byte in range(*span)])
-            self.assertEqual(len(expected), reads.total(joined))
-            for one, other in zip(joined, joined[1:]):
-                self.assertLess(one[1], other[0])
-
-    def test_of_too_many_ranges_the_small_gaps_are_closed(self):
-        found = [(0, 10), (11, 20), (100, 110), (112, 120), (500, 510)]
-        self.assertEqual(((0, 20), (100, 120), (500, 510)),
-                         reads.joined(found, 3))
-        self.assertEqual(((0, 510),), reads.joined(found, 1))
 
 
 class ReadLogTest(testtools.TestCase):

@@ -17,7 +17,7 @@ import fixtures
 import testtools
 
 from ironic_ext.media.stream import catalogue
-from ironic_ext.media.stream import reads
+from ironic_ext import spans
 from tests.unit.media.stream import worker as stream_worker
 
 PATH = stream_worker.PATH
@@ -402,7 +402,7 @@ class ReportsTest(_ServingTest):
         self.assertTrue(before <= report.first_at <= report.last_at
                         <= time.time())
         self.assertEqual(
-            ((0, 20), (100, 200), (300, 400)), reads.joined(
+            ((0, 20), (100, 200), (300, 400)), spans.joined(
                 span for report in self.server.reports
                 for span in report.ranges))
 

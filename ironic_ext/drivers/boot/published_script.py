@@ -7,15 +7,14 @@ that web server and knows the MAC can read it, as with Ironic's own boot
 from volumes.
 """
 
-import contextlib
 import hashlib
-import os
-import tempfile
 import typing
 
 from ironic.common import dhcp_factory
 from ironic.common import pxe_utils
 from ironic.conf import CONF
+
+from ironic_ext import blocks
 
 
 def write(task: typing.Any, text: str) -> str:
@@ -29,16 +28,8 @@ def write(task: typing.Any, text: str) -> str:
     pxe_utils.create_ipxe_boot_script()
     pxe_utils._ensure_config_dirs_exist(task, ipxe_enabled=True)
     path = _path(task.node)
-    fd, temporary = tempfile.mkstemp(dir=os.path.dirname(path))
-    try:
-        with open(fd, 'w') as file:
-            file.write(text)
-        os.chmod(temporary, CONF.pxe.file_permission or 0o644)
-        os.rename(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    with blocks.replacing(path, CONF.pxe.file_permission or 0o644) as fd:
+        blocks.write_all(fd, text.encode())
     pxe_utils._link_mac_pxe_configs(task, ipxe_enabled=True)
     _update_dhcp(task)
     return _digest(text)

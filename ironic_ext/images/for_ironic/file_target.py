@@ -15,12 +15,12 @@ import stat
 import threading
 import typing
 
-from ironic_ext import blocks as disk
+from ironic_ext import blocks
 from ironic_ext.images import checksum as checksums
 from ironic_ext.images import errors
 from ironic_ext.images import hashing
 from ironic_ext.images import service
-from ironic_ext.images.store import partial
+from ironic_ext import spans
 
 _CHUNK = 1 << 20
 
@@ -41,7 +41,7 @@ class FileTarget:
         self._fd = _regular(file)
         self._lock = threading.Lock()
         self._version: service.ImageVersion | None = None
-        self._spans = partial.Spans()
+        self._spans = spans.Spans()
         # The descriptor at hand need not be open for reading.
         self._reader = -1 if self._fd is None else os.open(
             f'/proc/self/fd/{self._fd}', os.O_RDONLY | os.O_CLOEXEC)
@@ -122,7 +122,7 @@ class FileTarget:
         for digest in self._digests.values():
             digest.cancel()
         self._digests = {}
-        self._spans = partial.Spans()
+        self._spans = spans.Spans()
         self._file.seek(0)
         self._file.truncate()
         if self._fd is None:
@@ -162,7 +162,7 @@ class FileTarget:
         try:
             yield
         except OSError as exc:
-            if disk.is_full(exc):
+            if blocks.is_full(exc):
                 raise errors.NoSpaceError(
                     f'no space is left on the disk that {self._name} is '
                     'downloaded to: make room there') from exc

@@ -11,6 +11,7 @@ import dataclasses
 import threading
 
 from ironic_ext.images import service
+from ironic_ext import spans
 
 #: The end of an image whose size nobody knows.
 UNKNOWN = 1 << 62
@@ -38,7 +39,7 @@ class Missing:
     def __init__(self, ranges: collections.abc.Iterable[service.ByteRange]
                  ) -> None:
         self._lock = threading.Lock()
-        self._free = _merged(
+        self._free = spans.joined(
             (start, UNKNOWN if end < 0 else end) for start, end in ranges)
 
     def take(self, most: int = UNKNOWN) -> Piece | None:
@@ -46,12 +47,9 @@ class Missing:
         with self._lock:
             if not self._free:
                 return None
-            start, end = self._free[0]
+            (start, end), *others = self._free
             stop = min(end, start + most)
-            if stop < end:
-                self._free[0] = stop, end
-            else:
-                del self._free[0]
+            self._free = spans.joined([(stop, end), *others])
             return Piece(start, stop)
 
     def take_within(self, start: int, end: int) -> list[Piece]:
@@ -65,19 +63,19 @@ class Missing:
                     continue
                 taken.append(Piece(*inner))
                 left += [(low, inner[0]), (inner[1], high)]
-            self._free = _merged(left)
+            self._free = spans.joined(left)
             return taken
 
     def give_back(self, pieces: collections.abc.Iterable[Piece]) -> None:
         """Return what of some pieces was not fetched."""
         with self._lock:
-            self._free = _merged([*self._free, *(
-                (piece.start, piece.end) for piece in pieces)])
+            self._free = spans.joined((*self._free, *(
+                (piece.start, piece.end) for piece in pieces)))
 
     def free(self) -> int:
         """Return the number of bytes that nobody has reserved."""
         with self._lock:
-            return sum(end - start for start, end in self._free)
+            return spans.total(self._free)
 
 
 def parts(pieces: collections.abc.Iterable[Piece], offset: int,
@@ -158,16 +156,3 @@ class Pace:
         rate = (received - self._before) / (now - self._due + _MEASURED)
         self._settled, self._due = now + _SETTLING, None
         return rate
-
-
-def _merged(ranges: collections.abc.Iterable[service.ByteRange]
-            ) -> list[service.ByteRange]:
-    found: list[service.ByteRange] = []
-    for start, end in sorted(ranges):
-        if start >= end:
-            continue
-        if found and start <= found[-1][1]:
-            found[-1] = found[-1][0], max(end, found[-1][1])
-        else:
-            found.append((start, end))
-    return found

@@ -11,7 +11,7 @@ import collections.abc
 import contextlib
 import os
 
-from ironic_ext import blocks as disk
+from ironic_ext import blocks
 from ironic_ext.images import base_image
 from ironic_ext.images import errors
 from ironic_ext.images import hashing
@@ -65,11 +65,11 @@ def adopted(source: int, path: str
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC,
                      0o600)
-        if disk.clone(source, fd):
+        if blocks.clone(source, fd):
             yield Adopted(source, path, fd, is_link=False)
             return
         os.unlink(path)
-        if disk.link(source, path):
+        if blocks.link(source, path):
             yield Adopted(source, path, source, is_link=True)
         else:
             yield None

@@ -9,7 +9,7 @@ import logging
 import os
 import time
 
-from ironic_ext import blocks as disk
+from ironic_ext import blocks
 from ironic_ext.images import errors
 from ironic_ext.images import hashing
 from ironic_ext.images.store import download_lock
@@ -176,7 +176,7 @@ class Housekeeping:
                 '[ext_images]cache_dir')
 
     def _short(self, missing: int) -> int:
-        return missing + self._min_free - disk.free(self._files.root)
+        return missing + self._min_free - blocks.free(self._files.root)
 
     def _candidates(self) -> list[eviction.Candidate]:
         found = []

@@ -13,6 +13,7 @@ import json
 import os
 import typing
 
+from ironic_ext import blocks
 from ironic_ext.images import checksum as checksums
 from ironic_ext.images import errors
 from ironic_ext.images import service
@@ -47,12 +48,9 @@ def write(path: str, facts: Facts) -> None:
     :raises: OSError
     """
     # One name for all tries: what a killed writer leaves is written over.
-    temporary = f'{path}.new'
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-                 | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with open(fd, 'w', encoding='utf-8') as file:
-        json.dump(facts, file)
-    os.rename(temporary, path)
+    with blocks.replacing(path, 0o600, durable=False,
+                          temporary=f'{path}.new') as fd:
+        blocks.write_all(fd, json.dumps(facts).encode())
 
 
 def remove(path: str) -> None:

@@ -18,7 +18,7 @@ import re
 import time
 import typing
 
-from ironic_ext import blocks as disk
+from ironic_ext import blocks
 from ironic_ext.images import base_image
 from ironic_ext.images import checksum as checksums
 from ironic_ext.images import errors
@@ -246,7 +246,7 @@ class Objects:
                 earlier.sources if earlier else {}))
             os.rename(path, place)
         metadata.remove(path)  # rename(2) of two links to one file
-        disk.sync_directory(self.folder)
+        blocks.sync_directory(self.folder)
         content = self.open_unchecked(sha256)
         if content is None:
             raise FileNotFoundError(

@@ -17,64 +17,20 @@ import json
 import os
 import threading
 
-from ironic_ext import blocks as disk
+from ironic_ext import blocks
 from ironic_ext.images import checksum as checksums
 from ironic_ext.images import errors
 from ironic_ext.images import hashing
 from ironic_ext.images import progress
 from ironic_ext.images import service
 from ironic_ext.images.store import metadata
+from ironic_ext import spans
 
 _MIB = 1 << 20
 # Bytes between two beginnings of a write-back.
 _WRITEBACK = 8 * _MIB
 
 Room = collections.abc.Callable[[int], None]
-
-
-class Spans:
-    """Byte ranges that are whole: sorted, apart from one another."""
-
-    def __init__(self, spans: collections.abc.Iterable[service.ByteRange]
-                 = ()) -> None:
-        self.spans: list[service.ByteRange] = []
-        for start, end in spans:
-            self.add(start, end)
-
-    def add(self, start: int, end: int) -> None:
-        """Add the bytes from ``start`` to before ``end``."""
-        if self.spans and self.spans[-1][1] == start:
-            self.spans[-1] = (self.spans[-1][0], end)
-            return
-        joined: list[service.ByteRange] = []
-        for first, last in sorted([*self.spans, (start, end)]):
-            if joined and first <= joined[-1][1]:
-                joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
-            else:
-                joined.append((first, last))
-        self.spans = joined
-
-    @property
-    def total(self) -> int:
-        """Bytes in all of them."""
-        return sum(end - start for start, end in self.spans)
-
-    @property
-    def head(self) -> int:
-        """Bytes that are whole from the first one on."""
-        return self.spans[0][1] if self.spans and not self.spans[0][0] else 0
-
-    def missing(self, size: int) -> list[service.ByteRange]:
-        """Return the ranges of the first ``size`` bytes that are not."""
-        found = []
-        offset = 0
-        for start, end in self.spans:
-            if start > offset:
-                found.append((offset, start))
-            offset = end
-        if offset < size:
-            found.append((offset, size))
-        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +44,7 @@ class State:
 
     version: service.ImageVersion
     boot: str
-    spans: Spans
+    spans: spans.Spans
 
     @classmethod
     def read(cls, path: str) -> 'State | None':
@@ -101,16 +57,16 @@ class State:
                 head, *lines = file.read().split('\n')
             facts = json.loads(head)
             version = metadata.as_version(facts['version'])
-            spans = Spans()
+            whole = spans.Spans()
             # After the last newline is what a writer did not finish.
             for line in lines[:-1]:
                 start, end = map(int, line.split())
                 if not 0 <= start < end:
                     return None
-                spans.add(start, end)
+                whole.add(start, end)
             if version is None:
                 return None
-            return cls(version, str(facts['boot']), spans)
+            return cls(version, str(facts['boot']), whole)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
@@ -153,7 +109,7 @@ class PartialFile:
         self._reporter = reporter or progress.Reporter(name)
         self._lock = threading.Lock()
         self._fd = -1
-        self._spans = Spans()
+        self._spans = spans.Spans()
         self._digests: dict[str, hashing.FollowingDigest] = {}
         self._state_fd = -1
         self._written_back = 0
@@ -177,7 +133,7 @@ class PartialFile:
                     and self.version.resumes(version)
                     else self._kept_by_other(version))
             self.version = version
-            self._spans = kept or Spans()
+            self._spans = kept or spans.Spans()
             self._make_room(keeping=kept is not None)
             self._start_state()
             for name in self._algorithms():
@@ -216,7 +172,7 @@ class PartialFile:
             if total - written_back >= _WRITEBACK:
                 if self.version.size is None:
                     self._limits.room(0)
-                disk.start_writeback(self._fd, 0, 0)
+                blocks.start_writeback(self._fd, 0, 0)
         self._reporter.note(total)
 
     # What the store uses
@@ -286,7 +242,8 @@ class PartialFile:
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT
                                | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
-    def _kept_by_other(self, version: service.ImageVersion) -> Spans | None:
+    def _kept_by_other(self, version: service.ImageVersion
+                       ) -> spans.Spans | None:
         """Return what an earlier process has left of this version."""
         self.doubtful = False
         if self.version is not None:
@@ -310,7 +267,7 @@ class PartialFile:
             self._limits.room(0)
             return
         self._limits.room(size - os.fstat(self._fd).st_blocks * 512)
-        disk.allocate(self._fd, size)
+        blocks.allocate(self._fd, size)
 
     def _judge_end(self, end: int) -> None:
         size = self.version.size if self.version else None
@@ -330,12 +287,13 @@ class PartialFile:
         path = f'{self.path}.state'
         if self._state_fd != -1:
             os.close(self._state_fd)
-        self._state_fd = os.open(
-            f'{path}.new', os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-            | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        os.write(self._state_fd, head.encode() + b'\n' + b''.join(
-            _line(start, end) for start, end in self._spans.spans))
-        os.rename(f'{path}.new', path)
+            self._state_fd = -1
+        with blocks.replacing(path, 0o600, durable=False,
+                              temporary=f'{path}.new') as fd:
+            blocks.write_all(fd, head.encode() + b'\n' + b''.join(
+                _line(start, end) for start, end in self._spans.spans))
+        self._state_fd = os.open(path, os.O_WRONLY | os.O_APPEND
+                                 | os.O_CLOEXEC | os.O_NOFOLLOW)
 
     def _stop_digests(self) -> None:
         for digest in self._digests.values():
@@ -348,7 +306,7 @@ class PartialFile:
             yield
         except OSError as exc:
             where = os.path.dirname(self.path)
-            if disk.is_full(exc):
+            if blocks.is_full(exc):
                 raise errors.NoSpaceError(
                     f'no space is left for {self._name} in {where}: make '
                     'room there, or move [ext_images]cache_dir') from exc

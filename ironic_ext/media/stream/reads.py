@@ -7,46 +7,12 @@ import dataclasses
 import time
 
 from ironic_ext.media.stream import catalogue
-
-Ranges = collections.abc.Iterable[tuple[int, int]]
+from ironic_ext import spans
 
 #: Ranges noted of one reader before they are joined in between.
 _MANY = 1 << 14
 #: Ranges of one report. A mounted ISO is read in some hundred places.
 MAX_RANGES = 512
-
-
-def joined(ranges: Ranges, limit: int | None = None
-           ) -> tuple[tuple[int, int], ...]:
-    """Return ranges sorted, without overlaps; those that touch are one.
-
-    :param ranges: (first, one past the last).
-    :param limit: when there are more, the smallest gaps are closed.
-    """
-    out: list[tuple[int, int]] = []
-    for first, end in sorted(ranges):
-        if out and first <= out[-1][1]:
-            if end > out[-1][1]:
-                out[-1] = out[-1][0], end
-        elif end > first:
-            out.append((first, end))
-    if limit is None or len(out) <= limit:
-        return tuple(out)
-    gaps = sorted(range(1, len(out)),
-                  key=lambda index: out[index][0] - out[index - 1][1])
-    closed = set(gaps[:len(out) - limit])
-    kept = [out[0]]
-    for index in range(1, len(out)):
-        if index in closed:
-            kept[-1] = kept[-1][0], out[index][1]
-        else:
-            kept.append(out[index])
-    return tuple(kept)
-
-
-def total(ranges: Ranges) -> int:
-    """Return the bytes in ranges that do not overlap."""
-    return sum(end - first for first, end in ranges)
 
 
 def merged(reports: collections.abc.Iterable[catalogue.ReadReport]
@@ -61,8 +27,9 @@ def merged(reports: collections.abc.Iterable[catalogue.ReadReport]
         last_at=max(report.last_at for report in same),
         sent=sum(report.sent for report in same),
         requests=sum(report.requests for report in same),
-        ranges=joined((span for report in same for span in report.ranges),
-                      MAX_RANGES)) for same in found.values()]
+        ranges=spans.joined(
+            (span for report in same for span in report.ranges),
+            MAX_RANGES)) for same in found.values()]
 
 
 class Reader:
@@ -85,7 +52,7 @@ class Reader:
     def _clear(self, now: float) -> None:
         self.first_at = self._last_at = now
         self.requests = self._sent = 0
-        self._ranges: list[tuple[int, int]] = []
+        self._ranges: list[spans.Span] = []
 
     def add(self, first: int, end: int) -> None:
         """Note that the bytes from first to end were sent."""
@@ -99,14 +66,14 @@ class Reader:
         else:
             ranges.append((first, end))
             if len(ranges) > _MANY:
-                ranges[:] = joined(ranges, _MANY // 2)
+                ranges[:] = spans.joined(ranges, _MANY // 2)
 
     def report(self) -> catalogue.ReadReport:
         """Return what is unreported; then nothing is."""
         found = catalogue.ReadReport(
             self._medium.id, self.first_at, self._last_at, self._sent,
-            joined(self._ranges, MAX_RANGES), self.requests, self._client,
-            self._medium.node, self._medium.size)
+            spans.joined(self._ranges, MAX_RANGES), self.requests,
+            self._client, self._medium.node, self._medium.size)
         self._clear(self._last_at)
         return found
 

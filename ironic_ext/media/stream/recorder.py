@@ -24,6 +24,7 @@ from ironic_ext.media.stream import catalogue as contract
 from ironic_ext.media.stream import metrics
 from ironic_ext.media.stream import reads
 from ironic_ext.media.stream import settings as server_settings
+from ironic_ext import spans
 
 LOG = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def _received(packet: bytes) -> contract.ReadReport:
 
 def session_line(report: contract.ReadReport) -> str:
     """Return the sentence about a reader that has gone."""
-    distinct = reads.total(report.ranges)
+    distinct = spans.total(report.ranges)
     seconds = max(report.last_at - report.first_at, 0.001)
     percent = f'{100 * distinct / report.size:.0f}%' if report.size else '?'
     return (

@@ -3,6 +3,7 @@
 """Tests for images behind file://, and how they are kept in bounds."""
 
 import datetime
+import errno
 import hashlib
 import io
 import os
@@ -282,7 +283,8 @@ class DownloadTestCase(FileTestCase):
     def test_it_is_a_copy_where_links_are_not_permitted(self):
         before = self.image.stat()
         with unittest.mock.patch.object(os, 'link',
-                                        side_effect=PermissionError):
+                                        side_effect=PermissionError(
+                                            errno.EPERM, 'no')):
             copy = self.download()
         self.assertFalse(copy.samefile(self.image))
         self.assertEqual(CONTENT, copy.read_bytes())
@@ -313,7 +315,7 @@ class DownloadTestCase(FileTestCase):
                 self.assertIsNone(self.service.transfer_verified_checksum)
 
     def refuse(self, *args, **kwargs):
-        raise PermissionError
+        raise PermissionError(errno.EPERM, 'no')
 
     def test_a_file_that_the_target_is_linked_to_is_left_alone(self):
         other = self.folder / 'other'

@@ -11,7 +11,6 @@ import testtools
 from testtools import matchers
 
 from ironic_ext.iso import errors
-from ironic_ext.iso import filecopy
 from ironic_ext.iso import overlay
 from ironic_ext.iso import segment_map as maps
 from ironic_ext.iso import segments as segs
@@ -100,7 +99,7 @@ class SegmentMapTest(testtools.TestCase):
 
         self.useFixture(fixtures.MockPatch('os.copy_file_range', refuse))
         self.useFixture(fixtures.MockPatch(
-            'ironic_ext.iso.filecopy.fcntl.ioctl', refuse))
+            'ironic_ext.blocks.fcntl.ioctl', refuse))
         out = self.dir / 'out.iso'
         self.map.write(out)
         self.assertEqual(self.expected, out.read_bytes())
@@ -176,22 +175,3 @@ class SegmentMapTest(testtools.TestCase):
         data = b'a' + bytes(63) + b'b' + bytes(64) + b'c' + bytes(500)
         pieces = segs.joined(segs.sparse(segs.Literal(data)))
         self.assertEqual([65, 64, 1, 500], [p.length for p in pieces])
-
-
-class ReflinkTest(testtools.TestCase):
-
-    def test_ranges_are_copied_where_blocks_do_not_line_up(self) -> None:
-        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        data = random.Random(5).randbytes(50_000)
-        (folder / 'a').write_bytes(data)
-        with open(folder / 'a', 'rb') as one:
-            for offset, position, length in (
-                    (0, 0, 50_000), (1, 0, 40_000), (4096, 8192, 4096),
-                    (4095, 4095, 20_000), (10, 10, 100), (0, 5, 0)):
-                with open(folder / 'b', 'w+b') as two:
-                    two.truncate(60_000)
-                    filecopy.copy_range(one.fileno(), offset, two.fileno(),
-                                        position, length)
-                    self.assertEqual(
-                        bytes(position) + data[offset:offset + length],
-                        two.read(position + length))

@@ -239,7 +239,7 @@ class FailureTest(ExportsTestCase):
         self.useFixture(fixtures.MockPatchObject(
             exports.os, 'statvfs', lambda path: facts))
         self.useFixture(fixtures.MockPatchObject(
-            exports, '_shares_blocks', lambda *args: False))
+            exports.blocks, 'can_share', lambda *args: False))
         self.image.size = 5 << 20
         error = self.assertRaises(
             san.NoSpaceError, self.exports(min_free=1 << 20).export,
@@ -254,7 +254,7 @@ class FailureTest(ExportsTestCase):
             exports.os, 'statvfs', lambda path: facts))
         self.exports().export('node:1', self.plain, self.base)
         self.useFixture(fixtures.MockPatchObject(
-            exports, '_shares_blocks', lambda *args: True))
+            exports.blocks, 'can_share', lambda *args: True))
         self.image.literal_bytes = 0
         self.exports().export('node:1', self.image, self.base)
 

@@ -10,6 +10,8 @@ get gigabytes. An unknown unit is ignored, as section 14.2 demands.
 import collections.abc
 import re
 
+from ironic_ext import spans
+
 #: Ranges of one request. Readers of images ask for one; downloaders that
 #: repair a file for a few.
 MAX_RANGES = 64
@@ -81,16 +83,7 @@ def parse(value: bytes, size: int
     if not found:
         raise RangeError(f'no range lies within the {size} bytes'
                          if specs else 'the header is malformed')
-    return _without_overlaps(found)
-
-
-def _without_overlaps(found: list[tuple[int, int]]
-                      ) -> list[tuple[int, int]]:
-    ordered = sorted(found)
-    joined = [ordered[0]]
-    for first, end in ordered[1:]:
-        if first < joined[-1][1]:
-            joined[-1] = joined[-1][0], max(joined[-1][1], end)
-        else:
-            joined.append((first, end))
-    return found if len(joined) == len(found) else joined
+    joined = spans.joined(found)
+    # In the order asked for, but for those that overlap.
+    return (found if spans.total(joined) == spans.total(found)
+            else list(joined))

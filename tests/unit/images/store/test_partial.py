@@ -21,34 +21,6 @@ CONTENT = os.urandom(5_000_000)
 VERSION = service.ImageVersion(len(CONTENT), '"1"')
 
 
-class SpansTestCase(testtools.TestCase):
-
-    def test_spans_are_joined_whatever_their_order(self):
-        chance = random.Random(1)
-        bounds = sorted(chance.sample(range(1, 1000), 50))
-        pieces = list(zip([0, *bounds], [*bounds, 1000], strict=True))
-        for _round in range(20):
-            chance.shuffle(pieces)
-            spans = partial.Spans()
-            for number, piece in enumerate(pieces):
-                spans.add(*piece)
-                done = pieces[:number + 1]
-                self.assertEqual(sum(end - start for start, end in done),
-                                 spans.total)
-                missing = sum(end - start
-                              for start, end in spans.missing(1000))
-                self.assertEqual(1000 - spans.total, missing)
-            self.assertEqual([(0, 1000)], spans.spans)
-            self.assertEqual(1000, spans.head)
-            self.assertEqual([], spans.missing(1000))
-
-    def test_overlaps_count_once(self):
-        spans = partial.Spans([(0, 10), (5, 20), (30, 40)])
-        self.assertEqual([(0, 20), (30, 40)], spans.spans)
-        self.assertEqual([(20, 30), (40, 45)], spans.missing(45))
-        self.assertEqual(0, partial.Spans([(5, 9)]).head)
-
-
 class PartialFileTestCase(testtools.TestCase):
 
     def setUp(self):
