@@ -5,91 +5,74 @@
 from ironic.drivers import base
 from ironic.drivers import drac
 from ironic.drivers import generic
+from ironic.drivers import hardware_type
 from ironic.drivers import ipmi
 from ironic.drivers import redfish
 
 from ironic_ext.drivers.boot import iso_sanboot
 from ironic_ext.drivers.boot import redfish_iso
 from ironic_ext.drivers.bootc import deploy as bootc
-from ironic_ext.drivers.images import ironic_services as ironic_image_services
+from ironic_ext.drivers import ironic_patches
 from ironic_ext.drivers import management
 from ironic_ext.drivers import vendor
 
 
-class _Loaded:
-    """What happens when a conductor loads a type of this suite."""
+class _Suite(hardware_type.AbstractHardwareType):
+    """A stock type with more interfaces.
+
+    Those of the stock type come first, so that its defaults stay.
+    """
+
+    _boot: tuple[type[base.BootInterface], ...] = (iso_sanboot.IsoSanboot,)
+    _deploy: tuple[type[base.DeployInterface], ...] = (bootc.BootcDeploy,)
+    _management: tuple[type[base.ManagementInterface], ...] = ()
+    _vendor: tuple[type[base.VendorInterface], ...] = ()
 
     def __init__(self) -> None:
         super().__init__()
-        ironic_image_services.install()
+        ironic_patches.install()
+
+    @property
+    def supported_boot_interfaces(self) -> list[type[base.BootInterface]]:
+        """The stock interfaces, and those that boot ISOs."""
+        return [*super().supported_boot_interfaces, *self._boot]
 
     @property
     def supported_deploy_interfaces(self) -> list[type[base.DeployInterface]]:
-        """The stock interfaces first, so that their defaults stay."""
-        stock = super().supported_deploy_interfaces  # type: ignore[misc]
-        return [*stock, bootc.BootcDeploy]
+        """The stock interfaces, and the one for bootable containers."""
+        return [*super().supported_deploy_interfaces, *self._deploy]
+
+    @property
+    def supported_management_interfaces(
+            self) -> list[type[base.ManagementInterface]]:
+        """The stock interfaces, and one with data images."""
+        return [*super().supported_management_interfaces, *self._management]
+
+    @property
+    def supported_vendor_interfaces(self) -> list[type[base.VendorInterface]]:
+        """The stock interfaces, and one with media and data images."""
+        return [*super().supported_vendor_interfaces, *self._vendor]
 
 
-class RedfishExtHardware(_Loaded, redfish.RedfishHardware):
+class RedfishExtHardware(_Suite, redfish.RedfishHardware):
     """Redfish machines."""
 
-    @property
-    def supported_boot_interfaces(self) -> list[type[base.BootInterface]]:
-        """The stock interfaces first, so that their defaults stay."""
-        return [*super().supported_boot_interfaces,
-                redfish_iso.RedfishIsoBoot, iso_sanboot.IsoSanboot]
-
-    @property
-    def supported_vendor_interfaces(self) -> list[type[base.VendorInterface]]:
-        """Here, too, the stock interfaces come first."""
-        return [*super().supported_vendor_interfaces,
-                vendor.RedfishExtVendorPassthru]
-
-    @property
-    def supported_management_interfaces(
-            self) -> list[type[base.ManagementInterface]]:
-        """The stock interfaces first, so that their defaults stay."""
-        return [*super().supported_management_interfaces,
-                management.RedfishExtManagement]
+    _boot = (redfish_iso.RedfishIsoBoot, iso_sanboot.IsoSanboot)
+    _management = (management.RedfishExtManagement,)
+    _vendor = (vendor.RedfishExtVendorPassthru,)
 
 
-class IDRACExtHardware(_Loaded, drac.IDRACHardware):
+class IDRACExtHardware(_Suite, drac.IDRACHardware):
     """Dell machines."""
 
-    @property
-    def supported_boot_interfaces(self) -> list[type[base.BootInterface]]:
-        """The stock interfaces first, so that their defaults stay."""
-        return [*super().supported_boot_interfaces,
-                redfish_iso.RedfishIsoBoot, iso_sanboot.IsoSanboot]
-
-    @property
-    def supported_vendor_interfaces(self) -> list[type[base.VendorInterface]]:
-        """Here, too, the stock interfaces come first."""
-        return [*super().supported_vendor_interfaces,
-                vendor.RedfishExtVendorPassthru]
-
-    @property
-    def supported_management_interfaces(
-            self) -> list[type[base.ManagementInterface]]:
-        """The stock interfaces first, so that their defaults stay."""
-        return [*super().supported_management_interfaces,
-                management.DracRedfishExtManagement]
+    _boot = (redfish_iso.RedfishIsoBoot, iso_sanboot.IsoSanboot)
+    _management = (management.DracRedfishExtManagement,)
+    _vendor = (vendor.RedfishExtVendorPassthru,)
 
 
-class IPMIExtHardware(_Loaded, ipmi.IPMIHardware):
+class IPMIExtHardware(_Suite, ipmi.IPMIHardware):
     """IPMI machines."""
 
-    @property
-    def supported_boot_interfaces(self) -> list[type[base.BootInterface]]:
-        """The stock interfaces first, so that their defaults stay."""
-        return [*super().supported_boot_interfaces, iso_sanboot.IsoSanboot]
 
-
-class ManualManagementExtHardware(_Loaded,
-                                  generic.ManualManagementHardware):
+class ManualManagementExtHardware(_Suite, generic.ManualManagementHardware):
     """Machines that people switch on and off."""
-
-    @property
-    def supported_boot_interfaces(self) -> list[type[base.BootInterface]]:
-        """The stock interfaces first, so that their defaults stay."""
-        return [*super().supported_boot_interfaces, iso_sanboot.IsoSanboot]

@@ -12,12 +12,8 @@ from ironic.drivers.modules.redfish import management as redfish_management
 from oslo_log import log
 
 from ironic_ext import conf
-from ironic_ext.drivers.bmc import drives as redfish_media
-from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.bmc import vmedia_api as virtual_media
-from ironic_ext.drivers.data_image import ends as data_image_ends
 from ironic_ext.drivers.data_image import reconciler
-from ironic_ext.drivers.data_image import secrets as data_image_secrets
 from ironic_ext.drivers.data_image import steps as data_image_steps
 from ironic_ext.drivers.data_image import worker as data_images
 from ironic_ext.drivers.records import data_image as data_image_record
@@ -25,10 +21,6 @@ from ironic_ext.drivers.records import data_image as data_image_record
 LOG = log.getLogger(__name__)
 
 conf.register_opts(CONF)
-redfish_media.hide_urls_in_logs()
-data_image_secrets.hide()
-data_image_ends.install()
-quirks.remember_session_keys()
 
 
 class DataImages(data_image_steps.DataImageSteps):

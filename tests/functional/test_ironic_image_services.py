@@ -26,6 +26,7 @@ from keystoneauth1.identity import v3
 
 from ironic_ext.drivers.images import configured as ironic_images
 from ironic_ext.drivers.images import ironic_services as ironic_image_services
+from ironic_ext.drivers import ironic_patches
 from ironic_ext.images import registry
 from tests import fault_server
 from tests.functional import test_glance_images
@@ -52,13 +53,15 @@ class ConductorTestCase(base.TestCase):
         self.config(file_url_allowed_paths=[str(self.folder)],
                     group='conductor')
         for patch in (
-                unittest.mock.patch.dict(image_service.protocol_mapping),
+                unittest.mock.patch.object(
+                    image_service, 'protocol_mapping',
+                    image_service.protocol_mapping),
                 unittest.mock.patch.object(
                     image_service, 'GlanceImageService',
                     image_service.GlanceImageService)):
             patch.start()
             self.addCleanup(patch.stop)
-        ironic_image_services.install()
+        ironic_patches.IMAGE_SERVICES.install()
 
     def fetch(self, href, name='image', **given):
         path = self.folder / name
@@ -78,19 +81,16 @@ class ConductorTestCase(base.TestCase):
 
 class InstallTestCase(ConductorTestCase):
 
-    def test_it_is_done_once_and_only_when_asked_for(self):
-        found = dict(image_service.protocol_mapping)
-        ironic_image_services.install()
-        self.assertEqual(found, image_service.protocol_mapping)
+    def test_some_schemes_are_replaced_and_the_others_stay(self):
+        found = image_service.protocol_mapping
         self.assertIn('ironic_ext', found['https'].__module__)
         self.assertIn('ironic.common', found['oci'].__module__)
 
     def test_it_is_off_by_default(self):
         self.config(replace_ironic_image_services=False, group='ext_images')
-        with unittest.mock.patch.dict(image_service.protocol_mapping,
-                                      {'file': None}):
-            ironic_image_services.install()
-            self.assertIsNone(image_service.protocol_mapping['file'])
+        found = image_service.protocol_mapping
+        ironic_patches.IMAGE_SERVICES.install()
+        self.assertIs(found, image_service.protocol_mapping)
 
     def test_a_uuid_still_gets_the_context(self):
         context = ironic_context.get_admin_context()

@@ -28,7 +28,6 @@ LOG = log.getLogger(__name__)
 
 # MediaTypes to boot an ISO from, best first. Cisco UCS has DVD slots only.
 _DISC_TYPES = (sushy.VIRTUAL_MEDIA_CD, sushy.VIRTUAL_MEDIA_DVD)
-hide_urls_in_logs = redfish_slots.hide_urls_in_logs
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,36 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Where vendors and Ironic's releases differ: one small function each."""
+"""Where vendors differ: one small function each."""
 
-import collections.abc
-import contextlib
-import functools
-import hashlib
-import hmac
-import os
-import types
 import typing
 
 from ironic.common import driver_factory
-from ironic.common import states
-from ironic.conductor import utils as manager_utils
 from ironic.drivers import drac
 from ironic.drivers.modules.drac import boot as drac_boot
-from ironic.drivers.modules import image_utils
 from ironic.drivers.modules.redfish import boot as redfish_boot
-from ironic.drivers.modules.redfish import utils as redfish_utils
 import sushy
 
 _REDFISH = redfish_boot.RedfishVirtualMediaBoot()
 _DRAC = drac_boot.DracRedfishVirtualMediaBoot()
-_MAX_SESSION_KEYS = 100000
-
-_OF_OURS = 'of_ironic_ext'
-#: Boot interfaces that boot ``boot_iso`` with the node's config.
-_ISO_BOOTS = frozenset(('redfish-iso', 'iso-sanboot'))
-
-#: Types of this suite -> the stock type whose publisher settings they use.
-_STOCK_TYPES = {'redfish-ext': 'redfish', 'idrac-ext': 'idrac'}
 
 
 def stock_boot(task: typing.Any) -> redfish_boot.RedfishVirtualMediaBoot:
@@ -61,8 +42,8 @@ def only_slot(task: typing.Any, resource: typing.Any) -> str | None:
 def insert_media(slot: typing.Any, url: str, **options: typing.Any) -> None:
     """Call sushy's insert_media, and raise what the BMC answered.
 
-    sushy (5.14) looks for words in the message of an error answer, and
-    fails with a TypeError of its own when there is no message.
+    Some BMCs answer an error without a message. sushy (5.14) looks for
+    words in it, and fails with a TypeError of its own.
 
     :raises: SushyError
     """
@@ -125,89 +106,3 @@ def transfer_protocol(task: typing.Any, url: str) -> dict[str, typing.Any]:
     if not task.node.driver_info.get('vmedia_transport_protocol'):
         return {}
     return {'transfer_protocol': url.partition(':')[0].upper()}
-
-
-def remember_session_keys() -> None:
-    """Spare the CPU what it takes to find the session of a BMC.
-
-    Ironic (35 to 39) derives the key of its cached sessions from the
-    password by 600,000 rounds of PBKDF2, which take some tenths of a second
-    each time a BMC is asked for anything: with hundreds of nodes to look at
-    in a minute that is more than a core. What was derived is kept in this
-    process, under a hash that no other process can make.
-    """
-    if not isinstance(getattr(redfish_utils, 'hashlib', None),
-                      types.ModuleType):
-        return
-    secret = os.urandom(32)
-    known: dict[bytes, bytes] = {}
-
-    def pbkdf2_hmac(*arguments: typing.Any) -> bytes:
-        key = hmac.digest(secret, repr(arguments).encode(), 'sha256')
-        if key not in known:
-            if len(known) >= _MAX_SESSION_KEYS:
-                known.clear()
-            known[key] = hashlib.pbkdf2_hmac(*arguments)
-        return known[key]
-
-    redfish_utils.hashlib = types.SimpleNamespace(
-        **{**vars(hashlib), 'pbkdf2_hmac': pbkdf2_hmac})
-
-
-def publish_as_stock_types() -> None:
-    """Let Ironic 35 publish images for the types of this suite.
-
-    Up to 35 (2026.1) the publisher settings are found by the name of the
-    hardware type, and only stock names are known; from 36 on the boot
-    interface has them.
-    """
-    if hasattr(redfish_boot.RedfishVirtualMediaBoot,
-               'image_publisher_settings'):
-        return
-    stock = image_utils.ImageHandler.update_driver_config
-
-    def update_driver_config(self: typing.Any, driver: str) -> None:
-        stock(self, _STOCK_TYPES.get(driver, driver))
-
-    image_utils.ImageHandler.update_driver_config = update_driver_config
-
-
-def let_boot_iso_nodes_be_rebuilt() -> None:
-    """Keep "node rebuild" from failing for nodes with a boot_iso.
-
-    Up to 39 at least, start_deploy() (conductor/deployments.py) ends with an
-    UnboundLocalError, "auto_lessee", when a rebuild's node has no
-    image_source, since update_image_type() then returns False. True, for
-    nodes of these interfaces, only means that the node is saved once more.
-    """
-    stock = manager_utils.update_image_type
-    if getattr(stock, _OF_OURS, False):
-        return
-
-    @functools.wraps(stock)
-    def update_image_type(context: typing.Any, node: typing.Any) -> bool:
-        return stock(context, node) or bool(
-            node.boot_interface in _ISO_BOOTS
-            and node.instance_info.get('boot_iso'))
-
-    setattr(update_image_type, _OF_OURS, True)
-    manager_utils.update_image_type = update_image_type
-
-
-@contextlib.contextmanager
-def keeping_last_error(node: typing.Any
-                       ) -> collections.abc.Iterator[None]:
-    """Keep why a deploy failed while its clean-up runs.
-
-    Ironic (35 to 39) writes last_error first and cleans up then; powering
-    off a machine that is off already clears last_error
-    (conductor/utils.py, _not_going_to_change).
-    """
-    error = node.last_error
-    try:
-        yield
-    finally:
-        if (error and node.last_error is None
-                and node.provision_state == states.DEPLOYING):
-            node.last_error = error
-            node.save()

@@ -28,9 +28,9 @@ _PUBLISHED = re.compile(r'([0-9a-f]{32})-[A-Za-z0-9_-]+\.iso')
 # Of a URL, its query: signed ones are as good as a password.
 _QUERY = re.compile(r'''(https?://[^\s'"?]+)\?[^\s'"]*''')
 _MAX_REASON = 400
-# What of sushy logs requests and answers (on level DEBUG).
-_SUSHY_LOGS = ('sushy.connector', 'sushy.exceptions', 'sushy.resources.base',
-               'sushy.resources.manager.virtual_media')
+#: What of sushy logs requests and answers (on level DEBUG).
+SUSHY_LOGS = ('sushy.connector', 'sushy.exceptions', 'sushy.resources.base',
+              'sushy.resources.manager.virtual_media')
 
 
 class _HideUrls(logging.Filter):
@@ -41,12 +41,8 @@ class _HideUrls(logging.Filter):
         return True
 
 
-def hide_urls_in_logs() -> None:
-    """Keep URLs of published images out of the log, even on DEBUG."""
-    for name in _SUSHY_LOGS:
-        logger = logging.getLogger(name)
-        if not any(isinstance(f, _HideUrls) for f in logger.filters):
-            logger.addFilter(_HideUrls())
+#: Keeps URLs of published images out of the log, even on DEBUG.
+HIDE_URLS = _HideUrls()
 
 
 def url_mark(url: str) -> str:

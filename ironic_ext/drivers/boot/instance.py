@@ -11,6 +11,7 @@ import contextlib
 import typing
 
 from ironic.common import exception
+from ironic.common import states
 from ironic.conf import CONF
 from ironic.drivers.modules import deploy_utils
 from oslo_log import log
@@ -97,6 +98,25 @@ def fetched(task: typing.Any, plan: boot_plan.BootPlan
             with customised:
                 yield customised, base
         base.require_unchanged()
+
+
+@contextlib.contextmanager
+def keeping_last_error(node: typing.Any
+                       ) -> collections.abc.Iterator[None]:
+    """Keep why a deploy failed while its clean-up runs.
+
+    Ironic (35 to 39) writes last_error first and cleans up then; powering
+    off a machine that is off already clears last_error
+    (conductor/utils.py, _not_going_to_change).
+    """
+    error = node.last_error
+    try:
+        yield
+    finally:
+        if (error and node.last_error is None
+                and node.provision_state == states.DEPLOYING):
+            node.last_error = error
+            node.save()
 
 
 def _limits() -> boot_plan.Limits:

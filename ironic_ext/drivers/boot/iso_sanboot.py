@@ -22,7 +22,6 @@ from ironic import objects
 from oslo_log import log
 
 from ironic_ext import conf
-from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.boot import instance
 from ironic_ext.drivers.boot import published_script as scripts
 from ironic_ext.drivers.boot import sanboot_delivery as delivery
@@ -40,7 +39,6 @@ from ironic_ext.san import ipxe as script
 LOG = log.getLogger(__name__)
 
 conf.register_opts(CONF)
-quirks.let_boot_iso_nodes_be_rebuilt()
 
 NAME = 'iso-sanboot'
 # Seconds, as for redfish-iso.
@@ -117,7 +115,7 @@ class IsoSanboot(ipxe.iPXEBoot):
             is gone even so.
         """
         node = task.node
-        with quirks.keeping_last_error(node):
+        with instance.keeping_last_error(node):
             if (records.load(node) is None and not delivery.media(node)
                     and not instance.boots_iso(node)):
                 super().clean_up_instance(task)

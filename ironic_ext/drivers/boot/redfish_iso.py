@@ -42,9 +42,6 @@ from ironic_ext.node import boot_plan
 LOG = log.getLogger(__name__)
 
 conf.register_opts(CONF)
-quirks.publish_as_stock_types()
-quirks.let_boot_iso_nodes_be_rebuilt()
-redfish_media.hide_urls_in_logs()
 
 # Seconds; a small part of the shortest [ext_media]token_lifetime.
 _LOOK_AFTER = 900
@@ -185,7 +182,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         :raises: MediaError when the BMC keeps a medium; the published
             images are gone even so.
         """
-        with quirks.keeping_last_error(task.node):
+        with instance.keeping_last_error(task.node):
             if not (instance.boots_iso(task.node)
                     or node_media.records(task.node)):
                 super().clean_up_instance(task)
@@ -247,7 +244,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
             images are gone even so.
         """
         mode = deploy_utils.rescue_or_deploy_mode(task.node)
-        with quirks.keeping_last_error(task.node):
+        with instance.keeping_last_error(task.node):
             if manager_utils.is_fast_track(task) or not (
                     _agent_iso(task.node, mode)
                     or node_media.records(task.node)):

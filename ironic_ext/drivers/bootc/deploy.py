@@ -74,10 +74,6 @@ class ContainerImages(image_service.BaseImageService):
 class BootcDeploy(agent.CustomAgentDeploy):
     """Installs the container that ``image_source`` names."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        image_service.protocol_mapping.setdefault('docker', ContainerImages)
-
     def get_properties(self) -> dict[str, str]:
         """Return what driver_info may say, with descriptions."""
         return {**super().get_properties(), **wishes.PROPERTIES}

@@ -8,22 +8,19 @@ arguments, and repeats them in last_error when a step fails.
 """
 
 import collections.abc
-import functools
 import logging
 import typing
-
-from ironic.conductor import utils as manager_utils
 
 from ironic_ext.images import href as hrefs
 
 _MASK = '***'
 _PASSTHRU = 'data_image'
 _STEP = 'attach_data_image'
-# Of Ironic: requests of JSON RPC on level DEBUG, and steps.
-_LOGS = ('ironic.common.json_rpc.server', 'ironic.conductor.cleaning',
-         'ironic.conductor.deployments', 'ironic.conductor.manager',
-         'ironic.conductor.servicing', 'ironic.conductor.steps',
-         'ironic.conductor.utils')
+#: Of Ironic: requests of JSON RPC on level DEBUG, and steps.
+LOGS = ('ironic.common.json_rpc.server', 'ironic.conductor.cleaning',
+        'ironic.conductor.deployments', 'ironic.conductor.manager',
+        'ironic.conductor.servicing', 'ironic.conductor.steps',
+        'ironic.conductor.utils')
 _FLOWS = ('clean', 'deploy', 'service')
 
 
@@ -38,20 +35,16 @@ class _Mask(logging.Filter):
         return True
 
 
-def hide() -> None:
-    """Keep them out of Ironic's log and of its history of steps."""
-    for name in _LOGS:
-        logger = logging.getLogger(name)
-        if not any(isinstance(known, _Mask) for known in logger.filters):
-            logger.addFilter(_Mask())
-    stock = manager_utils.log_step_flow_history
-    if not isinstance(stock, functools.partial):
-        manager_utils.log_step_flow_history = functools.partial(
-            _log_step_flow_history, stock)
+#: Keeps the secrets of data images out of a log.
+MASK = _Mask()
 
 
-def _log_step_flow_history(stock: collections.abc.Callable[..., None],
-                           *args: typing.Any, **kwargs: typing.Any) -> None:
+def log_step_flow_history(stock: collections.abc.Callable[..., None],
+                          *args: typing.Any, **kwargs: typing.Any) -> None:
+    """Write the history of a node's steps, without secrets.
+
+    :param stock: Ironic's, which takes all the other arguments.
+    """
     stock(*(masked(value) for value in args),
           **{key: masked(value) for key, value in kwargs.items()})
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Ironic's own image services, replaced by those of this suite.
+"""What takes the place of Ironic's own image services, if told to.
 
 For kernels, ramdisks and ``image_source``: Ironic's caches then resume, try
 again and verify like the image store. Off unless [ext_images]
@@ -18,7 +18,6 @@ from ironic.common.glance_service import image_service as glance_service
 from ironic.common.glance_service import service_utils
 from ironic.common import image_service
 from ironic.conf import CONF
-from oslo_log import log
 
 from ironic_ext.drivers.images import configured
 from ironic_ext.images import errors
@@ -27,32 +26,19 @@ from ironic_ext.images import href as hrefs
 from ironic_ext.images import registry
 from ironic_ext.images import settings as image_settings
 
-LOG = log.getLogger(__name__)
-
 _GLANCE = 'glance'
 
 
-def install() -> None:
-    """Replace Ironic's image services if the configuration says so.
+def services() -> dict[str, type]:
+    """Return the image services of this suite by the schemes of URLs.
 
-    May be called any number of times.
+    Of classes, since Ironic calls what it finds for a scheme without any
+    argument; but for Glance's, which it tells by its class.
     """
-    if not CONF.ext_images.replace_ironic_image_services:
-        return
-    schemes = [scheme for scheme in registry.schemes() if scheme != _GLANCE]
-    found = image_service.protocol_mapping
-    if issubclass(found.get(_GLANCE, object), GlanceImageService):
-        return
-    for scheme in schemes:
-        # Ironic calls what it finds here without any argument.
-        found[scheme] = type(
-            f'{scheme.title()}ImageService', (ImageService,),
-            {'scheme': scheme, '__module__': __name__})
-    found[_GLANCE] = GlanceImageService
-    # Ironic compares with this name to see who takes a context.
-    image_service.GlanceImageService = GlanceImageService
-    LOG.info('All images of the schemes %s are fetched by the image '
-             'services of ironic-ext', ', '.join([*schemes, _GLANCE]))
+    return {_GLANCE: GlanceImageService, **{
+        scheme: type(f'{scheme.title()}ImageService', (ImageService,),
+                     {'scheme': scheme, '__module__': __name__})
+        for scheme in registry.schemes() if scheme != _GLANCE}}
 
 
 class ImageService(image_service.BaseImageService):

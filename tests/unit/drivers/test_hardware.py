@@ -9,17 +9,23 @@ from ironic.common import image_publisher
 from ironic.common import states
 from ironic.conductor import deployments
 from ironic.conductor import utils as manager_utils
+from ironic.drivers import drac
+from ironic.drivers import generic
+from ironic.drivers import ipmi
 from ironic.drivers.modules.drac import boot as drac_boot
 from ironic.drivers.modules import image_utils
 from ironic.drivers.modules.redfish import boot as redfish_boot
 from ironic.drivers.modules.redfish import utils as redfish_utils
+from ironic.drivers import redfish
 from oslo_config import cfg
 
 from ironic_ext import conf
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.boot import iso_sanboot
 from ironic_ext.drivers.boot import redfish_iso
+from ironic_ext.drivers.bootc import deploy
 from ironic_ext.drivers import hardware
+from ironic_ext.drivers import management
 from ironic_ext.drivers import vendor
 from tests.unit.drivers import base
 from tests.unit.drivers import fake_bmc
@@ -28,24 +34,25 @@ from tests.unit.drivers import fake_bmc
 class HardwareTestCase(base.DriverTestCase):
 
     def test_the_stock_interfaces_come_first(self):
-        for kind in (hardware.RedfishExtHardware,
-                     hardware.IDRACExtHardware):
-            stock = super(kind, kind()).supported_boot_interfaces
-            self.assertEqual([*stock, redfish_iso.RedfishIsoBoot,
-                              iso_sanboot.IsoSanboot],
-                             kind().supported_boot_interfaces)
-        for kind in (hardware.IPMIExtHardware,
-                     hardware.ManualManagementExtHardware):
-            stock = super(kind, kind()).supported_boot_interfaces
-            self.assertEqual([*stock, iso_sanboot.IsoSanboot],
-                             kind().supported_boot_interfaces)
-
-    def test_the_stock_vendor_interfaces_come_first(self):
-        for kind in (hardware.RedfishExtHardware,
-                     hardware.IDRACExtHardware):
-            stock = super(kind, kind()).supported_vendor_interfaces
-            self.assertEqual([*stock, vendor.RedfishExtVendorPassthru],
-                             kind().supported_vendor_interfaces)
+        both = [redfish_iso.RedfishIsoBoot, iso_sanboot.IsoSanboot]
+        passthru = [vendor.RedfishExtVendorPassthru]
+        for kind, stock, boot, managers, vendors in (
+                (hardware.RedfishExtHardware, redfish.RedfishHardware, both,
+                 [management.RedfishExtManagement], passthru),
+                (hardware.IDRACExtHardware, drac.IDRACHardware, both,
+                 [management.DracRedfishExtManagement], passthru),
+                (hardware.IPMIExtHardware, ipmi.IPMIHardware,
+                 [iso_sanboot.IsoSanboot], [], []),
+                (hardware.ManualManagementExtHardware,
+                 generic.ManualManagementHardware,
+                 [iso_sanboot.IsoSanboot], [], [])):
+            for what, more in (('boot', boot), ('management', managers),
+                               ('vendor', vendors),
+                               ('deploy', [deploy.BootcDeploy]),
+                               ('power', []), ('raid', []), ('bios', [])):
+                name = f'supported_{what}_interfaces'
+                self.assertEqual([*getattr(stock(), name), *more],
+                                 getattr(kind(), name))
 
     def test_a_node_can_use_the_interface(self):
         with self.task(shared=True) as task:

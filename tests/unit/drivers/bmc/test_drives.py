@@ -9,6 +9,7 @@ import sushy
 from sushy.resources.manager import virtual_media
 
 from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers import ironic_patches
 from ironic_ext.drivers.records import media as node_media
 from tests.unit.drivers import base
 from tests.unit.drivers import fake_bmc
@@ -211,7 +212,7 @@ class SushyTestCase(base.DriverTestCase):
 class LogTestCase(base.DriverTestCase):
 
     def test_urls_of_images_do_not_reach_the_log(self):
-        redfish_media.hide_urls_in_logs()
+        ironic_patches.install()
         for name in ('sushy.connector', 'sushy.resources.base'):
             logger = logging.getLogger(name)
             record = logger.makeRecord(

@@ -5,6 +5,7 @@
 import logging
 
 from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers import ironic_patches
 from ironic_ext.drivers.records import media as node_media
 from ironic_ext.media import tokens
 from tests.unit.drivers import base
@@ -62,7 +63,7 @@ class StreamTestCase(base.DriverTestCase):
         self.assertEqual([url(OTHER)], self.bmc.inserted)
 
     def test_urls_of_streams_do_not_reach_the_log(self):
-        redfish_media.hide_urls_in_logs()
+        ironic_patches.install()
         logger = logging.getLogger('sushy.connector')
         record = logger.makeRecord(
             'sushy.connector', logging.DEBUG, 'connector.py', 1,

@@ -13,7 +13,7 @@ from ironic.drivers.modules.redfish import boot as redfish_boot
 import sushy
 
 from ironic_ext.drivers.bmc import drives as redfish_media
-from ironic_ext.drivers.bmc import quirks
+from ironic_ext.drivers.boot import instance
 from ironic_ext.media import publish
 from tests import fault_server
 from tests.unit.drivers import base
@@ -126,7 +126,7 @@ class InstanceTestCase(base.RedfishIsoTestCase):
     def test_another_operation_may_clear_an_old_error(self):
         self.node.last_error = 'the BMC said no'
         self.be(states.DELETING)
-        with quirks.keeping_last_error(self.node):
+        with instance.keeping_last_error(self.node):
             self.node.last_error = None
         self.assertIsNone(self.node.last_error)
 

@@ -13,7 +13,6 @@ from ironic import objects
 import requests
 
 from ironic_ext.data_image import record as records
-from ironic_ext.drivers.data_image import ends as data_image_ends
 from ironic_ext.drivers.data_image import reconciler
 from ironic_ext.drivers.data_image import source as data_image_source
 from ironic_ext.drivers.data_image import worker as data_images
@@ -95,11 +94,6 @@ class TearDownTestCase(base.DataImageTestCase):
                                         side_effect=ZeroDivisionError):
             self.tear_down()
         self.assertIsNone(self.node.instance_uuid)
-
-    def test_methods_are_wrapped_once(self):
-        wrapped = manager.ConductorManager._do_node_tear_down
-        data_image_ends.install()
-        self.assertIs(wrapped, manager.ConductorManager._do_node_tear_down)
 
 
 class DeletionTestCase(base.DataImageTestCase):

@@ -18,6 +18,7 @@ from ironic_ext.drivers.bmc import drives as redfish_media
 from ironic_ext.drivers.data_image import requests as data_image_requests
 from ironic_ext.drivers.data_image import source as data_image_source
 from ironic_ext.drivers.data_image import worker as data_images
+from ironic_ext.drivers import ironic_patches
 from ironic_ext.images import errors as images
 from tests.unit.drivers.data_image import base
 from tests.unit.drivers import fake_bmc
@@ -308,7 +309,7 @@ class BmcDeliveryTestCase(base.DataImageTestCase):
 class SecretsTestCase(base.DataImageTestCase):
 
     def test_no_log_and_no_history_has_a_secret(self):
-        redfish_media.hide_urls_in_logs()
+        ironic_patches.install()
         seen = []
         handler = logging.Handler(logging.DEBUG)
         handler.emit = lambda entry: seen.append(entry.getMessage())

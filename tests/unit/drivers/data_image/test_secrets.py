@@ -10,6 +10,7 @@ from ironic.conductor import utils as manager_utils
 import testtools
 
 from ironic_ext.drivers.data_image import secrets as data_image_secrets
+from ironic_ext.drivers import ironic_patches
 from tests.unit.drivers.data_image import base
 
 SECRETS = ('hunter2', 'TOP', 'content of a file')
@@ -23,7 +24,7 @@ STEP = {'interface': 'management', 'step': 'attach_data_image',
 class LogTestCase(testtools.TestCase):
 
     def shown(self, name, message, *args):
-        data_image_secrets.hide()
+        ironic_patches.install()
         logger = logging.getLogger(name)
         record = logger.makeRecord(name, logging.DEBUG, 'x.py', 1, message,
                                    args, None)

@@ -4,9 +4,6 @@
 
 import unittest.mock
 
-from ironic.common import image_service
-
-from ironic_ext.drivers import hardware
 from ironic_ext.drivers.images import bases as base_images
 from ironic_ext import images
 from tests import fault_server
@@ -160,19 +157,3 @@ class StoreTestCase(base.DriverTestCase):
                     for request in web.requests]
         self.assertTrue(sent[0].startswith('Basic '))
         self.assertEqual([None, 'Bearer t'], sent[1:])
-
-
-class HardwareTestCase(base.DriverTestCase):
-
-    def test_loading_a_type_replaces_ironics_services_if_wanted(self):
-        stock = dict(image_service.protocol_mapping)
-        name = image_service.GlanceImageService
-        self.addCleanup(setattr, image_service, 'GlanceImageService', name)
-        self.addCleanup(image_service.protocol_mapping.update, stock)
-        hardware.RedfishExtHardware()
-        self.assertEqual(stock, image_service.protocol_mapping)
-        self.config(replace_ironic_image_services=True, group='ext_images')
-        hardware.IDRACExtHardware()
-        for scheme in ('http', 'https', 'file', 'glance'):
-            self.assertIsNot(stock[scheme],
-                             image_service.protocol_mapping[scheme])

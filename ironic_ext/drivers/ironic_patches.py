@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Every place where Ironic itself is changed, and the one way to do that.
+
+Done when a conductor makes the first hardware type of this suite. What is
+changed is named by text and looked at first: where a release of Ironic has
+it no more, or has it otherwise, there is one warning that says what is lost,
+and all the rest works. doc/source has the page for operators.
+"""
+
+import collections.abc
+import dataclasses
+import functools
+import importlib.util
+import inspect
+import logging
+import pkgutil
+import types
+import typing
+
+from ironic.conf import CONF
+from ironic.drivers.modules.redfish import boot as redfish_boot
+from oslo_log import log
+
+from ironic_ext.drivers.bmc import sessions
+from ironic_ext.drivers.bmc import slots
+from ironic_ext.drivers.bootc import deploy
+from ironic_ext.drivers.data_image import ends
+from ironic_ext.drivers.data_image import secrets
+from ironic_ext.drivers.images import ironic_services
+
+LOG = log.getLogger(__name__)
+
+#: Boot interfaces that boot ``boot_iso`` with the node's config.
+_ISO_BOOTS = frozenset(('redfish-iso', 'iso-sanboot'))
+#: Types of this suite -> the stock type whose publisher settings they use.
+_STOCK_TYPES = {'redfish-ext': 'redfish', 'idrac-ext': 'idrac'}
+
+_Body = collections.abc.Callable[..., typing.Any]
+_Change = collections.abc.Callable[[], None]
+
+
+class MisfitError(Exception):
+    """What is to be changed is gone, or is not what it was; a clause."""
+
+
+class Target(typing.Protocol):
+    """What of Ironic, or of a library below it, is changed."""
+
+    @property
+    def path(self) -> str:
+        """Its name: "module", or "module:name" of something in one."""
+
+    def prepared(self) -> _Change:
+        """Return what makes the change; until then nothing is touched.
+
+        :raises: MisfitError
+        """
+
+
+@dataclasses.dataclass(frozen=True)
+class Replaced:
+    """Something that another thing takes the place of.
+
+    :param make: called with what is there, which it judges, too; returns
+        what takes its place, or raises MisfitError.
+    """
+
+    path: str
+    make: collections.abc.Callable[[typing.Any], typing.Any]
+
+    def prepared(self) -> _Change:
+        """Return what puts the other thing there.
+
+        :raises: MisfitError
+        """
+        module, _colon, names = self.path.partition(':')
+        place, _dot, name = names.rpartition('.')
+        try:
+            owner = pkgutil.resolve_name(f'{module}:{place}')
+            stock = getattr(owner, name)
+        except (AttributeError, ImportError):
+            raise MisfitError(f'{self.path} is gone') from None
+        return functools.partial(setattr, owner, name, self.make(stock))
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrapped:
+    """A function or method that is called by one of this suite.
+
+    :param takes: the names of the first arguments that it has to take.
+    :param body: called instead, with the stock one and the arguments.
+    """
+
+    path: str
+    takes: tuple[str, ...]
+    body: _Body
+
+    def prepared(self) -> _Change:
+        """Return what wraps it.
+
+        :raises: MisfitError
+        """
+        return Replaced(self.path, self._wrapper).prepared()
+
+    def _wrapper(self, stock: typing.Any) -> typing.Any:
+        if not callable(stock) or tuple(inspect.signature(stock).parameters
+                                        )[:len(self.takes)] != self.takes:
+            raise MisfitError(f'{self.path} does not take '
+                              f'{", ".join(self.takes)} any more')
+
+        @functools.wraps(stock)
+        def wrapper(*args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+            return self.body(stock, *args, **kwargs)
+
+        return wrapper
+
+
+@dataclasses.dataclass(frozen=True)
+class Filtered:
+    """The log of a module, which something is taken out of."""
+
+    path: str
+    filter: logging.Filter
+
+    def prepared(self) -> _Change:
+        """Return what filters it.
+
+        :raises: MisfitError
+        """
+        try:
+            # Not imported: what is there need not be loaded here.
+            found = importlib.util.find_spec(self.path)
+        except (ImportError, ValueError):
+            found = None
+        if found is None:
+            raise MisfitError(f'{self.path} is gone')
+        return functools.partial(
+            logging.getLogger(self.path).addFilter, self.filter)
+
+
+@dataclasses.dataclass(frozen=True)
+class Patch:
+    """One change: made whole, or not at all.
+
+    :param name: what the page for operators calls it.
+    :param reason: the bug or the gap of Ironic's, and why there is no other
+        way.
+    :param releases: of Ironic that were seen to need it.
+    :param loss: what there is without it; a sentence.
+    :param wanted: whether this Ironic, so configured, is to be changed.
+    """
+
+    name: str
+    targets: tuple[Target, ...]
+    reason: str
+    releases: str
+    loss: str
+    wanted: collections.abc.Callable[[], bool] = lambda: True
+
+    def install(self) -> None:
+        """Change Ironic; where it does not fit, warn of what is lost.
+
+        To be called once: it would be changed twice.
+        """
+        if not self.wanted():
+            return
+        misfit = ''
+        try:
+            changes = [target.prepared() for target in self.targets]
+        except MisfitError as exc:
+            # Not logged in here, where oslo.log would add it once more.
+            misfit = str(exc)
+        if misfit:
+            LOG.warning(
+                'This Ironic is none of those that ironic-ext knows '
+                '(%(releases)s): %(misfit)s. %(loss)s',
+                {'releases': self.releases, 'misfit': misfit,
+                 'loss': self.loss})
+            return
+        for change in changes:
+            change()
+        LOG.debug('Ironic is changed: %(name)s (%(targets)s)',
+                  {'name': self.name, 'targets': ', '.join(
+                      target.path for target in self.targets)})
+
+
+# Small changes; those of more than some lines lie in their rooms.
+
+def update_image_type(stock: _Body, context: typing.Any, node: typing.Any
+                      ) -> bool:
+    """Have start_deploy() save a node that boots an ISO of its own."""
+    return stock(context, node) or bool(
+        node.boot_interface in _ISO_BOOTS
+        and node.instance_info.get('boot_iso'))
+
+
+def update_driver_config(stock: _Body, handler: typing.Any, driver: str,
+                         *args: typing.Any, **kwargs: typing.Any) -> None:
+    """Give types of this suite what the stock type has."""
+    stock(handler, _STOCK_TYPES.get(driver, driver), *args, **kwargs)
+
+
+def _sessions(stock: typing.Any) -> types.SimpleNamespace:
+    if not isinstance(stock, types.ModuleType):
+        raise MisfitError('Redfish sessions do not use hashlib any more')
+    return sessions.remembering(stock)
+
+
+def _services(stock: typing.Any) -> dict[str, type]:
+    return {**_table(stock), **ironic_services.services()}
+
+
+def _containers(stock: typing.Any) -> dict[str, type]:
+    return {'docker': deploy.ContainerImages, **_table(stock)}
+
+
+def _table(stock: typing.Any) -> dict[str, type]:
+    if not isinstance(stock, dict):
+        raise MisfitError('the table of image services is none any more')
+    return stock
+
+
+def _glance(stock: typing.Any) -> type:
+    ours = ironic_services.GlanceImageService
+    if not (isinstance(stock, type) and issubclass(ours, stock)):
+        raise MisfitError('the image service of Glance is another one')
+    return ours
+
+
+def _publishes_by_type() -> bool:
+    return not hasattr(redfish_boot.RedfishVirtualMediaBoot,
+                       'image_publisher_settings')
+
+
+_SCHEMES = 'ironic.common.image_service:protocol_mapping'
+
+IMAGE_SERVICES = Patch(
+    name='Image services',
+    targets=(
+        Replaced(_SCHEMES, _services),
+        Replaced('ironic.common.image_service:GlanceImageService', _glance)),
+    reason='Ironic\'s own image services neither resume nor try again, and '
+           'read an image twice to verify it. It has no way to register '
+           'others: they are in a table, and the service of Glance is told '
+           'by the name of its class.',
+    releases='35 to 39',
+    loss='Kernels, ramdisks and image_source are fetched by Ironic\'s own '
+         'image services, although [ext_images]replace_ironic_image_services '
+         'is set.',
+    wanted=lambda: CONF.ext_images.replace_ironic_image_services)
+
+CONTAINERS = Patch(
+    name='Container images',
+    targets=(Replaced(_SCHEMES, _containers),),
+    reason='Ironic asks an image service about every image_source before a '
+           'deploy interface sees it, and knows none for docker://.',
+    releases='35 to 39',
+    loss='Nodes with deploy interface bootc-ext need oci:// in image_source; '
+         'docker:// is refused.')
+
+PATCHES: tuple[Patch, ...] = (
+    IMAGE_SERVICES,
+    CONTAINERS,
+    Patch(
+        name='End of an instance',
+        targets=(Wrapped(
+            'ironic.conductor.manager:ConductorManager._do_node_tear_down',
+            ('self', 'task'), ends.tear_down),),
+        reason='No management interface is told that an instance is torn '
+               'down, and a data image is for any boot and deploy '
+               'interface.',
+        releases='35 to 39',
+        loss='A data image is not detached when its instance is torn down, '
+             'but when a look of [ext_data_image]reconcile_interval finds '
+             'the node without one; an instance that is deployed sooner '
+             'still sees it.'),
+    Patch(
+        name='End of a node',
+        targets=(Wrapped('ironic.objects.node:Node.destroy', ('self',),
+                         ends.destroy),),
+        reason='No interface is told that a node is deleted; its drivers are '
+               'not even loaded then.',
+        releases='35 to 39',
+        loss='The data image of a node that is deleted stays in its drive, '
+             'and readable: detach data images before nodes are deleted.'),
+    Patch(
+        name='Rebuild of nodes with a boot_iso',
+        targets=(Wrapped('ironic.conductor.utils:update_image_type',
+                         ('context', 'node'), update_image_type),),
+        reason='start_deploy() ends with an UnboundLocalError '
+               '("auto_lessee") when a rebuild\'s node has no image_source, '
+               'since update_image_type() then returns False. It returns '
+               'True for nodes of redfish-iso and iso-sanboot with a '
+               'boot_iso, which only saves the node once more.',
+        releases='35 to 39',
+        loss='Where that is not mended, "node rebuild" fails for nodes with '
+             'a boot_iso: undeploy and deploy them instead.'),
+    Patch(
+        name='Publisher settings',
+        targets=(Wrapped('ironic.drivers.modules.image_utils:ImageHandler'
+                         '.update_driver_config', ('self', 'driver'),
+                         update_driver_config),),
+        reason='The settings to publish images by are found by the name of '
+               'the hardware type, and only stock names are known. From 36 '
+               'on the boot interface has them, and nothing is changed.',
+        releases='35',
+        loss='Ironic cannot publish images of its own, such as those of '
+             'boot interface redfish-virtual-media, for nodes of redfish-ext '
+             'and idrac-ext.',
+        wanted=_publishes_by_type),
+    Patch(
+        name='Keys of Redfish sessions',
+        targets=(Replaced('ironic.drivers.modules.redfish.utils:hashlib',
+                          _sessions),),
+        reason='The key of a cached session is derived from the password by '
+               '600,000 rounds of PBKDF2 each time a BMC is asked for '
+               'anything, which takes some tenths of a second of CPU. What '
+               'was derived is kept in the process instead.',
+        releases='35 to 39',
+        loss='Looking at data images takes some tenths of a second of CPU '
+             'for each node and look.'),
+    Patch(
+        name='Secrets in the history of steps',
+        targets=(Wrapped('ironic.conductor.utils:log_step_flow_history',
+                         ('node', 'flow', 'steps'),
+                         secrets.log_step_flow_history),),
+        reason='Ironic masks passwords by their keys, and does not know that '
+               'files of a data image are secret.',
+        releases='35 to 39',
+        loss='Files of data images that are attached by steps, and secrets '
+             'in their URLs, are in the history of the node: switch '
+             '[conductor]record_step_flows_in_history and '
+             'log_step_flows_to_syslog off.'),
+    *(Patch(
+        name='Secrets of data images in the log',
+        targets=(Filtered(module, secrets.MASK),),
+        reason='Ironic logs the arguments of steps, and on level DEBUG the '
+               'requests of JSON RPC; it masks passwords by their keys, not '
+               'in lists, and no files.',
+        releases='35 to 39',
+        loss='Where another module logs in its place, files and passwords '
+             'of data images may be in the log.')
+      for module in secrets.LOGS),
+    *(Patch(
+        name='URLs of images in the log',
+        targets=(Filtered(module, slots.HIDE_URLS),),
+        reason='sushy logs the requests to BMCs on level DEBUG, and errors '
+               'of BMCs that repeat them: with the URLs of images, which '
+               'are secret. It masks passwords alone.',
+        releases='35 to 39 (sushy 5.14)',
+        loss='Where another module logs in its place, URLs of images may be '
+             'in the log, by which they can be read until the boot or the '
+             'attachment ends.')
+      for module in slots.SUSHY_LOGS),
+)
+
+
+@functools.cache
+def install() -> None:
+    """Change Ironic, once in a process.
+
+    Ironic makes hardware types one after the other, under a lock.
+    """
+    for patch in PATCHES:
+        patch.install()
