@@ -3,7 +3,7 @@
 """How fast the boot server answers machines, lists hosts and tells changes.
 
 ``python -m benchmarks.boot_server`` starts a server before a stand-in for
-Ironic with 10,000 nodes, 1,000 configs in the catalogue, and asks at a
+Ironic with 10,000 nodes, 1,000 configs in the catalog, and asks at a
 constant rate: over connections that are kept, and as machines do that boot,
 over a new one each time. The client keeps one processor busy, so the server
 has the others. nginx is asked for a fixed text in between.
@@ -84,7 +84,7 @@ def _root() -> pathlib.Path:
 
 
 def fill(server: boot_server.Process, configs: int) -> None:
-    """Make the catalogue that the nodes refer to."""
+    """Make the catalog that the nodes refer to."""
     for number in range(configs):
         text = '{"ignition": {"version": "3.4.0"}, "passwd": {"users": [' \
             + ', '.join(f'{{"name": "user{n}"}}' for n in range(20)) + ']}}'

@@ -67,7 +67,7 @@ class Process(process.Service):
     :param ironic: URL of Ironic's API, known by ``configure`` at last.
     :param public_url: has ``{port}`` in place of the port.
 
-    :ivar shared_config: for a conductor that boots with this catalogue and
+    :ivar shared_config: for a conductor that boots with this catalog and
         makes tokens that this server takes.
     """
 

@@ -122,7 +122,7 @@ class Lab:
     def start_boot_server(self) -> None:
         """Start ironic-boot-server, unless it runs.
 
-        Its catalogue is the conductor's.
+        Its catalog is the conductor's.
         """
         if self.boot_server.pid is None:
             self.boot_server.start()

@@ -73,7 +73,7 @@ simple_server.make_server('127.0.0.1', int(sys.argv[1]), application,
 
 
 class Glance(process.Service):
-    """A Glance with an empty catalogue.
+    """A Glance with an empty catalog.
 
     :param directory: for everything it writes.
     """

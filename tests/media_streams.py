@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A media server for tests and benchmarks, its catalogue being a JSON file.
+"""A media server for tests and benchmarks, its records being a JSON file.
 
 The file is read at every call, so a test revokes a medium by writing it:
 
@@ -23,7 +23,7 @@ import typing
 
 from ironic_ext import iso
 from ironic_ext.media.stream import base
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 from ironic_ext.media.stream import server
 from ironic_ext.media.stream import settings
 from lab import process
@@ -35,7 +35,7 @@ MODIFIED = 1767225600
 
 def medium(base_path: pathlib.Path, overlay: pathlib.Path | None = None,
            **fields: typing.Any) -> dict[str, typing.Any]:
-    """Return the catalogue's entry of an image file, or of its overlay."""
+    """Return the record of an image file, or of its overlay."""
     size = base_path.stat().st_size
     digest = f'sha256:{base_path.name}'
     entry = {'id': 'medium-1', 'node': 'node-1', 'name': 'node-1.iso',
@@ -52,7 +52,7 @@ def medium(base_path: pathlib.Path, overlay: pathlib.Path | None = None,
 
 def write(path: pathlib.Path, media: dict[str, dict[str, typing.Any]],
           **options: typing.Any) -> None:
-    """Write a catalogue; a server that runs sees the old or the new one."""
+    """Write records; a server that runs sees the old or the new one."""
     new = path.with_suffix('.new')
     new.write_text(json.dumps({'settings': options, 'media': media}))
     new.rename(path)
@@ -61,7 +61,7 @@ def write(path: pathlib.Path, media: dict[str, dict[str, typing.Any]],
 class Server(process.Service):
     """The media server, as its own process.
 
-    :ivar catalogue: the JSON file that it serves from.
+    :ivar media: the JSON file that it serves from.
     """
 
     def __init__(self, directory: pathlib.Path,
@@ -69,17 +69,17 @@ class Server(process.Service):
                  **options: typing.Any) -> None:
         super().__init__('media-server', directory)
         self.port = process.free_port()
-        self.catalogue = directory / 'catalogue.json'
+        self.media = directory / 'media.json'
         self._options = {'port': self.port, 'stop_timeout': 10, **options}
         self.publish(media)
 
     def publish(self, media: dict[str, dict[str, typing.Any]]) -> None:
         """Serve these media from now on."""
-        write(self.catalogue, media, **self._options)
+        write(self.media, media, **self._options)
 
     def command(self) -> typing.Sequence[str]:
         return [sys.executable, '-m', 'tests.media_streams',
-                str(self.catalogue)]
+                str(self.media)]
 
     def environment(self) -> typing.Mapping[str, str]:
         return {**os.environ,
@@ -106,12 +106,12 @@ class Server(process.Service):
                     found.append(pid)
         return found
 
-    def reports(self) -> list[catalogue.ReadReport]:
+    def reports(self) -> list[contract.ReadReport]:
         """Return what was recorded so far."""
-        path = pathlib.Path(f'{self.catalogue}.reads')
+        path = pathlib.Path(f'{self.media}.reads')
         if not path.exists():
             return []
-        return [catalogue.ReadReport(**json.loads(line))
+        return [contract.ReadReport(**json.loads(line))
                 for line in path.read_text().splitlines()]
 
 
@@ -132,8 +132,8 @@ def memory(pid: int) -> int:
     return total
 
 
-class FileCatalogue:
-    """The Catalogue and the Bases of one process."""
+class FileMedia:
+    """The Media and the Bases of one process."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -143,22 +143,22 @@ class FileCatalogue:
             with open(self._path) as stream:
                 found = json.load(stream)['media']
         except (OSError, ValueError) as exc:
-            raise catalogue.CatalogueError(str(exc)) from exc
+            raise contract.UnavailableError(str(exc)) from exc
         return found
 
-    def find(self, token: str) -> catalogue.Medium | None:
+    def find(self, token: str) -> contract.Medium | None:
         entry = self._media().get(token)
         if entry is None:
             return None
         if entry.get('revoked'):
-            raise catalogue.RevokedError(f'medium {entry["id"]} was revoked')
+            raise contract.RevokedError(f'medium {entry["id"]} was revoked')
         if (entry.get('expires_at') or float('inf')) <= time.time():
-            raise catalogue.ExpiredError(f'medium {entry["id"]} expired')
+            raise contract.ExpiredError(f'medium {entry["id"]} expired')
         fields = {field.name: entry[field.name]
-                  for field in dataclasses.fields(catalogue.Medium)
+                  for field in dataclasses.fields(contract.Medium)
                   if field.name in entry}
         fields['networks'] = tuple(fields.get('networks', ()))
-        return catalogue.Medium(**fields)
+        return contract.Medium(**fields)
 
     def still_valid(self, medium_ids: typing.Collection[str]
                     ) -> frozenset[str]:
@@ -166,21 +166,21 @@ class FileCatalogue:
             entry['id'] for entry in self._media().values()
             if entry['id'] in medium_ids and not entry.get('revoked'))
 
-    def record_reads(self, reports: typing.Sequence[catalogue.ReadReport]
+    def record_reads(self, reports: typing.Sequence[contract.ReadReport]
                      ) -> None:
         with open(f'{self._path}.reads', 'a') as stream:
             for report in reports:
                 stream.write(json.dumps(dataclasses.asdict(report)) + '\n')
 
-    def open(self, wanted: catalogue.Medium) -> base.FileBase:
+    def open(self, wanted: contract.Medium) -> base.FileBase:
         for entry in self._media().values():
             if entry['base_digest'] == wanted.base_digest:
                 return base.FileBase(entry['base_path'])
-        raise catalogue.BaseMissingError('nobody has this base')
+        raise contract.BaseMissingError('nobody has this base')
 
 
 def main() -> None:
-    """Serve the catalogue of the first argument until SIGTERM."""
+    """Serve the media of the first argument until SIGTERM."""
     path = sys.argv[1]
     logging.basicConfig(
         level=logging.INFO,
@@ -190,8 +190,8 @@ def main() -> None:
     if options.get('tls'):
         options['tls'] = settings.TlsSettings(**options['tls'])
 
-    def connect() -> tuple[FileCatalogue, FileCatalogue]:
-        both = FileCatalogue(path)
+    def connect() -> tuple[FileMedia, FileMedia]:
+        both = FileMedia(path)
         return both, both
 
     server.run(settings.ServerSettings(**{'host': '127.0.0.1', **options}),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The catalogue: ISOs, boot configs, and which of them fit together.
+"""The catalog: ISOs, boot configs, and which of them fit together.
 
 What is imported here is pure and needs no database.
 """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The tables of the catalogue."""
+"""The tables of the catalog."""
 
 import pathlib
 
@@ -20,7 +20,7 @@ RESOURCE = sqlalchemy.Table(
     sqlalchemy.Column('kind', sql.name_type(32), primary_key=True),
     sqlalchemy.Column('name', sql.name_type(253), primary_key=True),
     sqlalchemy.Column('uid', sqlalchemy.String(36), nullable=False),
-    # That of the catalogue when the resource was written last.
+    # That of the catalog when the resource was written last.
     sqlalchemy.Column('revision', sqlalchemy.BigInteger, nullable=False),
     # Seconds since the epoch.
     sqlalchemy.Column('created_at', sqlalchemy.Double, nullable=False),
@@ -39,7 +39,7 @@ LABEL = sqlalchemy.Table(
     sqlalchemy.Column('label', sql.name_type(317), primary_key=True),
     sqlalchemy.Column('value', sql.name_type(63), nullable=False))
 
-#: One row. Who writes to the catalogue locks it first, so that changes are
+#: One row. Who writes to the catalog locks it first, so that changes are
 #: committed in the order of their revisions.
 STATE = sqlalchemy.Table(
     'ext_catalog_state', METADATA,

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the catalogue refuses: one sentence each, without secrets."""
+"""What the catalog refuses: one sentence each, without secrets."""
 
 import collections.abc
 import dataclasses
 
 
 class CatalogError(Exception):
-    """The catalogue cannot do what was asked."""
+    """The catalog cannot do what was asked."""
 
 
 class DatabaseError(CatalogError):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Brings ISOs into the catalogue: by URL, by upload, or found in a directory.
+"""Brings ISOs into the catalog: by URL, by upload, or found in a directory.
 
 What an ISO is, and how an image is fetched, is passed in.
 """
@@ -65,7 +65,7 @@ class ImageStore(typing.Protocol):
 
 
 class Importer:
-    """Fills the catalogue.
+    """Fills the catalog.
 
     Methods that take long are for threads of their own; what becomes of an
     ISO is in its status.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The catalogue's resources, in the shape that Kubernetes gives resources.
+"""The catalog's resources, in the shape that Kubernetes gives resources.
 
 An ISCSICdrom is an ISO and the configs that fit it, a BootConfig the files
 of one config. Pure: documents to dataclasses and back. Whether a config
@@ -60,7 +60,7 @@ def _empty() -> _Map[str, str]:
 class Metadata:
     """What every resource has.
 
-    :ivar resource_version: the catalogue's revision that wrote it; as
+    :ivar resource_version: the catalog's revision that wrote it; as
         text, since clients must not count with it.
     :ivar creation_timestamp: RFC 3339, UTC.
     """

@@ -20,10 +20,10 @@ def require_fit(iso: resources.ISCSICdrom | None, config_name: str, *,
     The three rules: the config exists; the ISO lists it; an ISO that lists
     none takes none.
 
-    :param iso: None for an ISO that the catalogue does not have (it is
+    :param iso: None for an ISO that the catalog does not have (it is
         given by URL) and that any config may be tried with.
     :param config_name: '' for no config, which always fits.
-    :param exists: whether the catalogue has that config.
+    :param exists: whether the catalog has that config.
     :param field: what the user calls the field.
     :raises: InvalidError
     """

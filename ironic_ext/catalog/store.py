@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The catalogue in SQL: resources, revisions, and what changed since.
+"""The catalog in SQL: resources, revisions, and what changed since.
 
 Several processes on several hosts may share the database. Assignments of
 resources to machines are not here, they live in Ironic's nodes.
@@ -42,7 +42,7 @@ class Page(typing.Generic[R]):
     """A part of a list, ordered by name.
 
     :ivar items: redacted.
-    :ivar revision: of the catalogue when the list began: a watch from
+    :ivar revision: of the catalog when the list began: a watch from
         there misses nothing.
     :ivar following: token for the next page, '' on the last one.
     """
@@ -244,7 +244,7 @@ class Catalog:
         """Return what changed after a revision, oldest first.
 
         :raises: TooOldError when the log does not reach back there, or the
-            revision is none of this catalogue.
+            revision is none of this catalog.
         """
         with self._reading() as connection:
             state = self._state(connection)
@@ -385,5 +385,5 @@ def _translated() -> collections.abc.Iterator[None]:
 def _failure(exc: Exception) -> errors.DatabaseError:
     text = str(exc).partition('\n')[0][:300]
     return errors.DatabaseError(
-        f'the database of the catalogue fails ([ext_catalog]connection): '
+        f'the database of the catalog fails ([ext_catalog]connection): '
         f'{text}')

@@ -23,7 +23,7 @@ from ironic_ext.media import bases
 from ironic_ext.media import housekeeping
 from ironic_ext.media import records
 from ironic_ext.media import replica
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 from ironic_ext.media.stream import server
 from ironic_ext.media.stream import settings as server_settings
 
@@ -88,15 +88,15 @@ def settings_from(conf: cfg.ConfigOpts) -> server_settings.ServerSettings:
 
 
 def connect(conf: cfg.ConfigOpts
-            ) -> tuple[catalogue.Catalogue, catalogue.Bases]:
+            ) -> tuple[contract.Media, contract.Bases]:
     """Open the database and the image store, in each process.
 
     :raises: RecordsError, OSError
     """
-    known = records.Records(conf.ext_media.connection)
+    known = records.MediaRecords(conf.ext_media.connection)
     overlays = replica.Overlays(conf.ext_media.overlay_dir, known)
     # Conductors have judged what the records name.
-    settings = configured.with_catalogue(conf, configured.settings_from(conf))
+    settings = configured.with_catalog(conf, configured.settings_from(conf))
     store = configured.store_from(conf, settings)
     # A reader waits for what is read from a source, the store's download
     # goes on beside it.
@@ -106,7 +106,7 @@ def connect(conf: cfg.ConfigOpts
     housekeeping.sweep_now_and_then(
         lambda: housekeeping.sweep(store, known, overlays),
         os.path.join(conf.ext_media.overlay_dir, 'sweep.lock'))
-    return (replica.RecordsCatalogue(known, overlays),
+    return (replica.ReplicaMedia(known, overlays),
             bases.StoreBases(
                 store, known.sources,
                 functools.partial(registry.service_for, settings=hasty)))
@@ -117,10 +117,10 @@ def main(arguments: collections.abc.Sequence[str] | None = None) -> int:
     try:
         conf = load(arguments)
         if conf.upgrade:
-            records.Records(conf.ext_media.connection).upgrade()
+            records.MediaRecords(conf.ext_media.connection).upgrade()
             return 0
         # What is wrong is to be told here, not by each worker in turn.
-        known = records.Records(conf.ext_media.connection)
+        known = records.MediaRecords(conf.ext_media.connection)
         known.live(['0' * 32])
         replica.Overlays(conf.ext_media.overlay_dir, known)
         known.close()

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Options of ``[ext_catalog]``: the catalogue of ISOs and boot configs."""
+"""Options of ``[ext_catalog]``: the catalog of ISOs and boot configs."""
 
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup(
-    'ext_catalog', title='The catalogue of ISOs and boot configs')
+    'ext_catalog', title='The catalog of ISOs and boot configs')
 
 OPTS = [
     cfg.StrOpt('connection',
                default='sqlite:////var/lib/ironic/ext-catalog.sqlite',
                secret=True,
-               help='SQLAlchemy URL of the database of the catalogue, which '
+               help='SQLAlchemy URL of the database of the catalog, which '
                     'conductors and boot servers share. SQLite does where '
                     'all of them are on one host and the same user; else '
                     'use PostgreSQL or MariaDB.'),
     cfg.IntOpt('history',
                default=10000, min=100,
-               help='Changes of the catalogue that are kept at least, so '
+               help='Changes of the catalog that are kept at least, so '
                     'that a watch that was interrupted can resume.'),
     cfg.StrOpt('iso_dir',
                default='/var/lib/ironic/ext-isos',

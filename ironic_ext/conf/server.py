@@ -75,12 +75,12 @@ OPTS = [
                      'the login of [ext_ironic], which has to see the ports '
                      'of all projects.'),
     cfg.StrOpt('neutron_endpoint',
-               help='URL of Neutron where Keystone\'s catalogue has none, '
+               help='URL of Neutron where Keystone\'s catalog has none, '
                     'or another one.'),
     cfg.FloatOpt('catalog_interval',
                  default=0.3, min=0.05,
                  help='Seconds between two looks for what other servers '
-                      'changed in the catalogue.'),
+                      'changed in the catalog.'),
     cfg.ListOpt('trusted_proxies',
                 default=[],
                 help='Networks of reverse proxies whose X-Forwarded-For is '

@@ -2,7 +2,7 @@
 
 """What ``instance_info/boot_config`` of a node means.
 
-Pure; the catalogue is asked by a function that is passed in.
+Pure; the catalog is asked by a function that is passed in.
 """
 
 import collections.abc
@@ -24,15 +24,15 @@ def plan_boot_config(value: object, *, lookup: Lookup,
                      facts: templates.Facts) -> configs.Config | None:
     """Return the config that a node is to boot with, None for none.
 
-    The catalogue's rules hold: a named config must exist and be one that
+    The catalog's rules hold: a named config must exist and be one that
     the ISO lists. An inline one is in nobody's list; it fits an ISO that
     lists a config of the same format.
 
     :param value: the name of a BootConfig, or an inline
         ``{"format": ..., "data": {...}}`` with ``primary`` and ``template``
         as in a BootConfig.
-    :param lookup: returns a BootConfig of the catalogue, or None.
-    :param iso: the ISO in the catalogue that the node boots, None for one
+    :param lookup: returns a BootConfig of the catalog, or None.
+    :param iso: the ISO in the catalog that the node boots, None for one
         by URL, which any config may be tried with.
     :param facts: about the node, for templates.
     :raises: ConfigError, catalog.InvalidError, catalog.DatabaseError

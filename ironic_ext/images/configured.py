@@ -61,11 +61,11 @@ def settings_from(conf: cfg.ConfigOpts,
         allow_md5=options.allow_md5, glance=glance)
 
 
-def with_catalogue(conf: cfg.ConfigOpts, settings: image_settings.Settings
-                   ) -> image_settings.Settings:
+def with_catalog(conf: cfg.ConfigOpts, settings: image_settings.Settings
+                 ) -> image_settings.Settings:
     """Return settings for images that only the operator chooses.
 
-    file:// leads to the ISOs of the catalogue then, wherever they are.
+    file:// leads to the ISOs of the catalog then, wherever they are.
     """
     return dataclasses.replace(settings, allowed_paths=(
         *settings.allowed_paths, conf.ext_catalog.iso_dir))

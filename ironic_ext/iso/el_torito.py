@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The El Torito boot catalogue (El Torito 1.0, section 2).
+"""The El Torito boot catalog (El Torito 1.0, section 2).
 
 Reads the entries and says which bytes to change when a boot image moves.
 Selection criteria extensions are passed over.
@@ -23,7 +23,7 @@ _EMULATION = {0: 'none', 1: 'floppy 1.2M', 2: 'floppy 1.44M',
 
 @dataclasses.dataclass(frozen=True)
 class BootEntry:
-    """One boot image of the catalogue.
+    """One boot image of the catalog.
 
     :ivar offset: byte offset of the entry itself in the image.
     :ivar platform: ``bios``, ``uefi``, ``powerpc``, ``mac`` or a number.
@@ -41,14 +41,14 @@ class BootEntry:
 
 
 def read(source: base_source.Source, catalog: int) -> tuple[BootEntry, ...]:
-    """Read the catalogue at an absolute sector.
+    """Read the catalog at an absolute sector.
 
     :raises: CorruptImageError
     """
-    data = source.read(catalog * SECTOR, SECTOR, 'the boot catalogue')
+    data = source.read(catalog * SECTOR, SECTOR, 'the boot catalog')
     if data[0] != 1 or data[30:32] != b'\x55\xaa':
         raise errors.CorruptImageError(
-            f'{source.path}: the boot catalogue at sector {catalog} has no '
+            f'{source.path}: the boot catalog at sector {catalog} has no '
             f'validation entry')
     platform = data[1]
     entries = [_entry(data, 32, platform, catalog)]

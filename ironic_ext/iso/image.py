@@ -90,7 +90,7 @@ class IsoImage:
 
     @functools.cached_property
     def boot_entries(self) -> tuple[el_torito.BootEntry, ...]:
-        """The entries of the El Torito boot catalogue, if any."""
+        """The entries of the El Torito boot catalog, if any."""
         if self.volumes.boot_catalog is None:
             return ()
         return el_torito.read(self.source, self.volumes.boot_catalog)

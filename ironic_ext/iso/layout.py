@@ -82,7 +82,7 @@ class Growth:
 
 def settle(image: images.IsoImage, canvas: canvases.Canvas,
            esps: list[MovedEsp]) -> Growth:
-    """Make descriptors, boot catalogue and partition tables agree.
+    """Make descriptors, boot catalog and partition tables agree.
 
     :raises: InjectionError, CorruptImageError
     """

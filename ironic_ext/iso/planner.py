@@ -301,7 +301,7 @@ class _Plan:
                 if original in boot_images:
                     raise errors.InjectionError(
                         f'{path} is a boot image of the El Torito '
-                        f'catalogue and cannot be replaced')
+                        f'catalog and cannot be replaced')
             sector = canvas.place(change.content) if change.size else 0
             for edit in edits:
                 edit.put(path, sector, change.size, original)

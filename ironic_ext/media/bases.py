@@ -20,7 +20,7 @@ from ironic_ext.images import errors
 from ironic_ext.images import href as hrefs
 from ironic_ext.images import service
 from ironic_ext.media.stream import base as stream_base
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 
 LOG = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Store(typing.Protocol):
 
 
 class StoreBases:
-    """The :class:`.stream.catalogue.Bases` of one host's image store.
+    """The :class:`.stream.contract.Bases` of one host's image store.
 
     :param store: of this host.
     :param sources: tells where a base can be had, by its digest.
@@ -62,7 +62,7 @@ class StoreBases:
         self._sources = sources
         self._service_for = service_for
 
-    def open(self, medium: catalogue.Medium) -> catalogue.Base:
+    def open(self, medium: contract.Medium) -> contract.Base:
         """Open the base of a medium, from the store or from its source.
 
         :raises: BaseMissingError, BaseChangedError
@@ -75,7 +75,7 @@ class StoreBases:
             return found
         sources = self._sources(medium.base_digest)
         if not sources:
-            raise catalogue.BaseMissingError(
+            raise contract.BaseMissingError(
                 f'the base image {medium.base_digest} of medium {medium.id} '
                 'is not in the image store of this host, and it is not on '
                 'record where it could be had: deploy the node again, or '
@@ -96,13 +96,13 @@ def opened(store: Store, digest: str, size: int
         if image is None:
             return None
         if image.size != size:
-            raise catalogue.BaseChangedError(
+            raise contract.BaseChangedError(
                 f'the image store has {image.size} bytes as {digest}, not '
                 f'{size}: run "ironic-ext-images verify"')
         return stream_base.FileBase(image.path, release=lease.close)
     except (errors.ImageError, OSError) as exc:
         lease.close()
-        raise catalogue.BaseMissingError(
+        raise contract.BaseMissingError(
             f'the image store fails: {exc}') from exc
     except BaseException:
         lease.close()
@@ -120,7 +120,7 @@ class _Nothing:
         :raises: BaseMissingError when there are to be some.
         """
         if offset or length:
-            raise catalogue.BaseMissingError(
+            raise contract.BaseMissingError(
                 f'bytes {offset} to {offset + length} are not in the overlay '
                 'of a medium that has no base')
         return b''
@@ -135,7 +135,7 @@ class _Nothing:
 class _Remote:
     """A base that is being downloaded."""
 
-    def __init__(self, store: Store, medium: catalogue.Medium,
+    def __init__(self, store: Store, medium: contract.Medium,
                  sources: list[Source],
                  service_for: collections.abc.Callable[
                      [str], service.ImageService]) -> None:
@@ -197,7 +197,7 @@ class _Remote:
                 _PATIENCE)
             if self._file is not None:
                 return self._file
-            raise catalogue.BaseMissingError(
+            raise contract.BaseMissingError(
                 f'the base image {self._digest} is not here: '
                 + (self._failure or 'it is still being downloaded'))
 
@@ -220,7 +220,7 @@ class _Remote:
                 if found is not None:
                     break
                 failure = 'the image store dropped it at once'
-            except (errors.ImageError, catalogue.StreamError, OSError) as exc:
+            except (errors.ImageError, contract.StreamError, OSError) as exc:
                 failure = str(exc)
                 LOG.warning('The base image %(digest)s cannot be fetched '
                             'from %(href)s: %(error)s',

@@ -155,7 +155,7 @@ class Deliveries:
     """
 
     def __init__(self, settings: Settings, files: publish.MediaStore,
-                 known: collections.abc.Callable[[], records.Records],
+                 known: collections.abc.Callable[[], records.MediaRecords],
                  holds: collections.abc.Callable[[], Holds]) -> None:
         self._settings = settings
         self._files = files

@@ -39,7 +39,7 @@ class Store(typing.Protocol):
         """Let go of an image."""
 
 
-def release_bases(store: Store, known: records.Records) -> None:
+def release_bases(store: Store, known: records.MediaRecords) -> None:
     """Let go of the bases of media that are over.
 
     :raises: RecordsError, ImageError
@@ -54,7 +54,7 @@ def release_bases(store: Store, known: records.Records) -> None:
             store.release(digest, owner)
 
 
-def sweep(store: Store, known: records.Records,
+def sweep(store: Store, known: records.MediaRecords,
           overlays: replica.Overlays | None = None) -> None:
     """Remove what is left of media that are over.
 

@@ -7,7 +7,7 @@ Pure values; :mod:`.records` keeps them.
 
 import dataclasses
 
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 from ironic_ext import spans
 
 Ranges = tuple[spans.Span, ...]
@@ -40,7 +40,7 @@ class Reads:
     window_at: float | None = None
     window_sent: int = 0
 
-    def plus(self, report: catalogue.ReadReport) -> 'Reads':
+    def plus(self, report: contract.ReadReport) -> 'Reads':
         """Return these reads and those of a report together."""
         first, last = report.first_at, report.last_at
         window_at, window_sent = self.window_at, self.window_sent

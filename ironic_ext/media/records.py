@@ -23,7 +23,7 @@ from ironic_ext.media.database import OVERLAY
 from ironic_ext.media.database import READS
 from ironic_ext.media.database import TOKEN
 from ironic_ext.media import reads as media_reads
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 from ironic_ext.media import tokens
 from ironic_ext import sql
 
@@ -81,7 +81,7 @@ class Medium:
         return self.expires_at is not None and self.expires_at <= now
 
 
-class Records:
+class MediaRecords:
     """The tables of a database.
 
     Thread-safe. Everything raises RecordsError.
@@ -257,7 +257,7 @@ class Records:
             yield data
 
     def record_reads(self, reports: collections.abc.Sequence[
-            catalogue.ReadReport]) -> None:
+            contract.ReadReport]) -> None:
         """Add reports to what is known; all of them or none."""
         # In one order everywhere, so that replicas cannot block each other.
         ordered = sorted(reports, key=lambda report: report.medium_id)

@@ -15,7 +15,7 @@ import time
 
 from ironic_ext import blocks
 from ironic_ext.media import records
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 
 _SUFFIX = '.overlay'
 
@@ -23,7 +23,7 @@ _SUFFIX = '.overlay'
 class Overlays:
     """A directory of overlay files, for its owner's eyes only."""
 
-    def __init__(self, directory: str, known: records.Records) -> None:
+    def __init__(self, directory: str, known: records.MediaRecords) -> None:
         """Make the directory if need be.
 
         :raises: OSError
@@ -37,7 +37,7 @@ class Overlays:
         """Return the path of a medium's overlay, fetched if need be.
 
         :returns: None for an image without an overlay.
-        :raises: RecordsError, OSError, CatalogueError
+        :raises: RecordsError, OSError, UnavailableError
         """
         if not medium.overlay_size:
             return None
@@ -58,7 +58,7 @@ class Overlays:
                 blocks.write_all(fd, piece, size)
                 size += len(piece)
             if size != medium.overlay_size:
-                raise catalogue.CatalogueError(
+                raise contract.UnavailableError(
                     f'the overlay of medium {medium.id} is incomplete '
                     'in the database: it was withdrawn meanwhile, or '
                     'deploy the node again')
@@ -83,32 +83,33 @@ class Overlays:
                     path.unlink()
 
 
-class RecordsCatalogue:
-    """The :class:`.stream.catalogue.Catalogue` of the database."""
+class ReplicaMedia:
+    """The :class:`.stream.contract.Media` of the database."""
 
-    def __init__(self, known: records.Records, overlays: Overlays) -> None:
+    def __init__(self, known: records.MediaRecords, overlays: Overlays
+                 ) -> None:
         self._records = known
         self._overlays = overlays
 
-    def find(self, token: str) -> catalogue.Medium | None:
+    def find(self, token: str) -> contract.Medium | None:
         """Return what a token opens, None when nobody knows the token.
 
-        :raises: ExpiredError, RevokedError, CatalogueError
+        :raises: ExpiredError, RevokedError, UnavailableError
         """
         with _translated():
             medium = self._records.find(token)
             if medium is None:
                 return None
             if medium.revoked_at is not None:
-                raise catalogue.RevokedError(
+                raise contract.RevokedError(
                     f'medium {medium.id} of node {medium.node} was '
                     f'withdrawn at {_time(medium.revoked_at)}')
             if medium.expired(time.time()):
-                raise catalogue.ExpiredError(
+                raise contract.ExpiredError(
                     f'medium {medium.id} of node {medium.node} expired at '
                     f'{_time(medium.expires_at or 0)}: deploy the node '
                     'again, or set a longer [ext_media]token_lifetime')
-            return catalogue.Medium(
+            return contract.Medium(
                 id=medium.id, node=medium.node, name=medium.name,
                 digest=medium.digest, size=medium.size,
                 last_modified=int(medium.created_at),
@@ -120,16 +121,16 @@ class RecordsCatalogue:
                     ) -> collections.abc.Set[str]:
         """Return those of the media that may still be served.
 
-        :raises: CatalogueError
+        :raises: UnavailableError
         """
         with _translated():
             return self._records.live(medium_ids)
 
     def record_reads(self, reports: collections.abc.Sequence[
-            catalogue.ReadReport]) -> None:
+            contract.ReadReport]) -> None:
         """Keep reports.
 
-        :raises: CatalogueError
+        :raises: UnavailableError
         """
         with _translated():
             self._records.record_reads(reports)
@@ -140,9 +141,9 @@ def _translated() -> collections.abc.Iterator[None]:
     try:
         yield
     except records.RecordsError as exc:
-        raise catalogue.CatalogueError(str(exc)) from exc
+        raise contract.UnavailableError(str(exc)) from exc
     except OSError as exc:
-        raise catalogue.CatalogueError(
+        raise contract.UnavailableError(
             f'an overlay cannot be kept: {exc}: look at '
             '[ext_media]overlay_dir') from exc
 

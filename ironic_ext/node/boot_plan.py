@@ -53,8 +53,8 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True)
-class Catalogue:
-    """What a plan asks of the catalogue of ISOs and boot configs.
+class Sources:
+    """Where a plan finds the ISOs and the boot configs of the catalog.
 
     :param iso: finds an ISO by its name; None if there is none.
     :param config: finds a BootConfig by its name, likewise.
@@ -76,7 +76,7 @@ class Base:
     """The image that a node boots.
 
     :param checksum: a checksum, the URL of a checksum file, or None.
-    :param cdrom: the entry of the catalogue that it was named by, or None.
+    :param cdrom: the entry of the catalog that it was named by, or None.
     """
 
     href: str
@@ -129,7 +129,7 @@ class BootPlan:
 
 def for_instance(node: typing.Any, *, limits: Limits,
                  read: config_drive.Read,
-                 default_arguments: str | None, catalogue: Catalogue,
+                 default_arguments: str | None, sources: Sources,
                  facts: collections.abc.Mapping[str, typing.Any]
                  ) -> BootPlan:
     """Plan the boot of ``instance_info/boot_iso``.
@@ -139,17 +139,17 @@ def for_instance(node: typing.Any, *, limits: Limits,
         ImageError.
     :param default_arguments: what ``%default%`` stands for in
         ``kernel_append_params``.
-    :param catalogue: asked when the node names an ISO or a config in it.
+    :param sources: asked when the node names an ISO or a config in it.
     :param facts: about the node, for the templates of boot configs.
     :raises: InvalidParameterValue
     """
     info = node.instance_info
     try:
-        base = base_of(info, catalogue)
+        base = base_of(info, sources)
         config = config_formats.plan_boot_config(
-            info.get('boot_config'), lookup=catalogue.config,
+            info.get('boot_config'), lookup=sources.config,
             iso=base.cdrom, facts=facts)
-        delivery = _delivery(node, catalogue)
+        delivery = _delivery(node, sources)
         if config is not None and delivery.way == 'url':
             delivery.by_url(config)
     except (catalog.CatalogError, config_formats.ConfigError) as exc:
@@ -178,15 +178,15 @@ def for_instance(node: typing.Any, *, limits: Limits,
                                user_access=base.cdrom is None)
 
 
-def _delivery(node: typing.Any, catalogue: Catalogue
+def _delivery(node: typing.Any, sources: Sources
               ) -> config_formats.Delivery:
     """Return the way of a node's boot config.
 
     :raises: ConfigError
     """
     way = (node.instance_info.get(_DELIVERY)
-           or node.driver_info.get(_DELIVERY) or catalogue.delivery)
-    base_url = catalogue.base_url
+           or node.driver_info.get(_DELIVERY) or sources.delivery)
+    base_url = sources.base_url
     if base_url is None:
         return config_formats.Delivery(way)
     config = node.instance_info.get('boot_config')
@@ -200,17 +200,17 @@ def _delivery(node: typing.Any, catalogue: Catalogue
             raise config_formats.ConfigError(config_formats.Finding(
                 '', None, 'the inline boot_config has what Ironic\'s API '
                 'takes for passwords and hides from the boot server: put '
-                'the config into the catalogue'))
+                'the config into the catalog'))
         return base_url(node.uuid)
 
     return config_formats.Delivery(way, made)
 
 
 def base_of(info: collections.abc.Mapping[str, typing.Any],
-            catalogue: Catalogue) -> Base:
+            sources: Sources) -> Base:
     """Return the image that ``instance_info/boot_iso`` stands for.
 
-    An ISO of the catalogue is the one that was looked at when it was
+    An ISO of the catalog is the one that was looked at when it was
     added: its digest goes with it.
 
     :raises: InvalidParameterValue, CatalogError
@@ -219,23 +219,23 @@ def base_of(info: collections.abc.Mapping[str, typing.Any],
     checksum = _checksum(info.get('boot_iso_checksum'))
     if not _is_name(value):
         return Base(value, checksum)
-    cdrom = catalogue.iso(value)
+    cdrom = sources.iso(value)
     if cdrom is None:
         raise exception.InvalidParameterValue(
             f'instance_info/boot_iso: there is no ISO "{value}" in the '
-            'catalogue, and it is neither a URL nor the UUID of an image in '
+            'catalog, and it is neither a URL nor the UUID of an image in '
             'Glance')
     if cdrom.status.phase != 'Ready':
         raise exception.InvalidParameterValue(
             f'instance_info/boot_iso: ISO "{value}" is not ready: it is '
             f'{cdrom.status.phase} {cdrom.status.error}'.rstrip())
-    path = os.path.join(catalogue.directory, cdrom.spec.iso_file)
+    path = os.path.join(sources.directory, cdrom.spec.iso_file)
     return Base(cdrom.spec.url or f'file://{urlparse.quote(path)}',
                 checksum or cdrom.status.digest or None, cdrom)
 
 
 def _is_name(value: object) -> bool:
-    """Tell the name of an ISO in the catalogue from an href."""
+    """Tell the name of an ISO in the catalog from an href."""
     if not isinstance(value, str) or not resources.is_name(value):
         return False
     try:

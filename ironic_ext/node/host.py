@@ -42,7 +42,7 @@ class Host:
 
     :ivar inspected_ips: those of ``ips`` that only an inspection found: the
         machine had them then.
-    :ivar image: name of an ISO of the catalogue, an href, or '' for none.
+    :ivar image: name of an ISO of the catalog, an href, or '' for none.
     :ivar config: name of a BootConfig, an inline config, or None.
     :ivar completed: when the installed system reported, RFC 3339, or ''.
     :ivar data_image: see host_data_images.kept().

@@ -20,8 +20,8 @@ from ironic_ext.san import contract
 from ironic_ext.san import daemon as daemons
 from ironic_ext.san import errors
 from ironic_ext.san import location
-from ironic_ext.san import records
 from ironic_ext.san import settings as san_settings
+from ironic_ext.san import target_records
 
 LOG = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Exports:
                  daemon: daemons.Daemon) -> None:
         self._settings = settings
         self._daemon = daemon
-        self._records = records.Records(settings.root)
+        self._records = target_records.TargetRecords(settings.root)
 
     def require(self) -> None:
         """Make sure that targets can be made here and now.
@@ -84,19 +84,19 @@ class Exports:
         return _location(record, portal)
 
     def _new(self, key: str, image: contract.Image, base: contract.Base
-             ) -> records.Record:
+             ) -> target_records.TargetRecord:
         customised = not contract.is_base(image, base)
         chap = None
         if (self._settings.chap == san_settings.CHAP_ALL or customised
                 and self._settings.chap == san_settings.CHAP_CUSTOMISED):
             chap = location.Chap(f'ironic-{key[:12]}',
                                  secrets.token_urlsafe(_PASSWORD_BYTES))
-        return records.Record(
+        return target_records.TargetRecord(
             key, f'{self._settings.iqn_prefix}:iso-{key}', base.href,
             image.size, customised, chap)
 
-    def _place(self, record: records.Record, image: contract.Image,
-               base: contract.Base) -> None:
+    def _place(self, record: target_records.TargetRecord,
+               image: contract.Image, base: contract.Base) -> None:
         """Put the image where it is served from, if it is not there."""
         path = self._records.image(record.key)
         if _size(path) == record.size:
@@ -119,8 +119,8 @@ class Exports:
                                      exc.__cause__) from exc
             raise
 
-    def _require_room(self, record: records.Record, image: contract.Image,
-                      base: contract.Base) -> None:
+    def _require_room(self, record: target_records.TargetRecord,
+                      image: contract.Image, base: contract.Base) -> None:
         folder = os.path.join(self._records.folder, record.key)
         try:
             facts = os.statvfs(folder)
@@ -145,8 +145,8 @@ class Exports:
                 'make room, or put [ext_san]export_dir on a file system '
                 'with reflinks together with [ext_images]cache_dir')
 
-    def _take_back(self, record: records.Record,
-                   before: records.Record | None) -> None:
+    def _take_back(self, record: target_records.TargetRecord,
+                   before: target_records.TargetRecord | None) -> None:
         """Undo a failed export as far as that is possible now."""
         with contextlib.suppress(errors.SanError):
             if before is not None and before.owners:
@@ -182,12 +182,12 @@ class Exports:
         if failures:
             raise failures[0]
 
-    def _let_go(self, record: records.Record) -> None:
+    def _let_go(self, record: target_records.TargetRecord) -> None:
         self._records.write(record)
         if not record.owners:
             self._drop(record)
 
-    def _drop(self, record: records.Record) -> None:
+    def _drop(self, record: target_records.TargetRecord) -> None:
         """Remove a target that nobody needs; it is locked."""
         self._daemon.withdraw(record.iqn)
         self._records.remove(record.key)
@@ -272,8 +272,8 @@ class Exports:
         return [self._status(record, served.get(record.iqn))
                 for record in self._records.all()]
 
-    def _status(self, record: records.Record, served: daemons.Served | None
-                ) -> contract.TargetStatus:
+    def _status(self, record: target_records.TargetRecord,
+                served: daemons.Served | None) -> contract.TargetStatus:
         path = self._records.image(record.key)
         state = contract.SERVED
         if _size(path) != record.size:
@@ -287,7 +287,7 @@ class Exports:
             record.iqn, record.image, record.size, disk, record.customised,
             record.owners, state, served.sessions if served else 0)
 
-    def _target(self, record: records.Record) -> daemons.Target:
+    def _target(self, record: target_records.TargetRecord) -> daemons.Target:
         return daemons.Target(
             record.iqn, self._records.image(record.key),
             record.key[:_SERIAL], record.chap, self._settings.networks)
@@ -304,7 +304,7 @@ def _key(image: contract.Image, base: contract.Base) -> str:
     return hashlib.sha256(facts.encode()).hexdigest()[:32]
 
 
-def _location(record: records.Record, portal: location.Portal
+def _location(record: target_records.TargetRecord, portal: location.Portal
               ) -> location.Location:
     return location.Location(record.iqn, portal.host, portal.port,
                              chap=record.chap)

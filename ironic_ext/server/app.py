@@ -41,7 +41,7 @@ NAMESPACED = f'{API}/namespaces/{{namespace}}/baremetalhosts'
 class Parts:
     """What the application is made of."""
 
-    catalogue: store.Catalog
+    catalog: store.Catalog
     mirror: catalog_mirror.CatalogMirror
     index: host_index.HostIndex
     poller: host_poller.HostPoller
@@ -100,7 +100,7 @@ def _add_catalog(app: _App, parts: Parts, guard: access.Access,
     for kind, path in ((resources.ISCSICdrom, ISOS),
                        (resources.BootConfig, CONFIGS)):
         made = catalog_resources.Resources(
-            kind, path, parts.catalogue, parts.mirror, parts.index,
+            kind, path, parts.catalog, parts.mirror, parts.index,
             parts.imports)
         app.add_route(path, catalog_resources.CatalogList(
             made, guard, streams, limit, ending))
@@ -112,7 +112,7 @@ def _add_catalog(app: _App, parts: Parts, guard: access.Access,
             app.add_route(path + '/{name}/status',
                           catalog_resources.CdromStatus(made, guard, limit))
     preview = previews.Preview(
-        functools.partial(parts.catalogue.get, resources.BootConfig),
+        functools.partial(parts.catalog.get, resources.BootConfig),
         hosts.named, guard, limit)
     app.add_route(f'{CONFIGS}/{{name}}/preview', _Only(get=preview.on_get))
     app.add_route(f'{API}/preview', _Only(post=preview.on_post))
@@ -131,7 +131,7 @@ def _add_machines(app: _App, parts: Parts, hosts: host_resources.Hosts
             f'{API}/boot-complete': complete,
             '/ipxe': machine_resources.Ipxe(parts.answers),
             '/healthz': machine_resources.Health(
-                parts.index.loaded.is_set, parts.catalogue.revision),
+                parts.index.loaded.is_set, parts.catalog.revision),
     }.items():
         app.add_route(path, resource)
 

@@ -52,10 +52,10 @@ class BootServer:
         """
         options = conf.ext_server
         api = ironic_api.connect(conf)
-        self._catalogue = store.Catalog(conf.ext_catalog.connection,
-                                        history=conf.ext_catalog.history)
+        self._catalog = store.Catalog(conf.ext_catalog.connection,
+                                      history=conf.ext_catalog.history)
         self._mirror = catalog_mirror.CatalogMirror(
-            self._catalogue, options.catalog_interval)
+            self._catalog, options.catalog_interval)
         self._index = host_index.HostIndex()
         self._poller = host_poller.HostPoller(
             api, self._index, interval=options.poll_interval,
@@ -66,7 +66,7 @@ class BootServer:
             conf.ext_catalog.iso_dir, conf.ext_catalog.max_iso_size * _MIB)
         images = configured.store_from(conf, configured.settings_from(conf))
         self._imports = iso_imports.IsoImports(
-            iso_imports.importer(self._catalogue, directory, images),
+            iso_imports.importer(self._catalog, directory, images),
             self._mirror.follow, conf.ext_catalog.upload_lifetime)
         signer = tokens.Tokens.from_file(options.token_key_file)
         lessees, proxies = _lessees(conf, api), _proxies(conf)
@@ -78,7 +78,7 @@ class BootServer:
                             _ask_nobody if lessees else None),
             machines.ConfigsAtHand(self._mirror.at_hand, configs), proxies)
         self._server = _listener(conf, app.make(conf, app.Parts(
-            self._catalogue, self._mirror, self._index, self._poller, api,
+            self._catalog, self._mirror, self._index, self._poller, api,
             self._imports, directory, signer, answers)), at_hand)
 
     def run(self) -> None:
@@ -107,7 +107,7 @@ class BootServer:
     def _end(self) -> None:
         for part in (self._imports, self._poller, self._mirror):
             part.stop()
-        self._catalogue.close()
+        self._catalog.close()
 
 
 def _lessees(conf: cfg.ConfigOpts, api: ironic_api.IronicApi

@@ -33,7 +33,7 @@ class IsoConfigTestCase(base.EndToEndTestCase):
         super().setUp()
         self.lab.start_boot_server()
         self.server = self.lab.boot_server
-        self._fill_catalogue()
+        self._fill_catalog()
         self.host = f'{HOSTS}/{self.node.name}'
         process.await_condition(
             lambda: self.server.call('GET', self.host).code == 200,
@@ -44,7 +44,7 @@ class IsoConfigTestCase(base.EndToEndTestCase):
         answer = self.server.call(method, path, body, Content_Type=kind)
         self.assertEqual(code, answer.code, answer.text)
 
-    def _fill_catalogue(self) -> None:
+    def _fill_catalog(self) -> None:
         """Have the configs, and the lab's ISO that lists them."""
         if self.server.call('GET', f'{ISOS}/{ISO}').code == 200:
             return

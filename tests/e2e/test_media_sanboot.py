@@ -67,7 +67,7 @@ class SanbootTestCase(testtools.TestCase):
         conf(['--config-file', str(self.servers[0].config)])
         self.store = configured.store_from(conf,
                                            configured.settings_from(conf))
-        self.records = records.Records(conf.ext_media.connection)
+        self.records = records.MediaRecords(conf.ext_media.connection)
         self.addCleanup(self.records.close)
 
     def deliver(self) -> str:

@@ -83,7 +83,7 @@ class BootImage:
 
 
 def el_torito(image: pathlib.Path) -> list[BootImage]:
-    """The boot catalogue's entries, by xorriso."""
+    """The boot catalog's entries, by xorriso."""
     found = []
     for line in _xorriso(image, '-report_el_torito', 'plain'):
         match = re.match(r'El Torito boot img : +\d+ +(\S+) +\S +(\S+) +'

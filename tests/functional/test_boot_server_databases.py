@@ -19,7 +19,7 @@ PATIENCE = 60
 
 
 class _TwoServers:
-    """What two servers tell of one catalogue."""
+    """What two servers tell of one catalog."""
 
     upgrades = True
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Partition tables, the boot catalogue and CoreOS areas, on values."""
+"""Partition tables, the boot catalog and CoreOS areas, on values."""
 
 import json
 import pathlib
@@ -119,7 +119,7 @@ class PartitionsTest(testtools.TestCase):
 
 class ElToritoTest(testtools.TestCase):
 
-    def test_a_catalogue_without_validation_is_refused(self) -> None:
+    def test_a_catalog_without_validation_is_refused(self) -> None:
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         (folder / 'x').write_bytes(bytes(4096))
         with base_source.Source(folder / 'x') as source:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The catalogue on real database servers, shared by real processes."""
+"""The catalog on real database servers, shared by real processes."""
 
 import dataclasses
 import multiprocessing
@@ -35,7 +35,7 @@ _FIRST_RELEASE = (
 
 
 def _write(connection, number):
-    """Be one of several servers that change the same catalogue."""
+    """Be one of several servers that change the same catalog."""
     own = store.Catalog(connection)
     for index in range(_WRITES):
         own.create(database.config(f'c{number}-{index}'))

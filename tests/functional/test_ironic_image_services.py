@@ -325,7 +325,7 @@ class GlanceTestCase(test_glance_images.RealGlance, ConductorTestCase):
             f'glance://{self.image.id}', name='other',
             expected_checksum=self.wanted, expected_checksum_algo='sha256'))
 
-    def test_the_catalogue_of_keystone_leads_to_glance(self):
+    def test_the_catalog_of_keystone_leads_to_glance(self):
         self.with_keystone('right')
         self.assertEqual(self.wanted, self.digest(self.image.id))
 

@@ -40,7 +40,7 @@ _FIRST_RELEASE = (
 
 def _report(connection, number):
     """Be one of several replicas that report reads of the same media."""
-    own = records.Records(connection)
+    own = records.MediaRecords(connection)
     for index in range(_REPORTS):
         start = (index * _PROCESSES + number) * 10
         # In another order in each of them.
@@ -54,7 +54,7 @@ class _Tests:
     """What holds on every database."""
 
     def open(self):
-        opened = records.Records(self.connection)
+        opened = records.MediaRecords(self.connection)
         self.addCleanup(opened.close)
         return opened
 
@@ -136,7 +136,7 @@ class _Tests:
                 sqlalchemy.text('INSERT INTO ext_medium_overlay (medium_id, '
                                 "number, data) VALUES ('old', 0, :data)"),
                 {'data': b'\x00\xff!'})
-        upgraded = records.Records(url)
+        upgraded = records.MediaRecords(url)
         self.addCleanup(upgraded.close)
         upgraded.upgrade()
         found = upgraded.find(_TOKEN)

@@ -96,7 +96,7 @@ class _Hosts(testtools.TestCase):
             'media-server', self.directory, self.directory,
             extra=_EXTRA.format(directory=self.directory,
                                 connection=connection))
-        self.records = records.Records(connection)
+        self.records = records.MediaRecords(connection)
         self.addCleanup(self.records.close)
         self.prepare_database()
         self.addCleanup(self.server.stop)

@@ -216,7 +216,7 @@ class ProcessesTest(_ServerTest):
             taken.listen()
             port = taken.getsockname()[1]
             other = media_streams.Server(self.folder, self.media)
-            media_streams.write(other.catalogue, {}, port=port)
+            media_streams.write(other.media, {}, port=port)
             done = self._run(*other.command(), check=False)
         self.assertNotEqual(0, done.returncode)
         self.assertIn(f'cannot listen on 127.0.0.1 port {port}', done.stderr)

@@ -16,7 +16,7 @@ from ironic_ext import images
 from ironic_ext import iso
 from ironic_ext import san
 from ironic_ext.san import exports
-from ironic_ext.san import records
+from ironic_ext.san import target_records
 from ironic_ext.san.tgt import targets as tgt
 from tests.functional import file_systems
 from tests.functional import tgtd
@@ -413,7 +413,7 @@ class FailureTest(SanTestCase):
         targets.release('node:1')
 
     def test_killed_before_there_is_a_record(self) -> None:
-        self._test_killed(records.Records, 'write')
+        self._test_killed(target_records.TargetRecords, 'write')
 
     def test_killed_before_there_is_an_image(self) -> None:
         self._test_killed(iso.SegmentMap, 'write')

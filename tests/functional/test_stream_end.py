@@ -11,7 +11,7 @@ import time
 import fixtures
 import testtools
 
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 from tests.unit.media.stream import worker as stream_worker
 
 TOKEN = stream_worker.TOKEN
@@ -63,14 +63,14 @@ class EndTest(testtools.TestCase):
 
     def test_a_revoked_token_is_gone_at_once(self):
         self.assertEqual(206, self._status())
-        self.media[TOKEN] = catalogue.RevokedError('medium-1 was revoked')
+        self.media[TOKEN] = contract.RevokedError('medium-1 was revoked')
         began = time.monotonic()
         stream_worker.await_true(lambda: self._status() == 410, 'the end')
         self.assertLess(time.monotonic() - began, 1)
 
     def test_revocation_ends_a_running_response(self):
         sock = self._stream()
-        self.media[TOKEN] = catalogue.RevokedError('medium-1 was revoked')
+        self.media[TOKEN] = contract.RevokedError('medium-1 was revoked')
         self._is_cut(sock)
 
     def test_a_medium_that_was_removed_ends_too(self):
@@ -128,7 +128,7 @@ class EndTest(testtools.TestCase):
         return max(left, 0)
 
     def test_an_expired_token_is_gone(self):
-        self.media[TOKEN] = catalogue.ExpiredError('medium-1 expired')
+        self.media[TOKEN] = contract.ExpiredError('medium-1 expired')
         self.assertEqual(410, self._status())
         self.assertIn('medium-1 expired', self.logger.output)
 
@@ -138,7 +138,7 @@ class EndTest(testtools.TestCase):
         sock = self._stream()
         stream_worker.await_true(
             lambda: time.time() >= self.media[TOKEN].expires_at, 'the time')
-        self.media[TOKEN] = catalogue.ExpiredError('medium-1 expired')
+        self.media[TOKEN] = contract.ExpiredError('medium-1 expired')
         self._is_cut(sock)
 
     def test_a_prolonged_medium_goes_on(self):
@@ -156,7 +156,7 @@ class EndTest(testtools.TestCase):
     def test_no_token_is_in_any_log(self):
         self._status()
         self.server.request(f'/{TOKEN}/other.iso')
-        self.media[TOKEN] = catalogue.RevokedError('medium-1 was revoked')
+        self.media[TOKEN] = contract.RevokedError('medium-1 was revoked')
         stream_worker.await_true(lambda: self._status() == 410, 'the end')
         self.server.request('/' + 'W' * 22)
         self.server.stop()
@@ -164,9 +164,9 @@ class EndTest(testtools.TestCase):
         self.assertNotIn(TOKEN, self.logger.output)
         self.assertNotIn('W' * 22, self.logger.output)
 
-    def test_a_short_outage_of_the_catalogue_ends_nothing(self):
+    def test_a_short_outage_of_the_records_ends_nothing(self):
         sock = self._stream()
-        self.server.surroundings.failure = catalogue.CatalogueError('down')
+        self.server.surroundings.failure = contract.UnavailableError('down')
         stream_worker.await_true(
             lambda: self.server.count('catalogue_errors_total') > 2,
             'an outage')
@@ -175,7 +175,7 @@ class EndTest(testtools.TestCase):
         self.assertEqual(0, self._rest(sock))
 
     def test_nobody_new_gets_in_during_an_outage(self):
-        self.server.surroundings.failure = catalogue.CatalogueError('down')
+        self.server.surroundings.failure = contract.UnavailableError('down')
         response, _body = self.server.request()
         self.assertEqual(503, response.status)
         self.assertEqual('5', response.headers['Retry-After'])
@@ -183,7 +183,7 @@ class EndTest(testtools.TestCase):
     def test_a_long_outage_ends_everything(self):
         self._start(outage_grace=0.2)
         sock = self._stream()
-        self.server.surroundings.failure = catalogue.CatalogueError('down')
+        self.server.surroundings.failure = contract.UnavailableError('down')
         self._is_cut(sock)
         self.assertEqual(503, self._status())
         self.server.surroundings.failure = None
@@ -247,7 +247,7 @@ class EndTest(testtools.TestCase):
         etag = self.server.request(method='HEAD')[0].headers['ETag']
         other = self.path.with_suffix('.other')
         other.write_bytes(b'other content')
-        self.media[TOKEN] = catalogue.RevokedError('replaced')
+        self.media[TOKEN] = contract.RevokedError('replaced')
         stream_worker.await_true(lambda: self._status() == 410, 'the end')
         self.server.serve(other, digest='sha256:dd', base_digest='sha256:dd')
         response, body = self.server.request()

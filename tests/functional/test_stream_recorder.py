@@ -11,19 +11,19 @@ import urllib.request
 import fixtures
 import testtools
 
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 from ironic_ext.media.stream import metrics
 from ironic_ext.media.stream import reads
 from ironic_ext.media.stream import recorder
 from ironic_ext.media.stream import settings
 from tests.unit.media.stream import worker as stream_worker
 
-MEDIUM = catalogue.Medium('medium-1', 'node-1', 'node-1.iso', 'sha256:aa',
-                          1000, 1, 'sha256:aa', 1000)
+MEDIUM = contract.Medium('medium-1', 'node-1', 'node-1.iso', 'sha256:aa',
+                         1000, 1, 'sha256:aa', 1000)
 
 
 def report(**fields):
-    return catalogue.ReadReport(**{
+    return contract.ReadReport(**{
         'medium_id': 'medium-1', 'first_at': 100.0, 'last_at': 102.0,
         'sent': 20, 'ranges': ((0, 10), (20, 30)), 'requests': 2,
         'client': '192.0.2.1', 'node': 'node-1', 'size': 1000, **fields})
@@ -75,7 +75,7 @@ class ReadLogTest(testtools.TestCase):
             ranges=((0, 30),)), merged[0])
 
 
-class _Catalogue:
+class _Media:
     def __init__(self):
         self.reports = []
         self.failure = None
@@ -93,7 +93,7 @@ class RecorderTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.logger = self.useFixture(fixtures.FakeLogger())
-        self.catalogue = _Catalogue()
+        self.media = _Media()
         self.counters = metrics.SharedCounters(2)
         self.pairs = [socket.socketpair(socket.AF_UNIX,
                                         socket.SOCK_SEQPACKET)
@@ -103,7 +103,7 @@ class RecorderTest(testtools.TestCase):
                 end.setblocking(False)
                 self.addCleanup(end.close)
         self.recorder = recorder.Recorder(
-            [pair[1] for pair in self.pairs], self.counters, self.catalogue,
+            [pair[1] for pair in self.pairs], self.counters, self.media,
             settings.ServerSettings(session_gap=30, stop_timeout=0.5,
                                     metrics_port=0, tick=0.05))
 
@@ -126,7 +126,7 @@ class RecorderTest(testtools.TestCase):
         self.assertEqual(
             [(40, 'medium-1'), (40, 'medium-2')],
             [(entry.sent, entry.medium_id)
-             for entry in self.catalogue.reports])
+             for entry in self.media.reports])
 
     def test_a_report_arrives_as_it_was(self):
         large = report(ranges=tuple((n * 10 ** 12, n * 10 ** 12 + 1)
@@ -134,7 +134,7 @@ class RecorderTest(testtools.TestCase):
         self.assertEqual(1, recorder.send(self.pairs[0][0], [large]))
         self._start()
         self._stop()
-        self.assertEqual([large], self.catalogue.reports)
+        self.assertEqual([large], self.media.reports)
 
     def test_a_worker_never_waits_for_the_recorder(self):
         many = [report(medium_id=f'medium-{n}') for n in range(5000)]
@@ -144,17 +144,17 @@ class RecorderTest(testtools.TestCase):
         self.pairs[0][1].close()
         self.assertEqual(0, recorder.send(self.pairs[0][0], many))
 
-    def test_nothing_is_lost_while_the_catalogue_is_away(self):
-        self.catalogue.failure = catalogue.CatalogueError('down')
+    def test_nothing_is_lost_while_the_records_are_away(self):
+        self.media.failure = contract.UnavailableError('down')
         self._start()
         recorder.send(self.pairs[0][0], [report()])
-        stream_worker.await_true(lambda: self.catalogue.attempts, 'a try')
+        stream_worker.await_true(lambda: self.media.attempts, 'a try')
         recorder.send(self.pairs[0][0], [report(ranges=((500, 510),))])
-        self.catalogue.failure = None
-        stream_worker.await_true(lambda: self.catalogue.reports, 'a report')
+        self.media.failure = None
+        stream_worker.await_true(lambda: self.media.reports, 'a report')
         self._stop()
         self.assertEqual(40, sum(entry.sent
-                                 for entry in self.catalogue.reports))
+                                 for entry in self.media.reports))
         self.assertIn('cannot be recorded at the moment: down',
                       self.logger.output)
 
@@ -166,7 +166,7 @@ class RecorderTest(testtools.TestCase):
         self.assertTrue(self.thread.is_alive())
         self.counters.row(1).set(metrics.PID, 0)
         self._stop()
-        self.assertEqual(20, self.catalogue.reports[0].sent)
+        self.assertEqual(20, self.media.reports[0].sent)
 
     def test_it_does_not_wait_for_them_for_ever(self):
         self.counters.row(1).set(metrics.PID, os.getpid())

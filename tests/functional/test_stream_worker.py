@@ -16,7 +16,7 @@ import time
 import fixtures
 import testtools
 
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 from ironic_ext import spans
 from tests.unit.media.stream import worker as stream_worker
 
@@ -172,7 +172,7 @@ class AnswersTest(_ServingTest):
 
     def test_it_tells_its_health(self):
         self.assertEqual(200, self.server.request('/healthz')[0].status)
-        self.server.surroundings.failure = catalogue.CatalogueError('down')
+        self.server.surroundings.failure = contract.UnavailableError('down')
         self.server.request()
         self.assertEqual(503, self.server.request('/healthz')[0].status)
         self.server.surroundings.failure = None

@@ -9,7 +9,7 @@ import fixtures
 import sqlalchemy
 import testtools
 
-from ironic_ext.catalog import database as catalogue
+from ironic_ext.catalog import database as catalog
 from ironic_ext.media import database as media
 from ironic_ext import sql
 
@@ -21,7 +21,7 @@ class ConnectTestCase(testtools.TestCase):
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
 
         def tables(number):
-            schema = (catalogue, media)[number % 2].SCHEMA
+            schema = (catalog, media)[number % 2].SCHEMA
             engine = sql.connect(f'sqlite:///{folder}/{number}', schema)
             try:
                 return (set(sqlalchemy.inspect(engine).get_table_names())

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Runs the migrations of the catalogue's tables."""
+"""Runs the migrations of the catalog's tables."""
 
 from alembic import context
 

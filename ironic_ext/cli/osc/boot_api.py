@@ -34,7 +34,7 @@ def add_url(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
         '--boot-server-url', metavar='<url>',
         default=os.environ.get(URL_VARIABLE),
         help=f'URL of the boot server; by default that of {URL_VARIABLE}, '
-             f'or of the service {SERVICE_TYPE} in Keystone\'s catalogue')
+             f'or of the service {SERVICE_TYPE} in Keystone\'s catalog')
     return parser
 
 

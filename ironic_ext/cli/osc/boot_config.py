@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""``openstack baremetal boot config``: the configs of the catalogue.
+"""``openstack baremetal boot config``: the configs of the catalog.
 
 And ``openstack baremetal boot apply``, for files of resources.
 """
@@ -30,7 +30,7 @@ def _shown(resource: boot_api.Resource) -> Rows:
 
 
 class ListBootConfigs(command.Lister):
-    """List the boot configs of the catalogue"""
+    """List the boot configs of the catalog"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the selector."""
@@ -66,7 +66,7 @@ class ShowBootConfig(_OneConfig):
 
 
 class CreateBootConfig(_OneConfig):
-    """Add a boot config to the catalogue, or replace one"""
+    """Add a boot config to the catalog, or replace one"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add its files."""
@@ -106,7 +106,7 @@ class CreateBootConfig(_OneConfig):
 
 
 class DeleteBootConfig(command.Command):
-    """Delete boot configs from the catalogue"""
+    """Delete boot configs from the catalog"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the names."""

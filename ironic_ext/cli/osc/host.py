@@ -103,7 +103,7 @@ class SetHostBoot(_OneHost):
         parser = super().get_parser(prog_name)
         image = parser.add_mutually_exclusive_group()
         image.add_argument('--iso', metavar='<iso>',
-                           help='ISO of the catalogue')
+                           help='ISO of the catalog')
         image.add_argument('--local', action='store_true',
                            help='Boot from the disk')
         config = parser.add_mutually_exclusive_group()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""``openstack baremetal iso``: the ISOs of the catalogue."""
+"""``openstack baremetal iso``: the ISOs of the catalog."""
 
 import argparse
 import os
@@ -46,7 +46,7 @@ def _shown(resource: boot_api.Resource) -> Rows:
 
 
 class ListIsos(command.Lister):
-    """List the ISOs of the catalogue"""
+    """List the ISOs of the catalog"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the selector."""
@@ -73,7 +73,7 @@ class _OneIso(command.ShowOne):
 
 
 class ShowIso(_OneIso):
-    """Show an ISO of the catalogue"""
+    """Show an ISO of the catalog"""
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
         """Ask and show."""
@@ -82,7 +82,7 @@ class ShowIso(_OneIso):
 
 
 class CreateIso(_OneIso):
-    """Add an ISO to the catalogue, by URL or by upload"""
+    """Add an ISO to the catalog, by URL or by upload"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add where it comes from."""
@@ -160,7 +160,7 @@ class SetIso(_OneIso):
 
 
 class DeleteIso(command.Command):
-    """Delete ISOs from the catalogue"""
+    """Delete ISOs from the catalog"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the names."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The catalogue of ISOs and boot configs as a conductor asks it.
+"""The catalog of ISOs and boot configs as a conductor asks it.
 
 And the place where the boot server has a node's config.
 """
@@ -22,9 +22,12 @@ _LOCK = threading.Lock()
 _OPEN: dict[tuple[int, str], store.Catalog] = {}
 
 
-def catalogue() -> boot_plan.Catalogue:
-    """Return the catalogue; its database is opened when it is asked."""
-    return boot_plan.Catalogue(
+def sources() -> boot_plan.Sources:
+    """Return where plans find ISOs and configs.
+
+    The database of the catalog is opened when it is asked.
+    """
+    return boot_plan.Sources(
         iso=lambda name: _opened().find(catalog.ISCSICdrom, name),
         config=lambda name: _opened().find(catalog.BootConfig, name),
         directory=CONF.ext_catalog.iso_dir,
@@ -59,7 +62,7 @@ def _base_url(node_uuid: str) -> str:
 
 
 def _opened() -> store.Catalog:
-    """Open the catalogue once in each process.
+    """Open the catalog once in each process.
 
     :raises: DatabaseError
     """

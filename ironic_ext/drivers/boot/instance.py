@@ -58,7 +58,7 @@ def plan(task: typing.Any, default_arguments: str | None, *,
     return boot_plan.for_instance(
         task.node, limits=_limits(), read=read,
         default_arguments=default_arguments,
-        catalogue=catalog.catalogue(),
+        sources=catalog.sources(),
         facts=catalog.facts(task))
 
 

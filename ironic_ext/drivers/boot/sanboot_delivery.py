@@ -16,7 +16,7 @@ from ironic.conf import CONF
 from oslo_log import log
 
 from ironic_ext import catalog
-from ironic_ext.drivers.boot import catalog as boot_catalogue
+from ironic_ext.drivers.boot import catalog as boot_catalog
 from ironic_ext.drivers.boot import instance
 from ironic_ext.drivers.boot import live_systems
 from ironic_ext.drivers.images import customised as customised_iso
@@ -137,7 +137,7 @@ def _require_static(plan: boot_plan.BootPlan, how: Way) -> None:
     if how.given is None:
         raise exception.InvalidParameterValue(
             f'there is no iSCSI target for {images.redacted(plan.href)}: '
-            f'set {_TARGET}, or the target of the ISO in the catalogue')
+            f'set {_TARGET}, or the target of the ISO in the catalog')
     if not _is_plain(plan):
         raise exception.InvalidParameterValue(
             f'target {how.given.iqn} serves the ISO as it is, but this boot '
@@ -233,7 +233,7 @@ def owner(node_uuid: str) -> str:
 def title(task: typing.Any, plan: boot_plan.BootPlan) -> str:
     """Return what the script calls the ISO."""
     named = boot_plan.base_of(task.node.instance_info,
-                              boot_catalogue.catalogue()).cdrom
+                              boot_catalog.sources()).cdrom
     if named is not None:
         return named.metadata.name
     return images.redacted(plan.href).partition('?')[0].rpartition('/')[2]
@@ -278,7 +278,7 @@ def _given(task: typing.Any, plan: boot_plan.BootPlan
            ) -> san.Location | None:
     """Return the target that the operator has made for the node's ISO.
 
-    That of the catalogue serves the ISO as it is: where targets can be
+    That of the catalog serves the ISO as it is: where targets can be
     made, it is for boots without changes only.
     """
     own = task.node.driver_info.get('sanboot_target')
@@ -286,7 +286,7 @@ def _given(task: typing.Any, plan: boot_plan.BootPlan
         if own:
             return _parse(own)
         named = boot_plan.base_of(task.node.instance_info,
-                                  boot_catalogue.catalogue()).cdrom
+                                  boot_catalog.sources()).cdrom
         if named is None or not (CONF.ext_san.targets == _STATIC
                                  or _is_plain(plan)):
             return None
@@ -341,7 +341,7 @@ def _portal(task: typing.Any) -> san.Portal:
 
 
 def _addresses(task: typing.Any) -> list[str]:
-    known = list(boot_catalogue.facts(task)['ips'])
+    known = list(boot_catalog.facts(task)['ips'])
     try:
         known += dhcp_factory.DHCPFactory().provider.get_ip_addresses(task)
     except Exception as exc:

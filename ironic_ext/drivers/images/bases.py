@@ -52,7 +52,7 @@ def store(task: typing.Any, access: images.Access | None = None,
     settings = ironic_images.settings_for(task.node, task.context,
                                           user_access=user_access)
     if not user_access:
-        settings = configured.with_catalogue(CONF, settings)
+        settings = configured.with_catalog(CONF, settings)
     if access is not None:
         # The operator's credentials are not for such an image.
         settings = dataclasses.replace(

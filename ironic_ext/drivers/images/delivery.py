@@ -40,10 +40,10 @@ _TIMEOUTS = ('clean_callback_timeout', 'deploy_callback_timeout',
              'service_callback_timeout')
 
 _LOCK = threading.Lock()
-_RECORDS: dict[tuple[int, str], records.Records] = {}
+_RECORDS: dict[tuple[int, str], records.MediaRecords] = {}
 
 
-def known() -> records.Records:
+def known() -> records.MediaRecords:
     """Return the records of streams, opened once in each process.
 
     :raises: RecordsError
@@ -51,7 +51,7 @@ def known() -> records.Records:
     key = os.getpid(), CONF.ext_media.connection
     with _LOCK:
         if key not in _RECORDS:
-            _RECORDS[key] = records.Records(CONF.ext_media.connection)
+            _RECORDS[key] = records.MediaRecords(CONF.ext_media.connection)
         return _RECORDS[key]
 
 

@@ -86,7 +86,7 @@ class DescriptorSet:
     """What one sequence of descriptors says.
 
     :ivar descriptors: the primary one comes first.
-    :ivar boot_catalog: absolute sector of the El Torito boot catalogue.
+    :ivar boot_catalog: absolute sector of the El Torito boot catalog.
     :ivar udf: whether a UDF file system names the same files.
     """
 

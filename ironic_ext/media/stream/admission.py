@@ -2,8 +2,8 @@
 
 """Which media a worker serves at the moment, and until when.
 
-What a token opens is kept for as long as it is read, and the catalogue is
-asked twice a second, for all of them at once, which are still valid: so a
+What a token opens is kept for as long as it is read, and twice a second the
+records of media are asked, for all at once, which are still valid: so a
 request costs no query, and revocation ends running responses as well.
 """
 
@@ -15,7 +15,7 @@ import logging
 import time
 import typing
 
-from ironic_ext.media.stream import catalogue as contract
+from ironic_ext.media.stream import contract
 from ironic_ext.media.stream import layout as layouts
 from ironic_ext.media.stream import metrics
 from ironic_ext.media.stream import response as responses
@@ -23,7 +23,7 @@ from ironic_ext.media.stream import settings as server_settings
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds for which the catalogue's word counts.
+#: Seconds for which the word of who knows the media counts.
 _FRESH = 1.0
 #: Seconds without a request until what belongs to a medium is closed.
 _KEEP = 30.0
@@ -108,7 +108,7 @@ class Admissions:
     """The media that one worker serves; lives in its event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop,
-                 catalogue: contract.Catalogue, bases: contract.Bases,
+                 media: contract.Media, bases: contract.Bases,
                  settings: server_settings.ServerSettings,
                  counters: metrics.Counters,
                  cut: collections.abc.Callable[[Served], None]) -> None:
@@ -117,7 +117,7 @@ class Admissions:
         :param cut: called with a medium that ended: ends its responses.
         """
         self._loop = loop
-        self._catalogue = catalogue
+        self._media_source = media
         self._bases_source = bases
         self._settings = settings
         self._counters = counters
@@ -136,7 +136,7 @@ class Admissions:
         # Of its own, so that revocation never waits for lookups.
         self._check_thread = concurrent.futures.ThreadPoolExecutor(
             1, thread_name_prefix='recheck')
-        #: Whether the catalogue answered when it was asked last.
+        #: Whether who knows the media answered when asked last.
         self.answering = True
 
     def at_hand(self, token: str) -> Served | None:
@@ -162,13 +162,13 @@ class Admissions:
 
     async def _admit(self, token: str) -> Served | None:
         if len(self._pending) > _MAX_LOOKUPS:
-            raise contract.CatalogueError('too many tokens are looked up')
+            raise contract.UnavailableError('too many tokens are looked up')
         self._counters.add('lookups_total')
         known = self._tokens.get(token)
         started = time.monotonic()
         try:
-            medium = await self._call(self._catalogue.find, token)
-        except contract.CatalogueError as exc:
+            medium = await self._call(self._media_source.find, token)
+        except contract.UnavailableError as exc:
             self._counters.add('catalogue_errors_total')
             self._outage(exc)
             if known is not None and self._graced(known):
@@ -304,7 +304,7 @@ class Admissions:
                 return
             asked = frozenset(self._media)
             self._check = self._loop.run_in_executor(
-                self._check_thread, self._catalogue.still_valid, asked)
+                self._check_thread, self._media_source.still_valid, asked)
             self._check_began = now
             self._check.add_done_callback(
                 lambda done: self._checked(done, asked, now))
@@ -338,7 +338,7 @@ class Admissions:
             self._outage(error)
             return
         if not self.answering:
-            LOG.info('The media catalogue answers again')
+            LOG.info('The records of media answer again')
         self.answering = True
         valid = check.result()
         for served in list(self._media.values()):
@@ -351,13 +351,13 @@ class Admissions:
 
     def _outage(self, reason: object) -> None:
         if self.answering:
-            LOG.error('The media catalogue does not answer: %s', reason)
+            LOG.error('The records of media do not answer: %s', reason)
         self.answering = False
         for served in list(self._media.values()):
             if (time.monotonic() - served.checked
                     > self._settings.outage_grace):
-                self._end(served, contract.CatalogueError(
-                    'the media catalogue does not answer'))
+                self._end(served, contract.UnavailableError(
+                    'the records of media do not answer'))
             else:
                 served.refresh(served.checked, self._settings.outage_grace)
 

@@ -11,11 +11,11 @@ import collections.abc
 import os
 import stat
 
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 
 
 class FileBase:
-    """An open regular file; the :class:`.catalogue.Base` of local images.
+    """An open regular file; the :class:`.contract.Base` of local images.
 
     :ivar fd: the descriptor; -1 when closed.
     :ivar size: bytes.
@@ -36,12 +36,12 @@ class FileBase:
             # Opening a FIFO would otherwise wait for its writer.
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as exc:
-            raise catalogue.BaseMissingError(
+            raise contract.BaseMissingError(
                 f'cannot open the file {name}: {exc.strerror}') from exc
         self._found = os.fstat(fd)
         if not stat.S_ISREG(self._found.st_mode):
             os.close(fd)
-            raise catalogue.BaseMissingError(
+            raise contract.BaseMissingError(
                 f'{name} is not a regular file')
         self.fd = fd
         self.size = self._found.st_size
@@ -83,8 +83,8 @@ class FileBase:
             raise self._changed()
         self._found = found
 
-    def _changed(self) -> catalogue.BaseChangedError:
-        return catalogue.BaseChangedError(
+    def _changed(self) -> contract.BaseChangedError:
+        return contract.BaseChangedError(
             f'the file {self._name} was changed after it had been verified; '
             f'nothing more is served from it')
 

@@ -15,7 +15,7 @@ import time
 import typing
 
 from ironic_ext.media.stream import admission
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 from ironic_ext.media.stream.http import pace
 from ironic_ext.media.stream.http import request as requests
 from ironic_ext.media.stream.http import transport as transports
@@ -272,7 +272,7 @@ class Connection:
     def _pump(self) -> None:
         try:
             outcome = self._sender.pump()
-        except catalogue.StreamError as exc:
+        except contract.StreamError as exc:
             self._fail(exc)
             return
         except OSError:
@@ -317,12 +317,12 @@ class Connection:
         if self._transport.has_more():
             self._readable()
 
-    def _fail(self, error: catalogue.StreamError) -> None:
+    def _fail(self, error: contract.StreamError) -> None:
         served = self.served
         if served is not None:
             self._worker.warn(f'Ended a response of medium '
                               f'{served.medium.id}: {error}')
-            if isinstance(error, catalogue.BaseChangedError):
+            if isinstance(error, contract.BaseChangedError):
                 self._worker.admissions.base_failed(served, error)
         self.abort()
 
@@ -343,7 +343,7 @@ class Connection:
             return
         try:
             self._sender.supply(task.result())
-        except catalogue.StreamError as exc:
+        except contract.StreamError as exc:
             self._fail(exc)
             return
         self._state = _SENDING

@@ -15,14 +15,14 @@ from ironic_ext.iso import errors as iso_errors
 from ironic_ext.iso import overlay as overlays
 from ironic_ext.iso import segments
 from ironic_ext.media.stream import base as file_base
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 
 #: What runs of zeros are sent from.
 ZEROS = bytes(1 << 16)
 
 #: Where bytes come from, the offset there, their number, and their place
 #: in the image (-1: they are not of the image).
-Piece = tuple[catalogue.Base | bytes, int, int, int]
+Piece = tuple[contract.Base | bytes, int, int, int]
 
 
 class Layout:
@@ -31,7 +31,7 @@ class Layout:
     :ivar size: bytes of the image.
     """
 
-    def __init__(self, medium: catalogue.Medium, base: catalogue.Base
+    def __init__(self, medium: contract.Medium, base: contract.Base
                  ) -> None:
         """Read the overlay, if there is one, and check it and the base.
 
@@ -42,17 +42,17 @@ class Layout:
         self.size = medium.size
         if (base.fd is not None
                 and os.fstat(base.fd).st_size != medium.base_size):
-            raise catalogue.BaseChangedError(
+            raise contract.BaseChangedError(
                 f'the base of medium {medium.id} has not the '
                 f'{medium.base_size} bytes that it had')
         self._overlay: file_base.FileBase | None = None
         if medium.overlay_path is None:
             if medium.size != medium.base_size:
-                raise catalogue.BaseChangedError(
+                raise contract.BaseChangedError(
                     f'medium {medium.id} has {medium.size} bytes, its image '
                     f'{medium.base_size}')
             self._starts = [0]
-            self._rows: list[tuple[catalogue.Base | bytes, int, int]] = [
+            self._rows: list[tuple[contract.Base | bytes, int, int]] = [
                 (base, 0, medium.size)]
             return
         self._overlay = file_base.FileBase(medium.overlay_path)
@@ -62,7 +62,7 @@ class Layout:
             self.close()
             raise
 
-    def _read_overlay(self, medium: catalogue.Medium, base: catalogue.Base
+    def _read_overlay(self, medium: contract.Medium, base: contract.Base
                       ) -> None:
         assert self._overlay is not None
         content = self._overlay.read(0, self._overlay.size)
@@ -70,16 +70,16 @@ class Layout:
             overlay = overlays.Overlay.parse(
                 content, f'the overlay of {medium.id}')
         except iso_errors.IsoError as exc:
-            raise catalogue.BaseMissingError(str(exc)) from exc
+            raise contract.BaseMissingError(str(exc)) from exc
         if (overlay.digest != medium.digest or overlay.size != medium.size
                 or overlay.identity.size != medium.base_size):
-            raise catalogue.BaseChangedError(
+            raise contract.BaseChangedError(
                 f'the overlay of medium {medium.id} is not the one that was '
                 f'published')
         head = min(overlay.identity.size, overlays.FINGERPRINT_BYTES)
         fingerprint = hashlib.sha256(base.read(0, head)).hexdigest()
         if fingerprint != overlay.identity.fingerprint:
-            raise catalogue.BaseChangedError(
+            raise contract.BaseChangedError(
                 f'the base of medium {medium.id} is not the image that its '
                 f'overlay was made from')
         self._starts = []
@@ -93,7 +93,7 @@ class Layout:
                 literal += part.length
             elif isinstance(part, segments.BaseRange):
                 if not 0 <= part.offset <= medium.base_size - part.length:
-                    raise catalogue.BaseMissingError(
+                    raise contract.BaseMissingError(
                         f'the overlay of medium {medium.id} refers to bytes '
                         f'outside its base')
                 self._rows.append((base, part.offset, part.length))

@@ -17,8 +17,10 @@ _HELP = {
     'sent_bytes_total': 'Bytes of images sent',
     'remote_bytes_total': 'Bytes that came from an image\'s source because '
                           'this host did not have them yet',
-    'lookups_total': 'Tokens looked up in the catalogue',
-    'catalogue_errors_total': 'Calls that the catalogue did not answer',
+    'lookups_total': 'Tokens looked up in the records of media',
+    # Monitoring knows it by that name.
+    'catalogue_errors_total': 'Calls that the records of media did not '
+                              'answer',
     'timeouts_total': 'Connections closed because the peer was too slow',
     'cut_total': 'Responses ended early: revoked, expired, base changed',
     'tls_errors_total': 'TLS handshakes that failed',

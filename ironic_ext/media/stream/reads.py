@@ -6,7 +6,7 @@ import collections.abc
 import dataclasses
 import time
 
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 from ironic_ext import spans
 
 #: Ranges noted of one reader before they are joined in between.
@@ -15,10 +15,10 @@ _MANY = 1 << 14
 MAX_RANGES = 512
 
 
-def merged(reports: collections.abc.Iterable[catalogue.ReadReport]
-           ) -> list[catalogue.ReadReport]:
+def merged(reports: collections.abc.Iterable[contract.ReadReport]
+           ) -> list[contract.ReadReport]:
     """Return one report for each medium and reader."""
-    found: dict[tuple[str, str], list[catalogue.ReadReport]] = {}
+    found: dict[tuple[str, str], list[contract.ReadReport]] = {}
     for report in reports:
         found.setdefault((report.medium_id, report.client), []).append(report)
     return [same[0] if len(same) == 1 else dataclasses.replace(
@@ -42,7 +42,7 @@ class Reader:
     __slots__ = ('requests', 'first_at', '_medium', '_client', '_unreported',
                  '_last_at', '_sent', '_ranges')
 
-    def __init__(self, medium: catalogue.Medium, client: str,
+    def __init__(self, medium: contract.Medium, client: str,
                  unreported: list['Reader']) -> None:
         self._medium = medium
         self._client = client
@@ -68,9 +68,9 @@ class Reader:
             if len(ranges) > _MANY:
                 ranges[:] = spans.joined(ranges, _MANY // 2)
 
-    def report(self) -> catalogue.ReadReport:
+    def report(self) -> contract.ReadReport:
         """Return what is unreported; then nothing is."""
-        found = catalogue.ReadReport(
+        found = contract.ReadReport(
             self._medium.id, self.first_at, self._last_at, self._sent,
             spans.joined(self._ranges, MAX_RANGES), self.requests,
             self._client, self._medium.node, self._medium.size)
@@ -84,11 +84,11 @@ class ReadLog:
     def __init__(self) -> None:
         self._unreported: list[Reader] = []
 
-    def reader(self, medium: catalogue.Medium, client: str) -> Reader:
+    def reader(self, medium: contract.Medium, client: str) -> Reader:
         """Return a new reader."""
         return Reader(medium, client, self._unreported)
 
-    def drain(self) -> list[catalogue.ReadReport]:
+    def drain(self) -> list[contract.ReadReport]:
         """Return a report for each medium and client, and begin anew."""
         found = merged(reader.report() for reader in self._unreported)
         self._unreported.clear()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The process that hears of all reads: one writer to the catalogue, the log
-line when a reader has gone, and Prometheus' page.
+"""The process that hears of all reads: one writer to the records, the
+log line when a reader has gone, and Prometheus' page.
 
 Workers send a report as one packet of a Unix socket, JSON, and never wait.
 """
@@ -20,7 +20,7 @@ import prometheus_client
 from prometheus_client import core as prometheus
 from prometheus_client import registry as prometheus_registry
 
-from ironic_ext.media.stream import catalogue as contract
+from ironic_ext.media.stream import contract
 from ironic_ext.media.stream import metrics
 from ironic_ext.media.stream import reads
 from ironic_ext.media.stream import settings as server_settings
@@ -30,7 +30,7 @@ LOG = logging.getLogger(__name__)
 
 #: Bytes of a report: its ranges are limited.
 _PACKET = 1 << 16
-#: Reports that wait for a catalogue that does not answer.
+#: Reports that wait to be recorded while nobody answers.
 _MAX_WAITING = 10000
 _PREFIX = 'ironic_ext_media_'
 
@@ -100,14 +100,14 @@ class Recorder:
 
     def __init__(self, channels: collections.abc.Sequence[socket.socket],
                  counters: metrics.SharedCounters,
-                 catalogue: contract.Catalogue,
+                 media: contract.Media,
                  settings: server_settings.ServerSettings) -> None:
         """Prepare.
 
         :param channels: the receiving ends, one for each worker.
         """
         self._counters = counters
-        self._catalogue = catalogue
+        self._media = media
         self._settings = settings
         self._stopping = False
         self._waiting: list[contract.ReadReport] = []
@@ -194,7 +194,7 @@ class Recorder:
         reports = reads.merged(self._waiting)[-_MAX_WAITING:]
         self._waiting = []
         try:
-            self._catalogue.record_reads(reports)
+            self._media.record_reads(reports)
         except Exception as exc:
             # Whatever it is: the next attempt has them again.
             self._waiting = reports

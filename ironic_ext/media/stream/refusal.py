@@ -9,7 +9,7 @@ A client learns no more than it needs: whoever tries tokens gets the same
 import typing
 
 from ironic_ext.media.stream import admission
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 
 
 class Refusal(typing.NamedTuple):
@@ -33,13 +33,13 @@ _OVER = Refusal(410, 'This image is not available any more.')
 
 def of_error(error: BaseException, client: str) -> Refusal:
     """Return the answer for a token that opens nothing at the moment."""
-    known = isinstance(error, catalogue.StreamError)
+    known = isinstance(error, contract.StreamError)
     reason = str(error) if known else repr(error)
-    if isinstance(error, catalogue.ExpiredError | catalogue.RevokedError):
+    if isinstance(error, contract.ExpiredError | contract.RevokedError):
         return _OVER._replace(warning=f'Refused {client}: {reason}')
     warning = f'Cannot serve {client}: {reason}'
     if isinstance(error,
-                  catalogue.CatalogueError | catalogue.BaseMissingError):
+                  contract.UnavailableError | contract.BaseMissingError):
         return Refusal(503, 'Try again later.', b'Retry-After: 5\r\n',
                        warning)
     return Refusal(500, 'This image cannot be served.', b'', warning)

@@ -6,7 +6,7 @@ import collections.abc
 import enum
 import socket
 
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 from ironic_ext.media.stream.http import transport as transports
 from ironic_ext.media.stream import layout as layouts
 from ironic_ext.media.stream import reads
@@ -56,7 +56,7 @@ class Sender:
         self.reader: reads.Reader | None = None
         self.total = 0
         self._transport = transport
-        self._source: catalogue.Base | bytes = b''
+        self._source: contract.Base | bytes = b''
         self._offset = self._left = 0
         self._supplied: bytes | memoryview = b''
         # Place in the image of the next byte, and of the first one that is
@@ -93,7 +93,7 @@ class Sender:
                                 fd, self._offset,
                                 left if left < _CHUNK else _CHUNK)
                             if not sent:
-                                raise catalogue.BaseChangedError(
+                                raise contract.BaseChangedError(
                                     'a file became shorter meanwhile')
                         elif self._supplied:
                             sent = transport.send(self._supplied, 0)
@@ -124,7 +124,7 @@ class Sender:
         except BlockingIOError:
             return BLOCKED
 
-    def wanted(self) -> tuple[catalogue.Base, int, int]:
+    def wanted(self) -> tuple[contract.Base, int, int]:
         """Return the base, offset and length that are to be supplied."""
         assert not isinstance(self._source, bytes)
         return self._source, self._offset, min(self._left, REMOTE_CHUNK)

@@ -20,7 +20,7 @@ import threading
 import cotyledon
 from cotyledon import types as cotyledon_types
 
-from ironic_ext.media.stream import catalogue as contract
+from ironic_ext.media.stream import contract
 from ironic_ext.media.stream import metrics
 from ironic_ext.media.stream import recorder
 from ironic_ext.media.stream import settings as server_settings
@@ -30,7 +30,7 @@ LOG = logging.getLogger(__name__)
 
 #: Called once in each process, after it was forked.
 Connect = collections.abc.Callable[
-    [], tuple[contract.Catalogue, contract.Bases]]
+    [], tuple[contract.Media, contract.Bases]]
 
 #: Seconds beyond ``stop_timeout`` until a process is ended by force.
 _PATIENCE = 5
@@ -120,9 +120,9 @@ class _Worker(cotyledon.Service):
         self._counters.set(metrics.PID, os.getpid())
         channel = shared.channels[worker_id][0]
         channel.setblocking(False)
-        catalogue, bases = shared.connect()
+        media, bases = shared.connect()
         self._worker = worker.Worker(
-            shared.listeners[worker_id], settings, catalogue, bases,
+            shared.listeners[worker_id], settings, media, bases,
             self._counters,
             lambda reports: recorder.send(channel, reports), self._tls)
         self._done = threading.Event()
@@ -161,10 +161,10 @@ class _Recorder(cotyledon.Service):
                  shared: Shared) -> None:
         super().__init__(worker_id)
         shared.close_listeners()
-        catalogue, _bases = shared.connect()
+        media, _bases = shared.connect()
         self._recorder = recorder.Recorder(
             [channel for _end, channel in shared.channels], shared.counters,
-            catalogue, shared.settings)
+            media, shared.settings)
         self._done = threading.Event()
         if shared.settings.metrics_port is not None:
             LOG.info('Metrics at http://%s:%d/metrics',
@@ -192,7 +192,7 @@ def run(settings: server_settings.ServerSettings, connect: Connect) -> None:
     Dead workers are started again. SIGHUP makes them read the certificate
     again; connections that are open keep the old one.
 
-    :param connect: called in each process for its own catalogue and bases.
+    :param connect: called in each process for its own media and bases.
     :raises: OSError when the address is not free or a certificate is unfit.
     """
     if settings.tls:

@@ -43,7 +43,7 @@ class ServerSettings:
     :ivar max_headers: header lines.
     :ivar recheck_interval: between two looks at which media are revoked.
     :ivar outage_grace: how long media that are being read are served on
-        while the catalogue does not answer.
+        while nobody answers who knows the media.
     :ivar session_gap: without a request until a reader counts as gone.
     :ivar tick: between two looks at time-outs and two reports.
     """

@@ -14,8 +14,8 @@ import ssl
 import time
 
 from ironic_ext.media.stream import admission
-from ironic_ext.media.stream import catalogue as contract
 from ironic_ext.media.stream import connection as connections
+from ironic_ext.media.stream import contract
 from ironic_ext.media.stream import metrics
 from ironic_ext.media.stream import reads
 from ironic_ext.media.stream import settings as server_settings
@@ -45,7 +45,7 @@ class Worker:
 
     def __init__(self, listener: socket.socket,
                  settings: server_settings.ServerSettings,
-                 catalogue: contract.Catalogue, bases: contract.Bases,
+                 media: contract.Media, bases: contract.Bases,
                  counters: metrics.Counters, report: Report,
                  tls: ssl.SSLContext | None = None) -> None:
         """Prepare; nothing is accepted before :meth:`run`.
@@ -59,7 +59,7 @@ class Worker:
         self.clock = time.monotonic()
         self.stopping = False
         self.admissions = admission.Admissions(
-            self.loop, catalogue, bases, settings, counters, self._cut)
+            self.loop, media, bases, settings, counters, self._cut)
         self._listener = listener
         self._listening = False
         self._tls = tls

@@ -117,4 +117,4 @@ class Answers:
             return ipxe.script(host, self._configs.iso_of(host), mac)
         return ipxe.problem(
             f'The ISO of {host.name} is given by URL, not by a name of the '
-            'catalogue')
+            'catalog')

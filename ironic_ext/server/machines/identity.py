@@ -35,8 +35,8 @@ Lessees = collections.abc.Callable[[str], collections.abc.Iterable[str]]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class Catalogue(typing.Protocol):
-    """What is needed of the catalogue."""
+class CatalogLookup(typing.Protocol):
+    """What is needed of the catalog."""
 
     def iso(self, name: str) -> catalog.ISCSICdrom | None:
         """Return an ISO, or None."""
@@ -115,9 +115,9 @@ class Finder:
 class Configs:
     """Makes the configs of hosts; keeps those that are alike for all."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        """Take the catalogue."""
-        self._catalogue = catalogue
+    def __init__(self, lookup: CatalogLookup) -> None:
+        """Take the catalog."""
+        self._lookup = lookup
         self._ready: collections.OrderedDict[
             tuple[str, str], config_formats.Config] = (
                 collections.OrderedDict())
@@ -125,7 +125,7 @@ class Configs:
         self._lock = threading.Lock()
 
     def of(self, host: hosts.Host) -> config_formats.Config:
-        """Return what a host is given; the catalogue's rules hold.
+        """Return what a host is given; the catalog's rules hold.
 
         :raises: NotFoundError, ConflictError
         """
@@ -136,13 +136,13 @@ class Configs:
             raise errors.ConflictError(
                 f'the inline config of host {host.name} has what Ironic\'s '
                 f'API takes for a password and hides: put the config into '
-                f'the catalogue')
+                f'the catalog')
         iso = self.iso_of(host)
         try:
             if host.config_name:
                 return self._named(host, iso)
             found = config_formats.plan_boot_config(
-                host.config, lookup=self._catalogue.config, iso=iso,
+                host.config, lookup=self._lookup.config, iso=iso,
                 facts=host.facts)
         except config_formats.ConfigError as exc:
             raise errors.ConflictError(
@@ -155,11 +155,11 @@ class Configs:
 
     def iso_of(self, host: hosts.Host) -> catalog.ISCSICdrom | None:
         """Return a host's ISO, None for none or one by URL."""
-        return _iso_of(host, self._catalogue)
+        return _iso_of(host, self._lookup)
 
     def _named(self, host: hosts.Host, iso: catalog.ISCSICdrom | None
                ) -> config_formats.Config:
-        found = _config_of(host, iso, self._catalogue)
+        found = _config_of(host, iso, self._lookup)
         if found.spec.template:
             return config_formats.resolve(found.spec, host.facts)
         ready = self.ready(found)
@@ -188,21 +188,21 @@ class Configs:
 class ConfigsAtHand:
     """Those configs for which nothing is to be read, parsed or rendered."""
 
-    def __init__(self, catalogue: Catalogue, configs: Configs) -> None:
+    def __init__(self, lookup: CatalogLookup, configs: Configs) -> None:
         """Take them all.
 
-        :param catalogue: raises what it likes rather than read.
+        :param lookup: raises what it likes rather than read.
         """
-        self._catalogue = catalogue
+        self._lookup = lookup
         self._configs = configs
 
     def of(self, host: hosts.Host) -> config_formats.Config:
-        """Return what a host is given; the catalogue's rules hold.
+        """Return what a host is given; the catalog's rules hold.
 
-        :raises: LookupError when it is not at hand, what the catalogue
+        :raises: LookupError when it is not at hand, what the catalog
             raises, NotFoundError, InvalidError
         """
-        found = _config_of(host, self.iso_of(host), self._catalogue)
+        found = _config_of(host, self.iso_of(host), self._lookup)
         ready = None if found.spec.template else self._configs.ready(found)
         if ready is None:
             raise LookupError(found.metadata.name)
@@ -211,9 +211,9 @@ class ConfigsAtHand:
     def iso_of(self, host: hosts.Host) -> catalog.ISCSICdrom | None:
         """Return a host's ISO, None for none or one by URL.
 
-        :raises: what the catalogue raises
+        :raises: what the catalog raises
         """
-        return _iso_of(host, self._catalogue)
+        return _iso_of(host, self._lookup)
 
 
 def source_address(peer: str, forwarded: str,
@@ -241,21 +241,21 @@ def anaconda_mac(header: str) -> str:
     return match[1] if match else ''
 
 
-def _iso_of(host: hosts.Host, catalogue: Catalogue
+def _iso_of(host: hosts.Host, lookup: CatalogLookup
             ) -> catalog.ISCSICdrom | None:
     if not resources.is_name(host.image):
         return None
-    return catalogue.iso(host.image)
+    return lookup.iso(host.image)
 
 
 def _config_of(host: hosts.Host, iso: catalog.ISCSICdrom | None,
-               catalogue: Catalogue) -> catalog.BootConfig:
+               lookup: CatalogLookup) -> catalog.BootConfig:
     """Return the config that a host names.
 
     :raises: NotFoundError, InvalidError
     """
     name = host.config_name
-    found = catalogue.config(name) if resources.is_name(name) else None
+    found = lookup.config(name) if resources.is_name(name) else None
     if found is None:
         raise errors.NotFoundError(
             f'host {host.name} is to get a BootConfig that does not exist')

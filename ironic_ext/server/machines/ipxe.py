@@ -13,13 +13,13 @@ def script(host: hosts.Host, iso: catalog.ISCSICdrom | None, mac: str
            ) -> str:
     """Return what a host boots.
 
-    :param iso: its ISO, None for what the catalogue does not have.
+    :param iso: its ISO, None for what the catalog does not have.
     :param mac: as hosts.mac() writes it.
     """
     if host.boots_locally:
         return scripts.local(host.name)
     if iso is None:
-        return problem(f'The ISO of {host.name} is not in the catalogue')
+        return problem(f'The ISO of {host.name} is not in the catalog')
     name = iso.metadata.name
     if iso.status.phase != 'Ready':
         return problem(f'ISO {name} is not ready, it is {iso.status.phase}')

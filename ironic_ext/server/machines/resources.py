@@ -14,8 +14,8 @@ import falcon
 
 from ironic_ext.server import errors
 from ironic_ext.server.machines import answers as machine_answers
+from ironic_ext.server.rest import conventions
 from ironic_ext.server.rest import hosts as host_resources
-from ironic_ext.server.rest import requests
 
 
 def _asked(req: falcon.Request, token: str = '') -> machine_answers.Asked:
@@ -25,7 +25,7 @@ def _asked(req: falcon.Request, token: str = '') -> machine_answers.Asked:
     :raises: BadRequestError
     """
     return machine_answers.Asked(
-        token or requests.text(req, 'token'), requests.text(req, 'mac'),
+        token or conventions.text(req, 'token'), conventions.text(req, 'mac'),
         req.get_header('X-RHN-Provisioning-MAC-0') or '',
         req.env.get('REMOTE_ADDR', ''),
         req.env.get('HTTP_X_FORWARDED_FOR', ''))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The catalogue close at hand: what machines ask for, and what changed.
+"""The catalog close at hand: what machines ask for, and what changed.
 
-Several servers share the catalogue's database, so its log of changes is
+Several servers share the catalog's database, so its log of changes is
 followed. What this process changes is known at once, what another one
 changes after [ext_server]catalog_interval.
 """
@@ -37,15 +37,15 @@ _Kept = collections.abc.Callable[[type[resources.Resource], str],
 class CatalogMirror:
     """A cache of resources by name, and a feed. Thread-safe."""
 
-    def __init__(self, catalogue: store.Catalog, interval: float) -> None:
-        """Begin with what the catalogue is now.
+    def __init__(self, catalog: store.Catalog, interval: float) -> None:
+        """Begin with what the catalog is now.
 
         :param interval: seconds between two looks.
         :raises: DatabaseError
         """
-        self._catalogue = catalogue
+        self._catalog = catalog
         self._interval = interval
-        self.feed = feeds.Feed(_HISTORY, catalogue.revision())
+        self.feed = feeds.Feed(_HISTORY, catalog.revision())
         # None stands for a resource that does not exist.
         self._items: collections.OrderedDict[
             tuple[str, str], resources.Resource | None] = (
@@ -110,7 +110,7 @@ class CatalogMirror:
             return self._kept(kind, name)
         key = kind.kind, name
         found = typing.cast(
-            resources.Resource | None, self._catalogue.find(
+            resources.Resource | None, self._catalog.find(
                 typing.cast(typing.Any, kind), name))
         with self._lock:
             # What changed while the database was asked is not kept.
@@ -130,10 +130,10 @@ class CatalogMirror:
         :raises: DatabaseError
         """
         with self._following:
-            complete = self._catalogue.revision() == self.feed.last
+            complete = self._catalog.revision() == self.feed.last
             while not complete:
                 try:
-                    found = self._catalogue.changes(self.feed.last)
+                    found = self._catalog.changes(self.feed.last)
                 except catalog.TooOldError:
                     self._start_over()
                     return
@@ -162,7 +162,7 @@ class CatalogMirror:
             return found, found[-1].number if found else max(since, reached)
         try:
             # Before this process began, or longer ago than it remembers.
-            changes = self._catalogue.changes(since, limit=_PAGE)
+            changes = self._catalog.changes(since, limit=_PAGE)
         except catalog.TooOldError as exc:
             raise errors.GoneError(str(exc)) from exc
         return list(map(_event, changes.changes)), changes.revision
@@ -174,7 +174,7 @@ class CatalogMirror:
     def _start_over(self) -> None:
         """Forget everything: too much changed, or the database is new."""
         old, self.feed = self.feed, feeds.Feed(
-            _HISTORY, self._catalogue.revision())
+            _HISTORY, self._catalog.revision())
         with self._lock:
             self._generation += 1
             self._items.clear()
@@ -186,8 +186,8 @@ class CatalogMirror:
         for kind in (catalog.ISCSICdrom, catalog.BootConfig):
             following = ''
             while True:
-                page = self._catalogue.page(typing.cast(typing.Any, kind),
-                                            after=following)
+                page = self._catalog.page(typing.cast(typing.Any, kind),
+                                          after=following)
                 for item in page.items:
                     if self._ending.is_set() or self._bytes > _MAX_BYTES // 2:
                         return
@@ -203,17 +203,17 @@ class CatalogMirror:
             config_formats.names()
             self._warm()
         except catalog.CatalogError as exc:
-            LOG.error('The catalogue cannot be read: %s', str(exc))
+            LOG.error('The catalog cannot be read: %s', str(exc))
         while not self._ending.wait(self._interval):
             try:
                 self.follow()
                 failing = False
             except catalog.CatalogError as exc:
                 if not failing:
-                    LOG.error('The catalogue cannot be followed: %s', str(exc))
+                    LOG.error('The catalog cannot be followed: %s', str(exc))
                 failing = True
             except Exception:
-                LOG.exception('The catalogue cannot be followed')
+                LOG.exception('The catalog cannot be followed')
 
 
 class AtHand:

@@ -43,7 +43,7 @@ export function isoOptions(isos, current) {
 /**
  * Return the names of the configs that fit; null where none can be chosen.
  *
- * @param {object|undefined} iso of the catalogue.
+ * @param {object|undefined} iso of the catalog.
  * @param {string[]} names all configs.
  */
 export function fitting(image, iso, names) {

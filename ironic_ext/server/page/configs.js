@@ -59,7 +59,7 @@ function listView() {
   const body = element('tbody');
   const empty = element('p.empty');
   const table = element('table', {},
-    element('caption.hidden', {}, 'Configs of the catalogue'),
+    element('caption.hidden', {}, 'Configs of the catalog'),
     element('thead', {}, element('tr', {}, ...['Name', 'Format', 'Files',
       'Template', 'Fits', 'Hosts', 'Actions'].map((text) => element(
       'th', { scope: 'col' }, text)))), body);

@@ -279,7 +279,7 @@ export function isosView() {
   const body = element('tbody');
   const empty = element('p.empty');
   const table = element('table', {},
-    element('caption.hidden', {}, 'ISOs of the catalogue'),
+    element('caption.hidden', {}, 'ISOs of the catalog'),
     element('thead', {}, element('tr', {}, ...['Name', 'Phase', 'Size',
       'Contents', 'Configs', 'Hosts', 'Actions'].map((text) => element(
       'th', { scope: 'col' }, text)))), body);

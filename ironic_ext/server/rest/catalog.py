@@ -21,9 +21,9 @@ from ironic_ext.server.mirror import catalog as catalog_mirror
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.rest import access
 from ironic_ext.server.rest import bodies
+from ironic_ext.server.rest import conventions
 from ironic_ext.server.rest import iso_imports
 from ironic_ext.server.rest import policies
-from ironic_ext.server.rest import requests
 from ironic_ext.server.rest import watches
 
 #: How often a merge patch is tried when others write at the same time.
@@ -38,7 +38,7 @@ R = typing.TypeVar('R', resources.ISCSICdrom, resources.BootConfig)
 class Resources(typing.Generic[R]):
     """What the resources below share, for one kind."""
 
-    def __init__(self, kind: type[R], path: str, catalogue: store.Catalog,
+    def __init__(self, kind: type[R], path: str, catalog: store.Catalog,
                  mirror: catalog_mirror.CatalogMirror,
                  index: host_index.HostIndex,
                  imports: iso_imports.IsoImports) -> None:
@@ -49,7 +49,7 @@ class Resources(typing.Generic[R]):
         self.kind: type[R] = kind
         self.path = path
         self.mirror = mirror
-        self._catalogue = catalogue
+        self._catalog = catalog
         self._index = index
         self._imports = imports
 
@@ -58,12 +58,12 @@ class Resources(typing.Generic[R]):
 
         :raises: NotFoundError
         """
-        return self._catalogue.get(self.kind, requests.name(name))
+        return self._catalog.get(self.kind, conventions.name(name))
 
     def page(self, labels: str, limit: int, after: str) -> store.Page[R]:
         """Return a page of a list."""
-        return self._catalogue.page(self.kind, labels=labels, limit=limit,
-                                    after=after)
+        return self._catalog.page(self.kind, labels=labels, limit=limit,
+                                  after=after)
 
     def create(self, document: object) -> R:
         """Add one.
@@ -71,18 +71,18 @@ class Resources(typing.Generic[R]):
         :raises: InvalidError, ConfigError, AlreadyExistsError
         """
         wanted = self._parsed(document)
-        return self._changed(self._catalogue.create(wanted))
+        return self._changed(self._catalog.create(wanted))
 
     def replace(self, req: falcon.Request, name: str, document: object
                 ) -> tuple[R, bool]:
         """Replace one, or add it; tell which."""
         wanted = self._parsed(document, name)
-        current = self._catalogue.find(self.kind, requests.name(name))
+        current = self._catalog.find(self.kind, conventions.name(name))
         if current is None:
             # A version that the client saw is none of nothing.
-            requests.require_match(req, '')
-            return self._changed(self._catalogue.create(wanted)), True
-        sure = requests.require_match(
+            conventions.require_match(req, '')
+            return self._changed(self._catalog.create(wanted)), True
+        sure = conventions.require_match(
             req, current.metadata.resource_version)
         return self._replaced(current, wanted, sure), False
 
@@ -94,9 +94,9 @@ class Resources(typing.Generic[R]):
         while True:
             tries -= 1
             current = self.get(name)
-            sure = requests.require_match(
+            sure = conventions.require_match(
                 req, current.metadata.resource_version)
-            expected = requests.wanted_version(patch)
+            expected = conventions.wanted_version(patch)
             if expected not in ('', current.metadata.resource_version):
                 raise errors.ConflictError(
                     f'{self.kind.kind} "{name}" was changed by somebody '
@@ -124,7 +124,7 @@ class Resources(typing.Generic[R]):
             document, {'status': status}), resources.ISCSICdrom)
         assert isinstance(current, resources.ISCSICdrom)
         assert isinstance(wanted, resources.ISCSICdrom)
-        changed = self._catalogue.set_status(current, wanted.status)
+        changed = self._catalog.set_status(current, wanted.status)
         self.mirror.follow()
         return typing.cast(typing.Any, changed)  # type: ignore[no-any-return]
 
@@ -134,10 +134,10 @@ class Resources(typing.Generic[R]):
         :raises: NotFoundError, InUseError, PreconditionError
         """
         current = self.get(name)
-        sure = requests.require_match(
+        sure = conventions.require_match(
             req, current.metadata.resource_version)
         self._require_hosts()
-        gone = self._catalogue.delete(
+        gone = self._catalog.delete(
             self.kind, name, expected=current.metadata.resource_version
             if sure else '', referrers=self._index.users(
                 _INDEX[self.kind], name))
@@ -160,7 +160,7 @@ class Resources(typing.Generic[R]):
         if sure or exactly:
             version = current.metadata.resource_version
         try:
-            return self._changed(self._catalogue.replace(
+            return self._changed(self._catalog.replace(
                 dataclasses.replace(wanted, metadata=dataclasses.replace(
                     wanted.metadata, resource_version=version))))
         except catalog.ConflictError as exc:
@@ -245,15 +245,15 @@ class CatalogList(typing.Generic[R]):
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List or watch, without data."""
         self._guard.require(req, policies.CATALOG_READ)
-        labels = requests.text(req, 'labelSelector')
+        labels = conventions.text(req, 'labelSelector')
         kind = self._shared.kind.kind
-        if requests.flag(req, 'watch'):
+        if conventions.flag(req, 'watch'):
             self._watch(req, resp, labels)
             return
-        page = self._shared.page(labels, requests.limit(req),
-                                 requests.text(req, 'continue'))
-        requests.answer_list(resp, kind + 'List', str(page.revision),
-                             map(_encoded, page.items), page.following)
+        page = self._shared.page(labels, conventions.limit(req),
+                                 conventions.text(req, 'continue'))
+        conventions.answer_list(resp, kind + 'List', str(page.revision),
+                                map(_encoded, page.items), page.following)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Create."""
@@ -266,12 +266,12 @@ class CatalogList(typing.Generic[R]):
     def _watch(self, req: falcon.Request, resp: falcon.Response,
                labels: str) -> None:
         terms = selector.parse(labels)
-        version = requests.text(req, 'resourceVersion')
+        version = conventions.text(req, 'resourceVersion')
         initial: list[bytes] = []
         if version in ('', '0'):
             after, since = '', None
             while True:
-                page = self._shared.page(labels, requests.MAX_LIMIT, after)
+                page = self._shared.page(labels, conventions.MAX_LIMIT, after)
                 since = page.revision if since is None else since
                 initial += map(_encoded, page.items)
                 after = page.following
@@ -281,7 +281,7 @@ class CatalogList(typing.Generic[R]):
             since = int(version)
         else:
             raise errors.GoneError('that resource version is none of this '
-                                   'catalogue: list the resources again')
+                                   'catalog: list the resources again')
         self._streams.begin(
             req, resp, watches.Source(self._shared.kind.kind,
                                       self._shared.events, str,
@@ -330,7 +330,7 @@ class CatalogItem(typing.Generic[R]):
         """Delete it."""
         self._guard.require(req, policies.CATALOG_WRITE)
         gone = self._shared.delete(req, name)
-        requests.answer(resp, {
+        conventions.answer(resp, {
             'apiVersion': 'v1', 'kind': 'Status', 'status': 'Success',
             'details': {'kind': gone.kind, 'name': name}})
 
@@ -354,8 +354,8 @@ class CdromStatus:
 
 
 def _answer(resp: falcon.Response, resource: resources.Resource) -> None:
-    requests.answer(resp, resources.document(resource),
-                    resource.metadata.resource_version)
+    conventions.answer(resp, resources.document(resource),
+                       resource.metadata.resource_version)
 
 
 def _encoded(resource: resources.Resource) -> bytes:

@@ -47,7 +47,7 @@ def planned(host: hosts.Host, spec: object, patch: object | None, *,
             if found is None:
                 raise catalog.InvalidError(catalog.Problem(
                     'spec.image', f'"{image[:80]}" is no ISO of the '
-                    f'catalogue: create the ISCSICdrom first, or write '
+                    f'catalog: create the ISCSICdrom first, or write '
                     f'"{resources.LOCAL_BOOT}"'))
             rules.require_bootable(found)
     if config != host.config_name:

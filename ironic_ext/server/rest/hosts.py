@@ -18,9 +18,9 @@ from ironic_ext.server.mirror import host_poller
 from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server.rest import access
 from ironic_ext.server.rest import bodies
+from ironic_ext.server.rest import conventions
 from ironic_ext.server.rest import host_changes
 from ironic_ext.server.rest import policies
-from ironic_ext.server.rest import requests
 from ironic_ext.server.rest import watches
 
 #: Changes of one host at a time, host by host.
@@ -45,8 +45,8 @@ class Hosts:
 
         :raises: NotFoundError, UnavailableError
         """
-        found = self.index.get(requests.name(namespace),
-                               requests.name(name))
+        found = self.index.get(conventions.name(namespace),
+                               conventions.name(name))
         if found is None:
             self.require_loaded()
             raise errors.NotFoundError(
@@ -82,12 +82,12 @@ class Hosts:
         with self._locks[hash(uuid) % _LOCKS]:
             # As Ironic has it, not as it was some seconds ago.
             entry = self._poller.refresh(uuid)
-            wanted = requests.wanted_version(body)
+            wanted = conventions.wanted_version(body)
             if wanted and wanted != entry.version:
                 raise errors.ConflictError(
                     f'host {name} was changed by somebody else: it has '
                     f'resource version {entry.version}; read it again')
-            requests.require_match(req, entry.version)
+            conventions.require_match(req, entry.version)
             spec, patch = (
                 host_changes.patched(entry.host, body) if merge else
                 (host_changes.replaced(entry.host, body), None))
@@ -146,31 +146,31 @@ class HostList:
         """List or watch."""
         self._guard.require(req, policies.HOSTS_READ)
         if namespace:
-            requests.name(namespace)
+            conventions.name(namespace)
         self._shared.require_loaded()
         index = self._shared.index
-        if requests.flag(req, 'watch'):
+        if conventions.flag(req, 'watch'):
             self._watch(req, resp, namespace)
             return
-        token = requests.text(req, 'continue')
-        version, *after = (requests.parse_continued(token, 3) if token
+        token = conventions.text(req, 'continue')
+        version, *after = (conventions.parse_continued(token, 3) if token
                            else ('', '', ''))
-        limit = requests.limit(req)
+        limit = conventions.limit(req)
         found, more, now = index.page(
-            namespace=namespace, search=requests.text(req, 'search'),
+            namespace=namespace, search=conventions.text(req, 'search'),
             after=(after[0], after[1]), limit=limit)
         # A watch from the first page's version misses nothing.
         version = version or now
-        requests.answer_list(
+        conventions.answer_list(
             resp, hosts.KIND + 'List', version,
             (entry.document for entry in found),
-            requests.continued((version, *found[-1].host.key))
+            conventions.continued((version, *found[-1].host.key))
             if more else '')
 
     def _watch(self, req: falcon.Request, resp: falcon.Response,
                namespace: str) -> None:
         index = self._shared.index
-        since = requests.text(req, 'resourceVersion')
+        since = conventions.text(req, 'resourceVersion')
         initial: list[bytes] = []
         if since in ('', '0'):
             found, _more, since = index.page(namespace=namespace,
@@ -201,7 +201,7 @@ class HostItem:
         """Show it."""
         self._guard.require(req, policies.HOSTS_READ)
         entry = self._shared.get(namespace, name)
-        requests.answer(resp, entry.document, entry.version)
+        conventions.answer(resp, entry.document, entry.version)
 
     def on_patch(self, req: falcon.Request, resp: falcon.Response,
                  namespace: str, name: str) -> None:
@@ -218,7 +218,7 @@ class HostItem:
         self._guard.require(req, policies.HOSTS_WRITE)
         entry = self._shared.change(
             req, namespace, name, bodies.document(req, self._limit), merge)
-        requests.answer(resp, entry.document, entry.version)
+        conventions.answer(resp, entry.document, entry.version)
 
 
 class HostPower:
@@ -238,7 +238,7 @@ class HostPower:
         target = _target(bodies.document(req, self._limit))
         entry = self._shared.set_power(namespace, name, target)
         resp.status = falcon.HTTP_202
-        requests.answer(resp, entry.document, entry.version)
+        conventions.answer(resp, entry.document, entry.version)
 
 
 class HostToken:
@@ -270,7 +270,7 @@ class HostToken:
             body['url'] = f'{self._url}/t/{token}/'
         resp.status = falcon.HTTP_201
         resp.set_header('Cache-Control', 'no-store')
-        requests.answer(resp, body)
+        conventions.answer(resp, body)
 
 
 def _target(body: object) -> str:

@@ -19,8 +19,8 @@ from ironic_ext import images
 from ironic_ext import iso
 from ironic_ext.server import errors
 from ironic_ext.server.rest import access
+from ironic_ext.server.rest import conventions
 from ironic_ext.server.rest import policies
-from ironic_ext.server.rest import requests
 
 LOG = logging.getLogger(__name__)
 
@@ -30,11 +30,11 @@ _CHUNK = 1 << 20
 _RANGE = re.compile(r'bytes (\d{1,18})-(\d{1,18})/(\d{1,18})')
 
 
-def importer(catalogue: typing.Any, directory: iso_files.IsoDirectory,
+def importer(catalog: typing.Any, directory: iso_files.IsoDirectory,
              store: importing.ImageStore) -> importing.Importer:
     """Return an importer that looks into ISOs by the engine."""
     return importing.Importer(
-        catalogue, directory, store, inspect,
+        catalog, directory, store, inspect,
         (images.ImageError, iso.IsoError, OSError))
 
 
@@ -170,14 +170,14 @@ class Upload:
         """Tell how much is here of an upload that was broken off."""
         self._guard.require(req, policies.CATALOG_READ)
         cdrom = self._get(name)
-        requests.answer(resp, {'received': self._directory.received(
+        conventions.answer(resp, {'received': self._directory.received(
             cdrom.spec.iso_file) if cdrom.spec.iso_file else 0})
 
     def on_put(self, req: falcon.Request, resp: falcon.Response, name: str
                ) -> None:
         """Take the content, or go on with it (Content-Range)."""
         self._guard.require(req, policies.CATALOG_WRITE)
-        requests.name(name)
+        conventions.name(name)
         kind = (req.content_type or '').partition(';')[0].strip().lower()
         if kind not in ('application/octet-stream', 'application/x-cd-image',
                         'application/vnd.efi.iso'):
@@ -188,8 +188,8 @@ class Upload:
         cdrom = self._jobs.upload(name, _chunks(req), offset, total)
         if cdrom.status.phase != 'Ready':
             resp.status = falcon.HTTP_202
-        requests.answer(resp, resources.document(cdrom),
-                        cdrom.metadata.resource_version)
+        conventions.answer(resp, resources.document(cdrom),
+                           cdrom.metadata.resource_version)
 
     on_post = on_put
 

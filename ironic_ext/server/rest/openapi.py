@@ -13,8 +13,8 @@ import falcon
 from ironic_ext.catalog import resources
 from ironic_ext.node import host as hosts
 from ironic_ext.server.rest import bodies
+from ironic_ext.server.rest import conventions
 from ironic_ext.server.rest import host_changes
-from ironic_ext.server.rest import requests
 
 Schema = dict[str, typing.Any]
 
@@ -115,7 +115,7 @@ def _query(name: str, schema: Schema) -> Schema:
 
 _LIST_QUERY = [
     _query('limit', {'type': 'integer', 'minimum': 1,
-                     'maximum': requests.MAX_LIMIT}),
+                     'maximum': conventions.MAX_LIMIT}),
     _query('continue', _TEXT), _query('watch', _FLAG),
     _query('resourceVersion', _TEXT),
     _query('timeoutSeconds', {'type': 'integer', 'minimum': 1,
@@ -279,4 +279,4 @@ class OpenApi:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Serve it."""
-        requests.answer(resp, description())
+        conventions.answer(resp, description())

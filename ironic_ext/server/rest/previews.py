@@ -13,8 +13,8 @@ from ironic_ext import config_formats
 from ironic_ext.node import host as hosts
 from ironic_ext.server.rest import access
 from ironic_ext.server.rest import bodies
+from ironic_ext.server.rest import conventions
 from ironic_ext.server.rest import policies
-from ironic_ext.server.rest import requests
 
 
 class Preview:
@@ -32,7 +32,7 @@ class Preview:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str
                ) -> None:
-        """Show a config of the catalogue."""
+        """Show a config of the catalog."""
         self._guard.require(req, policies.SECRETS)
         self._answer(req, resp, self._get(name).spec)
 
@@ -47,12 +47,12 @@ class Preview:
 
     def _answer(self, req: falcon.Request, resp: falcon.Response,
                 spec: catalog.BootConfigSpec) -> None:
-        name = requests.text(req, 'host')
+        name = conventions.text(req, 'host')
         facts: collections.abc.Mapping[str, typing.Any] = (
             self._find(name).facts if name else {})
         config = config_formats.resolve(spec, facts)
         resp.set_header('Cache-Control', 'no-store')
-        requests.answer(resp, {
+        conventions.answer(resp, {
             'format': spec.format, 'primary': config.primary,
             'files': dict(config.files), 'contentTypes': {
                 path: config.content_type(path) for path in config.files}})
@@ -68,4 +68,4 @@ class Formats:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List their names."""
         self._guard.require(req, policies.CATALOG_READ)
-        requests.answer(resp, {'items': config_formats.names()})
+        conventions.answer(resp, {'items': config_formats.names()})

@@ -19,7 +19,7 @@ from ironic_ext.catalog import resources
 from ironic_ext.catalog import selector
 from ironic_ext.server import errors
 from ironic_ext.server.mirror import feed as feeds
-from ironic_ext.server.rest import requests
+from ironic_ext.server.rest import conventions
 from ironic_ext.server.rest import statuses
 
 CONTENT_TYPE = 'application/x-ndjson'
@@ -96,7 +96,7 @@ class Watches:
         :param initial: documents that are there already.
         :raises: TooManyError, GoneError, BadRequestError
         """
-        seconds = requests.number(req, 'timeoutSeconds', _LONGEST, _LONGEST)
+        seconds = conventions.number(req, 'timeoutSeconds', _LONGEST, _LONGEST)
         # What is too old is to be an answer, not an event.
         source.events(since, 0)
         if not self._free.acquire(blocking=False):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A catalogue for a test, and resources to put into it."""
+"""A catalog for a test, and resources to put into it."""
 
 import pathlib
 import tempfile
@@ -28,7 +28,7 @@ def iso(name='coreos-live', labels=None, **spec):
 
 
 class CatalogTestCase(testtools.TestCase):
-    """A test with a catalogue in an SQLite file."""
+    """A test with a catalog in an SQLite file."""
 
     def setUp(self):
         super().setUp()

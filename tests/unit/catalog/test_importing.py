@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""ISOs come into the catalogue, through the real image store and engine."""
+"""ISOs come into the catalog, through the real image store and engine."""
 
 import dataclasses
 import hashlib

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The catalogue in SQLite; test_catalog_databases has the other servers."""
+"""The catalog in SQLite; test_catalog_databases has the other servers."""
 
 import dataclasses
 import sqlite3

@@ -101,13 +101,13 @@ class MediaServerTestCase(testtools.TestCase):
 
     def test_each_process_finds_media_and_their_bases(self):
         self.run_main()
-        catalogue, bases = self.served[-1][1]()
-        known = records.Records(f'sqlite:///{self.folder}/media.sqlite')
+        media, bases = self.served[-1][1]()
+        known = records.MediaRecords(f'sqlite:///{self.folder}/media.sqlite')
         self.addCleanup(known.close)
         token = known.create(database.medium(), None)
-        medium = catalogue.find(token)
+        medium = media.find(token)
         self.assertEqual(database.NODE, medium.node)
-        exc = self.assertRaises(media_server.catalogue.BaseMissingError,
+        exc = self.assertRaises(media_server.contract.BaseMissingError,
                                 bases.open, medium)
         self.assertIn('ironic-ext-images', str(exc))
 

@@ -47,7 +47,7 @@ class AssignmentTestCase(testtools.TestCase):
         self.assertEqual('network --hostname server1\n', self._plan(
             'fedora-server', None).files['ks.cfg'])
 
-    def test_the_rules_of_the_catalogue_hold(self):
+    def test_the_rules_of_the_catalog_hold(self):
         self.assertEqual(
             'boot_config "fedora-server" does not fit ISO "coreos-live": it '
             'lists coreos-builder, gone',
@@ -57,7 +57,7 @@ class AssignmentTestCase(testtools.TestCase):
         self.assertIn('takes no config', self._refusal(
             'coreos-builder', database.iso('baremetalservices')))
 
-    def test_an_inline_config_needs_no_catalogue(self):
+    def test_an_inline_config_needs_no_catalog(self):
         self.assertEqual('config.ign', self._plan(INLINE, None).primary)
 
     def test_an_inline_config_fits_an_iso_by_its_format(self):

@@ -42,12 +42,12 @@ class ConfiguredTestCase(testtools.TestCase):
              found.connections, found.allowed_paths, found.access.verify,
              found.glance))
 
-    def test_the_catalogues_directory_is_for_operators_images(self):
+    def test_the_catalogs_directory_is_for_operators_images(self):
         conf = self.conf('[conductor]\nfile_url_allowed_paths = /a\n'
                          '[ext_catalog]\niso_dir = /isos\n')
         found = configured.settings_from(conf)
         self.assertEqual(('/a',), found.allowed_paths)
-        self.assertEqual(('/a', '/isos'), configured.with_catalogue(
+        self.assertEqual(('/a', '/isos'), configured.with_catalog(
             conf, found).allowed_paths)
 
     def test_servers_are_verified_unless_it_says_otherwise(self):

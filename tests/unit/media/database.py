@@ -8,7 +8,7 @@ import tempfile
 import testtools
 
 from ironic_ext.media import records
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 
 NODE = '1be26c0b-03f2-4d2e-ae87-c02d7f33c123'
 BASE = 'sha256:' + 'b' * 64
@@ -26,7 +26,7 @@ def medium(number=1, **values):
 
 def report(number=1, *ranges, at=100.0, **values):
     """Return a report of reads that took the second before ``at``."""
-    return catalogue.ReadReport(**{
+    return contract.ReadReport(**{
         'medium_id': f'{number:032x}', 'first_at': at - 1, 'last_at': at,
         'sent': sum(end - first for first, end in ranges),
         'ranges': ranges, 'requests': len(ranges), 'client': '192.0.2.7',
@@ -46,6 +46,6 @@ class DatabaseTestCase(testtools.TestCase):
 
     def open(self):
         """Open the database as another process does."""
-        opened = records.Records(self.connection)
+        opened = records.MediaRecords(self.connection)
         self.addCleanup(opened.close)
         return opened

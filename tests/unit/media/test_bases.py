@@ -15,7 +15,7 @@ import testtools
 from ironic_ext.images import base_image
 from ironic_ext.images import errors
 from ironic_ext.media import bases
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 from tests.unit.media import database
 
 CONTENT = os.urandom(300000)
@@ -24,7 +24,7 @@ HREF = 'http://images.example.com/live.iso?signature=SECRET'
 
 
 def medium(**values):
-    return catalogue.Medium(**{
+    return contract.Medium(**{
         'id': '1' * 32, 'node': database.NODE, 'name': 'node-7.iso',
         'digest': DIGEST, 'size': len(CONTENT), 'last_modified': 1,
         'base_digest': DIGEST, 'base_size': len(CONTENT), **values})
@@ -119,26 +119,26 @@ class BasesTestCase(testtools.TestCase):
         base = self.open(base_size=0)
         self.assertIsNone(base.fd)
         self.assertEqual(b'', base.read(0, 0))
-        self.assertRaises(catalogue.BaseMissingError, base.read, 0, 1)
+        self.assertRaises(contract.BaseMissingError, base.read, 0, 1)
         base.check()
         base.close()
         self.assertEqual((0, []), (self.store.leases, self.store.downloads))
 
     def test_a_base_of_another_size_is_refused_and_let_go(self):
         self.store.path.write_bytes(CONTENT[:-1])
-        self.assertRaises(catalogue.BaseChangedError, self.open)
+        self.assertRaises(contract.BaseChangedError, self.open)
         self.assertEqual(0, self.store.leases)
 
     def test_a_file_that_cannot_be_opened_is_let_go(self):
         self.store.path.mkdir()
         self.assertRaises(
-            catalogue.StreamError, self.open,
+            contract.StreamError, self.open,
             base_size=self.store.path.stat().st_size)
         self.assertEqual(0, self.store.leases)
 
     def test_a_base_that_is_nowhere_is_told(self):
         self.sources = []
-        exc = self.assertRaises(catalogue.BaseMissingError, self.open)
+        exc = self.assertRaises(contract.BaseMissingError, self.open)
         self.assertIn(DIGEST, str(exc))
 
     def test_while_it_is_downloaded_ranges_come_from_the_source(self):
@@ -175,7 +175,7 @@ class BasesTestCase(testtools.TestCase):
         base = self.open()
         self.store.failure = errors.ChecksumError('has another checksum')
         self.store.go_on.set()
-        exc = self.assertRaises(catalogue.BaseMissingError,
+        exc = self.assertRaises(contract.BaseMissingError,
                                 base.read, 0, 10)
         self.assertIn('has another checksum', str(exc))
         self.assertNotIn('SECRET', str(exc))
@@ -184,7 +184,7 @@ class BasesTestCase(testtools.TestCase):
         self.sources = [(HREF, '')]
         base = self.open()
         with unittest.mock.patch.object(bases, '_PATIENCE', 0.05):
-            exc = self.assertRaises(catalogue.BaseMissingError,
+            exc = self.assertRaises(contract.BaseMissingError,
                                     base.read, 0, 10)
         self.assertIn('still being downloaded', str(exc))
 
@@ -211,7 +211,7 @@ class BasesTestCase(testtools.TestCase):
         base = self.open()
         self.store.go_on.set()
         self.join()
-        self.assertRaises(catalogue.BaseMissingError, base.read, 0, 10)
+        self.assertRaises(contract.BaseMissingError, base.read, 0, 10)
         self.assertEqual(1, len(self.store.downloads))
         self.store.failure = None
         with unittest.mock.patch.object(bases, '_RETRY', 0):

@@ -198,7 +198,7 @@ class RecordsTestCase(database.DatabaseTestCase):
 class FailureTestCase(testtools.TestCase):
 
     def message(self, connection):
-        exc = self.assertRaises(records.RecordsError, records.Records,
+        exc = self.assertRaises(records.RecordsError, records.MediaRecords,
                                 connection)
         self.assertIn('[ext_media]connection', str(exc))
         self.assertNotIn('\n', str(exc))

@@ -41,7 +41,7 @@ class InstanceTestCase(testtools.TestCase):
         return boot_plan.for_instance(
             node(**{'boot_iso': HREF, **info}), limits=LIMITS,
             read=self.read, default_arguments=default,
-            catalogue=boot_plan.Catalogue(
+            sources=boot_plan.Sources(
                 self.isos.get, self.configs.get, '/var/lib/isos',
                 self.delivery, self.base_url),
             facts={'name': 'server1'})
@@ -131,7 +131,7 @@ class InstanceTestCase(testtools.TestCase):
             boot_iso_files={'a': 'hunter2'})))
 
 
-class CatalogueTestCase(InstanceTestCase):
+class CatalogTestCase(InstanceTestCase):
 
     def add(self, phase='Ready', **spec):
         self.isos['coreos-live'] = dataclasses.replace(
@@ -156,13 +156,13 @@ class CatalogueTestCase(InstanceTestCase):
         self.assertEqual('https://example.com/live.iso', plan.href)
         self.assertEqual(f'sha256:{SHA256}', plan.checksum)
 
-    def test_the_catalogues_images_are_not_fetched_as_the_nodes_owner(self):
+    def test_the_catalogs_images_are_not_fetched_as_the_nodes_owner(self):
         self.add()
         self.assertFalse(self.plan(boot_iso='coreos-live').user_access)
         self.assertTrue(self.plan().user_access)
 
     def test_an_unknown_name_is_refused(self):
-        self.assertIn('no ISO "coreos-live" in the catalogue',
+        self.assertIn('no ISO "coreos-live" in the catalog',
                       self.refusal(boot_iso='coreos-live'))
 
     def test_a_uuid_is_an_image_in_glance(self):
@@ -220,7 +220,7 @@ class DeliveryTestCase(InstanceTestCase):
         plan = boot_plan.for_instance(
             node({'boot_config_delivery': 'inject'}, boot_iso=HREF),
             limits=LIMITS, read=self.read, default_arguments=None,
-            catalogue=boot_plan.Catalogue(
+            sources=boot_plan.Sources(
                 self.isos.get, self.configs.get, '/', 'auto', self.base_url),
             facts={})
         self.assertEqual('inject', plan.delivery.way)
@@ -236,7 +236,7 @@ class DeliveryTestCase(InstanceTestCase):
     def test_an_inline_config_that_the_api_hides_in_part_has_no_url(self):
         message = self.refusal(boot_config_delivery='url',
                                config='# x\nrootpw --password=geheim\n')
-        self.assertIn('put the config into the catalogue', message)
+        self.assertIn('put the config into the catalog', message)
         self.assertNotIn('geheim', message)
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Nodes that boot with a boot config, inline or from the catalogue."""
+"""Nodes that boot with a boot config, inline or from the catalog."""
 
 import logging
 import re
@@ -29,7 +29,7 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
                     iso_dir=str(self.isos_dir), group='ext_catalog')
 
     def fill(self, **spec):
-        """Put an ISO and two configs into the catalogue."""
+        """Put an ISO and two configs into the catalog."""
         shutil.copyfile(self.base, self.isos_dir / 'live.iso')
         opened = store.Catalog(f'sqlite:///{self.folder}/catalog.sqlite')
         self.addCleanup(opened.close)
@@ -54,7 +54,7 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
         for line in self.arguments(image):
             self.assertIn('inst.ks=', line)
 
-    def test_iso_and_config_are_named_by_the_catalogue(self):
+    def test_iso_and_config_are_named_by_the_catalog(self):
         self.fill()
         self.say(boot_iso='live', boot_config='fits')
         self.call('validate')
@@ -62,7 +62,7 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
         self.assertEqual(b'network --hostname node-7\ntext\n',
                          self.medium().read_file('/ks.cfg'))
 
-    def test_the_catalogues_directory_is_for_its_isos_alone(self):
+    def test_the_catalogs_directory_is_for_its_isos_alone(self):
         self.fill()
         self.say(boot_iso=f'file://{self.isos_dir}/live.iso')
         self.assertIn('not allowed', self.failure(
@@ -111,7 +111,7 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
         self.assertIn('cannot be signed', self.failure(
             exception.InvalidParameterValue, 'validate'))
 
-    def test_the_catalogues_database_is_no_image(self):
+    def test_the_catalogs_database_is_no_image(self):
         self.fill()
         self.config(file_url_allowed_paths=[str(self.folder)],
                     group='conductor')

@@ -13,7 +13,7 @@ from ironic.drivers.modules import ipxe
 
 from ironic_ext import catalog
 from ironic_ext.catalog import store
-from ironic_ext.drivers.boot import catalog as boot_catalogue
+from ironic_ext.drivers.boot import catalog as boot_catalog
 from ironic_ext.drivers.boot import sanboot_delivery as iso_sanboot_delivery
 from ironic_ext.media import publish
 from ironic_ext import san
@@ -218,8 +218,8 @@ class WayTestCase(sanboot_base.SanbootTestCase):
             self.configure_node(sanboot_target=value)
             self.failure(exception.InvalidParameterValue, 'validate')
 
-    def test_the_catalogues_target_serves_what_is_not_changed(self):
-        name = self.in_catalogue()
+    def test_the_catalogs_target_serves_what_is_not_changed(self):
+        name = self.in_catalog()
         self.say(boot_iso=name)
         self.assertIn('iscsi:203.0.113.1:::1:iqn.2001-04.com.example:live',
                       self.uri())
@@ -227,14 +227,14 @@ class WayTestCase(sanboot_base.SanbootTestCase):
         self.say(ramdisk_kernel_arguments='a=1')
         self.assertIn('iscsi:192.0.2.1:', self.uri())
 
-    def in_catalogue(self):
+    def in_catalog(self):
         iso = catalog.ISCSICdrom(
             catalog.Metadata('live'),
             spec=catalog.ISCSICdromSpec(url=self.href),
             status=catalog.ISCSICdromStatus(
                 'Ready', target_iqn='iqn.2001-04.com.example:live',
                 portal_ip='203.0.113.1'))
-        self.replace(boot_catalogue, '_opened', lambda: unittest.mock.Mock(
+        self.replace(boot_catalog, '_opened', lambda: unittest.mock.Mock(
             spec=store.Catalog, find=lambda kind, name: iso))
         return 'live'
 

@@ -116,7 +116,7 @@ class StreamTestCase(_Streams):
     def test_clean_up_is_not_over_before_the_stream_is(self):
         self.call('prepare_instance')
         with unittest.mock.patch.object(
-                records.Records, 'revoke',
+                records.MediaRecords, 'revoke',
                 side_effect=records.RecordsError('database is gone')):
             self.assertIn('database is gone', self.failure(
                 redfish_media.MediaError, 'clean_up_instance'))
@@ -134,7 +134,7 @@ class StreamTestCase(_Streams):
 
     def test_a_database_that_fails_is_told_and_leaves_nothing(self):
         with unittest.mock.patch.object(
-                records.Records, 'create',
+                records.MediaRecords, 'create',
                 side_effect=records.RecordsError('database is gone')):
             self.assertIn('database is gone', self.failure(
                 exception.InstanceDeployFailure, 'prepare_instance'))
@@ -190,7 +190,7 @@ class StreamTestCase(_Streams):
         self.call('prepare_instance')
         self.be(states.ACTIVE)
         with unittest.mock.patch.object(
-                records.Records, 'extend',
+                records.MediaRecords, 'extend',
                 side_effect=records.RecordsError('gone')):
             self.call('prepare_instance')
         self.assertEqual(1, len(self.bmc.inserted))
@@ -256,7 +256,7 @@ class LookAfterTestCase(_Streams):
     def test_a_failure_is_logged(self):
         self.call('prepare_instance')
         with unittest.mock.patch.object(
-                records.Records, 'extend',
+                records.MediaRecords, 'extend',
                 side_effect=records.RecordsError('gone')):
             self.look_after()
         self.assertIsNotNone(self.medium())

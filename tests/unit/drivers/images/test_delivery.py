@@ -191,7 +191,7 @@ class ReportTestCase(MediaDeliveryTestCase):
     def test_a_database_that_fails_is_told(self):
         self.create()
         with unittest.mock.patch.object(
-                records.Records, 'of_node',
+                records.MediaRecords, 'of_node',
                 side_effect=records.RecordsError('no database')):
             error = self.assertRaises(exception.IronicException,
                                       self.boot_media)

@@ -14,7 +14,7 @@ from ironic_ext.iso import overlay as overlays
 from ironic_ext.iso import segment_map
 from ironic_ext.iso import segments
 from ironic_ext.media.stream import base as file_base
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 from tests import unit
 from tests.unit.media.stream import worker
 
@@ -150,8 +150,8 @@ class OverlayTest(_OverlayTest):
     def test_a_source_that_fails_ends_the_response(self):
         self.server.surroundings.make_base = _Elsewhere
         self._serve([segments.BaseRange(0, BASE_SIZE)])
-        for failure in (catalogue.BaseMissingError('gone'),
-                        catalogue.BaseChangedError('another'),
+        for failure in (contract.BaseMissingError('gone'),
+                        contract.BaseChangedError('another'),
                         RuntimeError('a bug')):
             self.server.request(Range='bytes=0-0')
             self.server.surroundings.opened[-1].failure = failure

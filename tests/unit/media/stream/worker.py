@@ -13,7 +13,7 @@ import time
 import fixtures
 
 from ironic_ext.media.stream import base
-from ironic_ext.media.stream import catalogue
+from ironic_ext.media.stream import contract
 from ironic_ext.media.stream import metrics
 from ironic_ext.media.stream import settings
 from ironic_ext.media.stream import worker
@@ -37,20 +37,20 @@ def await_true(condition, what):
         time.sleep(0.005)
 
 
-def medium(path: pathlib.Path, **fields) -> catalogue.Medium:
+def medium(path: pathlib.Path, **fields) -> contract.Medium:
     """Return the medium of a plain image."""
     size = path.stat().st_size
-    return catalogue.Medium(**{
+    return contract.Medium(**{
         'id': 'medium-1', 'node': 'node-1', 'name': 'node-1.iso',
         'digest': 'sha256:aa', 'size': size, 'last_modified': MODIFIED,
         'base_digest': 'sha256:aa', 'base_size': size, **fields})
 
 
 class Surroundings:
-    """The Catalogue and the Bases.
+    """The Media and the Bases.
 
     :ivar media: token -> medium, or the error that ``find`` raises.
-    :ivar failure: what every call of the catalogue raises, or None.
+    :ivar failure: what every call raises, or None.
     :ivar opened: the bases that were opened.
     """
 
@@ -75,7 +75,7 @@ class Surroundings:
         if self.failure:
             raise self.failure
         return {found.id for found in self.media.values()
-                if isinstance(found, catalogue.Medium)
+                if isinstance(found, contract.Medium)
                 and found.id in medium_ids}
 
     def record_reads(self, reports):

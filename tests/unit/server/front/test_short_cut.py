@@ -40,13 +40,13 @@ class _ShortCutTestCase(testtools.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        catalogue = test_machines.Catalogue(
+        known = test_machines.KnownCatalog(
             test_machines.config('server'),
             test_machines.config('facts', '{{ name }}', template=True),
             test_hosts.iso('netinst', 'server', 'facts'))
         signer = tokens.Tokens([b'k' * 32])
         cls.token, _ends = signer.new(test_hosts.UUID, 3600)
-        configs = machines.Configs(catalogue)
+        configs = machines.Configs(known)
         proxies = [ipaddress.ip_network('192.0.2.99')]
         application, index = test_app.make(lambda index: (
             machine_answers.Answers(machines.Finder(index, signer), configs,
@@ -65,7 +65,7 @@ class _ShortCutTestCase(testtools.TestCase):
         cls.index = index
         cls.reply = staticmethod(short_cut.ShortCut(machine_answers.Answers(
             machines.Finder(index, signer),
-            machines.ConfigsAtHand(catalogue, configs), proxies)).reply)
+            machines.ConfigsAtHand(known, configs), proxies)).reply)
         cls.server = listener.Listener(('127.0.0.1', 0), application, 1,
                                        server_name=short_cut.SERVER)
         cls.server.ready = True
@@ -215,23 +215,23 @@ class ConfigsAtHandTestCase(testtools.TestCase):
     """What is ready."""
 
     def test_a_config_is_ready_once_it_was_made(self):
-        catalogue = test_machines.Catalogue(test_machines.config('server'))
-        configs = machines.Configs(catalogue)
-        at_hand = machines.ConfigsAtHand(catalogue, configs)
+        known = test_machines.KnownCatalog(test_machines.config('server'))
+        configs = machines.Configs(known)
+        at_hand = machines.ConfigsAtHand(known, configs)
         host = test_hosts.host(instance_info={'boot_config': 'server'})
         self.assertRaises(LookupError, at_hand.of, host)
         made = configs.of(host)
         self.assertIs(made, at_hand.of(host))
-        catalogue.found['BootConfig', 'server'] = test_machines.config(
+        known.found['BootConfig', 'server'] = test_machines.config(
             'server', 'reboot\n', version='2')
         self.assertRaises(LookupError, at_hand.of, host)
 
     def test_the_rules_hold(self):
-        catalogue = test_machines.Catalogue(
+        known = test_machines.KnownCatalog(
             test_machines.config('server'), test_machines.config('other'),
             test_hosts.iso('netinst', 'server'))
-        configs = machines.Configs(catalogue)
+        configs = machines.Configs(known)
         configs.of(test_hosts.host(instance_info={'boot_config': 'other'}))
-        at_hand = machines.ConfigsAtHand(catalogue, configs)
+        at_hand = machines.ConfigsAtHand(known, configs)
         self.assertRaises(catalog.InvalidError, at_hand.of, test_hosts.host(
             instance_info={'boot_iso': 'netinst', 'boot_config': 'other'}))

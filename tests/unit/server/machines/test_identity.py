@@ -200,7 +200,7 @@ class IpxeTestCase(testtools.TestCase):
         self.assertTrue(text.endswith(end), text)
 
 
-class Catalogue:
+class KnownCatalog:
     def __init__(self, *found):
         self.found = {(item.kind, item.metadata.name): item
                       for item in found}
@@ -224,11 +224,11 @@ class ConfigsTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.catalogue = Catalogue(
+        self.catalog = KnownCatalog(
             config('server'), config('other'),
             config('facts', 'text {{ name }} {{ mac }}\n', template=True),
             test_hosts.iso('netinst', 'server', 'facts'))
-        self.configs = machines.Configs(self.catalogue)
+        self.configs = machines.Configs(self.catalog)
 
     def text(self, **info):
         found = self.configs.of(test_hosts.host(instance_info=info))
@@ -241,7 +241,7 @@ class ConfigsTestCase(testtools.TestCase):
 
     def test_a_config_that_changed_is_served_as_it_is_now(self):
         self.assertEqual('text\n', self.text(boot_config='server'))
-        self.catalogue.found['BootConfig', 'server'] = config(
+        self.catalog.found['BootConfig', 'server'] = config(
             'server', 'reboot\n', version='2')
         self.assertEqual('reboot\n', self.text(boot_config='server'))
 
@@ -269,4 +269,4 @@ class ConfigsTestCase(testtools.TestCase):
             'format': 'kickstart', 'data': {
                 'ks.cfg': 'user --name=a --password=geheim\n'}}}, '******')
         error = self.assertRaises(errors.ConflictError, self.text, **shown)
-        self.assertIn('put the config into the catalogue', str(error))
+        self.assertIn('put the config into the catalog', str(error))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The catalogue close at hand."""
+"""The catalog close at hand."""
 
 import os
 
@@ -20,18 +20,18 @@ class MirrorTestCase(testtools.TestCase):
     def setUp(self):
         super().setUp()
         folder = self.useFixture(fixtures.TempDir()).path
-        self.catalogue = store.Catalog(
+        self.catalog = store.Catalog(
             f'sqlite:///{os.path.join(folder, "x.sqlite")}', history=100)
-        self.addCleanup(self.catalogue.close)
-        self.made = self.catalogue.create(test_machines.config('server'))
-        self.mirror = catalog_mirror.CatalogMirror(self.catalogue, 60)
+        self.addCleanup(self.catalog.close)
+        self.made = self.catalog.create(test_machines.config('server'))
+        self.mirror = catalog_mirror.CatalogMirror(self.catalog, 60)
 
     def text(self):
         found = self.mirror.config('server')
         return found and found.spec.data['ks.cfg']
 
     def replace(self, text):
-        self.catalogue.replace(catalog.BootConfig(
+        self.catalog.replace(catalog.BootConfig(
             catalog.Metadata('server'),
             catalog.BootConfigSpec('kickstart', {'ks.cfg': text})))
 
@@ -44,14 +44,14 @@ class MirrorTestCase(testtools.TestCase):
 
     def test_what_was_missing_and_was_made_is_seen(self):
         self.assertIsNone(self.mirror.iso('live'))
-        self.catalogue.create(catalog.ISCSICdrom(
+        self.catalog.create(catalog.ISCSICdrom(
             catalog.Metadata('live'), catalog.ISCSICdromSpec('live.iso')))
         self.mirror.follow()
         self.assertIsNotNone(self.mirror.iso('live'))
 
     def test_what_was_deleted_is_gone(self):
         self.text()
-        self.catalogue.delete(catalog.BootConfig, 'server')
+        self.catalog.delete(catalog.BootConfig, 'server')
         self.mirror.follow()
         self.assertIsNone(self.text())
 
@@ -86,7 +86,7 @@ class MirrorTestCase(testtools.TestCase):
     def test_what_the_log_lost_is_gone(self):
         for number in range(30):
             self.replace(f'text {number}\n')
-        self.catalogue.compact(10)
+        self.catalog.compact(10)
         self.assertRaises(errors.GoneError, self.mirror.events, 0, 0)
         # It is not only watches that missed too much.
         old = self.mirror.feed

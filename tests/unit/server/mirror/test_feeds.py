@@ -14,7 +14,7 @@ from ironic_ext.server import errors
 from ironic_ext.server.mirror import feed as feeds
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.rest import bodies
-from ironic_ext.server.rest import requests
+from ironic_ext.server.rest import conventions
 from ironic_ext.server.rest import watches
 from tests.unit.node import test_host as test_hosts
 
@@ -293,9 +293,9 @@ class RequestTestCase(testtools.TestCase):
                       'limit=99999999999', 'limit=\u0663'):
             req = falcon.Request(falcon.testing.create_environ(
                 query_string=query))
-            self.assertRaises(errors.BadRequestError, requests.limit, req)
+            self.assertRaises(errors.BadRequestError, conventions.limit, req)
         for token in ('x', 'W10=', 'WzFd', '"'):
             self.assertRaises(errors.BadRequestError,
-                              requests.parse_continued, token, 3)
-        self.assertEqual(['a', 'ä'], requests.parse_continued(
-            requests.continued(['a', 'ä']), 2))
+                              conventions.parse_continued, token, 3)
+        self.assertEqual(['a', 'ä'], conventions.parse_continued(
+            conventions.continued(['a', 'ä']), 2))

@@ -34,7 +34,7 @@ class DamagedError(errors.SanError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Record:
+class TargetRecord:
     """What has to be known to serve an image again.
 
     :param key: names the target, the same for the same image.
@@ -51,18 +51,18 @@ class Record:
     chap: location.Chap | None = None
     owners: tuple[str, ...] = ()
 
-    def without(self, owner: str) -> 'Record':
+    def without(self, owner: str) -> 'TargetRecord':
         """Return it with one owner less."""
         return dataclasses.replace(self, owners=tuple(
             other for other in self.owners if other != owner))
 
-    def with_owner(self, owner: str) -> 'Record':
+    def with_owner(self, owner: str) -> 'TargetRecord':
         """Return it with an owner more, if that is a new one."""
         return dataclasses.replace(
             self, owners=tuple(sorted({*self.owners, owner})))
 
 
-class Records:
+class TargetRecords:
     """The directory of all targets of this host.
 
     :param root: made when it is missing.
@@ -93,7 +93,7 @@ class Records:
         except OSError as exc:
             raise _error('read', self._folder, exc) from exc
 
-    def all(self) -> list[Record]:
+    def all(self) -> list[TargetRecord]:
         """Return every record that can be read, sorted by key.
 
         :raises: SanError
@@ -159,7 +159,7 @@ class Records:
                 raise
             os.close(fd)
 
-    def read(self, key: str) -> Record | None:
+    def read(self, key: str) -> TargetRecord | None:
         """Return a record, None where there is none.
 
         :raises: DamagedError
@@ -177,7 +177,7 @@ class Records:
                 f'({type(exc).__name__}): remove its directory, then deploy '
                 'or rebuild the nodes that boot it') from exc
 
-    def write(self, record: Record) -> None:
+    def write(self, record: TargetRecord) -> None:
         """Keep a record; its target is locked.
 
         :raises: SanError
@@ -223,9 +223,9 @@ class Records:
             raise _error('clean', folder, exc) from exc
 
 
-def _parsed(key: str, facts: typing.Any) -> Record:
+def _parsed(key: str, facts: typing.Any) -> TargetRecord:
     chap = facts['chap']
-    return Record(
+    return TargetRecord(
         key, str(facts['iqn']), str(facts['image']), int(facts['size']),
         bool(facts['customised']),
         location.Chap(str(chap['username']), str(chap['password']))

@@ -14,7 +14,7 @@ from tests.functional import boot_page
 setUpModule = boot_page.start
 
 
-class TestCatalogue(boot_page.PageTestCase):
+class TestCatalog(boot_page.PageTestCase):
     """The pages of ISOs and configs."""
 
     def test_an_uploaded_iso_shows_what_it_contains(self):

@@ -25,8 +25,8 @@ class RevokedError(StreamError):
     """The token was withdrawn, as clean-up does."""
 
 
-class CatalogueError(StreamError):
-    """The catalogue does not answer at the moment: try again later."""
+class UnavailableError(StreamError):
+    """Who knows the media does not answer now: try again later."""
 
 
 class BaseMissingError(StreamError):
@@ -109,8 +109,8 @@ class ReadReport:
     size: int = 0
 
 
-class Catalogue(typing.Protocol):
-    """Who knows the tokens."""
+class Media(typing.Protocol):
+    """Who knows the media, and what tokens open them."""
 
     def find(self, token: str) -> Medium | None:
         """Return what a token opens, None when nobody knows the token.
@@ -118,7 +118,7 @@ class Catalogue(typing.Protocol):
         The overlay is at hand as a local file when this returns.
 
         :param token: has the form of one, and nothing else is known of it.
-        :raises: ExpiredError, RevokedError, CatalogueError
+        :raises: ExpiredError, RevokedError, UnavailableError
         """
 
     def still_valid(self, medium_ids: collections.abc.Collection[str]
@@ -128,14 +128,14 @@ class Catalogue(typing.Protocol):
         Called twice a second in each worker, with all the media that were
         read lately: what is revoked ends everywhere within a second.
 
-        :raises: CatalogueError
+        :raises: UnavailableError
         """
 
     def record_reads(self, reports: collections.abc.Sequence[ReadReport]
                      ) -> None:
         """Keep reports; called about once a second while there are any.
 
-        :raises: CatalogueError: they are merged into the next ones.
+        :raises: UnavailableError: they are merged into the next ones.
         """
 
 
