@@ -7,6 +7,7 @@ engine's public face.
 """
 
 from ironic_ext.iso.ecma119.tree import Entry
+from ironic_ext.iso.ecma119.volume import MAGIC
 from ironic_ext.iso.errors import CorruptImageError
 from ironic_ext.iso.errors import InjectionError
 from ironic_ext.iso.errors import IsoError
@@ -28,6 +29,6 @@ from ironic_ext.iso.segment_map import SegmentMap
 __all__ = (
     'BaseIdentity', 'CorruptImageError', 'Entry', 'Injection',
     'InjectionError', 'Inspection', 'IsoError', 'IsoImage',
-    'KernelArgumentError', 'NoSpaceError', 'NoSuchPathError',
+    'KernelArgumentError', 'MAGIC', 'NoSpaceError', 'NoSuchPathError',
     'NotAnIsoError', 'Overlay', 'OverlayError', 'SegmentMap', 'inject',
     'inspect', 'parse_arguments')

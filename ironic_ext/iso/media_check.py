@@ -14,7 +14,8 @@ import re
 
 from ironic_ext.iso import errors
 
-#: Byte offset of the field in the descriptor, and its length.
+#: Byte offset of the field in the descriptor, and its length (as in
+#: isomd5sum's libimplantisomd5.h).
 FIELD_OFFSET = 883
 FIELD_SIZE = 512
 

@@ -32,9 +32,6 @@ _CHECKSUMS = '/md5sum.txt'
 _ESP_FILES = ('/boot/grub/efi.img', '/boot/grub2/efi.img', '/EFI/efi.img',
               '/EFI/BOOT/efiboot.img', '/images/efiboot.img',
               '/isolinux/efiboot.img', '/efi.img')
-#: Byte offset of the PVD's application use field's text (isomd5sum's
-#: libimplantisomd5.h: APPDATA_OFFSET 883 in the descriptor).
-_APPLICATION_USE = 883
 
 
 @dataclasses.dataclass
@@ -352,4 +349,4 @@ class _Plan:
         head = canvas.read(0, 17 * SECTOR, 'the volume descriptors')
         field = media_check.reimplanted(head, growth.volume_sectors)
         canvas.patch(self.image.volumes.primary.sector * SECTOR
-                     + _APPLICATION_USE, field)
+                     + media_check.FIELD_OFFSET, field)

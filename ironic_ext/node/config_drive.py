@@ -31,8 +31,6 @@ TOP_LEVEL = ('openstack', 'ec2')
 _VERSIONS = ('2012-08-10', 'latest')
 _JSON_KEYS = ('meta_data', 'network_data', 'user_data', 'vendor_data')
 _GZIP_MAGIC = b'\x1f\x8b'
-# ECMA-119 section 8.1.2: the identifier in the first descriptor, sector 16.
-_ISO_MAGIC = (32769, b'CD001')
 _FAT_MAGIC = (510, b'\x55\xaa')
 # A config drive is a handful of small files.
 _MAX_FILES = 1000
@@ -114,7 +112,7 @@ def from_image(data: bytes) -> dict[str, bytes]:
     :raises: InvalidParameterValue
     """
     try:
-        if _has(data, *_ISO_MAGIC):
+        if _has(data, *iso.MAGIC):
             found = _from_iso(data)
         elif _has(data, *_FAT_MAGIC):
             found = _from_vfat(data)
@@ -138,7 +136,7 @@ def _unwrapped(data: bytes, limit: int) -> bytes:
     """Undo what a downloaded config drive may be wrapped in."""
     if data.startswith(_GZIP_MAGIC):
         return _gunzipped(data, limit)
-    if _has(data, *_ISO_MAGIC) or _has(data, *_FAT_MAGIC):
+    if _has(data, *iso.MAGIC) or _has(data, *_FAT_MAGIC):
         return data
     return _gunzipped(_from_base64(data), limit)
 

@@ -236,6 +236,8 @@ class ResolveTest(testtools.TestCase):
                 ('txt.cfg', 'isolinux', '/home/txt.cfg'),
                 ('/a/../b', 'isolinux', '/b'),
                 ('\\linux', 'systemd-boot', '/linux')):
+            loader = next(one for one in discovery.LOADERS
+                          if one.name == kind)
             config = discovery.ConfigFile(
-                '/home/below/x.cfg', kind, b'', (), '/home')
+                '/home/below/x.cfg', loader, b'', (), '/home')
             self.assertEqual(expected, config.resolve(path), path)

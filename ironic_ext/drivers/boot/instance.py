@@ -34,8 +34,6 @@ FAILURES = (config_formats.ConfigError, delivery.DeliveryError,
 _MIB = 1 << 20
 # System area and the first volume descriptors: enough to tell an ISO.
 _HEAD = 34 << 10
-# ECMA-119 section 8.1.2: identifier of the descriptor in sector 16.
-_MAGIC = (32769, b'CD001')
 
 
 def boots_iso(node: typing.Any) -> bool:
@@ -73,7 +71,7 @@ def judge_base(plan: boot_plan.BootPlan, store: images.ImageStore) -> None:
                 customised_iso.inject(image, plan)[0].close()
                 return
     head = store.peek(plan.href, _HEAD)
-    if not head.startswith(_MAGIC[1], _MAGIC[0]):
+    if not head.startswith(iso.MAGIC[1], iso.MAGIC[0]):
         raise exception.InvalidParameterValue(
             f'{images.redacted(plan.href)} is not an ISO 9660 image')
 

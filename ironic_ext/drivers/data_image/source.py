@@ -36,8 +36,6 @@ LOG = log.getLogger(__name__)
 
 #: The kind of a medium that the BMC gets from its own URL.
 BMC = 'bmc'
-# ECMA-119 section 8.1.2: identifier of the descriptor in sector 16.
-_MAGIC = (32769, b'CD001')
 _NOTHING = f'sha256:{hashlib.sha256().hexdigest()}'
 # Seconds for a web server to say whether it has a file.
 _PATIENCE = 5
@@ -77,8 +75,8 @@ def fetched(task: typing.Any, spec: specs.DataImageSpec
     store = base_images.store(task, _access(spec), user_access=False)
     with store.lease(spec.url, spec.checksum) as base:
         with open(base.path, 'rb') as file:
-            file.seek(_MAGIC[0])
-            if file.read(len(_MAGIC[1])) != _MAGIC[1]:
+            file.seek(iso.MAGIC[0])
+            if file.read(len(iso.MAGIC[1])) != iso.MAGIC[1]:
                 raise NotAnIsoError(
                     f'{base.href} is not an ISO 9660 image')
         with iso.SegmentMap(base.path,

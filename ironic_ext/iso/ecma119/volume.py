@@ -18,6 +18,9 @@ from ironic_ext.iso import source as base_source
 SECTOR = base_source.SECTOR
 #: First sector of the volume descriptor set (ECMA-119 section 8.1.1).
 FIRST = 16
+#: Byte offset in an image, and content, of the standard identifier
+#: (ECMA-119 section 8.1.2) of its first descriptor.
+MAGIC = (FIRST * SECTOR + 1, b'CD001')
 _MAX_DESCRIPTORS = 64
 _JOLIET_ESCAPES = (b'%/@', b'%/C', b'%/E')
 _UDF_SEQUENCE = (b'BEA01', b'BOOT2', b'CDW02', b'TEA01')
@@ -119,7 +122,7 @@ def read(source: base_source.Source, shift: int = 0) -> DescriptorSet:
             udf = True
         elif identifier in _UDF_SEQUENCE:
             pass
-        elif identifier != b'CD001' or terminated:
+        elif identifier != MAGIC[1] or terminated:
             break
         elif data[0] == 255:
             # Descriptors of a UDF bridge follow the terminator.

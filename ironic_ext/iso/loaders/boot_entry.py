@@ -21,7 +21,12 @@ class BootEntry:
 
 @dataclasses.dataclass(frozen=True)
 class BootConfig:
-    """The entries of one file, and the files it leads to, as written."""
+    """The entries of one file, and the files it leads to, as written.
+
+    :ivar handed_on: the arguments that entries of included files get when
+        they have none of their own (ISOLINUX).
+    """
 
     entries: tuple[BootEntry, ...] = ()
     includes: tuple[str, ...] = ()
+    handed_on: str | None = None

@@ -19,6 +19,7 @@ from ironic_ext.iso.loaders import boot_entry
 from ironic_ext.iso.loaders import coreos
 from ironic_ext.iso.loaders import grub
 from ironic_ext.iso.loaders import isolinux
+from ironic_ext.iso.loaders import loader as loader_module
 from ironic_ext.iso.loaders import systemd_boot
 
 #: Bytes of a configuration that is taken for one.
@@ -28,20 +29,9 @@ MAX_BYTES = 1 << 20
 _MAX_KEPT = 65536
 _MAX_CONFIGS = 128
 
-_GRUB_NAMES = ('grub.cfg', 'loopback.cfg', 'boot.conf')
-_ISOLINUX_NAMES = ('isolinux.cfg', 'syslinux.cfg')
-_ENTRIES = '/loader/entries'
-_EFI = '/EFI'
-#: (language, directory, names) of the well-known places; names in lower
-#: case.
-_PLACES = (
-    *(('grub', directory, _GRUB_NAMES) for directory in (
-        '/boot/grub', '/boot/grub2', '/boot/grub/x86_64-efi',
-        '/boot/grub/i386-pc', '/grub', '/grub2', '/')),
-    *(('isolinux', directory, _ISOLINUX_NAMES) for directory in (
-        '/boot/isolinux', '/isolinux', '/boot/syslinux', '/syslinux',
-        '/arch/boot/syslinux', '/boot/x86_64/loader', '/boot/i386/loader',
-        '/', '/EFI/BOOT', '/EFI/syslinux')))
+#: In the order in which a file that two of them could read is tried.
+LOADERS: tuple[loader_module.Loader, ...] = (
+    grub.Grub(), isolinux.Isolinux(), systemd_boot.SystemdBoot())
 
 
 class Files(typing.Protocol):
@@ -58,7 +48,7 @@ class Files(typing.Protocol):
 class ConfigFile:
     """A configuration and what it says.
 
-    :ivar kind: ``grub``, ``isolinux`` or ``systemd-boot``.
+    :ivar loader: whose grammar it is written in.
     :ivar home: the directory of the configuration that the boot loader
         began with; ISOLINUX takes relative paths from there in every file
         that it includes, and GRUB has it as its prefix.
@@ -67,11 +57,16 @@ class ConfigFile:
     """
 
     path: str
-    kind: str
+    loader: loader_module.Loader
     data: bytes
     entries: tuple[boot_entry.BootEntry, ...]
     home: str
     inherited: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """``grub``, ``isolinux`` or ``systemd-boot``."""
+        return self.loader.name
 
     def edited(self, append: tuple[str, ...],
                delete: tuple[str, ...]) -> bytes:
@@ -80,7 +75,7 @@ class ConfigFile:
         :raises: KernelArgumentError when they cannot be written so.
         """
         edit = _edit if len(self.data) <= _MAX_KEPT else _edit.__wrapped__
-        return edit(self.kind, self.data, append, delete,
+        return edit(self.loader, self.data, append, delete,
                     self.inherited is not None)
 
     def initrds(self) -> list[list[str]]:
@@ -94,46 +89,27 @@ class ConfigFile:
 
         :param path: as written: GRUB's may begin with a device or variables.
         """
-        if self.kind == 'grub':
-            path = path.partition(')')[2] if path.startswith('(') else path
-            for names, directory in (
-                    (('$prefix', '${prefix}'), self.home),
-                    (('$config_directory', '${config_directory}'),
-                     posixpath.dirname(self.path)),
-                    (('$root', '${root}', '$isoroot', '${isoroot}'), '')):
-                for name in names:
-                    if path.startswith(name + '/'):
-                        path = directory.rstrip('/') + path[len(name):]
-            if '$' in path or not path.startswith('/'):
-                return None
-        elif self.kind == 'systemd-boot':
-            path = '/' + path.replace('\\', '/').lstrip('/')
-        elif not path.startswith('/'):
-            path = f'{self.home}/{path}'
-        path = '/' + posixpath.normpath(path).lstrip('/')
+        found = self.loader.resolve(path, self.home,
+                                    posixpath.dirname(self.path))
+        if found is None:
+            return None
+        path = '/' + posixpath.normpath(found).lstrip('/')
         return path if path != '/' else None
 
 
 # The same configuration often lies in the tree and in the ESP, and an image
 # is customised for many nodes.
 @functools.lru_cache(maxsize=32)
-def _parse(kind: str, data: bytes, inherited: str | None
+def _parse(loader: loader_module.Loader, data: bytes, inherited: str | None
            ) -> boot_entry.BootConfig:
-    if kind == 'isolinux':
-        return isolinux.parse(data, inherited)
-    if kind == 'systemd-boot':
-        return systemd_boot.parse(data)
-    return grub.parse(data)
+    return loader.parse(data, inherited)
 
 
 @functools.lru_cache(maxsize=32)
-def _edit(kind: str, data: bytes, append: tuple[str, ...],
-          delete: tuple[str, ...], inherits: bool) -> bytes:
-    if kind == 'isolinux':
-        return isolinux.edit(data, append, delete, inherits)
-    if kind == 'systemd-boot':
-        return systemd_boot.edit(data, append, delete)
-    return grub.edit(data, append, delete)
+def _edit(loader: loader_module.Loader, data: bytes,
+          append: tuple[str, ...], delete: tuple[str, ...],
+          inherits: bool) -> bytes:
+    return loader.edit(data, append, delete, inherits)
 
 
 def find(files: Files) -> list[ConfigFile]:
@@ -141,12 +117,12 @@ def find(files: Files) -> list[ConfigFile]:
 
     :raises: CorruptImageError
     """
-    todo: list[tuple[str, str, str | None, str | None]] = [
-        (kind, path, None, None) for kind, path in _well_known(files)]
+    todo: list[tuple[loader_module.Loader, str, str | None, str | None]] = [
+        (loader, path, None, None) for loader, path in _well_known(files)]
     found: dict[str, ConfigFile] = {}
     seen = set()
     while todo and len(found) < _MAX_CONFIGS:
-        kind, path, home, inherited = todo.pop(0)
+        loader, path, home, inherited = todo.pop(0)
         if path.casefold() in seen:
             continue
         seen.add(path.casefold())
@@ -155,22 +131,21 @@ def find(files: Files) -> list[ConfigFile]:
             continue
         where, data = read
         parse = _parse if len(data) <= _MAX_KEPT else _parse.__wrapped__
-        parsed = parse(kind, data, inherited)
-        config = ConfigFile(where, kind, data, parsed.entries,
+        parsed = parse(loader, data, inherited)
+        config = ConfigFile(where, loader, data, parsed.entries,
                             home or posixpath.dirname(where), inherited)
         found[where] = config
-        handed_on = (parsed.global_append
-                     if isinstance(parsed, isolinux.IsolinuxConfig)
-                     else None)
         for include in parsed.includes:
             target = config.resolve(include)
             if target:
-                todo.append((kind, target, config.home, handed_on))
+                todo.append((loader, target, config.home,
+                             parsed.handed_on))
     return list(found.values())
 
 
-def _well_known(files: Files) -> collections.abc.Iterator[tuple[str, str]]:
-    """Yield (language, path) of the configurations in well-known places."""
+def _well_known(files: Files) -> collections.abc.Iterator[
+        tuple[loader_module.Loader, str]]:
+    """Yield (loader, path) of the configurations in well-known places."""
     listed: dict[str, dict[str, list[str]]] = {}
 
     def names(directory: str) -> dict[str, list[str]]:
@@ -185,17 +160,18 @@ def _well_known(files: Files) -> collections.abc.Iterator[tuple[str, str]]:
                     found.setdefault(name.casefold(), []).append(name)
         return found
 
-    vendors = [('grub', f'{_EFI}/{name}', _GRUB_NAMES)
-               for same in names(_EFI).values() for name in same]
-    for kind, directory, wanted in (*_PLACES, *vendors):
-        for folded, same in names(directory).items():
-            if folded in wanted:
-                for name in same:
-                    yield kind, f'{directory.rstrip("/")}/{name}'
-    for folded, same in names(_ENTRIES).items():
-        if folded.endswith('.conf'):
-            for name in same:
-                yield 'systemd-boot', f'{_ENTRIES}/{name}'
+    for loader in LOADERS:
+        for place in loader.places:
+            directories = [place.directory]
+            if place.directory.endswith('/*'):
+                above = place.directory[:-2]
+                directories = [f'{above}/{name}' for same
+                               in names(above).values() for name in same]
+            for directory in directories:
+                for folded, same in names(directory).items():
+                    if place.has(folded):
+                        for name in same:
+                            yield loader, f'{directory.rstrip("/")}/{name}'
 
 
 class _TreeFiles:

@@ -18,11 +18,16 @@ import typing
 from ironic_ext.iso import errors
 from ironic_ext.iso import kernel_args
 from ironic_ext.iso.loaders import boot_entry
+from ironic_ext.iso.loaders import loader
 
 # linux, linux16, linuxefi, linux32, linux$suffix, $linux, ${linux_cmd}...
 _LINUX = re.compile(r'linux(16|32|efi|\$\w+)?|\$linux\w*')
 _INITRD = re.compile(r'initrd(16|efi|\$\w+)?|\$initrd\w*')
 _INCLUDES = ('source', '.', 'configfile', 'normal')
+_NAMES = ('grub.cfg', 'loopback.cfg', 'boot.conf')
+_DIRECTORIES = (
+    '/boot/grub', '/boot/grub2', '/boot/grub/x86_64-efi',
+    '/boot/grub/i386-pc', '/grub', '/grub2', '/', '/EFI/*')
 _OPTIONS_WITH_VALUE = ('--class', '--users', '--hotkey', '--source', '--id')
 _RESERVED = ('!', 'time', 'do', 'elif', 'else', 'if', 'then', 'until',
              'while')
@@ -184,6 +189,38 @@ def quote(word: str) -> str:
     if _SAFE_WORD.fullmatch(plain):
         return plain
     return "'%s'" % plain
+
+
+class Grub:
+    """GRUB's grammar as a loader."""
+
+    name = 'grub'
+    places = tuple(loader.Place(directory, _NAMES)
+                   for directory in _DIRECTORIES)
+
+    def parse(self, data: bytes, inherited: str | None = None
+              ) -> boot_entry.BootConfig:
+        """See :func:`parse`; nothing is inherited."""
+        return parse(data)
+
+    def edit(self, data: bytes, append: Sequence[str],
+             delete: Sequence[str], inherits: bool = False) -> bytes:
+        """See :func:`edit`."""
+        return edit(data, append, delete)
+
+    def resolve(self, path: str, home: str, directory: str) -> str | None:
+        """Drop a device, and replace the variables that are known."""
+        path = path.partition(')')[2] if path.startswith('(') else path
+        for names, value in (
+                (('$prefix', '${prefix}'), home),
+                (('$config_directory', '${config_directory}'), directory),
+                (('$root', '${root}', '$isoroot', '${isoroot}'), '')):
+            for name in names:
+                if path.startswith(name + '/'):
+                    path = value.rstrip('/') + path[len(name):]
+        if '$' in path or not path.startswith('/'):
+            return None
+        return path
 
 
 def _title(titles: Sequence[str]) -> str:

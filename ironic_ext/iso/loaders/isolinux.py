@@ -14,6 +14,7 @@ import re
 from ironic_ext.iso import errors
 from ironic_ext.iso import kernel_args
 from ironic_ext.iso.loaders import boot_entry
+from ironic_ext.iso.loaders import loader
 
 #: Bytes of a line with its line feed: MAX_LINE less the final NUL.
 MAX_LINE = 4095
@@ -24,14 +25,12 @@ _LINE = re.compile(r'[^\n]*\n|[^\n]+')
 _OTHER_TYPES = ('none', 'localboot', 'boot', 'bss', 'pxe', 'fdimage',
                 'comboot', 'com32', 'config')
 _NOT_KERNELS = ('.c32', '.com', '.cbt', '.bss', '.bs', '.bin', '.0', '.img')
+_NAMES = ('isolinux.cfg', 'syslinux.cfg')
+_DIRECTORIES = (
+    '/boot/isolinux', '/isolinux', '/boot/syslinux', '/syslinux',
+    '/arch/boot/syslinux', '/boot/x86_64/loader', '/boot/i386/loader',
+    '/', '/EFI/BOOT', '/EFI/syslinux')
 _MENUS = ('menu.c32', 'vesamenu.c32', 'gfxmenu.c32')
-
-
-@dataclasses.dataclass(frozen=True)
-class IsolinuxConfig(boot_entry.BootConfig):
-    """``global_append``: what labels without ``append`` get, if anything."""
-
-    global_append: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +71,8 @@ class _Label:
             self.kernel.value)
 
 
-def parse(data: bytes, inherited: str | None = None) -> IsolinuxConfig:
+def parse(data: bytes, inherited: str | None = None
+          ) -> boot_entry.BootConfig:
     """Return the kernels, the included files and the global ``append``.
 
     Paths are as written: relative to the directory of the configuration.
@@ -106,8 +106,8 @@ def parse(data: bytes, inherited: str | None = None) -> IsolinuxConfig:
             if _default_is_kernel(line, names, statements):
                 entries.append(_entry(_Label(
                     name='default', title='default', kernel=line), inherited))
-    return IsolinuxConfig(tuple(entries), tuple(dict.fromkeys(includes)),
-                          global_append)
+    return boot_entry.BootConfig(
+        tuple(entries), tuple(dict.fromkeys(includes)), global_append)
 
 
 def edit(data: bytes, append: Sequence[str], delete: Sequence[str],
@@ -146,6 +146,28 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str],
             changes += _change(line, append, delete, 'default', skip=1)
     changes.sort(key=lambda change: change[0])
     return kernel_args.apply(text, changes).encode('latin-1')
+
+
+class Isolinux:
+    """The grammar of ISOLINUX and its kin as a loader."""
+
+    name = 'isolinux'
+    places = tuple(loader.Place(directory, _NAMES)
+                   for directory in _DIRECTORIES)
+
+    def parse(self, data: bytes, inherited: str | None = None
+              ) -> boot_entry.BootConfig:
+        """See :func:`parse`."""
+        return parse(data, inherited)
+
+    def edit(self, data: bytes, append: Sequence[str],
+             delete: Sequence[str], inherits: bool = False) -> bytes:
+        """See :func:`edit`."""
+        return edit(data, append, delete, inherits)
+
+    def resolve(self, path: str, home: str, directory: str) -> str | None:
+        """Take a relative path from where the loader began."""
+        return path if path.startswith('/') else f'{home}/{path}'
 
 
 def _statements(text: str) -> Iterator[_Line]:

@@ -13,6 +13,7 @@ import re
 from ironic_ext.iso import errors
 from ironic_ext.iso import kernel_args
 from ironic_ext.iso.loaders import boot_entry
+from ironic_ext.iso.loaders import loader
 
 _LINE = re.compile(r'([ \t]*)([^\s#]\S*)([ \t]*)([^\r\n]*)')
 
@@ -78,6 +79,27 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str]) -> bytes:
             'limit is %d' % (length, kernel_args.MAX_LENGTH))
     return kernel_args.apply(text, changes).encode(
         'utf-8', 'surrogateescape')
+
+
+class SystemdBoot:
+    """Boot Loader Specification entries as a loader's grammar."""
+
+    name = 'systemd-boot'
+    places = (loader.Place('/loader/entries', suffix='.conf'),)
+
+    def parse(self, data: bytes, inherited: str | None = None
+              ) -> boot_entry.BootConfig:
+        """See :func:`parse`; nothing is inherited."""
+        return parse(data)
+
+    def edit(self, data: bytes, append: Sequence[str],
+             delete: Sequence[str], inherits: bool = False) -> bytes:
+        """See :func:`edit`."""
+        return edit(data, append, delete)
+
+    def resolve(self, path: str, home: str, directory: str) -> str | None:
+        """Every path starts at the root; EFI's backslash separates, too."""
+        return '/' + path.replace('\\', '/').lstrip('/')
 
 
 def _target(options: Sequence[re.Match[str]]) -> int:

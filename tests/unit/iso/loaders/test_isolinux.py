@@ -67,7 +67,7 @@ class ParseTestCase(testtools.TestCase):
         self.assertEqual([('initrd=i', 'a'), ('b',), ()],
                          [entry.arguments for entry in config.entries])
         self.assertEqual(('i',), config.entries[0].initrds)
-        self.assertEqual('initrd=i a', config.global_append)
+        self.assertEqual('initrd=i a', config.handed_on)
 
     def test_the_append_of_the_including_file_counts(self):
         config = isolinux.parse(b'label x\nkernel /k\n', inherited='a b')
