@@ -17,9 +17,9 @@ from lab import debian_root
 from tests import iso_parts
 
 _CACHE = pathlib.Path(__file__).parents[1] / '.cache/test-isos'
-_BUILDERS = ('isos.py', 'iso_configs.py', 'iso_parts.py')
+_BUILDERS = ('isos.py', 'iso_cases.py', 'iso_configs.py', 'iso_parts.py')
 _TOOLS = ('xorriso', 'genisoimage', 'implantisomd5', 'grub-mkimage',
-          'mkfs.vfat', 'mcopy', 'cpio')
+          'mkfs.vfat', 'mcopy', 'cpio', 'grub-mkstandalone', 'objcopy', 'lz4')
 _LOADERS = (iso_parts.ISOLINUX, iso_parts.SYSLINUX_MODULES,
             iso_parts.SYSTEMD_BOOT, iso_parts.GRUB / 'x86_64-efi',
             iso_parts.GRUB / 'i386-pc')

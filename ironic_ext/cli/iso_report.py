@@ -80,6 +80,7 @@ def inspection_text(found: iso.Inspection) -> str:
     """Return an inspection as text, in sections, without a final newline."""
     sections = [(printable(found.path), _summary(found)),
                 ('Boot loaders', _loaders(found)),
+                ('Boot paths', _paths(found)),
                 ('Partitions', _partitions(found)),
                 ('Boot configurations', _configs(found)),
                 ('Kernels', list(found.kernels)),
@@ -119,6 +120,27 @@ def _loaders(found: iso.Inspection) -> list[str]:
     order = sorted(found.loaders, key=lambda loader: loader.firmware)
     return _columns((loader.firmware.upper(), loader.name, loader.path)
                     for loader in order)
+
+
+def _paths(found: iso.Inspection) -> list[str]:
+    lines = []
+    for path in found.boot_paths:
+        lines.append(f'{path.firmware.upper()} from {path.medium}: '
+                     f'{path.loader} ({" -> ".join(path.chain)})')
+        signed = ('' if path.signed is None else 'yes' if path.signed
+                  else 'no')
+        lines += [f'  {line}' for line in _columns(row for row in (
+            ('configuration', ', '.join(path.configs)),
+            ('unattended', path.unattended),
+            ('kernel arguments', _yes(path.no_arguments)),
+            ('initrd files', _yes(path.no_initrd_files)),
+            ('signed', signed),
+            *(('note', note) for note in path.notes)) if row[1])]
+    return lines
+
+
+def _yes(why_not: str) -> str:
+    return f'no: {why_not}' if why_not else 'yes'
 
 
 def _partitions(found: iso.Inspection) -> list[str]:

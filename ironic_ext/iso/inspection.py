@@ -9,24 +9,16 @@ from the image, nothing is guessed from its name.
 import dataclasses
 import typing
 
+from ironic_ext.iso import arrival
+from ironic_ext.iso import boot_path
 from ironic_ext.iso import el_torito
-from ironic_ext.iso import errors
 from ironic_ext.iso import image as images
 from ironic_ext.iso.loaders import boot_entry
 from ironic_ext.iso.loaders import coreos
 from ironic_ext.iso.loaders import discovery
+from ironic_ext.iso.loaders import files as file_systems
 from ironic_ext.iso import media_check
 from ironic_ext.iso import partitions
-
-#: Bytes of a boot image in which its maker's name is looked for.
-_SIGNATURE_BYTES = 8 << 20
-_SIGNATURES = (
-    (b'ISOLINUX ', 'ISOLINUX'), (b'#### LoaderInfo: systemd-boot',
-                                 'systemd-boot'),
-    (b'UEFI SHIM', 'shim'), (b'iPXE', 'iPXE'), (b'Memtest86+', 'Memtest86+'),
-    (b'GRUB', 'GRUB'), (b'SYSLINUX', 'SYSLINUX'),
-    # GRUB's El Torito image is compressed but for cdboot.img's messages.
-    (b'cdrom read fails', 'GRUB'))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,9 +74,42 @@ class Esp:
 
 
 @dataclasses.dataclass(frozen=True)
+class Path:
+    """One way in which a machine boots the image.
+
+    :ivar firmware: ``bios`` or ``uefi-x64`` and so on.
+    :ivar medium: ``cd`` or ``disk``.
+    :ivar loader: its name.
+    :ivar chain: where it was found, and what runs before it.
+    :ivar configs: the files that it reads, in order.
+    :ivar unattended: what happens when nobody touches the machine.
+    :ivar seconds: after which that happens, None when it waits for ever.
+    :ivar default: the title of what starts by itself.
+    :ivar signed: whether the first EFI executable carries a signature.
+    :ivar no_arguments: why kernel arguments cannot be injected, or ''.
+    :ivar no_initrd_files: why files cannot be added to its initrds, or ''.
+    :ivar notes: what could not be followed.
+    """
+
+    firmware: str
+    medium: str
+    loader: str
+    chain: tuple[str, ...]
+    configs: tuple[str, ...]
+    unattended: str
+    seconds: float | None
+    default: str | None
+    signed: bool | None
+    no_arguments: str
+    no_initrd_files: str
+    notes: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Inspection:
     """Everything that is known of an image.
 
+    :ivar boot_paths: what happens by firmware and medium.
     :ivar can: what can be injected: ``kernel_arguments``, ``files``,
         ``initrd_files``.
     :ivar cannot: what cannot be injected -> why.
@@ -103,6 +128,7 @@ class Inspection:
     boot_images: tuple[el_torito.BootEntry, ...]
     esps: tuple[Esp, ...]
     loaders: tuple[Loader, ...]
+    boot_paths: tuple[Path, ...]
     configs: tuple[Config, ...]
     can: tuple[str, ...]
     cannot: dict[str, str]
@@ -134,7 +160,8 @@ def inspect(image: images.IsoImage) -> Inspection:
                     for config in discovery.esp_configs(esp)]
     primary = image.volumes.primary
     check = media_check.read(primary.data)
-    cannot = _cannot(image, configs)
+    paths = boot_path.boot_paths(image)
+    cannot = _cannot(image, configs, paths)
     notes = []
     if check is not None:
         notes.append(
@@ -157,7 +184,8 @@ def inspect(image: images.IsoImage) -> Inspection:
         boot_images=image.boot_entries,
         esps=tuple(Esp(esp.start, esp.size, esp.volume.free_bytes,
                        esp.volume.bits) for esp in image.esps),
-        loaders=tuple(_loaders(image)), configs=tuple(configs),
+        loaders=tuple(_loaders(image)),
+        boot_paths=tuple(map(_path, paths)), configs=tuple(configs),
         can=tuple(kind for kind in ('kernel_arguments', 'files',
                                     'initrd_files') if kind not in cannot),
         cannot=cannot, notes=tuple(notes))
@@ -167,53 +195,69 @@ def _config(config: discovery.ConfigFile, where: str) -> Config:
     return Config(config.path, where, config.kind, config.entries)
 
 
-def _cannot(image: images.IsoImage, configs: list[Config]
-            ) -> dict[str, str]:
+def _path(path: boot_path.BootPath) -> Path:
+    start = path.walk.unattended
+    return Path(
+        path.firmware, path.medium, path.loader, path.chain,
+        tuple(map(str, path.walk.configs)), path.unattended,
+        None if path.dead else path.walk.seconds,
+        start.title or start.ident if start else None, path.signed,
+        arrival.why_no_arguments(path), arrival.why_no_initrd_files(path),
+        path.walk.notes)
+
+
+def _cannot(image: images.IsoImage, configs: list[Config],
+            paths: tuple[boot_path.BootPath, ...]) -> dict[str, str]:
     if image.volumes.udf:
         why = ('a UDF file system names the same files and would still '
                'show the old ones')
         return dict.fromkeys(('kernel_arguments', 'files', 'initrd_files'),
                              why)
     cannot = {}
-    if not any(config.entries for config in configs):
+    live = [path for path in paths if not path.dead]
+    if not any(config.entries for config in configs) and not any(
+            not arrival.why_no_arguments(path) for path in live):
         cannot['kernel_arguments'] = (
             'no boot configuration with a Linux kernel was found (GRUB, '
             'ISOLINUX or systemd-boot)')
-    if not discovery.initrds(image):
+    elif live:
+        _tell(cannot, 'kernel_arguments', {
+            path.name: arrival.why_no_arguments(path) for path in live})
+    if not live and not discovery.initrds(image):
         cannot['initrd_files'] = (
             'no boot configuration names an initrd in the image\'s own '
             'file system')
+    elif live:
+        _tell(cannot, 'initrd_files', {
+            path.name: arrival.why_no_initrd_files(path) for path in live})
     return cannot
 
 
+def _tell(cannot: dict[str, str], kind: str, whys: dict[str, str]) -> None:
+    """Add what does not go by every path; paths of one reason together."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in whys.items():
+        if why:
+            by_reason.setdefault(why, []).append(name)
+    if by_reason:
+        cannot[kind] = '; '.join(
+            f'{", ".join(names)}: {why}' for why, names
+            in by_reason.items())
+
+
 def _loaders(image: images.IsoImage) -> list[Loader]:
+    """Return every loader that firmware could be told to start."""
     found = []
     for entry in image.boot_entries:
         if entry.platform == 'bios':
-            start = entry.sector * 2048
-            length = min(128 * 1024, image.size - start)
-            found.append(Loader(
-                'bios', _name(image.source.read(
-                    start, max(length, 0), 'a boot image')),
-                f'El Torito, sector {entry.sector}'))
-    for esp in image.esps:
-        directory = esp.volume.lookup('/EFI/BOOT')
-        if directory is None or not directory.is_dir:
-            continue
-        for child in esp.volume.listdir('/EFI/BOOT'):
-            if (not child.is_dir
-                    and child.name.casefold().endswith('.efi')
-                    and child.size <= _SIGNATURE_BYTES):
-                try:
-                    name = _name(esp.volume.read_file(child.path))
-                except errors.CorruptImageError:
-                    name = 'unreadable'
-                found.append(Loader('uefi', name, child.path))
+            found.append(Loader('bios', boot_path.bios_loader(
+                image, entry).name, f'El Torito, sector {entry.sector}'))
+    for number, esp in enumerate(image.esps):
+        files = file_systems.FatFiles(esp.volume)
+        for name in files.names('/EFI/BOOT'):
+            path = f'/EFI/BOOT/{name}'
+            if (name.casefold().endswith('.efi')
+                    and files.kind(path) == 'file'):
+                found.append(Loader('uefi', boot_path.efi_loader(
+                    image, files, number, path).name, path))
     return found
-
-
-def _name(data: bytes) -> str:
-    for signature, name in _SIGNATURES:
-        if signature in data:
-            return name
-    return 'unknown'

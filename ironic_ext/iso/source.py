@@ -42,12 +42,19 @@ class Source:
         except OSError as exc:
             raise errors.IsoError(
                 f'cannot open {self.path}: {exc.strerror}') from exc
-        mode = os.fstat(self.fd).st_mode
+        status = os.fstat(self.fd)
+        mode = status.st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
             self.close()
             raise errors.IsoError(
                 f'{self.path} is neither a regular file nor a block device')
         self.size = os.lseek(self.fd, 0, os.SEEK_END)
+        #: Tells files apart, and a file from what it was; None for a
+        #: device, of which that is not known.
+        self.identity: tuple[int, ...] | None = None
+        if stat.S_ISREG(mode):
+            self.identity = (status.st_dev, status.st_ino, self.size,
+                             status.st_mtime_ns, status.st_ctime_ns)
 
     def read(self, offset: int, length: int, what: str) -> bytes:
         """Read exactly ``length`` bytes.

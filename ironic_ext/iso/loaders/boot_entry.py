@@ -30,3 +30,67 @@ class BootConfig:
     entries: tuple[BootEntry, ...] = ()
     includes: tuple[str, ...] = ()
     handed_on: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A file as a boot loader names it.
+
+    :ivar device: the file system: ``iso``, ``esp`` or ``memdisk``; inside
+        GRUB its name of the device (``cd0``).
+    :ivar path: absolute.
+    """
+
+    device: str
+    path: str
+
+    def __str__(self) -> str:
+        """The path, and where unless in the image's own tree."""
+        return (self.path if self.device == 'iso'
+                else f'{self.path} in the {self.device.upper()}'
+                if self.device == 'esp' else f'({self.device}){self.path}')
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """What one entry of a menu starts.
+
+    :ivar kind: ``linux``, ``uki`` (a unified kernel image), ``chain``
+        (another loader), ``local`` (the machine's disk), ``exit``,
+        ``missing`` (a kernel that is not there), ``elsewhere`` (one of
+        another device) or ``nothing``.
+    :ivar config: the file that holds the command line.
+    :ivar ident: what names the entry in a default: a label, an id.
+    """
+
+    title: str
+    kind: str
+    config: Place
+    kernel: Place | None = None
+    arguments: tuple[str, ...] = ()
+    initrds: tuple[Place, ...] = ()
+    ident: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Walk:
+    """Where a loader goes, once it runs.
+
+    :ivar configs: the files that it reads, in order.
+    :ivar starts: what its menu offers, submenus included.
+    :ivar unattended: what starts by itself, None when nothing does.
+    :ivar seconds: after how long; None waits for a key.
+    :ivar notes: sentences: what depends on the machine, or is not read.
+    :ivar lost: why it cannot be followed, or '' if it can.
+    :ivar dead: whether it is known to start nothing.
+    :ivar carriers: variables of GRUB that hold kernel arguments.
+    """
+
+    configs: tuple[Place, ...] = ()
+    starts: tuple[Start, ...] = ()
+    unattended: Start | None = None
+    seconds: float | None = None
+    notes: tuple[str, ...] = ()
+    lost: str = ''
+    dead: bool = False
+    carriers: frozenset[str] = frozenset()

@@ -12,18 +12,17 @@ import dataclasses
 import functools
 import posixpath
 import types
-import typing
 
 from ironic_ext.iso import image as images
 from ironic_ext.iso.loaders import boot_entry
 from ironic_ext.iso.loaders import coreos
+from ironic_ext.iso.loaders import files as file_systems
 from ironic_ext.iso.loaders import grub
 from ironic_ext.iso.loaders import isolinux
 from ironic_ext.iso.loaders import loader as loader_module
 from ironic_ext.iso.loaders import systemd_boot
 
-#: Bytes of a configuration that is taken for one.
-MAX_BYTES = 1 << 20
+MAX_BYTES = file_systems.MAX_BYTES
 #: Bytes of one that is remembered: real ones are smaller, and others could
 #: fill the memory.
 _MAX_KEPT = 65536
@@ -32,16 +31,6 @@ _MAX_CONFIGS = 128
 #: In the order in which a file that two of them could read is tried.
 LOADERS: tuple[loader_module.Loader, ...] = (
     grub.Grub(), isolinux.Isolinux(), systemd_boot.SystemdBoot())
-
-
-class Files(typing.Protocol):
-    """A file system to search; paths ignore case."""
-
-    def read(self, path: str) -> tuple[str, bytes] | None:
-        """Return (its path as spelled there, content) of a small file."""
-
-    def names(self, path: str) -> list[str]:
-        """Return the names in a directory, none when there is none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +101,7 @@ def _edit(loader: loader_module.Loader, data: bytes,
     return loader.edit(data, append, delete, inherits)
 
 
-def find(files: Files) -> list[ConfigFile]:
+def find(files: file_systems.Files) -> list[ConfigFile]:
     """Return the configurations of a file system, includes after includers.
 
     :raises: CorruptImageError
@@ -143,7 +132,7 @@ def find(files: Files) -> list[ConfigFile]:
     return list(found.values())
 
 
-def _well_known(files: Files) -> collections.abc.Iterator[
+def _well_known(files: file_systems.Files) -> collections.abc.Iterator[
         tuple[loader_module.Loader, str]]:
     """Yield (loader, path) of the configurations in well-known places."""
     listed: dict[str, dict[str, list[str]]] = {}
@@ -174,55 +163,6 @@ def _well_known(files: Files) -> collections.abc.Iterator[
                             yield loader, f'{directory.rstrip("/")}/{name}'
 
 
-class _TreeFiles:
-    """The image's main tree as a place to search for configurations."""
-
-    def __init__(self, image: images.IsoImage,
-                 replaced: collections.abc.Mapping[str, bytes]) -> None:
-        self.image = image
-        self.replaced = replaced
-
-    def read(self, path: str) -> tuple[str, bytes] | None:
-        found = self.image.main.find(path, ignore_case=True)
-        where = found[0] if found else path
-        if where in self.replaced:
-            return where, self.replaced[where]
-        if found is None:
-            return None
-        entry = self.image.main.entry(*found)
-        if entry.is_dir or entry.size > MAX_BYTES:
-            return None
-        return where, self.image.read_entry(entry)
-
-    def names(self, path: str) -> list[str]:
-        folder = self.image.main.folder(path, ignore_case=True)
-        names = set(folder.children if folder else ())
-        prefix = path.rstrip('/') + '/'
-        names.update(new[len(prefix):].partition('/')[0]
-                     for new in self.replaced if new.startswith(prefix))
-        return sorted(names)
-
-
-class _EspFiles:
-    """A FAT file system as a place to search for configurations."""
-
-    def __init__(self, esp: images.Esp) -> None:
-        self.volume = esp.volume
-
-    def read(self, path: str) -> tuple[str, bytes] | None:
-        entry = self.volume.lookup(path)
-        if (entry is None or entry.is_dir
-                or entry.size > MAX_BYTES):
-            return None
-        return entry.path, self.volume.read_file(path)
-
-    def names(self, path: str) -> list[str]:
-        entry = self.volume.lookup(path)
-        if entry is None or not entry.is_dir:
-            return []
-        return [child.name for child in self.volume.listdir(path)]
-
-
 def tree_configs(image: images.IsoImage,
                  replaced: collections.abc.Mapping[str, bytes]
                  = types.MappingProxyType({})
@@ -232,7 +172,7 @@ def tree_configs(image: images.IsoImage,
     :param replaced: content that stands for what the image has.
     :raises: CorruptImageError
     """
-    return find(_TreeFiles(image, replaced))
+    return find(file_systems.TreeFiles(image, replaced))
 
 
 def esp_configs(esp: images.Esp) -> list[ConfigFile]:
@@ -240,7 +180,7 @@ def esp_configs(esp: images.Esp) -> list[ConfigFile]:
 
     :raises: CorruptImageError
     """
-    return find(_EspFiles(esp))
+    return find(file_systems.FatFiles(esp.volume))
 
 
 def initrds(image: images.IsoImage,

@@ -24,17 +24,20 @@ _BLANKS = re.compile(r'[\x00-\x20]+')
 _LINE = re.compile(r'[^\n]*\n|[^\n]+')
 _OTHER_TYPES = ('none', 'localboot', 'boot', 'bss', 'pxe', 'fdimage',
                 'comboot', 'com32', 'config')
-_NOT_KERNELS = ('.c32', '.com', '.cbt', '.bss', '.bs', '.bin', '.0', '.img')
+_NOT_KERNELS = ('.c32', '.com', '.cbt', '.bss', '.bs', '.bin', '.0', '.img',
+                '.lkrn')
+#: Keywords whose value is a label or a command line.
+COMMANDS = ('default', 'ontimeout', 'onerror')
 _NAMES = ('isolinux.cfg', 'syslinux.cfg')
 _DIRECTORIES = (
     '/boot/isolinux', '/isolinux', '/boot/syslinux', '/syslinux',
     '/arch/boot/syslinux', '/boot/x86_64/loader', '/boot/i386/loader',
     '/', '/EFI/BOOT', '/EFI/syslinux')
-_MENUS = ('menu.c32', 'vesamenu.c32', 'gfxmenu.c32')
+MENUS = ('menu.c32', 'vesamenu.c32', 'gfxmenu.c32')
 
 
 @dataclasses.dataclass(frozen=True)
-class _Line:
+class Line:
     """A statement: ``text[start:end]`` is its value, ``stop`` the line's end.
 
     ``keyword`` is in lower case, with ``menu`` and its second word joined.
@@ -49,25 +52,27 @@ class _Line:
 
 
 @dataclasses.dataclass
-class _Label:
+class Label:
     """A label while it is read; no name stands for what is global."""
 
     name: str = ''
     title: str = ''
-    kernel: _Line | None = None
-    append: _Line | None = None
-    inherited: _Line | None = None
+    kernel: Line | None = None
+    append: Line | None = None
+    inherited: Line | None = None
     initrd: str = ''
     other: bool = False
+    is_default: bool = False
 
     @property
     def is_linux(self) -> bool:
+        """Whether the label starts a Linux kernel."""
         if self.other or not self.name:
             return False
         if self.kernel is None or not self.kernel.value:
             # The label is the name of the kernel, if of anything.
-            return self.append is not None and _is_kernel(self.name)
-        return self.kernel.keyword == 'linux' or _is_kernel(
+            return self.append is not None and is_kernel(self.name)
+        return self.kernel.keyword == 'linux' or is_kernel(
             self.kernel.value)
 
 
@@ -83,8 +88,8 @@ def parse(data: bytes, inherited: str | None = None
     text = data.decode('utf-8', 'surrogateescape')
     entries: list[boot_entry.BootEntry] = []
     includes: list[str] = []
-    statements = list(_statements(text))
-    labels = _labels(statements)
+    statements = list(read_statements(text))
+    labels = group_labels(statements)
     global_append = inherited
     for label in labels:
         if not label.name:
@@ -92,20 +97,21 @@ def parse(data: bytes, inherited: str | None = None
                 global_append = label.append.value
             continue
         if label.is_linux:
-            entries.append(_entry(label, inherited))
+            entries.append(entry(label, inherited))
         elif label.kernel and label.append:
             includes += _menu_file(
                 label.kernel.value + ' ' + label.append.value)
     names = {label.name for label in labels if label.name}
     for line in statements:
-        words = _split(line.value)
+        words = split(line.value)
         if line.keyword in ('include', 'menu include', 'config') and words:
             includes.append(words[0])
         elif line.keyword in ('ui', 'default'):
             includes += _menu_file(line.value)
-            if _default_is_kernel(line, names, statements):
-                entries.append(_entry(_Label(
-                    name='default', title='default', kernel=line), inherited))
+        if _starts_kernel(line, names, statements):
+            entries.append(entry(Label(
+                name=line.keyword, title=line.keyword, kernel=line),
+                inherited))
     return boot_entry.BootConfig(
         tuple(entries), tuple(dict.fromkeys(includes)), global_append)
 
@@ -126,8 +132,8 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str],
     text = data.decode('latin-1')
     append = [word.encode().decode('latin-1') for word in append]
     delete = [word.encode().decode('latin-1') for word in delete]
-    statements = list(_statements(text))
-    labels = _labels(statements)
+    statements = list(read_statements(text))
+    labels = group_labels(statements)
     changes: list[tuple[int, int, str]] = []
     for label in labels:
         own = label.append
@@ -141,9 +147,8 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str],
             changes.append(_new_line(text, label.kernel, append, label.name))
     names = {label.name for label in labels if label.name}
     for line in statements:
-        if line.keyword == 'default' \
-                and _default_is_kernel(line, names, statements):
-            changes += _change(line, append, delete, 'default', skip=1)
+        if _starts_kernel(line, names, statements):
+            changes += _change(line, append, delete, line.keyword, skip=1)
     changes.sort(key=lambda change: change[0])
     return kernel_args.apply(text, changes).encode('latin-1')
 
@@ -170,14 +175,14 @@ class Isolinux:
         return path if path.startswith('/') else f'{home}/{path}'
 
 
-def _statements(text: str) -> Iterator[_Line]:
+def read_statements(text: str) -> Iterator[Line]:
     """Yield the lines that say something, without blocks of help text."""
     inside = False
     for match in _LINE.finditer(text):
         line = match.group()
         # ISOLINUX cuts a line at its first carriage return.
         body = line.rstrip('\n').split('\r', 1)[0].rstrip(_BLANK)
-        words = _split(body, 2)
+        words = split(body, 2)
         keyword = words[0].lower() if words else ''
         if inside:
             inside = keyword != 'endtext'
@@ -194,35 +199,35 @@ def _statements(text: str) -> Iterator[_Line]:
         value = body[length:].lstrip(_BLANK)
         begin = match.start()
         end = begin + len(body)
-        yield _Line(keyword, value, begin, end - len(value), end,
-                    match.end())
+        yield Line(keyword, value, begin, end - len(value), end,
+                   match.end())
 
 
-def _labels(statements: Sequence[_Line]) -> list[_Label]:
+def group_labels(statements: Sequence[Line]) -> list[Label]:
     """Group statements by label; a global ``append`` is a nameless one."""
-    result: list[_Label] = []
-    label = _Label()
-    current: _Line | None = None
+    result: list[Label] = []
+    label = Label()
+    current: Line | None = None
     for line in statements:
         if line.keyword == 'label':
-            words = _split(line.value, 1)
-            label = _Label(name=words[0] if words else '')
+            words = split(line.value, 1)
+            label = Label(name=words[0] if words else '')
             label.inherited = current
             result.append(label)
         elif line.keyword in ('menu begin', 'menu end', 'menu separator'):
-            label = _Label()
+            label = Label()
         elif line.keyword == 'append':
             if label.name:
                 label.append = line
             else:
                 current = line
-                result.append(_Label(append=line))
+                result.append(Label(append=line))
         elif label.name:
             _read_statement(label, line)
     return result
 
 
-def _read_statement(label: _Label, line: _Line) -> None:
+def _read_statement(label: Label, line: Line) -> None:
     if line.keyword in ('kernel', 'linux'):
         label.kernel, label.other = line, False
     elif line.keyword in _OTHER_TYPES:
@@ -231,12 +236,14 @@ def _read_statement(label: _Label, line: _Line) -> None:
         label.other = True
     elif line.keyword == 'initrd':
         label.initrd = line.value
+    elif line.keyword == 'menu default':
+        label.is_default = True
     elif line.keyword == 'menu label':
         label.title = line.value.replace('^', '')
 
 
-def _entry(label: _Label, inherited: str | None) -> boot_entry.BootEntry:
-    words = _split(label.kernel.value, 1) if label.kernel else []
+def entry(label: Label, inherited: str | None) -> boot_entry.BootEntry:
+    words = split(label.kernel.value, 1) if label.kernel else []
     append = inherited or ''
     if label.append is not None:
         append = label.append.value
@@ -255,7 +262,7 @@ def _entry(label: _Label, inherited: str | None) -> boot_entry.BootEntry:
                          for path in item.split(',') if path))
 
 
-def _change(line: _Line, append: Sequence[str], delete: Sequence[str],
+def _change(line: Line, append: Sequence[str], delete: Sequence[str],
             label: str, skip: int = 0) -> list[tuple[int, int, str]]:
     """Plan the change of a line's words behind the first ``skip``."""
     if not skip and line.value == '-':
@@ -277,7 +284,7 @@ def _change(line: _Line, append: Sequence[str], delete: Sequence[str],
     return patches
 
 
-def _new_line(text: str, kernel: _Line, append: Sequence[str],
+def _new_line(text: str, kernel: Line, append: Sequence[str],
               label: str) -> tuple[int, int, str]:
     line = text[kernel.begin:kernel.stop]
     indent = line[:len(line) - len(line.lstrip(' \t'))]
@@ -298,34 +305,41 @@ def _check_length(length: int, label: str) -> None:
                 MAX_LINE - 1))
 
 
-def _default_is_kernel(line: _Line, names: set[str],
-                       statements: Sequence[_Line]) -> bool:
-    """Does ``default`` name a kernel (with arguments) and not a label?"""
-    words = _split(line.value)
-    if line.keyword != 'default' or not words or words[0] in names \
-            or not _is_kernel(words[0]):
+def _starts_kernel(line: Line, names: set[str],
+                   statements: Sequence[Line]) -> bool:
+    """Does ``default`` or its like name a kernel and not a label?"""
+    words = split(line.value)
+    if line.keyword not in COMMANDS or not words or words[0] in names \
+            or not is_kernel(words[0]):
         return False
     # On its own it may as well be a label of another file.
-    return len(words) > 1 or not names and not any(
+    return len(words) > 1 or '/' in words[0] or not names and not any(
         other.keyword in ('include', 'menu include', 'ui')
         for other in statements)
 
 
 def _menu_file(command: str) -> list[str]:
     """Configurations that a menu module is started with."""
-    words = _split(command)
-    if not words or words[0].lower().rsplit('/', 1)[-1] not in _MENUS:
+    words = split(command)
+    if not words or words[0].lower().rsplit('/', 1)[-1] not in MENUS:
         return []
     return [word for word in words[1:]
             if '=' not in word and word not in ('~', '-')]
 
 
-def _is_kernel(value: str) -> bool:
-    words = _split(value, 1)
-    return bool(words) and not words[0].lower().endswith(_NOT_KERNELS)
+def is_kernel(value: str) -> bool:
+    """Whether a file of that name is a kernel, as far as names tell.
+
+    iPXE looks like one, and takes its command line for a script.
+    """
+    words = split(value, 1)
+    if not words:
+        return False
+    name = words[0].lower().rpartition('/')[2]
+    return not name.endswith(_NOT_KERNELS) and 'ipxe' not in name
 
 
-def _split(text: str, maxsplit: int = 0) -> list[str]:
+def split(text: str, maxsplit: int = 0) -> list[str]:
     """Split at what SYSLINUX takes for a blank, not at Unicode's."""
     text = text.strip(_BLANK)
     return _BLANKS.split(text, maxsplit) if text else []

@@ -20,7 +20,7 @@ def _inspection(**facts) -> iso.Inspection:
         'publisher_id': '', 'application_id': '', 'udf': False,
         'media_check': None,
         'trees': (inspection.Tree('rock ridge', 'LIVE', 100, 0),),
-        'partitions': (), 'boot_images': (), 'esps': (),
+        'partitions': (), 'boot_images': (), 'esps': (), 'boot_paths': (),
         'loaders': (inspection.Loader('uefi', 'GRUB', '/EFI/x.efi'),
                     inspection.Loader('bios', 'ISOLINUX', 'sector 1')),
         'configs': (inspection.Config('/a.cfg', 'iso', 'grub', (entry,)),

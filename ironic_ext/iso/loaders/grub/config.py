@@ -2,22 +2,20 @@
 
 """GRUB 2 configuration files: what they boot, and other kernel arguments.
 
-The lexer follows grub-core/script/yylex.l of GRUB 2.06: quotes, escapes,
-line continuation, comments, separators, blocks. Nothing is executed:
-conditions are not decided, and a command is a kernel's when its name is
-``linux`` in one of its spellings. BLS entries are systemd_boot's.
+Nothing is executed: conditions are not decided, and a command is a
+kernel's when its name is ``linux`` in one of its spellings. BLS entries
+are systemd_boot's.
 """
 
-from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
 import functools
 import re
-import typing
 
 from ironic_ext.iso import errors
 from ironic_ext.iso import kernel_args
 from ironic_ext.iso.loaders import boot_entry
+from ironic_ext.iso.loaders.grub import script
 from ironic_ext.iso.loaders import loader
 
 # linux, linux16, linuxefi, linux32, linux$suffix, $linux, ${linux_cmd}...
@@ -29,18 +27,9 @@ _DIRECTORIES = (
     '/boot/grub', '/boot/grub2', '/boot/grub/x86_64-efi',
     '/boot/grub/i386-pc', '/grub', '/grub2', '/', '/EFI/*')
 _OPTIONS_WITH_VALUE = ('--class', '--users', '--hotkey', '--source', '--id')
-_RESERVED = ('!', 'time', 'do', 'elif', 'else', 'if', 'then', 'until',
-             'while')
 
-_BLANKS = re.compile(r'(?:[ \t]|\r(?=\n))+')
-_COMMENT = re.compile(r'#[^\n]*')
 _VARIABLE = re.compile(r'\$(?:\{(\w+|[?#*@])\}|([A-Za-z_]\w*|\d+|[?#*@]))',
                        re.ASCII)
-_CHARS = re.compile(r'[^{}|&$;<> \t\r\n\'"\\]+')
-_ESCAPE = re.compile(r'\\(\r?\n|.|\Z)', re.DOTALL)
-_SINGLE = re.compile(r"'([^']*)('|\Z)")
-_DOUBLE = re.compile(r'"((?:\\.|[^\\"])*)("|\\?\Z)', re.DOTALL)
-_DOUBLE_ESCAPE = re.compile(r'\\(\r?\n|[$\\"])')
 _SAFE_WORD = re.compile(r'[A-Za-z0-9_./:=,+@%-]+')
 _ASSIGNMENT = re.compile(r'(\w+)=(.*)', re.DOTALL | re.ASCII)
 _ROOT_PREFIX = re.compile(r'\((?:\$\w+|[\w,-]+)\)(?=/)')
@@ -54,25 +43,6 @@ _MAX_VALUE = 512        # characters of a variable
 _MAX_INITRDS = 64       # of one entry
 _MAX_ALTERNATIVES = 16  # kernels in one menu entry
 _MAX_KEPT = 65536       # characters of a file whose commands are kept
-
-
-class _Word(typing.NamedTuple):
-    """A word's place, and its value with variables as ``$name``.
-
-    ``bare``: written without quotes and escapes, so it may be reserved.
-    """
-
-    start: int
-    end: int
-    value: str
-    bare: bool
-
-
-class _Command(typing.NamedTuple):
-    """A simple command and the character that ended it ('' at the end)."""
-
-    words: tuple[_Word, ...]
-    terminator: str
 
 
 def parse(data: bytes) -> boot_entry.BootConfig:
@@ -89,7 +59,7 @@ def parse(data: bytes) -> boot_entry.BootConfig:
     titles: list[str] = []
     pending: list[int] = []     # entries that the next initrd belongs to
     complete = False            # they have had one already
-    for command in _commands(data.decode('utf-8', 'surrogateescape')):
+    for command in script.commands(data.decode('utf-8', 'surrogateescape')):
         words = command.words
         if words:
             name, values = words[0].value, [w.value for w in words[1:]]
@@ -227,7 +197,7 @@ def _title(titles: Sequence[str]) -> str:
     return '>'.join(title for title in titles if title)
 
 
-def _menu_title(words: Sequence[_Word]) -> str:
+def _menu_title(words: Sequence[script.Word]) -> str:
     skip = False
     for word in words[1:]:
         if skip:
@@ -263,86 +233,9 @@ def _include(value: str, variables: dict[str, str]) -> str | None:
 
 
 @functools.lru_cache(maxsize=16)
-def _linux_commands(text: str) -> tuple[tuple[_Word, ...], ...]:
+def _linux_commands(text: str) -> tuple[tuple[script.Word, ...], ...]:
     """Return the words of every command that loads a kernel."""
     return tuple(
-        command.words for command in _commands(text)
+        command.words for command in script.commands(text)
         if len(command.words) > 1
         and _LINUX.fullmatch(command.words[0].value))
-
-
-def _commands(text: str) -> Iterator[_Command]:
-    """Yield the simple commands, with words like ``then`` left out."""
-    words: list[_Word] = []
-    position = 0
-    while position < len(text):
-        char = text[position]
-        match = _BLANKS.match(text, position)
-        if match:
-            position = match.end()
-        elif char == '#':
-            comment = _COMMENT.match(text, position)
-            position = comment.end() if comment else len(text)
-        elif char in '\n;|&<>{}':
-            yield _Command(tuple(words), char)
-            words = []
-            position += 1
-        else:
-            word = _word(text, position)
-            position = max(word.end, position + 1)
-            if text[word.start:word.end].strip('\\\r\n') \
-                    and (words or not word.bare
-                         or word.value not in _RESERVED):
-                words.append(word)
-    yield _Command(tuple(words), '')
-
-
-def _word(text: str, start: int) -> _Word:
-    """Read the word at ``start``, perhaps just a line continuation."""
-    parts: list[str] = []
-    bare = True
-    position = start
-    while position < len(text):
-        char = text[position]
-        match = _CHARS.match(text, position)
-        if match:
-            parts.append(match.group())
-        elif char == '\\':
-            bare = False
-            match = _ESCAPE.match(text, position)
-            if match and not match.group(1).endswith('\n'):
-                parts.append(match.group(1))
-        elif char == "'":
-            bare = False
-            match = _SINGLE.match(text, position)
-            if match:
-                parts.append(match.group(1))
-        elif char == '"' or text.startswith('$"', position):
-            bare = False
-            match = _DOUBLE.match(text, position + (char == '$'))
-            if match:
-                parts.append(_unquote(match.group(1)))
-        elif char == '$':
-            match = _VARIABLE.match(text, position)
-            if match:
-                parts.append('$' + (match.group(1) or match.group(2)))
-            else:
-                parts.append('$')
-                position += 1
-                continue
-        elif char == '\r' and not text.startswith('\n', position + 1):
-            # GRUB's reader skips carriage returns.
-            position += 1
-            continue
-        else:
-            break
-        if match is None:
-            break
-        position = match.end()
-    return _Word(start, position, ''.join(parts), bare)
-
-
-def _unquote(body: str) -> str:
-    body = _DOUBLE_ESCAPE.sub(
-        lambda m: '' if m.group(1).endswith('\n') else m.group(1), body)
-    return _VARIABLE.sub(lambda m: '$' + (m.group(1) or m.group(2)), body)

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""GRUB 2: its configuration, its shell, and what its images have built in."""
+
+from ironic_ext.iso.loaders.grub.config import edit
+from ironic_ext.iso.loaders.grub.config import Grub
+from ironic_ext.iso.loaders.grub.config import parse
+from ironic_ext.iso.loaders.grub.config import quote
+
+__all__ = ('Grub', 'edit', 'parse', 'quote')
