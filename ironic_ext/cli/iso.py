@@ -140,6 +140,14 @@ def _add_inject(commands: typing.Any) -> None:
         'drop the kernel argument that asks for the check (default), '
         'replace it by one over the volume descriptors only, or keep it, '
         'to fail')
+    command.add_argument(
+        '--for', metavar='FIRMWARE', action='append', default=[],
+        dest='for_', help='refuse the injection unless everything arrives '
+        'when the machine boots by bios, uefi or uefi-x64, uefi-aa64, ...; '
+        'the default is all ways in which the ISO boots')
+    command.add_argument(
+        '--partial', action='store_true',
+        help='inject what goes, and warn of what does not arrive')
     command.add_argument('--dry-run', action='store_true',
                          help='plan and report, write nothing')
     command.add_argument('--json', action='store_true',
@@ -216,12 +224,16 @@ def _inject(args: argparse.Namespace) -> None:
         append_args=' '.join(args.append), delete_args=tuple(args.delete),
         files=files, initrd_files=initrd_files,
         media_check=args.media_check)
+    if injection.empty and not args.config:
+        raise CommandError('there is nothing to inject: --append has no '
+                           'argument')
     with iso.IsoImage.open(args.iso) as image:
         notes: tuple[str, ...] = ()
         if args.config:
             injection, notes = iso_config.added(
                 args.config, image, injection, args.config_url)
-        with iso.inject(image, injection) as smap:
+        with iso.inject(image, injection, for_=args.for_ or ('all',),
+                        partial=args.partial) as smap:
             warnings = (*notes, *smap.warnings)
             for warning in warnings:
                 _say(f'warning: {warning}')
@@ -234,7 +246,7 @@ def _inject(args: argparse.Namespace) -> None:
                 target=None if args.dry_run else target,
                 size=smap.size, base_size=image.size,
                 literal_bytes=smap.literal_bytes, digest=smap.digest,
-                warnings=warnings)
+                warnings=warnings, boot_paths=smap.arrivals)
     print(report.json() if args.json else report.text(),
           file=sys.stderr if target == '-' and not args.dry_run
           else sys.stdout)

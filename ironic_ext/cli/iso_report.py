@@ -53,18 +53,41 @@ class Written:
     literal_bytes: int
     digest: str
     warnings: tuple[str, ...]
+    boot_paths: tuple[iso.Arrival, ...] = ()
 
     def text(self) -> str:
-        """One sentence for people."""
+        """A sentence for people, and a line for each boot path."""
         verb = (f'wrote {printable(self.target)}' if self.target
                 else 'dry run, nothing written')
-        return (f'{verb}: {progress.size_text(self.size)}, of which '
-                f'{progress.size_text(self.literal_bytes)} differ from the '
-                f'ISO; {self.digest}')
+        lines = [f'{verb}: {progress.size_text(self.size)}, of which '
+                 f'{progress.size_text(self.literal_bytes)} differ from the '
+                 f'ISO; {self.digest}']
+        for path in self.boot_paths:
+            if not path.dead:
+                lines.append(f'  {path.name}: ' + printable(
+                    '; '.join(path.lacks) or 'everything arrives'))
+        return '\n'.join(lines)
 
     def json(self) -> str:
         """The same as JSON."""
-        return json.dumps(dataclasses.asdict(self), indent=2)
+        facts = dataclasses.asdict(self)
+        facts['boot_paths'] = [{
+            'firmware': path.firmware, 'medium': path.medium,
+            'boots': not path.dead,
+            'arguments': _outcome(path.arguments),
+            'files': _outcome(path.files),
+            'initrd_files': _outcome(path.initrd_files),
+            'command_lines': [{'entry': title, 'arguments': line}
+                              for title, line in path.command_lines]}
+            for path in self.boot_paths]
+        return json.dumps(facts, indent=2)
+
+
+def _outcome(outcome: iso.Arrived | iso.NotReached | None) -> str | None:
+    """Say what arrives: ``arrived``, why not, or None if not asked for."""
+    if isinstance(outcome, iso.NotReached):
+        return outcome.reason
+    return None if outcome is None else 'arrived'
 
 
 # What partition types are called (UEFI 2.10 table 5.3; the MBR's by habit).

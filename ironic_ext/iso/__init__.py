@@ -6,6 +6,9 @@ Pure Python; it knows nothing of Ironic. What is imported here is the
 engine's public face.
 """
 
+from ironic_ext.iso.arrival import Arrival
+from ironic_ext.iso.arrival import Arrived
+from ironic_ext.iso.arrival import NotReached
 from ironic_ext.iso.ecma119.tree import Entry
 from ironic_ext.iso.ecma119.volume import MAGIC
 from ironic_ext.iso.errors import CorruptImageError
@@ -23,12 +26,13 @@ from ironic_ext.iso.inspection import Inspection
 from ironic_ext.iso.kernel_args import parse as parse_arguments
 from ironic_ext.iso.overlay import BaseIdentity
 from ironic_ext.iso.overlay import Overlay
-from ironic_ext.iso.planner import inject
+from ironic_ext.iso.plan import CustomisedImage
+from ironic_ext.iso.plan import inject
 from ironic_ext.iso.segment_map import SegmentMap
 
 __all__ = (
-    'BaseIdentity', 'CorruptImageError', 'Entry', 'Injection',
-    'InjectionError', 'Inspection', 'IsoError', 'IsoImage',
-    'KernelArgumentError', 'MAGIC', 'NoSpaceError', 'NoSuchPathError',
-    'NotAnIsoError', 'Overlay', 'OverlayError', 'SegmentMap', 'inject',
-    'inspect', 'parse_arguments')
+    'Arrival', 'Arrived', 'BaseIdentity', 'CorruptImageError',
+    'CustomisedImage', 'Entry', 'Injection', 'InjectionError', 'Inspection',
+    'IsoError', 'IsoImage', 'KernelArgumentError', 'MAGIC', 'NoSpaceError',
+    'NoSuchPathError', 'NotAnIsoError', 'NotReached', 'Overlay',
+    'OverlayError', 'SegmentMap', 'inject', 'inspect', 'parse_arguments')

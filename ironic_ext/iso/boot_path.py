@@ -98,11 +98,6 @@ class BootPath:
         what = _WHAT.get(start.kind, '')
         return f'"{title}" {after}{what}'
 
-    def asked_for(self, wanted: str) -> bool:
-        """Whether ``bios``, ``uefi``, ``uefi-x64`` or ``all`` means it."""
-        return wanted in ('all', self.firmware) or (
-            self.firmware.startswith(wanted + '-'))
-
 
 @dataclasses.dataclass(frozen=True)
 class Changes:
@@ -120,6 +115,9 @@ class Changes:
 
 
 _UNCHANGED = Changes()
+# A base is customised for many nodes; what was read of it stays true.
+_known: dict[object, tuple[BootPath, ...]] = {}
+_MAX_KNOWN = 16
 
 
 def boot_paths(image: images.IsoImage, changes: Changes = _UNCHANGED
@@ -128,9 +126,17 @@ def boot_paths(image: images.IsoImage, changes: Changes = _UNCHANGED
 
     :raises: CorruptImageError
     """
-    tree = file_systems.TreeFiles(image, changes.files)
-    return tuple(_checked(path, image, tree, changes) for path in (
-        *_bios_paths(image, tree), *_uefi_paths(image, tree, changes)))
+    key = _key(image) if changes is _UNCHANGED else None
+    found = _known.get(key) if key is not None else None
+    if found is None:
+        tree = file_systems.TreeFiles(image, changes.files)
+        found = tuple(_checked(path, image, tree, changes) for path in (
+            *_bios_paths(image, tree), *_uefi_paths(image, tree, changes)))
+        if key is not None:
+            if len(_known) >= _MAX_KNOWN:
+                _known.clear()
+            _known[key] = found
+    return found
 
 
 def _checked(path: BootPath, image: images.IsoImage,

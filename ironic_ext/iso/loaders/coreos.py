@@ -4,7 +4,8 @@
 
 ``/coreos/kargs.json`` lists areas of one fixed size in boot configurations;
 their content is kernel arguments, an end and padding, and the same in every
-file. The format is coreos-installer's; images older than 2021-12, whose
+file. The format is coreos-installer's, a file without an end and padding
+has a line feed and "#"; images older than 2021-12, whose
 areas are named in the system area, are not read.
 """
 
@@ -16,6 +17,8 @@ from ironic_ext.iso import kernel_args
 
 DESCRIPTION = '/coreos/kargs.json'
 IGNITION = '/coreos/igninfo.json'
+#: What images without that description have instead, as a whole.
+IGNITION_IMAGE = '/images/ignition.img'
 _MAX_AREA = 65536
 
 
@@ -99,7 +102,7 @@ def parse(description: bytes) -> KernelArgumentAreas:
         size = facts['size']
         areas = tuple(
             Area('/' + row['path'].lstrip('/'), row['offset'],
-                 row.get('pad', '#').encode(), row.get('end', '').encode())
+                 row.get('pad', '#').encode(), row.get('end', '\n').encode())
             for row in facts['files'])
         if (not isinstance(size, int) or not 0 < size <= _MAX_AREA
                 or not areas):

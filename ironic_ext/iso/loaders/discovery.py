@@ -57,15 +57,16 @@ class ConfigFile:
         """``grub``, ``isolinux`` or ``systemd-boot``."""
         return self.loader.name
 
-    def edited(self, append: tuple[str, ...],
-               delete: tuple[str, ...]) -> bytes:
+    def edited(self, append: tuple[str, ...], delete: tuple[str, ...],
+               carriers: frozenset[str] = frozenset()) -> bytes:
         """Return the content with other kernel arguments.
 
+        :param carriers: variables from whose values words are removed.
         :raises: KernelArgumentError when they cannot be written so.
         """
         edit = _edit if len(self.data) <= _MAX_KEPT else _edit.__wrapped__
         return edit(self.loader, self.data, append, delete,
-                    self.inherited is not None)
+                    self.inherited is not None, carriers)
 
     def initrds(self) -> list[list[str]]:
         """Return the absolute paths of each entry's initrds."""
@@ -97,8 +98,8 @@ def _parse(loader: loader_module.Loader, data: bytes, inherited: str | None
 @functools.lru_cache(maxsize=32)
 def _edit(loader: loader_module.Loader, data: bytes,
           append: tuple[str, ...], delete: tuple[str, ...],
-          inherits: bool) -> bytes:
-    return loader.edit(data, append, delete, inherits)
+          inherits: bool, carriers: frozenset[str]) -> bytes:
+    return loader.edit(data, append, delete, inherits, carriers)
 
 
 def find(files: file_systems.Files) -> list[ConfigFile]:
@@ -130,6 +131,23 @@ def find(files: file_systems.Files) -> list[ConfigFile]:
                 todo.append((loader, target, config.home,
                              parsed.handed_on))
     return list(found.values())
+
+
+def config_at(files: file_systems.Files, name: str, path: str
+              ) -> ConfigFile | None:
+    """Return a configuration that a loader of that name reads, if any."""
+    loader = next((one for one in LOADERS
+                   if one.name.casefold() == name.casefold()), None)
+    read = files.read(path)
+    if loader is None or read is None:
+        return None
+    if loader.name == 'grub' and path.endswith('.conf') \
+            and '/loader/' in path:
+        # Entries that GRUB reads by blscfg.
+        loader = LOADERS[2]
+    return ConfigFile(read[0], loader, read[1],
+                      loader.parse(read[1]).entries,
+                      posixpath.dirname(read[0]))
 
 
 def _well_known(files: file_systems.Files) -> collections.abc.Iterator[
@@ -196,19 +214,20 @@ def initrds(image: images.IsoImage,
     configs = tree_configs(image, replaced)
     for esp in image.esps:
         configs += esp_configs(esp)
-    reserved = _ignition_area(image)
+    reserved = ignition_initrd(image)
     found: dict[str, images.Entry] = {}
     for config in configs:
         for paths in config.initrds():
             entries = [entry for path in paths
-                       if (entry := _initrd(image, path)) is not None
+                       if (entry := initrd(image, path)) is not None
                        and entry.path != reserved]
             if entries:
                 found[entries[-1].path] = entries[-1]
     return list(found.values())
 
 
-def _initrd(image: images.IsoImage, path: str) -> images.Entry | None:
+def initrd(image: images.IsoImage, path: str) -> images.Entry | None:
+    """Return an initrd of the image's tree; None if it cannot grow."""
     node = image.main.find(path, ignore_case=True)
     if node is None:
         return None
@@ -216,10 +235,12 @@ def _initrd(image: images.IsoImage, path: str) -> images.Entry | None:
     return None if entry.is_dir or entry.compressed else entry
 
 
-def _ignition_area(image: images.IsoImage) -> str | None:
+def ignition_initrd(image: images.IsoImage) -> str | None:
     """Return the path of the initrd that CoreOS reserves for Ignition."""
     found = image.main.find(coreos.IGNITION)
-    if found is None:
-        return None
-    return coreos.ignition_path(image.read_entry(
-        image.main.entry(*found), 0, MAX_BYTES))
+    if found is not None:
+        return coreos.ignition_path(image.read_entry(
+            image.main.entry(*found), 0, MAX_BYTES))
+    if image.main.find(coreos.DESCRIPTION) is not None:
+        return coreos.IGNITION_IMAGE
+    return None

@@ -46,7 +46,7 @@ def locate(image: images.IsoImage) -> IgnitionArea | None:
     """
     found = image.main.find(coreos.IGNITION)
     if found is None:
-        return None
+        return _whole(image)
     raw = image.read_entry(image.main.entry(*found), 0, discovery.MAX_BYTES)
     path = coreos.ignition_path(raw)
     facts = json.loads(raw)
@@ -66,6 +66,18 @@ def locate(image: images.IsoImage) -> IgnitionArea | None:
             f'which has {entry.size}; an area has at most {_MAX_AREA}')
     return IgnitionArea(path, length, tuple(
         extents(entry.sections, offset, length)))
+
+
+def _whole(image: images.IsoImage) -> IgnitionArea | None:
+    """Return the area of an image that does not describe it (to 2023)."""
+    if (image.main.find(coreos.DESCRIPTION) is None
+            or image.main.find(coreos.IGNITION_IMAGE) is None):
+        return None
+    entry = image.stat(coreos.IGNITION_IMAGE)
+    if entry.is_dir or entry.compressed or not 0 < entry.size <= _MAX_AREA:
+        return None
+    return IgnitionArea(entry.path, entry.size, tuple(
+        extents(entry.sections, 0, entry.size)))
 
 
 def extents(sections: collections.abc.Iterable[tuple[int, int]],

@@ -166,7 +166,8 @@ class Isolinux:
         return parse(data, inherited)
 
     def edit(self, data: bytes, append: Sequence[str],
-             delete: Sequence[str], inherits: bool = False) -> bytes:
+             delete: Sequence[str], inherits: bool = False,
+             carriers: frozenset[str] = frozenset()) -> bytes:
         """See :func:`edit`."""
         return edit(data, append, delete, inherits)
 

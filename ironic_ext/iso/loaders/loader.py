@@ -59,9 +59,12 @@ class Loader(typing.Protocol):
         """
 
     def edit(self, data: bytes, append: Sequence[str],
-             delete: Sequence[str], inherits: bool = False) -> bytes:
+             delete: Sequence[str], inherits: bool = False,
+             carriers: frozenset[str] = frozenset()) -> bytes:
         """Return a configuration with other kernel arguments.
 
+        :param carriers: variables that hold kernel arguments; words are
+            removed where they are set.
         :param inherits: whether ``parse`` was given ``inherited``.
         :raises: KernelArgumentError when they cannot be written so.
         """

@@ -81,6 +81,19 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str]) -> bytes:
         'utf-8', 'surrogateescape')
 
 
+def add_initrd(data: bytes, path: str) -> bytes:
+    """Return an entry that loads one more initrd, behind its others."""
+    text = data.decode('utf-8', 'surrogateescape')
+    lines = [match for match in _lines(text)
+             if match.group(2) in ('linux', 'initrd')]
+    if not lines:
+        return data
+    indent, at = lines[-1].group(1), lines[-1].end()
+    end = '\r\n' if text.startswith('\r\n', at) else '\n'
+    return (text[:at] + f'{end}{indent}initrd {path}' + text[at:]).encode(
+        'utf-8', 'surrogateescape')
+
+
 class SystemdBoot:
     """Boot Loader Specification entries as a loader's grammar."""
 
@@ -93,7 +106,8 @@ class SystemdBoot:
         return parse(data)
 
     def edit(self, data: bytes, append: Sequence[str],
-             delete: Sequence[str], inherits: bool = False) -> bytes:
+             delete: Sequence[str], inherits: bool = False,
+             carriers: frozenset[str] = frozenset()) -> bytes:
         """See :func:`edit`."""
         return edit(data, append, delete)
 

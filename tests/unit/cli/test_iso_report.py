@@ -109,5 +109,5 @@ class WrittenTestCase(testtools.TestCase):
         self.assertEqual(
             {'target': None, 'size': 3 << 20, 'base_size': 2 << 20,
              'literal_bytes': 1536, 'digest': 'sha256:0',
-             'warnings': ['beware']},
+             'warnings': ['beware'], 'boot_paths': []},
             json.loads(self._written(None).json()))

@@ -116,7 +116,7 @@ class BootPathTest(testtools.TestCase):
                          path.walk.configs[0].path)
 
     def test_firmware_is_asked_for_by_name(self) -> None:
-        path = boot_path.BootPath('uefi-x64', 'cd', '', (), None)
+        path = iso.Arrival('uefi-x64', 'cd', False, None, None, None, ())
         for wanted, expected in (('uefi', True), ('uefi-x64', True),
                                  ('all', True), ('bios', False),
                                  ('uefi-aa64', False)):

@@ -7,6 +7,7 @@ kernel's when its name is ``linux`` in one of its spellings. BLS entries
 are systemd_boot's.
 """
 
+from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
 import functools
@@ -34,6 +35,7 @@ _SAFE_WORD = re.compile(r'[A-Za-z0-9_./:=,+@%-]+')
 _ASSIGNMENT = re.compile(r'(\w+)=(.*)', re.DOTALL | re.ASCII)
 _ROOT_PREFIX = re.compile(r'\((?:\$\w+|[\w,-]+)\)(?=/)')
 _QUOTED = re.compile(r'([^"=]*=)?"([^"]*)"')
+_PLAIN_VALUE = re.compile(r'(\w+=)(["\']?)([^"\'\\]*)\2', re.ASCII)
 _HEX_ESCAPE = re.compile(r'\\x[0-9A-Fa-f]{2}')
 
 # Real files stay below these; a hostile one must not multiply our work.
@@ -93,10 +95,14 @@ def parse(data: bytes) -> boot_entry.BootConfig:
     return boot_entry.BootConfig(tuple(entries), tuple(includes))
 
 
-def edit(data: bytes, append: Sequence[str], delete: Sequence[str]) -> bytes:
+def edit(data: bytes, append: Sequence[str], delete: Sequence[str],
+         carriers: frozenset[str] = frozenset()) -> bytes:
     """Change the kernel arguments of every Linux command.
 
     Words are as in kernel_args.edit(); every other byte stays.
+
+    :param carriers: variables that hold kernel arguments: words to delete
+        go from where these are set, too.
 
     :raises KernelArgumentError: for a word that GRUB cannot pass on as it
         is, or when a command line would exceed kernel_args.MAX_LENGTH.
@@ -125,8 +131,31 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str]) -> bytes:
         changes += kernel_args.patches(
             [(word.start, word.end) for word in arguments], change,
             words[1].end, words[1].end)
+    if carriers and delete:
+        changes += _in_variables(text, carriers, delete)
+        changes.sort(key=lambda change: change[0])
     return kernel_args.apply(text, changes).encode(
         'utf-8', 'surrogateescape')
+
+
+def _in_variables(text: str, carriers: frozenset[str],
+                  delete: Sequence[str]
+                  ) -> Iterator[tuple[int, int, str]]:
+    """Yield the changes where variables with arguments are set."""
+    for command in script.commands(text):
+        words = command.words
+        if words and words[0].value == 'set':
+            words = words[1:]
+        if not words or words[0].value.partition('=')[0] not in carriers:
+            continue
+        raw = text[words[0].start:words[0].end]
+        match = _PLAIN_VALUE.fullmatch(raw)
+        # A value with escapes and pieces stays; that is seen afterwards.
+        if match:
+            start = words[0].start + match.start(3)
+            new = kernel_args.edit_text(match.group(3), (), delete)
+            if new != match.group(3):
+                yield start, start + len(match.group(3)), new
 
 
 def quote(word: str) -> str:
@@ -174,9 +203,10 @@ class Grub:
         return parse(data)
 
     def edit(self, data: bytes, append: Sequence[str],
-             delete: Sequence[str], inherits: bool = False) -> bytes:
+             delete: Sequence[str], inherits: bool = False,
+             carriers: frozenset[str] = frozenset()) -> bytes:
         """See :func:`edit`."""
-        return edit(data, append, delete)
+        return edit(data, append, delete, carriers)
 
     def resolve(self, path: str, home: str, directory: str) -> str | None:
         """Drop a device, and replace the variables that are known."""

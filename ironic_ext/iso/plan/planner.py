@@ -8,25 +8,31 @@ appended cpio archive, and the areas that CoreOS reserves. The base is read
 where it has to be and is never changed.
 """
 
-import dataclasses
+import collections.abc
 
+from ironic_ext.iso import arrival
+from ironic_ext.iso import boot_path
 from ironic_ext.iso import canvas as canvases
 from ironic_ext.iso import cpio
 from ironic_ext.iso.ecma119 import tree_edit
 from ironic_ext.iso import errors
 from ironic_ext.iso import image as images
 from ironic_ext.iso import injection as injections
-from ironic_ext.iso import kernel_args
 from ironic_ext.iso import layout
+from ironic_ext.iso.loaders import boot_entry
 from ironic_ext.iso.loaders import coreos
 from ironic_ext.iso.loaders import discovery
 from ironic_ext.iso.loaders import ignition_area
+from ironic_ext.iso.loaders import systemd_boot
 from ironic_ext.iso import media_check
+from ironic_ext.iso.plan import arguments
+from ironic_ext.iso.plan import draft as drafts
 from ironic_ext.iso import segment_map as maps
 from ironic_ext.iso import segments as segs
 
 SECTOR = canvases.SECTOR
-_CHECK_ARGUMENT = 'rd.live.check'
+#: Bytes of a file in an ESP that is compared with its copy in the tree.
+_MAX_COPY = 8 << 20
 _CHECKSUMS = '/md5sum.txt'
 #: Where images have their ESP as a file, so that checksums may list it.
 _ESP_FILES = ('/boot/grub/efi.img', '/boot/grub2/efi.img', '/EFI/efi.img',
@@ -34,185 +40,157 @@ _ESP_FILES = ('/boot/grub/efi.img', '/boot/grub2/efi.img', '/EFI/efi.img',
               '/isolinux/efiboot.img', '/efi.img')
 
 
-@dataclasses.dataclass
-class _Change:
-    """New content of one file of the image."""
+class CustomisedImage(maps.SegmentMap):
+    """A customised image, and what of it a machine meets.
 
-    content: tuple[segs.Segment, ...]
-    data: bytes | None
+    :ivar arrivals: one for each boot path.
+    """
 
-    @property
-    def size(self) -> int:
-        return sum(piece.length for piece in self.content)
+    arrivals: tuple[arrival.Arrival, ...] = ()
 
 
-def inject(image: images.IsoImage, injection: injections.Injection
-           ) -> maps.SegmentMap:
-    """Return the customised image.
+def inject(image: images.IsoImage, injection: injections.Injection, *,
+           for_: collections.abc.Sequence[str] = (), partial: bool = False
+           ) -> CustomisedImage:
+    """Return the customised image; its ``arrivals`` say what goes where.
 
+    :param for_: the boot paths that must get everything: ``bios``,
+        ``uefi``, ``uefi-x64``, ..., or ``all``. Without any, one that gets
+        everything is enough; what the others lack is a warning.
+    :param partial: warn of what does not arrive, where it must, too.
     :raises: InjectionError when the image cannot take the injection,
         CorruptImageError
     """
     try:
-        return _Plan(image, injection).segment_map()
+        return _Plan(image, injection).segment_map(for_, partial)
     finally:
         # Planning has written the new names into them.
         image.forget_trees()
 
 
-class _Plan:
+class _Plan(drafts.Draft):
     """The state of one planning run."""
 
     def __init__(self, image: images.IsoImage,
                  injection: injections.Injection) -> None:
-        self.image = image
+        super().__init__(image)
         self.injection = injection
-        self.changes: dict[str, _Change] = {}
-        self.esp_files: dict[int, dict[str, bytes]] = {}
-        self.warnings: list[str] = []
+        self.grown: set[boot_entry.Place] = set()
 
-    def segment_map(self) -> maps.SegmentMap:
+    def segment_map(self, wanted: collections.abc.Sequence[str],
+                    partial: bool) -> CustomisedImage:
         if self.image.volumes.udf:
             raise errors.InjectionError(
                 f'{self.image.path} has a UDF file system that names the '
                 f'same files, and readers that prefer it would not see the '
                 f'injection; an ISO without UDF is needed')
+        paths = boot_path.boot_paths(self.image)
         for path, content in self.injection.files.items():
-            self._change(self._place(path), content)
-        self._plan_arguments()
-        self._plan_initrds()
+            self._put(self.place(path), content)
+        arguments.plan(self, self.injection, paths)
+        self._plan_initrds(paths)
         self._plan_checksums()
-        return self._compose()
+        arrivals = self._arrivals(paths)
+        self.warnings += arrival.settle(arrivals, wanted, partial,
+                                        self.image.path)
+        return self._compose(arrivals)
 
-    def _place(self, path: str) -> str:
-        """Return the path under which the image has or will have a file.
-
-        Links and the case of names in trees that ignore it are resolved.
-        """
-        found = self.image.main.find(path)
-        if found:
-            return found[0]
-        parent, _, name = path.rpartition('/')
-        if not parent:
-            return path
-        return self._place(parent).rstrip('/') + '/' + name
-
-    def _change(self, path: str, data: bytes) -> None:
-        self.changes[path] = _Change((segs.Literal(data),), data)
-
-    def _literals(self) -> dict[str, bytes]:
-        return {path: change.data for path, change in self.changes.items()
-                if change.data is not None}
-
-    # Kernel arguments
-
-    def _plan_arguments(self) -> None:
-        append = self.injection.arguments
-        delete = tuple(self.injection.delete_args)
-        if self._drops_media_check():
-            delete += (_CHECK_ARGUMENT,)
-        if not append and not delete:
-            return
-        areas = self._areas()
-        edited = 0
-        if areas is not None:
-            edited += self._fill_areas(areas, append, delete)
-        covered = ({self._place(area.path) for area in areas.areas}
-                   if areas else set())
-        for config in discovery.tree_configs(self.image, self._literals()):
-            if config.path in covered or not config.entries:
+    def _put(self, path: str, content: bytes) -> None:
+        """Add or replace a file, and its copies in ESPs."""
+        before = self.image.main.find(path)
+        self.change(path, content)
+        for number in range(len(self.image.esps)):
+            found = self.esp(number).content(path)
+            if found is None:
                 continue
-            data = self._edited(config, append, delete)
-            if data != config.data:
-                self._change(config.path, data)
-            edited += 1
-        for number, esp in enumerate(self.image.esps):
-            for config in discovery.esp_configs(esp):
-                if not config.entries:
-                    continue
-                data = self._edited(config, append, delete)
-                if data != config.data:
-                    self.esp_files.setdefault(number, {})[
-                        config.path] = data
-                edited += 1
-        if not edited and self.injection.changes_arguments:
-            raise errors.InjectionError(
-                f'{self.image.path} has no boot configuration with a Linux '
-                f'kernel that could be edited (GRUB, ISOLINUX or '
-                f'systemd-boot), so kernel arguments cannot be injected')
+            entry = self.image.main.entry(*before) if before else None
+            if (entry is not None and not entry.is_dir
+                    and entry.size == found.size <= _MAX_COPY
+                    and self.image.read_entry(entry)
+                    == found.read(0, found.size)):
+                self.change_esp(number, found.path, content)
+            else:
+                self.warnings.append(
+                    f'the EFI system partition has a {found.path} of its '
+                    f'own, which stays as it is')
 
-    def _edited(self, config: discovery.ConfigFile,
-                append: tuple[str, ...], delete: tuple[str, ...]) -> bytes:
-        longest = max(len(' '.join((*entry.arguments, *append)).encode(
-            'utf-8', 'surrogateescape')) for entry in config.entries)
-        if longest > kernel_args.X86_MAX_LENGTH:
-            self.warnings.append(
-                f'the kernel command line in {config.path} gets up to '
-                f'{longest} bytes; x86 and arm64 kernels drop what comes '
-                f'after {kernel_args.X86_MAX_LENGTH}')
-        return config.edited(append, delete)
-
-    def _drops_media_check(self) -> bool:
-        return (self.injection.media_check == 'drop'
-                and not self.injection.empty
-                and media_check.read(self.image.volumes.primary.data)
-                is not None)
-
-    def _areas(self) -> coreos.KernelArgumentAreas | None:
-        if self.image.main.find(coreos.DESCRIPTION) is None:
-            return None
-        return coreos.parse(self._content(coreos.DESCRIPTION))
-
-    def _content(self, path: str) -> bytes:
-        change = self.changes.get(path)
-        if change is not None and change.data is not None:
-            return change.data
-        entry = self.image.stat(path)
-        if entry.size > discovery.MAX_BYTES:
-            raise errors.InjectionError(
-                f'{path} has {entry.size} bytes, too many for a '
-                f'configuration')
-        return self.image.read_entry(entry)
-
-    def _fill_areas(self, areas: coreos.KernelArgumentAreas,
-                    append: tuple[str, ...],
-                    delete: tuple[str, ...]) -> int:
-        for area in areas.areas:
-            path = self._place(area.path)
-            self._change(path, areas.edited(
-                area, self._content(path), append, delete))
-        return len(areas.areas)
+    def _arrivals(self, before: tuple[boot_path.BootPath, ...]
+                  ) -> tuple[arrival.Arrival, ...]:
+        """Say what a machine will meet on each path: what it reads then."""
+        after = before
+        if self.changes or self.esp_files:
+            after = boot_path.boot_paths(self.image, self.as_changes())
+        return tuple(arrival.judge(path, self.injection, self.grown)
+                     for path in after)
 
     # Initrds
 
-    def _plan_initrds(self) -> None:
+    def _plan_initrds(self, paths: tuple[boot_path.BootPath, ...]) -> None:
         if not self.injection.initrd_files:
             return
         archive = cpio.archive(self.injection.initrd_files)
-        found = discovery.initrds(self.image, self._literals())
-        if not found:
-            raise errors.InjectionError(
-                f'{self.image.path} has no boot configuration that names '
-                f'an initrd in the image\'s own file system (one inside '
-                f'the ESP cannot grow), so files cannot be added to it')
-        for entry in found:
+        found = {entry.path: entry for entry in discovery.initrds(
+            self.image, self.literals())}
+        reserved = discovery.ignition_initrd(self.image)
+        for path in paths:
+            for start in path.kernels:
+                inside = [place for place in start.initrds
+                          if place.device == 'iso']
+                for place in inside[-1:]:
+                    entry = discovery.initrd(self.image, place.path)
+                    if entry is not None and entry.path != reserved:
+                        found.setdefault(entry.path, entry)
+        for entry in found.values():
             if entry.path in self.changes:
                 raise errors.InjectionError(
                     f'{entry.path} is an initrd: either replace it or add '
                     f'files to it')
             self._grow_initrd(entry, archive)
+        added = [self._add_initrd(path, archive) for path in paths
+                 if path.loader == 'systemd-boot']
+        if not found and not any(added):
+            raise errors.InjectionError(
+                f'{self.image.path} has no boot configuration that names '
+                f'an initrd in the image\'s own file system, so files '
+                f'cannot be added to it')
+
+    def _add_initrd(self, path: boot_path.BootPath, archive: bytes) -> bool:
+        """Let systemd-boot load one more initrd from its ESP."""
+        starts = [start for start in path.kernels if start.kind == 'linux'
+                  and start.initrds and start.config.device == 'esp']
+        if not starts or path.esp is None:
+            return False
+        files = self.esp(path.esp)
+        known = {place.path for place in self.grown
+                 if place.device == 'esp'}
+        name = next(name for name in (
+            f'/ironic-ext{number or ""}.img' for number in range(1000))
+            if name in known or files.kind(name) is None)
+        # The kernel needs zeros behind an archive that lz4 packed.
+        self.change_esp(path.esp, name, bytes(512) + archive)
+        self.grown.add(boot_entry.Place('esp', name))
+        for start in starts:
+            read = files.read(start.config.path)
+            if read is not None and name not in (
+                    place.path for place in start.initrds):
+                self.change_esp(path.esp, read[0], systemd_boot.add_initrd(
+                    read[1], name))
+        return True
 
     def _grow_initrd(self, entry: images.Entry, archive: bytes) -> None:
         content: list[segs.Segment] = [
             segs.BaseRange(*section) for section in entry.sections]
-        # The kernel looks for the next archive at a multiple of 4 bytes.
-        content += [segs.Zeros(-entry.size % 4), segs.Literal(archive)]
-        change = _Change(tuple(content), None)
+        # The kernel looks for the next archive at a multiple of 4 bytes,
+        # and behind lz4's blocks for one of size 0 first (lib/
+        # decompress_unlz4.c); otherwise it passes over zeros.
+        content += [segs.Zeros(-entry.size % 4 + 8), segs.Literal(archive)]
+        change = drafts.Change(tuple(content), None)
         if change.size >= 1 << 32:
             raise errors.InjectionError(
                 f'{entry.path} would reach 4 GiB, which one extent cannot '
                 f'hold')
         self.changes[entry.path] = change
+        self.grown.add(boot_entry.Place('iso', entry.path))
 
     # Checksums that the image carries
 
@@ -234,7 +212,7 @@ class _Plan:
         # A sum over a grown initrd or an ESP would mean reading all of it.
         edited = media_check.edit_md5sum_txt(data, changed)
         if edited != data:
-            self._change(_CHECKSUMS, edited)
+            self.change(_CHECKSUMS, edited)
 
     def _edited_esp_files(self) -> list[str]:
         """Return the files that are ESPs with other configurations."""
@@ -250,7 +228,8 @@ class _Plan:
 
     # Putting it together
 
-    def _compose(self) -> maps.SegmentMap:
+    def _compose(self, arrivals: tuple[arrival.Arrival, ...]
+                 ) -> CustomisedImage:
         image = self.image
         canvas = canvases.Canvas(image.source,
                                  layout.insertion_point(image))
@@ -261,8 +240,15 @@ class _Plan:
         growth = layout.settle(image, canvas, moved)
         self._settle_media_check(canvas, growth)
         self._fill_ignition_area(canvas)
-        return maps.SegmentMap(image.path, layout.assemble(canvas, growth),
+        made = CustomisedImage(image.path, layout.assemble(canvas, growth),
                                warnings=self.warnings)
+        made.arrivals = arrivals
+        if not self.injection.empty and made.segments == (
+                segs.BaseRange(0, image.size),):
+            made.close()
+            raise errors.InjectionError(
+                f'the injection changes nothing in {image.path}')
+        return made
 
     def _edit_esp(self, canvas: canvases.Canvas, number: int,
                   files: dict[str, bytes]) -> layout.MovedEsp | None:
@@ -327,7 +313,7 @@ class _Plan:
             raise errors.InjectionError(
                 f'{self.image.path} reserves no area for an Ignition config '
                 f'({coreos.IGNITION}): add the config to its initrd')
-        if self._place(area.path) in self.changes:
+        if self.place(area.path) in self.changes:
             raise errors.InjectionError(
                 f'{area.path} has the area for the Ignition config: either '
                 f'replace it or inject a config')

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""A customised image while it is planned: which files get what content."""
+
+import dataclasses
+
+from ironic_ext.iso import boot_path
+from ironic_ext.iso import errors
+from ironic_ext.iso import image as images
+from ironic_ext.iso.loaders import files as file_systems
+from ironic_ext.iso import segments as segs
+
+
+@dataclasses.dataclass
+class Change:
+    """New content of one file of the image.
+
+    :ivar data: None where it is made of parts of the base.
+    """
+
+    content: tuple[segs.Segment, ...]
+    data: bytes | None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the new content."""
+        return sum(piece.length for piece in self.content)
+
+
+class Draft:
+    """The files that change, in the tree and in the ESPs.
+
+    :ivar changes: path in the tree -> its new content.
+    :ivar esp_files: number of an ESP -> path -> content.
+    :ivar warnings: sentences for who asked for the injection.
+    """
+
+    def __init__(self, image: images.IsoImage) -> None:
+        self.image = image
+        self.changes: dict[str, Change] = {}
+        self.esp_files: dict[int, dict[str, bytes]] = {}
+        self.warnings: list[str] = []
+
+    def place(self, path: str) -> str:
+        """Return the path under which the image has or will have a file.
+
+        Links and the case of names in trees that ignore it are resolved.
+        """
+        found = self.image.main.find(path)
+        if found:
+            return found[0]
+        parent, _, name = path.rpartition('/')
+        if not parent:
+            return path
+        return self.place(parent).rstrip('/') + '/' + name
+
+    def change(self, path: str, data: bytes) -> None:
+        """Give a file of the tree other content."""
+        self.changes[path] = Change((segs.Literal(data),), data)
+
+    def change_esp(self, number: int, path: str, data: bytes) -> None:
+        """Give a file of an ESP other content."""
+        self.esp_files.setdefault(number, {})[path] = data
+
+    def literals(self) -> dict[str, bytes]:
+        """Return the changed files whose content is known."""
+        return {path: change.data for path, change in self.changes.items()
+                if change.data is not None}
+
+    def as_changes(self) -> boot_path.Changes:
+        """Return what a loader would read."""
+        return boot_path.Changes(self.literals(), self.esp_files)
+
+    def esp(self, number: int) -> file_systems.FatFiles:
+        """Return an ESP as it will be."""
+        return file_systems.FatFiles(self.image.esps[number].volume,
+                                     self.esp_files.get(number, {}))
+
+    def content(self, path: str) -> bytes:
+        """Return the content of a small file as it will be.
+
+        :raises: InjectionError when it is too large for a configuration.
+        """
+        change = self.changes.get(path)
+        if change is not None and change.data is not None:
+            return change.data
+        entry = self.image.stat(path)
+        if entry.size > file_systems.MAX_BYTES:
+            raise errors.InjectionError(
+                f'{path} has {entry.size} bytes, too many for a '
+                f'configuration')
+        return self.image.read_entry(entry)

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What arrives on which boot path; read back from the written image."""
+
+import pathlib
+
+import fixtures
+import testtools
+from testtools import matchers
+
+from ironic_ext import iso
+from ironic_ext.iso import boot_path
+from tests import iso_cases
+from tests import isos
+from tests import unit
+
+_FILES = {'/etc/node': b'content'}
+
+
+class ArrivalTest(testtools.TestCase):
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.useFixture(unit.WithoutSync())
+        self.dir = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+
+    def inject(self, name, for_=('all',), partial=False, **what):
+        base = (isos.real(name) if name in isos.REAL
+                else iso_cases.shared(name) if name in iso_cases.CASES
+                else isos.shared(name))
+        with iso.IsoImage.open(base) as image:
+            made = iso.inject(image, iso.Injection(**what), for_=for_,
+                              partial=partial)
+        self.addCleanup(made.close)
+        return made
+
+    def written(self, *args, **what) -> iso.IsoImage:
+        out = self.dir / 'out.iso'
+        self.inject(*args, **what).write(out)
+        image = iso.IsoImage.open(out)
+        self.addCleanup(image.close)
+        return image
+
+    def refused(self, *args, **what) -> str:
+        return str(self.assertRaises(iso.InjectionError, self.inject,
+                                     *args, **what))
+
+    def test_everything_arrives_where_loaders_can_be_followed(self) -> None:
+        for name in ('isolinux_bios', 'grub_bios', 'hybrid', 'lorax_like',
+                     'ubuntu_like', 'coreos_like', 'on_timeout',
+                     'waiting_menu', 'variable_arguments', 'copied_config',
+                     'bare_areas', 'lz4_initrd'):
+            made = self.inject(name, append_args='new=1',
+                               initrd_files=_FILES, files={'/x': b'y'})
+            live = [one for one in made.arrivals if not one.dead]
+            self.assertThat(live, matchers.Not(matchers.HasLength(0)), name)
+            for one in live:
+                self.assertEqual(
+                    (iso.Arrived(),) * 3,
+                    (one.arguments, one.files, one.initrd_files), name)
+                for _, line in one.command_lines:
+                    self.assertIn('new=1', line.split(), name)
+            self.assertEqual((), made.warnings, name)
+
+    def test_a_unified_kernel_takes_neither(self) -> None:
+        for what in ({'append_args': 'a=1'}, {'initrd_files': _FILES}):
+            text = self.refused('unified_kernel', **what)
+            self.assertIn('uefi-x64 from cd', text)
+            self.assertIn('inside /EFI/Linux/System-1.efi', text)
+            self.assertNotIn('bios', text)
+
+    def test_fewer_paths_can_be_asked_for(self) -> None:
+        made = self.inject('unified_kernel', for_=('bios',),
+                           append_args='a=1')
+        self.assertThat(made.warnings, matchers.HasLength(2))
+        self.assertIn('uefi-x64 from cd: kernel arguments do not reach it',
+                      made.warnings[0])
+        self.assertIn('uefi-x64', self.refused(
+            'unified_kernel', for_=('uefi',), append_args='a=1'))
+
+    def test_part_of_it_can_be_asked_for(self) -> None:
+        made = self.inject('unified_kernel', partial=True,
+                           append_args='a=1')
+        self.assertEqual(
+            {'bios': iso.Arrived(), 'uefi-x64': iso.NotReached(
+                'the command line is inside /EFI/Linux/System-1.efi in the '
+                'ESP')},
+            {one.firmware: one.arguments for one in made.arrivals})
+
+    def test_one_path_is_enough_where_none_is_asked_for(self) -> None:
+        made = self.inject('unified_kernel', for_=(), append_args='a=1')
+        self.assertThat(made.warnings, matchers.HasLength(2))
+
+    def test_a_firmware_that_does_not_boot_it_is_refused(self) -> None:
+        self.assertIn('does not boot by uefi', self.refused(
+            'isolinux_bios', for_=('uefi',), append_args='a=1'))
+
+    def test_a_menu_built_into_grub_takes_no_arguments(self) -> None:
+        self.assertIn('built into the boot loader', self.refused(
+            'built_in_menu', append_args='a=1'))
+        made = self.inject('built_in_menu', initrd_files=_FILES)
+        self.assertEqual((), made.warnings)
+
+    def test_ipxe_takes_no_arguments(self) -> None:
+        self.assertIn('no boot configuration with a Linux kernel',
+                      self.refused('ipxe', append_args='console=ttyS0'))
+
+    def test_an_initrd_in_the_esp_gets_company(self) -> None:
+        image = self.written('esp_kernel', initrd_files=_FILES,
+                             append_args='new=1')
+        volume = image.esps[0].volume
+        entry = volume.read_file('/loader/entries/01-live.conf')
+        self.assertIn(b'initramfs-linux.img\ninitrd /ironic-ext.img\n',
+                      entry)
+        self.assertIn(b'new=1', entry)
+        added = volume.read_file('/ironic-ext.img')
+        self.assertIn(b'etc/node\0', added)
+        self.assertEqual(bytes(8), added[:8])
+
+    def test_a_second_injection_keeps_the_first(self) -> None:
+        first = self.dir / 'first.iso'
+        self.inject('esp_kernel', initrd_files=_FILES).write(first)
+        with iso.IsoImage.open(first) as image:
+            made = iso.inject(image, iso.Injection(
+                initrd_files={'/other': b'2'}), for_=('all',))
+        self.addCleanup(made.close)
+        made.write(self.dir / 'second.iso')
+        with iso.IsoImage.open(self.dir / 'second.iso') as image:
+            volume = image.esps[0].volume
+            self.assertIn(b'initrd /ironic-ext.img\ninitrd /ironic-ext1.img',
+                          volume.read_file('/loader/entries/01-live.conf'))
+            self.assertIn(b'node', volume.read_file('/ironic-ext.img'))
+
+    def test_an_argument_in_a_variable_is_removed_where_it_is_set(
+            self) -> None:
+        image = self.written('variable_arguments',
+                             delete_args=('media=removable', 'quiet'))
+        self.assertIn(b'set params="splash console=tty1"\n',
+                      image.read_file('/boot/grub/grub.cfg'))
+
+    def test_what_is_nowhere_cannot_be_removed(self) -> None:
+        for name in ('variable_arguments', 'grub_bios', 'bare_areas'):
+            self.assertIn('"none" is in no kernel command line',
+                          self.refused(name, delete_args=('none',)))
+
+    def test_a_copy_in_the_esp_is_replaced_as_well(self) -> None:
+        mine = (b'menuentry "Mine" {\n linux /images/vmlinuz\n'
+                b' initrd /images/initrd.img\n}\n')
+        image = self.written('copied_config',
+                             files={'/EFI/BOOT/grub.cfg': mine})
+        self.assertEqual(mine, image.read_file('/EFI/BOOT/grub.cfg'))
+        self.assertEqual(mine, image.esps[0].volume.read_file(
+            '/EFI/BOOT/grub.cfg'))
+
+    def test_another_file_in_the_esp_is_told(self) -> None:
+        made = self.inject('coreos_like', files={
+            '/EFI/fedora/grub.cfg': b'menuentry x { linux /vmlinuz }'},
+            partial=True)
+        self.assertIn('has a /EFI/fedora/grub.cfg of its own',
+                      ' '.join(made.warnings))
+
+    def test_areas_without_an_end_end_with_a_line(self) -> None:
+        image = self.written('bare_areas', append_args='a=1',
+                             delete_args=('ignition.platform.id=metal',))
+        for path in ('/isolinux/isolinux.cfg', '/EFI/fedora/grub.cfg'):
+            self.assertIn(b'coreos.liveiso=x ignition.firstboot a=1\n###',
+                          image.read_file(path))
+
+    def test_a_bare_ignition_image_is_the_area(self) -> None:
+        image = self.written('bare_areas', ignition=b'{}')
+        data = image.read_file('/images/ignition.img')
+        self.assertEqual((262144, b'\x1f\x8b'), (len(data), data[:2]))
+
+    def test_the_line_for_who_touches_nothing_gets_arguments(self) -> None:
+        image = self.written('on_timeout', append_args='a=1')
+        self.assertIn(b'speech=soft a=1 --- quiet',
+                      image.read_file('/screens/speech.cfg'))
+        start = boot_path.boot_paths(image)[0].walk.unattended
+        self.assertIn('a=1', start.arguments)
+
+    def test_lz4_has_zeros_behind_it(self) -> None:
+        image = self.written('lz4_initrd', initrd_files=_FILES)
+        with iso.IsoImage.open(iso_cases.shared('lz4_initrd')) as base:
+            size = base.stat('/casper/initrd').size
+        data = image.read_file('/casper/initrd')
+        at = data.index(b'070701', size)
+        self.assertEqual(0, at % 4)
+        self.assertEqual(bytes(8), data[at - 8:at])
