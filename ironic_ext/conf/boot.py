@@ -53,6 +53,27 @@ OPTS = [
                default=60, min=1,
                help='Seconds until the BMC must show a medium as inserted '
                     '(or as ejected) after it accepted the request.'),
+    cfg.IntOpt('eject_after',
+               default=3600, min=0,
+               help='Seconds after the report of a machine that boots once '
+                    'until its medium is ejected at the latest. It is '
+                    'ejected at the next power action before that; an '
+                    'installer that reports from its last script runs from '
+                    'it until then.'),
+    cfg.IntOpt('look_interval',
+               default=10, min=1,
+               help='Seconds between two looks for machines of the boot '
+                    'interface redfish-iso that are to boot from their disk '
+                    'from now on.'),
+    cfg.StrOpt('once_boot_device',
+               default='once',
+               choices=[('once', 'for one boot (Redfish: Once)'),
+                        ('persistent', 'until the end of the boot')],
+               help='How long the medium is the boot device of a node that '
+                    'boots it once. With "persistent", a machine that does '
+                    'not report boots its installer again: it is for BMCs '
+                    'that lose a boot device that is set for one boot. '
+                    'once_boot_device in driver_info overrides it.'),
     cfg.FloatOpt('media_poll_interval',
                  default=1.0, min=0.01,
                  help='Seconds between two looks at what the BMC shows.'),

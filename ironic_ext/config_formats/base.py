@@ -121,6 +121,9 @@ class BootConfigFormat(abc.ABC):
     #: Names that are the primary file without being declared so.
     primaries: typing.ClassVar[tuple[str, ...]] = ()
     needs_primary: typing.ClassVar[bool] = True
+    #: Whether a machine that boots with it installs a system, which must
+    #: not happen a second time by itself.
+    installs: typing.ClassVar[bool] = False
 
     def primary(self, files: Files, declared: str) -> str:
         """Return the file that answers "what is my config?".

@@ -114,6 +114,7 @@ class AutoinstallFormat(CloudInitFormat):
     """User data with answers for Ubuntu's installer."""
 
     title = 'autoinstall'
+    installs = True
     # Without it the installer asks before it erases disks.
     arguments = 'autoinstall'
 

@@ -26,6 +26,7 @@ class KickstartFormat(base.BootConfigFormat):
     """A kickstart file."""
 
     title = 'kickstart'
+    installs = True
     primaries = ('ks.cfg',)
 
     def validate(self, files: base.Files, primary: str

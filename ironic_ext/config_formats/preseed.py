@@ -24,6 +24,7 @@ class PreseedFormat(base.BootConfigFormat):
     """A preseed file."""
 
     title = 'preseed'
+    installs = True
     primaries = ('preseed.cfg',)
 
     def validate(self, files: base.Files, primary: str

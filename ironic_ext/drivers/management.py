@@ -5,6 +5,8 @@
 import types
 import typing
 
+from ironic.common import boot_devices
+from ironic.common import exception
 from ironic.conductor import periodics
 from ironic.conf import CONF
 from ironic.drivers.modules.drac import management as drac_management
@@ -14,9 +16,12 @@ from oslo_log import log
 from ironic_ext import conf
 from ironic_ext.drivers.bmc import vmedia_api as virtual_media
 from ironic_ext.drivers.data_image import reconciler
+from ironic_ext.drivers.data_image import requests as data_image_requests
 from ironic_ext.drivers.data_image import steps as data_image_steps
 from ironic_ext.drivers.data_image import worker as data_images
+from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import data_image as data_image_record
+from ironic_ext.node import boot_state
 
 LOG = log.getLogger(__name__)
 
@@ -54,8 +59,16 @@ class DataImages(data_image_steps.DataImageSteps):
         """Also put in what waits for the machine to be started.
 
         The power interface calls this between off and on; the boot order
-        is not touched.
+        is not touched, but where a boot is over: its medium goes now.
         """
+        restarts = getattr(task.driver.boot, 'restarts', None)
+        if restarts is not None:
+            try:
+                restarts(task)
+            except exception.IronicException as exc:
+                LOG.warning('The medium of a boot that is over stays in node '
+                            '%(node)s, trying again later: %(error)s',
+                            {'node': task.node.uuid, 'error': exc})
         super().restore_boot_device(task, system)  # type: ignore[misc]
         try:
             data_images.run(task, restarting=True)
@@ -75,12 +88,24 @@ class DataImages(data_image_steps.DataImageSteps):
 
     def detach_virtual_media(self, task: typing.Any,
                              device_types: list[str] | None = None) -> None:
-        """Eject what attach_virtual_media() inserted, and nothing else.
+        """Eject what attach_virtual_media() inserted.
+
+        If that is nothing, end the data image; if there is none either,
+        end a boot that is for once. A live system keeps its medium.
 
         :param device_types: by default all.
         :raises: MediaError
         """
-        virtual_media.detach(task, device_types)
+        if virtual_media.detach(task, device_types):
+            return
+        if device_types and boot_devices.CDROM not in device_types:
+            return
+        if data_image_record.load(task.node) is not None:
+            data_image_requests.detach(task)
+            reconciler.submit(task.node)
+        elif (boot_record.load(task.node).mode == boot_state.ONCE
+              and hasattr(task.driver.boot, 'end_boot')):
+            task.driver.boot.end_boot(task, boot_state.Cause.EJECT)
 
     def get_virtual_media(self, task: typing.Any
                           ) -> list[dict[str, typing.Any]]:

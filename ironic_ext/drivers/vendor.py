@@ -4,25 +4,41 @@
 
 import typing
 
+from ironic.common import exception
 from ironic.drivers import base
 from ironic.drivers.modules.redfish import vendor as redfish_vendor
 
 from ironic_ext.drivers.data_image import passthru as data_image_passthru
 from ironic_ext.drivers.images import delivery as media_delivery
+from ironic_ext.node import boot_state
 
 
 class RedfishExtVendorPassthru(data_image_passthru.DataImagePassthru,
                                redfish_vendor.RedfishVendorPassthru):
     """The stock methods, and those of this suite."""
 
-    @base.passthru(['GET'], async_call=False, require_exclusive_lock=False,
-                   description='Show the media that were made for the node: '
-                               'how they are delivered, and how much of '
-                               'them was read, when.')
-    def boot_media(self, task: typing.Any, **kwargs: typing.Any
-                   ) -> dict[str, list[dict[str, typing.Any]]]:
-        """Return the node's media and what was read of them.
+    @base.passthru(['GET', 'DELETE'], async_call=False,
+                   require_exclusive_lock=False,
+                   description='The media that were made for the node: GET '
+                               'shows how they are delivered, and how much '
+                               'of them was read, when. DELETE ends the '
+                               'boot from its ISO: the disk becomes the '
+                               'boot device, the medium is ejected.')
+    def boot_media(self, task: typing.Any, http_method: str = 'GET',
+                   **kwargs: typing.Any) -> dict[str, typing.Any]:
+        """Show the node's media and what was read of them, or end its boot.
 
-        :raises: IronicException when the database of media fails.
+        :raises: InvalidParameterValue when there is no boot to end,
+            IronicException when the database of media fails, or the BMC
+            does not do what is needed.
         """
-        return {'media': media_delivery.describe(task)}
+        if http_method == 'GET':
+            return {'media': media_delivery.describe(task)}
+        task.upgrade_lock(purpose='ending the boot from an ISO')
+        boot, node = task.driver.boot, task.node
+        if not (hasattr(boot, 'end_boot') and boot.has_boot(node)):
+            raise exception.InvalidParameterValue(
+                f'node {node.uuid} boots from no ISO of its instance')
+        state = boot.end_boot(task, boot_state.Cause.EJECT)
+        return {'boot_device': 'disk' if state.disk_seen else None,
+                'ejected': bool(state.ended_at)}

@@ -16,15 +16,15 @@ import typing
 
 from ironic_ext.catalog import resources
 from ironic_ext.images import href
+from ironic_ext.node import boot_state
 from ironic_ext.node import data_image as host_data_images
 
 KIND = 'BareMetalHost'
 DEFAULT_NAMESPACE = 'default'
-#: Boot modes: until the installed system reports, or as long as assigned.
-ONCE, FOREVER = 'once', 'forever'
+ONCE, FOREVER = boot_state.ONCE, boot_state.FOREVER
 #: Where a node keeps what is assigned: keys of instance_info.
-ISO_KEY, CONFIG_KEY = 'boot_iso', 'boot_config'
-MODE_KEY, COMPLETED_KEY = 'ext_boot_mode', 'ext_boot_completed_at'
+ISO_KEY, CONFIG_KEY = boot_state.ISO_KEY, 'boot_config'
+MODE_KEY, COMPLETED_KEY = boot_state.MODE_KEY, boot_state.COMPLETED_KEY
 #: Fields to ask Ironic for.
 FIELDS = ('uuid', 'name', 'driver', 'power_state', 'target_power_state',
           'provision_state', 'target_provision_state', 'maintenance',

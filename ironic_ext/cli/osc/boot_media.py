@@ -128,9 +128,21 @@ def media_of(client: typing.Any, node: str) -> list[dict[str, typing.Any]]:
 
     :raises: CommandError when the node cannot tell.
     """
+    found: list[dict[str, typing.Any]] = [
+        {**medium, 'node': node}
+        for medium in _asked(client, node, 'GET')['media']]
+    return found
+
+
+def _asked(client: typing.Any, node: str, http_method: str
+           ) -> dict[str, typing.Any]:
+    """Call the vendor passthru of a node.
+
+    :raises: CommandError when its vendor interface does not have it.
+    """
     try:
         answer = client.node.vendor_passthru(node, _METHOD,
-                                             http_method='GET')
+                                             http_method=http_method)
     except exc.BadRequest as error:
         interface = client.node.get(
             node, fields=['vendor_interface']).vendor_interface
@@ -141,9 +153,8 @@ def media_of(client: typing.Any, node: str) -> list[dict[str, typing.Any]]:
             'does not know of boot media: have the conductor enable '
             f'"{_INTERFACE}", then run "openstack baremetal node set '
             f'--vendor-interface {_INTERFACE} {node}"') from error
-    found: list[dict[str, typing.Any]] = [
-        {**medium, 'node': node} for medium in answer.to_dict()['media']]
-    return found
+    shown: dict[str, typing.Any] = answer.to_dict()
+    return shown
 
 
 class ShowBootMedium(command.ShowOne):
@@ -209,3 +220,41 @@ class ListBootMedia(command.Lister):
         return (tuple(_LISTED),
                 (_values(medium, fields) for node in nodes
                  for medium in media_of(client, node)))
+
+
+class EjectBootMedium(command.Command):
+    """End a node's boot from its ISO: the disk boots, the medium goes
+
+    The disk becomes the boot device at once and for good, and the medium is
+    ejected even if the machine runs from it. The ISO boots again after the
+    next deployment or rebuild.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the nodes."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument('nodes', metavar='<node>', nargs='+',
+                            help='Names or UUIDs of nodes')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Ask, and say what was seen.
+
+        :raises: CommandError when a boot of these did not come to its end
+        """
+        manager: typing.Any = self.app.client_manager
+        failures = []
+        for node in parsed_args.nodes:
+            try:
+                seen = _asked(manager.baremetal, node, 'DELETE')
+            except Exception as error:
+                failures.append(f'{node}: {error}')
+                continue
+            if not seen.get('ejected'):
+                failures.append(f'{node}: the medium is not ejected yet')
+                continue
+            print(f'{node}: the medium is ejected, and the disk is the '
+                  'boot device' + ('' if seen.get('boot_device') == 'disk'
+                                   else ' (the BMC does not show it)'))
+        if failures:
+            raise exceptions.CommandError('\n'.join(failures))

@@ -19,11 +19,14 @@ import sushy
 from ironic_ext.drivers.bmc import drives
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.bmc import slots as redfish_slots
+from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import data_image as data_image_record
 from ironic_ext.drivers.records import media as node_media
+from ironic_ext.node import boot_state
 
 _KEY = 'ext_virtual_media'
 _PURPOSE = 'virtual media'
+_BOOT = 'boot image'
 _TYPES = {
     boot_devices.CDROM: (sushy.VIRTUAL_MEDIA_CD, sushy.VIRTUAL_MEDIA_DVD),
     boot_devices.DISK: (sushy.VIRTUAL_MEDIA_USBSTICK,),
@@ -60,24 +63,29 @@ def attach(task: typing.Any, device_type: str, url: str) -> None:
         record, slot=path)})
 
 
-def detach(task: typing.Any, device_types: list[str] | None) -> None:
+def detach(task: typing.Any, device_types: list[str] | None) -> bool:
     """Eject what was inserted, and remove the copies that Ironic published.
 
+    :returns: whether there was anything.
     :raises: MediaError
     """
-    _eject(task, device_types or list(_TYPES), remove_copies=True)
+    return _eject(task, device_types or list(_TYPES), remove_copies=True)
 
 
 def show(task: typing.Any) -> list[dict[str, typing.Any]]:
     """Return what the BMC shows of its slots, without secrets.
 
+    The medium that a live system runs from is not "inserted": clients that
+    eject until nothing is would never come to an end.
+
     :raises: MediaError
     """
     node = task.node
     owners = (
-        ('boot image', node_media.records(node)),
+        (_BOOT, node_media.records(node)),
         ('data image', data_image_record.media(node)),
         (_PURPOSE, tuple(_records(node).values())))
+    stays = boot_record.load(node).mode != boot_state.ONCE
     shown = []
     for slot in drives.drives(task):
         inserted = quirks.is_inserted(slot)
@@ -87,7 +95,7 @@ def show(task: typing.Any) -> list[dict[str, typing.Any]]:
             'identity': slot.identity, 'name': slot.name,
             'media_types': [getattr(kind, 'value', str(kind))
                             for kind in slot.media_types],
-            'inserted': inserted,
+            'inserted': inserted and not (owner == _BOOT and stays),
             'image': redfish_slots.title(slot).strip('"') if inserted
             else None,
             'owner': owner})
@@ -95,18 +103,21 @@ def show(task: typing.Any) -> list[dict[str, typing.Any]]:
 
 
 def _eject(task: typing.Any, device_types: list[str],
-           remove_copies: bool = False) -> None:
+           remove_copies: bool = False) -> bool:
     node = task.node
+    found = False
     for device_type in device_types:
         record = _records(node).get(device_type)
         if record is None:
             continue
+        found = True
         drives.eject(task, [record])
         if remove_copies:
             _remove_copy(task, device_type)
         left = _records(node)
         del left[device_type]
         _save(node, left)
+    return found
 
 
 def _remove_copy(task: typing.Any, device_type: str) -> None:

@@ -18,12 +18,15 @@ from oslo_log import log
 
 from ironic_ext import config_formats
 from ironic_ext.drivers.boot import catalog
+from ironic_ext.drivers.boot import end
 from ironic_ext.drivers.images import bases as base_images
 from ironic_ext.drivers.images import customised as customised_iso
+from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext import images
 from ironic_ext import iso
 from ironic_ext.media import delivery
 from ironic_ext.node import boot_plan
+from ironic_ext.node import boot_state
 
 LOG = log.getLogger(__name__)
 
@@ -58,6 +61,76 @@ def plan(task: typing.Any, default_arguments: str | None, *,
         default_arguments=default_arguments,
         sources=catalog.sources(),
         facts=catalog.facts(task))
+
+
+def begin(node: typing.Any, planned: boot_plan.BootPlan) -> str:
+    """Put on record that a node is to boot, and return its boot mode.
+
+    A deployment forgets what became of the boot before.
+    """
+    mode = _mode(node, planned)
+    if node.provision_state == states.DEPLOYING:
+        boot_record.begin(node, mode)
+    return mode
+
+
+def ends_here(node: typing.Any) -> bool:
+    """Tell whether a boot is not to be prepared, and put that on record.
+
+    After a rescue a boot that is for once stays what it was, over or not:
+    the installer has had its turn.
+    """
+    if node.provision_state == states.DEPLOYING:
+        return False
+    if is_over(node):
+        end.ask(node, cause(node))
+    elif boot_record.load(node).mode == boot_state.ONCE:
+        end.ask(node, boot_state.Cause.RESCUE)
+    else:
+        return False
+    return True
+
+
+def _mode(node: typing.Any, planned: boot_plan.BootPlan) -> str:
+    return boot_state.mode(
+        node.instance_info,
+        installs=planned.config is not None
+        and planned.config.format.installs)
+
+
+def require_end(node: typing.Any, planned: boot_plan.BootPlan) -> None:
+    """Refuse a node that could never leave a boot that is for once.
+
+    :raises: InvalidParameterValue
+    """
+    if (_mode(node, planned) == boot_state.ONCE and node.driver_info.get(
+            'force_persistent_boot_device') == 'Always'):
+        raise exception.InvalidParameterValue(
+            'driver_info/force_persistent_boot_device is "Always", and the '
+            'node is to boot its ISO once: an installer would run again at '
+            'every start. Set it to "Default", or '
+            f'instance_info/{boot_state.MODE_KEY} to '
+            f'"{boot_state.FOREVER}"')
+
+
+def is_over(node: typing.Any) -> bool:
+    """Tell whether a machine is to boot from its disk from now on.
+
+    :param node: or a row with instance_info and driver_internal_info.
+    """
+    return _cause(node) is not None
+
+
+def cause(node: typing.Any) -> boot_state.Cause:
+    """Return what ended the boot of a node that is over."""
+    found = _cause(node)
+    assert found is not None
+    return found
+
+
+def _cause(node: typing.Any) -> boot_state.Cause | None:
+    return boot_state.cause(node.instance_info or {},
+                            boot_state.of(node.driver_internal_info))
 
 
 def judge_base(plan: boot_plan.BootPlan, store: images.ImageStore) -> None:

@@ -22,16 +22,18 @@ from ironic import objects
 from oslo_log import log
 
 from ironic_ext import conf
+from ironic_ext.drivers.boot import end
 from ironic_ext.drivers.boot import instance
 from ironic_ext.drivers.boot import published_script as scripts
 from ironic_ext.drivers.boot import sanboot_delivery as delivery
 from ironic_ext.drivers.images import bases as base_images
 from ironic_ext.drivers.images import delivery as media_delivery
+from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import sanboot as records
 from ironic_ext import images
 from ironic_ext.media import records as media_records
 from ironic_ext.node import boot_plan
-from ironic_ext.node import host as hosts
+from ironic_ext.node import boot_state
 from ironic_ext import san
 from ironic_ext.san import configured
 from ironic_ext.san import ipxe as script
@@ -66,6 +68,7 @@ class IsoSanboot(ipxe.iPXEBoot):
         deploy_utils.get_image_instance_info(task.node)
         plan, way = self._plan(task, patient=False)
         delivery.require(task, plan, way)
+        instance.require_end(task.node, plan)
         try:
             instance.judge_base(plan, base_images.store(
                 task, user_access=plan.user_access, patient=False))
@@ -78,8 +81,6 @@ class IsoSanboot(ipxe.iPXEBoot):
         :raises: InstanceDeployFailure, InvalidParameterValue
         """
         node = task.node
-        if node.provision_state == states.DEPLOYING:
-            _begin_anew(node)
         if not instance.boots_iso(node):
             self._withdraw(task)
             super().prepare_instance(task)
@@ -87,17 +88,18 @@ class IsoSanboot(ipxe.iPXEBoot):
         if node.provision_state in (states.ACTIVE, states.ADOPTING):
             self._take_over(task)
             return
-        if has_booted(node.instance_info):
+        if instance.ends_here(node):
             self._let_go(task)
             return
         plan, way = self._plan(task)
         self._withdraw(task)
+        mode = instance.begin(node, plan)
         boot_mode_utils.sync_boot_mode(task)
         boot_mode_utils.configure_secure_boot_if_needed(task)
         try:
             self._deliver(task, plan, way)
-            self._node_set_boot_device_for_network_boot(task,
-                                                        persistent=True)
+            self._node_set_boot_device_for_network_boot(
+                task, persistent=mode != boot_state.ONCE)
         except Exception as exc:
             self._undo(task)
             if isinstance(exc, _FAILURES):
@@ -122,6 +124,7 @@ class IsoSanboot(ipxe.iPXEBoot):
                 return
             scripts.remove(task)
             self._withdraw(task)
+            boot_record.remove(node)
             boot_mode_utils.deconfigure_secure_boot_if_needed(task)
 
     def get_properties(self) -> dict[str, str]:
@@ -181,7 +184,7 @@ class IsoSanboot(ipxe.iPXEBoot):
         """Leave a running machine alone; make what its next boot needs."""
         node = task.node
         try:
-            if has_booted(node.instance_info):
+            if instance.is_over(node):
                 self._let_go(task)
                 return
             record = records.load(node)
@@ -209,11 +212,35 @@ class IsoSanboot(ipxe.iPXEBoot):
         if (record.done and record.is_here
                 and scripts.is_written(node, record.script)):
             return
+        end.ask(node, instance.cause(node))
         digest = scripts.write(task, script.local(node.name or node.uuid))
         delivery.withdraw(task)
+        seen = end.set_disk(task)
         records.save(node, records.SanbootRecord(
             record.transport, record.targets, script=digest, done=True))
+        end.close(node, disk_seen=seen)
         LOG.info('Node %s boots from its disk now', node.uuid)
+
+    def has_boot(self, node: typing.Any) -> bool:
+        """Tell whether the node boots over the network by this interface."""
+        record = records.load(node)
+        return record is not None and not record.done
+
+    def end_boot(self, task: typing.Any, cause: boot_state.Cause
+                 ) -> boot_state.BootState:
+        """Let the machine leave iPXE from now on.
+
+        :raises: IronicException when the disk does not become its boot
+            device, or what it read cannot be removed.
+        """
+        end.ask(task.node, cause)
+        try:
+            self._let_go(task)
+        except _FAILURES as exc:
+            raise exception.IronicException(
+                f'the network boot of node {task.node.uuid} is not over: '
+                f'{exc}') from exc
+        return boot_record.load(task.node)
 
     # Periodic tasks
 
@@ -282,41 +309,23 @@ class IsoSanboot(ipxe.iPXEBoot):
         media_delivery.look_after(manager)
 
 
-def has_booted(info: dict[str, typing.Any]) -> bool:
-    """Tell whether a machine is to boot from its disk from now on.
-
-    :param info: its ``instance_info``.
-    """
-    return not info.get(hosts.ISO_KEY) or (
-        info.get(hosts.MODE_KEY) == hosts.ONCE
-        and bool(info.get(hosts.COMPLETED_KEY)))
-
-
 def _is_over(row: typing.Any) -> bool:
     record = records.of(row.driver_internal_info)
     return (record is not None and not record.done
-            and has_booted(row.instance_info or {}))
+            and instance.is_over(row))
 
 
 def _is_adopted(row: typing.Any) -> bool:
     """Tell whether an active node never got its script."""
     record = records.of(row.driver_internal_info)
     return ((record is None or not record.script)
-            and not has_booted(row.instance_info or {}))
+            and not instance.is_over(row))
 
 
 def _interface(row: typing.Any, kind: str) -> typing.Any:
     """Return what Node.get_interface() does: an instance may have its own."""
     name = f'{kind}_interface'
     return (row.instance_info or {}).get(name, getattr(row, name))
-
-
-def _begin_anew(node: typing.Any) -> None:
-    """Forget that what was deployed before has been installed."""
-    info = dict(node.instance_info)
-    if info.pop(hosts.COMPLETED_KEY, None):
-        node.instance_info = info
-        node.save()
 
 
 def _node(owner: str) -> str:

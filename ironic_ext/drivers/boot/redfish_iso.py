@@ -30,14 +30,17 @@ import sushy
 from ironic_ext import conf
 from ironic_ext.drivers.bmc import drives as redfish_media
 from ironic_ext.drivers.bmc import quirks
+from ironic_ext.drivers.boot import end
 from ironic_ext.drivers.boot import instance
 from ironic_ext.drivers.images import bases as base_images
 from ironic_ext.drivers.images import delivery as media_delivery
+from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import media as node_media
 from ironic_ext import images
 from ironic_ext.media import delivery
 from ironic_ext.media import records as media_records
 from ironic_ext.node import boot_plan
+from ironic_ext.node import boot_state
 
 LOG = log.getLogger(__name__)
 
@@ -45,6 +48,8 @@ conf.register_opts(CONF)
 
 # Seconds; a small part of the shortest [ext_media]token_lifetime.
 _LOOK_AFTER = 900
+_NAMES = ('redfish-iso',)
+_ONCE_KEY = 'once_boot_device'
 
 
 class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
@@ -65,8 +70,11 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         self._validate_driver_info(task)
         # Refuses image_source beside boot_iso.
         deploy_utils.get_image_instance_info(task.node)
-        self._validate_plan(task, instance.plan(
-            task, CONF.redfish.kernel_append_params, patient=False))
+        plan = instance.plan(task, CONF.redfish.kernel_append_params,
+                             patient=False)
+        instance.require_end(task.node, plan)
+        _stays(task.node, boot_state.ONCE)
+        self._validate_plan(task, plan)
 
     def validate_rescue(self, task: typing.Any) -> None:
         """Refuse a rescue that cannot work.
@@ -129,14 +137,22 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
             super().prepare_instance(task)
             return
         if node.provision_state == states.ACTIVE:
-            self._take_over(task)
+            if not instance.is_over(node):
+                self._take_over(task)
+            return
+        if instance.ends_here(node):
+            self._withdraw(task)
+            end.close(node, disk_seen=end.set_disk(task))
             return
         plan = instance.plan(task, CONF.redfish.kernel_append_params)
         self._withdraw(task)
+        mode = instance.begin(node, plan)
         boot_mode_utils.sync_boot_mode(task)
         boot_mode_utils.configure_secure_boot_if_needed(task)
         with self._delivered(task, plan, 'instance'):
-            self._set_boot_device(task, boot_devices.CDROM, persistent=True)
+            self._set_boot_device(task, boot_devices.CDROM,
+                                  persistent=_stays(node, mode))
+            end.see_device(task, boot_devices.CDROM)
         LOG.info('Node %(node)s is set to boot %(iso)s with its own config',
                  {'node': node.uuid, 'iso': images.redacted(plan.href)})
 
@@ -185,10 +201,62 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         with instance.keeping_last_error(task.node):
             if not (instance.boots_iso(task.node)
                     or node_media.records(task.node)):
+                boot_record.remove(task.node)
                 super().clean_up_instance(task)
                 return
             self._withdraw(task)
+            boot_record.remove(task.node)
             boot_mode_utils.deconfigure_secure_boot_if_needed(task)
+
+    # The end of a boot
+
+    def has_boot(self, node: typing.Any) -> bool:
+        """Tell whether a medium of the instance is on record."""
+        return _has_medium(node)
+
+    def end_boot(self, task: typing.Any, cause: boot_state.Cause
+                 ) -> boot_state.BootState:
+        """End the boot of the instance, as far as it is time for.
+
+        :raises: IronicException when the BMC does not do what is needed;
+            it is tried again by a periodic task.
+        """
+        end.ask(task.node, cause)
+        return end.go_on(task, self._withdraw,
+                         at_once=cause is boot_state.Cause.EJECT)
+
+    def restarts(self, task: typing.Any) -> None:
+        """Take the medium of a boot that is over out of a machine.
+
+        For the time between off and on.
+
+        :raises: IronicException
+        """
+        if instance.is_over(task.node) and node_media.records(task.node):
+            end.ask(task.node, instance.cause(task.node))
+            end.go_on(task, self._withdraw, at_once=True)
+
+    @periodics.node_periodic(
+        purpose='ending boots from virtual media',
+        spacing=CONF.ext_boot.look_interval,
+        filters={'provision_state_in': (states.ACTIVE,),
+                 'reserved': False},
+        predicate_extra_fields=('boot_interface', 'instance_info',
+                                'driver_internal_info', 'power_state'),
+        predicate=lambda row: _wants_end(row),
+        shared_task=False)
+    def _end_boots(self, task: typing.Any, manager: typing.Any,
+                   context: typing.Any) -> None:
+        """Let machines boot from their disks that are to do so."""
+        node = task.node
+        if not _wants_end(node):
+            return
+        try:
+            self.end_boot(task, instance.cause(node))
+        except exception.IronicException as exc:
+            LOG.warning('Node %(node)s is to boot from its disk; it is tried '
+                        'again: %(error)s',
+                        {'node': node.uuid, 'error': exc})
 
     # Agent
 
@@ -336,6 +404,40 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
     def _set_boot_device(self, task: typing.Any, device: str,
                          persistent: bool = False) -> None:
         quirks.stock_boot(task)._set_boot_device(task, device, persistent)
+
+
+def _stays(node: typing.Any, mode: str) -> bool:
+    """Tell whether the medium stays the boot device after the first boot.
+
+    :raises: InvalidParameterValue
+    """
+    if mode != boot_state.ONCE:
+        return True
+    how = node.driver_info.get(_ONCE_KEY) or CONF.ext_boot.once_boot_device
+    if how not in ('once', 'persistent'):
+        raise exception.InvalidParameterValue(
+            f'driver_info/{_ONCE_KEY} must be "once" or "persistent"')
+    return bool(how == 'persistent')
+
+
+def _has_medium(node: typing.Any) -> bool:
+    return any(record.purpose == media_delivery.INSTANCE
+               for record in node_media.records(node))
+
+
+def _wants_end(row: typing.Any) -> bool:
+    """Tell whether there is something to do for the end of a boot.
+
+    :param row: a node, or what a periodic task has read of one.
+    """
+    state = boot_state.of(row.driver_internal_info)
+    if (row.boot_interface not in _NAMES or state.ended_at
+            or not instance.is_over(row)):
+        return False
+    if not state.is_ending:
+        # What else is active boots from its disk anyway.
+        return _has_medium(row)
+    return not state.disk_at or end.is_time(row, state)
 
 
 def _agent_iso(node: typing.Any, mode: str = 'deploy') -> str | None:

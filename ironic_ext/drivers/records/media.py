@@ -38,7 +38,7 @@ def records(node: typing.Any) -> tuple[MediaRecord, ...]:
     return tuple(MediaRecord(row['id'], row['purpose'], row.get('slot'),
                              row.get('delivery', 'file'),
                              row.get('mark', ''))
-                 for row in node.driver_internal_info.get(_KEY, ()))
+                 for row in (node.driver_internal_info or {}).get(_KEY, ()))
 
 
 def save(node: typing.Any, record: MediaRecord) -> None:

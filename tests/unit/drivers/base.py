@@ -16,6 +16,7 @@ from ironic.conductor import task_manager
 from ironic.conductor import utils as manager_utils
 from ironic.db.sqlalchemy import models
 from ironic.drivers.modules import boot_mode_utils
+from ironic.drivers.modules.redfish import management
 from ironic.drivers.modules.redfish import utils as redfish_utils
 from ironic.tests.unit.db import base as db_base
 from ironic.tests.unit.db import utils as db_utils
@@ -24,6 +25,7 @@ from ironic.tests.unit import policy_fixture
 from oslo_config import cfg
 from oslo_db.sqlalchemy import enginefacade
 import sqlalchemy
+import sushy
 
 from ironic_ext.drivers.bmc import slots as redfish_slots
 from ironic_ext.drivers.boot import redfish_iso
@@ -122,6 +124,7 @@ class DriverTestCase(db_base.DbTestCase):
         self.bmc = fake_bmc.Bmc()
         self.replace(redfish_utils, 'get_system', lambda node: self.bmc)
         self.boot_device = self.replace(manager_utils, 'node_set_boot_device')
+        self.boot_device.side_effect = self.set_boot_device
         self.power = self.replace(manager_utils, 'node_power_action')
         for name in ('sync_boot_mode', 'configure_secure_boot_if_needed',
                      'deconfigure_secure_boot_if_needed'):
@@ -132,6 +135,12 @@ class DriverTestCase(db_base.DbTestCase):
             network_interface='noop', provision_state=states.DEPLOYING,
             name='node-7', instance_info={}, driver_internal_info={},
             driver_info=db_utils.get_test_redfish_info())
+
+    def set_boot_device(self, task, device, persistent=False):
+        self.bmc.boot = {
+            'target': management.BOOT_DEVICE_MAP_REV[device],
+            'enabled': (sushy.BOOT_SOURCE_ENABLED_CONTINUOUS if persistent
+                        else sushy.BOOT_SOURCE_ENABLED_ONCE)}
 
     def replace(self, target, name, new=None):
         patch = unittest.mock.patch.object(

@@ -85,6 +85,8 @@ class Bmc:
     def __init__(self, *slots):
         self.slots = list(slots) or [Slot()]
         self.managers = []
+        #: As Redfish's Boot; what it lost is not in it.
+        self.boot = {}
         self.manager = types.SimpleNamespace(
             virtual_media=self.virtual_media, model='14G', managers=[],
             manager_type=sushy.MANAGER_TYPE_BMC, firmware_version='6.1')

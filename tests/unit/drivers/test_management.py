@@ -19,6 +19,8 @@ import sushy
 from ironic_ext.drivers.bmc import drives as redfish_media
 from ironic_ext.drivers.data_image import reconciler
 from ironic_ext.drivers import management
+from ironic_ext.drivers.records import boot as boot_record
+from ironic_ext.node import boot_state
 from tests.unit.drivers.data_image import base as data_image_base
 from tests.unit.drivers import fake_bmc
 
@@ -288,12 +290,34 @@ class VirtualMediaTestCase(data_image_base.DataImageTestCase):
         self.assertRaises(redfish_media.MediaError, self.act,
                           'attach_virtual_media', 'cdrom', URL)
 
+    def test_detaching_ends_a_boot_that_is_for_once(self):
+        self.boot_from(self.bmc.slots[0])
+        boot_record.save(self.node, boot_state.BootState('once'))
+        self.act('detach_virtual_media')
+        self.assertEqual([], self.bmc.inserted)
+        self.assertEqual(sushy.BOOT_SOURCE_TARGET_HDD,
+                         self.bmc.boot['target'])
+        self.node.refresh()
+        self.assertTrue(boot_record.load(self.node).ended_at)
+
+    def test_detaching_leaves_a_live_system_its_medium(self):
+        self.boot_from(self.bmc.slots[0])
+        self.act('detach_virtual_media')
+        self.assertEqual(1, len(self.bmc.inserted))
+
+    def test_detaching_takes_the_data_image_before_the_boot(self):
+        self.boot_from(self.bmc.slots[0])
+        boot_record.save(self.node, boot_state.BootState('once'))
+        self.act('attach_virtual_media', 'cdrom', URL)
+        self.act('detach_virtual_media')
+        self.assertEqual(1, len(self.bmc.inserted))
+
     def test_what_is_shown_has_owners_and_no_secrets(self):
         self.boot_from(self.bmc.slots[0])
         self.act('attach_virtual_media', 'cdrom', URL)
         shown = self.act('get_virtual_media')
         self.assertEqual(
-            [('1', True, 'boot image'), ('2', True, 'virtual media'),
+            [('1', False, 'boot image'), ('2', True, 'virtual media'),
              ('Usb', False, None)],
             [(slot['identity'], slot['inserted'], slot['owner'])
              for slot in shown])

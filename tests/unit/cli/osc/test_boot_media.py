@@ -37,6 +37,8 @@ class BootMediaTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
+        self.ends = {'node-7': {'boot_device': 'disk', 'ejected': True},
+                     'node-9': {'boot_device': None, 'ejected': False}}
         self.answers = {'node-7': [medium()]}
         self.nodes = [
             types.SimpleNamespace(uuid='u7', name='node-7',
@@ -54,7 +56,10 @@ class BootMediaTestCase(testtools.TestCase):
         self.app.client_manager.baremetal = client
 
     def passthru(self, node, method, http_method):
-        self.assertEqual(('boot_media', 'GET'), (method, http_method))
+        self.assertEqual('boot_media', method)
+        if http_method == 'DELETE':
+            return types.SimpleNamespace(
+                to_dict=lambda: self.ends[node])
         if node not in self.answers:
             raise exc.BadRequest('no handler for method boot_media')
         return types.SimpleNamespace(
@@ -153,3 +158,17 @@ class BootMediaTestCase(testtools.TestCase):
     def test_very_large_sizes_stay_readable(self):
         self.assertEqual('4700 GiB',
                          boot_media.Size(4700 << 30).human_readable())
+
+    def test_an_eject_says_what_was_seen(self):
+        with unittest.mock.patch('builtins.print') as printed:
+            self.run_command(boot_media.EjectBootMedium, 'node-7')
+        printed.assert_called_once_with(
+            'node-7: the medium is ejected, and the disk is the boot device')
+
+    def test_an_eject_that_is_not_seen_is_an_error(self):
+        with unittest.mock.patch('builtins.print'):
+            error = self.assertRaises(
+                exceptions.CommandError, self.run_command,
+                boot_media.EjectBootMedium, 'node-9', 'node-7')
+        self.assertEqual('node-9: the medium is not ejected yet',
+                         str(error))

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The record of a boot and its end, in driver_internal_info."""
+
+import typing
+
+from ironic_ext.node import boot_state
+
+
+def load(node: typing.Any) -> boot_state.BootState:
+    """Return where the boot of a node stands."""
+    return boot_state.of(node.driver_internal_info)
+
+
+def save(node: typing.Any, state: boot_state.BootState) -> None:
+    """Write that to the node, and save the node."""
+    node.set_driver_internal_info(boot_state.KEY, state.to_json())
+    node.save()
+
+
+def remove(node: typing.Any) -> None:
+    """Remove the record of a node, if any."""
+    if boot_state.KEY in node.driver_internal_info:
+        node.del_driver_internal_info(boot_state.KEY)
+        node.save()
+
+
+def begin(node: typing.Any, mode: str) -> None:
+    """Begin a boot anew: what was deployed before has no say any more."""
+    info = dict(node.instance_info)
+    if info.pop(boot_state.COMPLETED_KEY, None):
+        node.instance_info = info
+    save(node, boot_state.BootState(mode))

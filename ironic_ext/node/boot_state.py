@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Where the boot of an instance stands: once or for ever, begun or ended.
+
+What the node's owner says is in ``instance_info``; what a conductor has seen
+is in ``driver_internal_info``, under KEY. Pure.
+"""
+
+import collections.abc
+import dataclasses
+import enum
+import typing
+
+#: Key of driver_internal_info.
+KEY = 'ext_boot'
+#: Boot modes: until the installed system reports, or as long as assigned.
+ONCE, FOREVER = 'once', 'forever'
+#: Keys of instance_info.
+ISO_KEY = 'boot_iso'
+MODE_KEY, COMPLETED_KEY = 'ext_boot_mode', 'ext_boot_completed_at'
+
+_Map = collections.abc.Mapping[str, typing.Any]
+
+
+class Cause(enum.StrEnum):
+    """What ended a boot."""
+
+    #: The installed system, or the installer's last script, reported.
+    REPORT = 'report'
+    #: The node has no ISO to boot any more.
+    LOCAL_BOOT = 'local boot'
+    #: Somebody ejected the medium by the API.
+    EJECT = 'eject'
+    #: A rescue took its place, and it was for once.
+    RESCUE = 'rescue'
+
+
+@dataclasses.dataclass(frozen=True)
+class BootState:
+    """What a conductor knows of the boot that it prepared.
+
+    Times are in seconds since the epoch, 0 for what was not seen.
+
+    :ivar mode: ONCE or FOREVER, as it was when the boot was prepared.
+    :ivar cause: what ends it, None while nothing does.
+    :ivar asked_at: when the conductor learned that.
+    :ivar disk_at: when the disk became the boot device.
+    :ivar disk_seen: whether the BMC showed that.
+    :ivar ended_at: when the medium was seen out of its drive, and the image
+        could be read no more.
+    """
+
+    mode: str = FOREVER
+    cause: Cause | None = None
+    asked_at: float = 0
+    disk_at: float = 0
+    ended_at: float = 0
+    disk_seen: bool = False
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether an end was begun and has not been reached."""
+        return self.cause is not None and not self.ended_at
+
+    def to_json(self) -> dict[str, typing.Any]:
+        """Return what is kept on the node."""
+        row = dataclasses.asdict(self)
+        row['cause'] = self.cause and self.cause.value
+        return row
+
+
+def of(internal_info: _Map | None) -> BootState:
+    """Return the state in ``driver_internal_info``.
+
+    One that was never written is that of a boot without an end.
+    """
+    row = (internal_info or {}).get(KEY)
+    if not isinstance(row, collections.abc.Mapping):
+        return BootState()
+    cause = row.get('cause')
+    return BootState(
+        ONCE if row.get('mode') == ONCE else FOREVER,
+        Cause(cause) if cause in Cause.__members__.values() else None,
+        *(_seconds(row.get(name))
+          for name in ('asked_at', 'disk_at', 'ended_at')),
+        disk_seen=bool(row.get('disk_seen')))
+
+
+def mode(info: _Map, installs: bool = False) -> str:
+    """Return the boot mode that a node is to have.
+
+    :param info: its ``instance_info``; what it says wins.
+    :param installs: whether its config has a system install itself, which
+        must not happen twice.
+    """
+    said = info.get(MODE_KEY)
+    if said in (ONCE, FOREVER):
+        return str(said)
+    return ONCE if installs else FOREVER
+
+
+def cause(info: _Map, state: BootState) -> Cause | None:
+    """Return what ends the boot of a node, None while it goes on.
+
+    :param info: its ``instance_info``.
+    """
+    if state.cause is not None:
+        return state.cause
+    if not info.get(ISO_KEY):
+        return Cause.LOCAL_BOOT
+    if info.get(COMPLETED_KEY) and mode(
+            info, installs=state.mode == ONCE) == ONCE:
+        return Cause.REPORT
+    return None
+
+
+def _seconds(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0

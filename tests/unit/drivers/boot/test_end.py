@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""A boot has an end: what the BMC shows, what is served, what is on record."""
+
+import time
+
+from ironic.common import boot_devices
+from ironic.common import exception
+from ironic.common import states
+import sushy
+
+from ironic_ext.drivers.bmc import drives
+from ironic_ext.node import boot_state
+from tests.unit.drivers import base
+
+DONE = {'ext_boot_mode': 'once',
+        'ext_boot_completed_at': '2026-01-01T00:00:00Z'}
+KICKSTART = {'format': 'kickstart', 'data': {'ks.cfg': 'text\nreboot\n'}}
+
+
+class Manager:
+    """What a periodic task asks of a conductor."""
+
+    def __init__(self, node):
+        self._node = node
+
+    def iter_nodes(self, fields, filters):
+        assert filters['reserved'] is False
+        if self._node.provision_state not in filters['provision_state_in']:
+            return []
+        return [(self._node.uuid, self._node.driver, '',
+                 *(getattr(self._node, name) for name in fields))]
+
+
+class EndTestCase(base.RedfishIsoTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.say(boot_iso=self.href)
+
+    def deploy(self, **info):
+        self.be(states.DEPLOYING)
+        self.say(**info)
+        self.call('prepare_instance')
+        self.be(states.ACTIVE)
+
+    def periodic(self):
+        with self.task(shared=True) as task:
+            boot = task.driver.boot
+        boot._end_boots(Manager(self.node), self.context)
+        self.node.refresh()
+
+    def state(self):
+        return boot_state.of(self.node.driver_internal_info)
+
+    def target(self):
+        return self.bmc.boot.get('target')
+
+    def assertEnded(self):
+        self.assertClean()
+        self.assertEqual(sushy.BOOT_SOURCE_TARGET_HDD, self.target())
+        self.assertEqual(sushy.BOOT_SOURCE_ENABLED_CONTINUOUS,
+                         self.bmc.boot['enabled'])
+        self.assertTrue(self.state().ended_at)
+        self.assertTrue(self.state().disk_seen)
+
+    def test_a_boot_for_once_is_the_boot_device_once(self):
+        self.deploy(ext_boot_mode='once')
+        self.assertEqual({'target': sushy.BOOT_SOURCE_TARGET_CD,
+                          'enabled': sushy.BOOT_SOURCE_ENABLED_ONCE},
+                         self.bmc.boot)
+
+    def test_a_bmc_that_loses_it_can_have_it_until_the_end(self):
+        self.config(once_boot_device='persistent', group='ext_boot')
+        self.deploy(ext_boot_mode='once')
+        self.assertEqual(sushy.BOOT_SOURCE_ENABLED_CONTINUOUS,
+                         self.bmc.boot['enabled'])
+        self.node.driver_info = {**self.node.driver_info,
+                                 'once_boot_device': 'once'}
+        self.store()
+        self.deploy()
+        self.assertEqual(sushy.BOOT_SOURCE_ENABLED_ONCE,
+                         self.bmc.boot['enabled'])
+
+    def test_another_word_for_that_is_refused(self):
+        self.node.driver_info = {**self.node.driver_info,
+                                 'once_boot_device': 'always'}
+        self.store()
+        self.assertIn('once_boot_device', self.failure(
+            exception.InvalidParameterValue, 'validate'))
+
+    def test_always_persistent_and_once_are_refused(self):
+        self.node.driver_info = {**self.node.driver_info,
+                                 'force_persistent_boot_device': 'Always'}
+        self.say(ext_boot_mode='once')
+        self.assertIn('force_persistent_boot_device', self.failure(
+            exception.InvalidParameterValue, 'validate'))
+        self.say(ext_boot_mode='forever')
+        self.call('validate')
+
+    def test_a_config_that_installs_is_for_once(self):
+        self.deploy(boot_config=KICKSTART)
+        self.assertEqual('once', self.state().mode)
+        self.assertEqual(sushy.BOOT_SOURCE_ENABLED_ONCE,
+                         self.bmc.boot['enabled'])
+
+    def test_a_boot_device_that_the_bmc_does_not_take_fails_the_deploy(self):
+        def ignore(task, device, persistent=False):
+            self.bmc.boot = {'target': sushy.BOOT_SOURCE_TARGET_PXE}
+
+        self.boot_device.side_effect = ignore
+        self.be(states.DEPLOYING)
+        self.assertIn('shows "pxe"', self.failure(
+            exception.IronicException, 'prepare_instance'))
+        self.assertClean()
+
+    def test_after_the_report_the_disk_is_next_and_the_medium_stays(self):
+        self.deploy(ext_boot_mode='once')
+        self.node.power_state = states.POWER_ON
+        self.say(**DONE)
+        self.periodic()
+        self.assertEqual(sushy.BOOT_SOURCE_TARGET_HDD, self.target())
+        self.assertTrue(self.state().disk_at)
+        self.assertFalse(self.state().ended_at)
+        self.assertEqual(1, len(self.bmc.inserted))
+
+    def test_a_machine_that_is_off_loses_its_medium(self):
+        self.deploy(ext_boot_mode='once')
+        self.node.power_state = states.POWER_OFF
+        self.say(**DONE)
+        self.periodic()
+        self.assertEnded()
+
+    def test_the_medium_goes_at_the_next_power_action(self):
+        self.deploy(ext_boot_mode='once')
+        self.node.power_state = states.POWER_ON
+        self.say(**DONE)
+        self.periodic()
+        self.call('restarts')
+        self.assertEnded()
+
+    def test_a_power_action_before_the_periodic_task_does_all_of_it(self):
+        self.deploy(ext_boot_mode='once')
+        self.node.power_state = states.POWER_ON
+        self.say(**DONE)
+        self.call('restarts')
+        self.assertEnded()
+
+    def test_a_power_action_amid_a_boot_changes_nothing(self):
+        self.deploy(ext_boot_mode='once')
+        self.call('restarts')
+        self.assertEqual(1, len(self.bmc.inserted))
+        self.assertIsNone(self.state().cause)
+
+    def test_the_medium_goes_after_a_while_in_any_case(self):
+        self.deploy(ext_boot_mode='once')
+        self.node.power_state = states.POWER_ON
+        self.say(**DONE)
+        self.periodic()
+        state = self.node.driver_internal_info[boot_state.KEY]
+        self.node.set_driver_internal_info(boot_state.KEY, {
+            **state, 'asked_at': time.time() - 3601})
+        self.store()
+        self.periodic()
+        self.assertEnded()
+
+    def test_without_an_iso_it_boots_from_its_disk_at_once(self):
+        self.deploy()
+        self.node.power_state = states.POWER_ON
+        self.say(boot_iso=None)
+        self.periodic()
+        self.assertEnded()
+
+    def test_an_end_that_the_bmc_refuses_is_tried_again(self):
+        self.deploy(ext_boot_mode='once')
+        self.node.power_state = states.POWER_OFF
+        self.say(**DONE)
+        self.bmc.slots[0].stuck = True
+        with self.assertLogs('ironic_ext', 'WARNING') as logs:
+            self.periodic()
+        self.assertIn('eject it by hand', ''.join(logs.output))
+        self.assertTrue(self.state().disk_at)
+        self.assertFalse(self.state().ended_at)
+        self.bmc.slots[0].stuck = False
+        self.periodic()
+        self.assertEnded()
+
+    def test_a_disk_that_does_not_become_the_boot_device_is_no_end(self):
+        self.deploy(ext_boot_mode='once')
+        self.node.power_state = states.POWER_OFF
+        self.say(**DONE)
+        self.boot_device.side_effect = None
+        with self.assertLogs('ironic_ext', 'WARNING') as logs:
+            self.periodic()
+        self.assertIn('shows "cdrom"', ''.join(logs.output))
+        self.assertEqual(1, len(self.bmc.inserted))
+        self.assertFalse(self.state().disk_at)
+
+    def test_somebody_elses_medium_stays(self):
+        self.deploy(ext_boot_mode='once')
+        other = base.fake_bmc.Slot('2')
+        other.put('http://x/data.iso')
+        self.bmc.slots.append(other)
+        self.node.power_state = states.POWER_OFF
+        self.say(**DONE)
+        self.periodic()
+        self.assertEqual(['http://x/data.iso'], self.bmc.inserted)
+
+    def test_a_takeover_does_not_begin_again_what_is_over(self):
+        self.deploy(ext_boot_mode='once')
+        self.say(**DONE)
+        self.periodic()
+        self.call('restarts')
+        self.call('prepare_instance')
+        self.assertEnded()
+
+    def test_an_installer_does_not_run_again_after_a_rescue(self):
+        self.deploy(ext_boot_mode='once')
+        self.call('_withdraw')
+        self.bmc.boot = {'target': sushy.BOOT_SOURCE_TARGET_CD}
+        self.be(states.UNRESCUING)
+        self.call('prepare_instance')
+        self.assertEnded()
+
+    def test_a_rebuild_begins_anew(self):
+        self.deploy(ext_boot_mode='once')
+        self.say(**DONE)
+        self.periodic()
+        self.call('restarts')
+        self.deploy()
+        self.assertIsNone(self.state().cause)
+        self.assertNotIn('ext_boot_completed_at', self.node.instance_info)
+        self.assertEqual(1, len(self.bmc.inserted))
+
+    def test_undeploying_forgets_it(self):
+        self.deploy(ext_boot_mode='once')
+        self.call('clean_up_instance')
+        self.assertNotIn(boot_state.KEY, self.node.driver_internal_info)
+
+    def test_nodes_that_boot_no_iso_are_not_looked_at(self):
+        self.node.instance_info = {'image_source': 'x'}
+        self.be(states.ACTIVE)
+        self.periodic()
+        self.assertEqual({}, self.bmc.boot)
+
+    def test_an_eject_ends_any_boot_at_once(self):
+        for mode in ('once', 'forever'):
+            self.deploy(ext_boot_mode=mode)
+            self.node.power_state = states.POWER_ON
+            self.store()
+            self.call('end_boot', boot_state.Cause.EJECT)
+            self.assertEnded()
+
+    def test_what_cannot_be_ejected_is_said(self):
+        self.deploy()
+        self.bmc.slots[0].stuck = True
+        self.assertIn('eject it by hand', self.failure(
+            drives.MediaError, 'end_boot', boot_state.Cause.EJECT))
+        self.boot_device.assert_called_with(
+            base.unittest.mock.ANY, boot_devices.DISK, persistent=True)
