@@ -52,9 +52,18 @@ def sanboot(iso: str, host: str, mac: str, target: location.Location | str
     return _HEAD + '\n'.join([*lines, f'sanboot {uri}']) + '\n'
 
 
-def local(host: str) -> str:
-    """Return the script of a host that has nothing to boot from here."""
-    return f'{_HEAD}echo {_name(host)} boots from its disk\nexit\n'
+def local(host: str, *, chained: bool = False) -> str:
+    """Return the script of a host that has nothing to boot from here.
+
+    A UEFI firmware goes on with its next boot option after an error alone:
+    success ends its boot manager (UEFI 2.10, section 3.1.2), which shows
+    its menu then. A BIOS goes on in any case.
+
+    :param chained: whether Ironic's boot.ipxe runs it, which takes an error
+        for a missing script; leaving the firmware is its part then.
+    """
+    leave = 'exit 0' if chained else 'iseq ${platform} efi && exit 1 || exit 0'
+    return f'{_HEAD}echo {_name(host)} boots from its disk\n{leave}\n'
 
 
 def problem(sentence: str) -> str:

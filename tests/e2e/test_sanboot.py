@@ -150,7 +150,7 @@ class SanbootTestCase(base.EndToEndTestCase):
     def assert_local(self) -> None:
         """The machine leaves iPXE from now on; nothing is held for it."""
         process.await_condition(
-            lambda: self.lab.script(self.node).endswith('\nexit\n'),
+            lambda: self.lab.script(self.node).endswith('\nexit 0\n'),
             'the script to leave iPXE', timeout=60)
         process.await_condition(
             lambda: not self.lab.targets(), 'the target to go', timeout=60)

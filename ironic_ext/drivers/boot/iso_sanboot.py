@@ -213,7 +213,8 @@ class IsoSanboot(ipxe.iPXEBoot):
                 and scripts.is_written(node, record.script)):
             return
         end.ask(node, instance.cause(node))
-        digest = scripts.write(task, script.local(node.name or node.uuid))
+        digest = scripts.write(task, script.local(
+            node.name or node.uuid, chained=True))
         delivery.withdraw(task)
         seen = end.set_disk(task)
         records.save(node, records.SanbootRecord(

@@ -55,5 +55,8 @@ class ScriptTestCase(testtools.TestCase):
             self.assertNotIn('b c', str(error))
 
     def test_a_host_without_anything_leaves_ipxe(self):
-        self.assertEqual('#!ipxe\necho server1 boots from its disk\nexit\n',
+        self.assertEqual('#!ipxe\necho server1 boots from its disk\n'
+                         'iseq ${platform} efi && exit 1 || exit 0\n',
                          script.local('server1'))
+        self.assertEqual('#!ipxe\necho server1 boots from its disk\n'
+                         'exit 0\n', script.local('server1', chained=True))

@@ -22,7 +22,7 @@ from tests.unit.drivers.boot import sanboot_base
 
 DONE = {'ext_boot_mode': 'once',
         'ext_boot_completed_at': '2026-01-01T00:00:00Z'}
-LOCAL = '#!ipxe\necho node-7 boots from its disk\nexit\n'
+LOCAL = '#!ipxe\necho node-7 boots from its disk\nexit 0\n'
 GIVEN = {'iqn': 'iqn.2001-04.com.example:appliance',
          'portal': '198.51.100.7:3261', 'lun': 2}
 
