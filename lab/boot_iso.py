@@ -7,6 +7,7 @@ Debian's cloud kernel, a busybox initrd, ISOLINUX for BIOS and GRUB for UEFI
 Joliet. The kernel package is downloaded and unpacked, never installed.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterable
 import dataclasses
 import fcntl
@@ -223,21 +224,30 @@ def _kernel_package_name() -> str:
 
 def unpacked_kernel(cache: pathlib.Path) -> pathlib.Path:
     """Return the directory of an unpacked kernel package; fetch it once."""
-    unpacked = cache / 'kernel'
+    return unpacked(cache, 'kernel', _kernel_package_name)
+
+
+def unpacked(cache: pathlib.Path, name: str,
+             package: Callable[[], str] | None = None) -> pathlib.Path:
+    """Return the directory of an unpacked Debian package; fetch it once.
+
+    :param package: returns its name, where it is called otherwise here.
+    """
+    found = cache / name
     cache.mkdir(parents=True, exist_ok=True)
     # Tests that run at the same time want it at the same time.
-    with open(cache / 'kernel.lock', 'w') as lock:
+    with open(cache / f'{name}.lock', 'w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if unpacked.is_dir():
-            return unpacked
-        with tempfile.TemporaryDirectory(dir=cache) as name:
-            directory = pathlib.Path(name)
-            _run('apt-get', 'download', _kernel_package_name(),
+        if found.is_dir():
+            return found
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            directory = pathlib.Path(folder)
+            _run('apt-get', 'download', package() if package else name,
                  cwd=directory)
-            package, = directory.glob('*.deb')
-            _run('dpkg-deb', '-x', package, directory / 'kernel')
-            (directory / 'kernel').rename(unpacked)
-    return unpacked
+            archive, = directory.glob('*.deb')
+            _run('dpkg-deb', '-x', archive, directory / name)
+            (directory / name).rename(found)
+    return found
 
 
 def _module_paths(kernel: pathlib.Path,

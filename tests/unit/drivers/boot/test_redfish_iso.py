@@ -50,6 +50,19 @@ class MediumTestCase(base.RedfishIsoTestCase):
             {'uuid': self.node.uuid, 'name': 'node-7'},
             json.loads(image.read_file('/openstack/latest/meta_data.json')))
 
+    def test_cloud_init_is_told_that_there_is_a_config_drive(self):
+        self.say(configdrive={'user_data': '#!/bin/sh'})
+        self.call('prepare_instance')
+        for line in self.arguments(self.medium()):
+            self.assertIn('ci.ds=ConfigDrive', line.split())
+
+    def test_who_names_a_datasource_is_not_overruled(self):
+        self.say(configdrive={'user_data': '#!/bin/sh'},
+                 kernel_append_params='ds=nocloud')
+        self.call('prepare_instance')
+        for line in self.arguments(self.medium()):
+            self.assertNotIn('ci.ds=ConfigDrive', line)
+
     def test_without_config_the_medium_is_the_iso_byte_for_byte(self):
         self.call('prepare_instance')
         self.medium()

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""cloud-init's own detector finds the config drive of a customised ISO.
+
+Debian's unchanged ds-identify runs with a root of its own, on what blkid
+says of the image and on the kernel arguments that its boot loader gives.
+"""
+
+import os
+import pathlib
+import subprocess
+import tempfile
+
+import testtools
+
+from ironic_ext.drivers.images import customised
+from ironic_ext import iso
+from ironic_ext.node import boot_plan
+from lab import boot_iso
+from tests import isos
+
+_CACHE = pathlib.Path(__file__).resolve().parents[2] / '.cache'
+_SOURCES = 'datasource_list: [NoCloud, ConfigDrive, OpenStack, None]\n'
+_BLKID = """\
+#!/bin/sh
+echo DEVNAME=/dev/sr0
+/usr/sbin/blkid -p -o export {image} | grep -v ^DEVNAME=
+echo
+"""
+
+
+class DetectionTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.detector = boot_iso.unpacked(_CACHE, 'cloud-init') / (
+            'usr/lib/cloud-init/ds-identify')
+
+    def identify(self, image, arguments):
+        """Return what cloud-init would be configured with."""
+        root = self.folder / 'root'
+        for name in ('etc/cloud', 'proc', 'run', 'bin', 'sys/class/dmi/id'):
+            (root / name).mkdir(parents=True, exist_ok=True)
+        (root / 'etc/cloud/cloud.cfg').write_text(_SOURCES)
+        (root / 'proc/cmdline').write_text(arguments)
+        for name, text in (('blkid', _BLKID.format(image=image)),
+                           ('systemd-detect-virt', '#!/bin/sh\necho kvm\n')):
+            program = root / 'bin' / name
+            program.write_text(text)
+            program.chmod(0o755)
+        subprocess.run(
+            [self.detector, '--force'], check=False, capture_output=True,
+            env={'PATH_ROOT': str(root),
+                 'PATH': f'{root}/bin:{os.environ["PATH"]}'})
+        found = root / 'run/cloud-init/cloud.cfg'
+        return found.read_text() if found.exists() else ''
+
+    def made(self, kind, plan):
+        image = self.folder / 'node.iso'
+        with iso.IsoImage.open(isos.shared(kind)) as base:
+            customised_image, _notes = customised.inject(base, plan)
+            with customised_image:
+                customised_image.write(image)
+        with iso.IsoImage.open(image) as opened:
+            return image, [' '.join(entry.arguments)
+                           for config in iso.inspect(opened).configs
+                           for entry in config.entries]
+
+    def test_each_entry_has_cloud_init_find_the_drive(self):
+        plan = boot_plan.BootPlan('file:///live.iso', None, iso.Injection(
+            files={'/openstack/latest/meta_data.json': b'{}'}))
+        for kind in ('hybrid', 'isolinux_bios'):
+            image, lines = self.made(kind, plan)
+            self.assertNotEqual([], lines)
+            for line in lines:
+                self.assertIn('ConfigDrive', self.identify(image, line),
+                              f'{kind}: {line}')
+
+    def test_without_the_argument_it_finds_nothing(self):
+        plan = boot_plan.BootPlan('file:///live.iso', None, iso.Injection(
+            append_args='a=1'))
+        image, lines = self.made('hybrid', plan)
+        self.assertNotIn('ConfigDrive', self.identify(image, lines[0]))
