@@ -131,7 +131,7 @@ def drives(task: typing.Any) -> list[typing.Any]:
     try:
         for resource in _resources(task):
             wanted = quirks.only_slot(task, resource)
-            found += [slot for slot in resource.virtual_media.get_members()
+            found += [slot for slot in _members(task, resource)
                       if wanted is None or slot.identity == wanted]
     except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
         raise MediaError(_unreachable(task, exc)) from exc
@@ -255,6 +255,9 @@ def _try(task: typing.Any, slot: typing.Any, source: Source,
             'driver_info insert virtual media: give it the '
             'privilege') from exc
     except (sushy.exceptions.SushyError, MediaError) as exc:
+        if quirks.is_busy(exc):
+            raise _TryAgain(
+                redfish_slots.reason(exc, source.secrets)) from exc
         # Some slots are for the BMC's own console only (Cisco UCS, Lenovo's
         # RDOC, OpenBMC): the next one may do.
         return redfish_slots.reason(exc, source.secrets)
@@ -293,19 +296,47 @@ def _disc_slots(task: typing.Any) -> list[typing.Any]:
 
     :raises: MediaError when there is none or the BMC cannot be asked.
     """
-    found = [slot for slot in drives(task)
+    discs = [slot for slot in drives(task)
              if not set(_DISC_TYPES).isdisjoint(slot.media_types)]
-    if not found:
+    if not discs:
         raise MediaError(
             f'the BMC of node {task.node.uuid} has no virtual CD or DVD '
             'drive: use another boot interface for this node')
+    found = [slot for slot in discs if quirks.takes_media(slot)]
+    if not found:
+        raise MediaError(
+            f'the virtual CD drives of node {task.node.uuid} take media by '
+            'an action of their vendor alone, and not by Redfish\'s '
+            'InsertMedia: update the BMC, or use another boot interface for '
+            'this node')
     found.sort(key=lambda slot: _DISC_TYPES[0] not in slot.media_types)
     return found
 
 
 def _all_slots(task: typing.Any) -> list[typing.Any]:
     return [slot for resource in _resources(task)
-            for slot in resource.virtual_media.get_members()]
+            for slot in _members(task, resource)]
+
+
+def _members(task: typing.Any, resource: typing.Any) -> list[typing.Any]:
+    """Return the slots of a System or Manager that can be read.
+
+    :raises: SushyError when none can.
+    """
+    collection = resource.virtual_media
+    found, failures = [], []
+    for identity in collection.members_identities:
+        try:
+            found.append(collection.get_member(identity))
+        except sushy.exceptions.ServerSideError as exc:
+            LOG.warning('Virtual drive %(slot)s of node %(node)s cannot be '
+                        'read, going on without it: %(error)s',
+                        {'slot': identity, 'node': task.node.uuid,
+                         'error': redfish_slots.reason(exc)})
+            failures.append(exc)
+    if failures and not found:
+        raise failures[0]
+    return found
 
 
 def _resources(task: typing.Any) -> list[typing.Any]:

@@ -2,6 +2,7 @@
 
 """Where vendors differ: one small function each."""
 
+import http
 import typing
 
 from ironic.common import driver_factory
@@ -72,9 +73,31 @@ def is_inserted(slot: typing.Any) -> bool:
 def hides_image(slot: typing.Any) -> bool:
     """Tell whether a BMC shows a medium as inserted, but not which.
 
-    Some (seen on older AMI MegaRAC) leave Image and ImageName empty.
+    Some (seen on older AMI MegaRAC) leave Image and ImageName empty; some
+    leave Image empty and have a word of their own for a name ("mymedia-
+    read-only" on Supermicro, quadsproject/badfish issue 126).
     """
-    return is_inserted(slot) and not (slot.image or slot.image_name)
+    return (is_inserted(slot) and not slot.image
+            and '/' not in (slot.image_name or ''))
+
+
+def takes_media(slot: typing.Any) -> bool:
+    """Tell whether a slot can be asked for a medium by the standard.
+
+    Some (Huawei, Fujitsu) have an action of their own instead of
+    InsertMedia. Those without any action are written to (Lenovo).
+    """
+    actions = (slot.json or {}).get('Actions') or {}
+    return '#VirtualMedia.InsertMedia' in actions or not actions.get('Oem')
+
+
+def is_busy(exc: Exception) -> bool:
+    """Tell whether a BMC refused what it may do a moment later.
+
+    409 stands for a task that runs, or a slot that is not ready yet.
+    """
+    return (isinstance(exc, sushy.exceptions.HTTPError)
+            and exc.status_code == http.HTTPStatus.CONFLICT)
 
 
 def trust(slot: typing.Any, ca: str) -> None:

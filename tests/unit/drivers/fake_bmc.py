@@ -29,6 +29,8 @@ class Slot:
     :ivar deaf: accepts every request and does nothing.
     :ivar stuck: accepts an ejection and keeps the medium.
     :ivar nameless: does not show what is in it.
+    :ivar name_shown: what it calls whatever is in it.
+    :ivar broken: cannot be read.
     :ivar slow: how often it is looked at before a medium shows.
     """
 
@@ -37,7 +39,9 @@ class Slot:
         self.path = f'/redfish/v1/Systems/1/VirtualMedia/{identity}'
         self.media_types = list(media_types)
         self.failures = []
-        self.deaf = self.stuck = self.nameless = False
+        self.deaf = self.stuck = self.nameless = self.broken = False
+        self.name_shown = None
+        self.json = {'Actions': {'#VirtualMedia.InsertMedia': {}}}
         self.works_but_fails = False
         self.connected_via = None
         self.verify_certificate = None
@@ -49,7 +53,7 @@ class Slot:
     def _show(self):
         self.inserted = self.medium is not None
         self.image = None if self.nameless else self.medium
-        self.image_name = None
+        self.image_name = self.name_shown if self.medium else None
 
     def insert_media(self, url, **options):
         self.calls.append(('insert', url))
@@ -93,7 +97,16 @@ class Bmc:
 
     @property
     def virtual_media(self):
-        return types.SimpleNamespace(get_members=lambda: list(self.slots))
+        slots = {slot.path: slot for slot in self.slots}
+
+        def get_member(identity):
+            if getattr(slots[identity], 'broken', False):
+                raise http_error(500)
+            return slots[identity]
+
+        return types.SimpleNamespace(
+            get_members=lambda: list(self.slots),
+            members_identities=tuple(slots), get_member=get_member)
 
     @property
     def calls(self):

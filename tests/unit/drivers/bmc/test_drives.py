@@ -48,6 +48,35 @@ class InsertTestCase(base.DriverTestCase):
         self.assertIn('accepted', message)
         self.assertIn('shows no medium', message)
 
+    def test_a_bmc_with_a_word_of_its_own_for_the_medium_is_believed(self):
+        self.bmc.slots[0].nameless = True
+        self.bmc.slots[0].name_shown = 'mymedia-read-only'
+        self.insert()
+        self.assertEqual(1, len(self.bmc.calls))
+
+    def test_a_busy_bmc_is_asked_again(self):
+        self.bmc.slots[0].failures = [fake_bmc.http_error(
+            409, 'busy, try again later')] * 2
+        self.insert()
+        self.assertEqual([URL], self.bmc.inserted)
+        self.assertEqual(3, len(self.bmc.calls))
+
+    def test_a_slot_that_cannot_be_read_is_left_out(self):
+        broken, good = self.slots(fake_bmc.Slot('Usb'), fake_bmc.Slot('Cd'))
+        broken.broken = True
+        with self.assertLogs('ironic_ext', 'WARNING'):
+            self.assertEqual(good.path, self.insert())
+        good.broken = True
+        self.assertIn('cannot be read', self.refusal())
+
+    def test_a_slot_for_its_vendor_alone_is_refused_beforehand(self):
+        self.bmc.slots[0].json = {'Actions': {'Oem': {
+            '#HuaweiVirtualMedia.VmmControl': {}}}}
+        with self.task() as task:
+            error = self.assertRaises(redfish_media.MediaError,
+                                      redfish_media.require_slot, task)
+        self.assertIn("Redfish's InsertMedia", str(error))
+
     def test_a_server_error_is_tried_again(self):
         self.bmc.slots[0].failures = [fake_bmc.http_error(500)]
         self.insert()
