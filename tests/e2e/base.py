@@ -68,6 +68,7 @@ class EndToEndTestCase(testtools.TestCase):
     """A test with the lab, and a node of its own."""
 
     firmware = hypervisor.Firmware.BIOS
+    hardware = hypervisor.Hardware()
     media_servers = 0
 
     def setUp(self) -> None:
@@ -77,7 +78,7 @@ class EndToEndTestCase(testtools.TestCase):
         name = self.id().rpartition('.')[2][-20:].strip('_')
         name = f'{name}-{self.firmware.value}'.replace('_', '-')
         self.addCleanup(self.lab.proxy.clear)
-        self.node = self.lab.create(name, self.firmware)
+        self.node = self.lab.create(name, self.firmware, self.hardware)
         self.addCleanup(self._remove_node)
         self.node.provide()
 

@@ -5,6 +5,7 @@
 import urllib.error
 import urllib.request
 
+from lab import hypervisor
 from lab import process
 from tests.e2e import base
 
@@ -12,6 +13,8 @@ HOSTS = '/api/v1/namespaces/default/baremetalhosts'
 
 
 class BootEndTestCase(base.EndToEndTestCase):
+
+    hardware = hypervisor.Hardware(disk=64 << 20)
 
     def setUp(self) -> None:
         super().setUp()

@@ -216,7 +216,14 @@ class IsoSanboot(ipxe.iPXEBoot):
         digest = scripts.write(task, script.local(
             node.name or node.uuid, chained=True))
         delivery.withdraw(task)
-        seen = end.set_disk(task)
+        try:
+            seen = end.set_disk(task)
+        except exception.IronicException as exc:
+            # The script leads to the disk in any case.
+            LOG.warning('The disk could not be made the boot device of node '
+                        '%(node)s, which still runs iPXE first: %(error)s',
+                        {'node': node.uuid, 'error': exc})
+            seen = False
         records.save(node, records.SanbootRecord(
             record.transport, record.targets, script=digest, done=True))
         end.close(node, disk_seen=seen)
