@@ -50,7 +50,8 @@ class LocalBootTestCase(testtools.TestCase):
             '-netdev', f'user,id=n,tftp={self.folder},bootfile=boot.ipxe',
             '-device', 'e1000,netdev=n,romfile=']
         for index, disk in enumerate(disks):
-            command += ['-drive', f'file={disk},format=raw,if=none,id=d{index}',
+            command += ['-drive',
+                        f'file={disk},format=raw,if=none,id=d{index}',
                         '-device', f'ide-hd,drive=d{index},'
                                    f'bootindex={index}']
         text = ''
