@@ -77,12 +77,13 @@ def of(internal_info: _Map | None) -> BootState:
     row = (internal_info or {}).get(KEY)
     if not isinstance(row, collections.abc.Mapping):
         return BootState()
-    cause = row.get('cause')
     return BootState(
-        ONCE if row.get('mode') == ONCE else FOREVER,
-        Cause(cause) if cause in Cause.__members__.values() else None,
-        *(_seconds(row.get(name))
-          for name in ('asked_at', 'disk_at', 'ended_at')),
+        mode=ONCE if row.get('mode') == ONCE else FOREVER,
+        cause=next((known for known in Cause
+                    if known.value == row.get('cause')), None),
+        asked_at=_seconds(row.get('asked_at')),
+        disk_at=_seconds(row.get('disk_at')),
+        ended_at=_seconds(row.get('ended_at')),
         disk_seen=bool(row.get('disk_seen')))
 
 
