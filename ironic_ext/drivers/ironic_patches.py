@@ -24,6 +24,7 @@ from oslo_log import log
 
 from ironic_ext.drivers.bmc import sessions
 from ironic_ext.drivers.bmc import slots
+from ironic_ext.drivers.boot import published_script
 from ironic_ext.drivers.bootc import deploy
 from ironic_ext.drivers.data_image import ends
 from ironic_ext.drivers.data_image import secrets
@@ -228,6 +229,13 @@ def _glance(stock: typing.Any) -> type:
     return ours
 
 
+def _boot_script(stock: typing.Any) -> _Body:
+    code = getattr(stock, '__code__', None)
+    if code is None or 'ipxe_boot_script' not in code.co_names:
+        raise MisfitError('[pxe]ipxe_boot_script is written in another way')
+    return functools.partial(published_script.create_boot_script, stock)
+
+
 def _publishes_by_type() -> bool:
     return not hasattr(redfish_boot.RedfishVirtualMediaBoot,
                        'image_publisher_settings')
@@ -296,6 +304,19 @@ PATCHES: tuple[Patch, ...] = (
         releases='35 to 39',
         loss='Where that is not mended, "node rebuild" fails for nodes with '
              'a boot_iso: undeploy and deploy them instead.'),
+    Patch(
+        name='iPXE boot script',
+        targets=(Replaced('ironic.common.pxe_utils:create_ipxe_boot_script',
+                          _boot_script),),
+        reason='boot.ipxe leaves iPXE with success when the script of a node '
+               'has ended, and a UEFI firmware shows its menu then instead '
+               'of going on with the disk. Where iso-sanboot is enabled, the '
+               'default of [pxe]ipxe_boot_script is a script that leaves '
+               'with an error on UEFI.',
+        releases='35 to 39',
+        loss='Machines with UEFI firmware and boot interface iso-sanboot '
+             'that are to boot from their disk may end in the menu of their '
+             'firmware.'),
     Patch(
         name='Publisher settings',
         targets=(Wrapped('ironic.drivers.modules.image_utils:ImageHandler'

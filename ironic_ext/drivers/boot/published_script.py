@@ -7,7 +7,9 @@ that web server and knows the MAC can read it, as with Ironic's own boot
 from volumes.
 """
 
+import collections.abc
 import hashlib
+import os
 import typing
 
 from ironic.common import dhcp_factory
@@ -15,6 +17,20 @@ from ironic.common import pxe_utils
 from ironic.conf import CONF
 
 from ironic_ext import blocks
+
+_BOOT_SCRIPT = os.path.join(os.path.dirname(__file__), 'boot.ipxe')
+
+
+def create_boot_script(stock: collections.abc.Callable[[], None]) -> None:
+    """Write what all machines of Ironic's ipxe run first.
+
+    That of this suite, unless the operator has one of their own.
+
+    :param stock: Ironic's function for that.
+    """
+    if 'iso-sanboot' in CONF.enabled_boot_interfaces:
+        CONF.set_default('ipxe_boot_script', _BOOT_SCRIPT, group='pxe')
+    stock()
 
 
 def write(task: typing.Any, text: str) -> str:

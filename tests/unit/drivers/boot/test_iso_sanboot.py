@@ -15,6 +15,7 @@ from ironic_ext import catalog
 from ironic_ext.catalog import store
 from ironic_ext.drivers.boot import catalog as boot_catalog
 from ironic_ext.drivers.boot import sanboot_delivery as iso_sanboot_delivery
+from ironic_ext.drivers import ironic_patches
 from ironic_ext.media import publish
 from ironic_ext import san
 from tests.unit.drivers import base
@@ -140,6 +141,27 @@ class IscsiTestCase(sanboot_base.SanbootTestCase):
         self.call('prepare_instance')
         self.assertNotIn('ext_boot_completed_at', self.node.instance_info)
         self.assertIn('sanboot', self.script())
+
+
+class BootScriptTestCase(sanboot_base.SanbootTestCase):
+    """What all machines of Ironic's ipxe run first."""
+
+    def written(self):
+        self.call('prepare_instance')
+        return (self.folder / 'http/boot.ipxe').read_text()
+
+    def test_a_uefi_firmware_is_left_with_an_error(self):
+        ironic_patches.install()
+        text = self.written()
+        self.assertIn('iseq ${platform} efi && exit 1 || exit 0', text)
+        self.assertIn('chain pxelinux.cfg/${mac:hexhyp}', text)
+
+    def test_an_operators_own_script_stays(self):
+        ironic_patches.install()
+        own = self.folder / 'boot.ipxe'
+        own.write_text('#!ipxe\nshell\n')
+        self.config(ipxe_boot_script=str(own), group='pxe')
+        self.assertEqual('#!ipxe\nshell', self.written().strip())
 
 
 class WayTestCase(sanboot_base.SanbootTestCase):
