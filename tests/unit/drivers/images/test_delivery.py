@@ -199,7 +199,8 @@ class ReportTestCase(MediaDeliveryTestCase):
 
     def test_the_method_is_offered_over_the_api(self):
         routes = vendor.RedfishExtVendorPassthru().vendor_routes
-        self.assertEqual(['GET'], routes['boot_media']['http_methods'])
+        self.assertEqual(['GET', 'DELETE'],
+                         routes['boot_media']['http_methods'])
         self.assertFalse(routes['boot_media']['async'])
         self.assertFalse(routes['boot_media']['require_exclusive_lock'])
         # And those of stock Redfish.

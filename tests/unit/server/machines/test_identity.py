@@ -174,12 +174,13 @@ class IpxeTestCase(testtools.TestCase):
                         boot_iso='live'))
 
     def test_nothing_assigned_boots_from_the_disk(self):
-        self.assertEndsWith(self.script(), '\nexit\n')
+        self.assertEndsWith(self.script(), 'exit 1 || exit 0\n')
 
     def test_what_was_to_boot_once_and_did_boots_from_the_disk(self):
         self.assertEndsWith(self.script(
             boot_iso='live', ext_boot_mode='once',
-            ext_boot_completed_at='2026-01-01T00:00:00Z'), '\nexit\n')
+            ext_boot_completed_at='2026-01-01T00:00:00Z'),
+            'exit 1 || exit 0\n')
 
     def test_an_iso_without_a_target_says_so_on_the_console(self):
         found = self.script(boot_iso='live')
