@@ -199,7 +199,8 @@ def _ours(name: str, image: bootc_image.BootcImage, token: str
     return 'bootc.install', request.InstallRequest(
         image=wanted.pinned(image.digest), imgref=wanted.followed,
         trust=request.Trust(insecure=True),
-        size=request.Size(image.size, image.unpacked_size)).arguments(token)
+        size=request.Size(image.size, image.unpacked_size, image.largest)
+    ).arguments(token)
 
 
 def _stock(name: str, image: bootc_image.BootcImage, token: str

@@ -13,6 +13,8 @@ import typing
 from ironic_python_agent import hardware
 from oslo_log import log
 
+from ironic_ext.bootc import errors
+from ironic_ext.bootc import options as bootc_options
 from ironic_ext.bootc import request as requests
 from ironic_python_agent_ext.bootc import agent_commands
 from ironic_python_agent_ext import extension
@@ -21,6 +23,7 @@ LOG = log.getLogger(__name__)
 
 #: Stock Ironic's step (ironic/drivers/modules/agent.py, BootcAgentDeploy).
 STOCK_STEP = 'execute_bootc_install'
+_STOCK_LUKS = 'bootc_tpm2_luks'
 
 Node = dict[str, typing.Any]
 Ports = list[dict[str, typing.Any]]
@@ -69,8 +72,12 @@ class BootcHardwareManager(hardware.HardwareManager):
 
         :raises: InstallFailed
         """
-        return extension.running().run(of_stock(
-            node, image_source, configdrive, oci_pull_secret))
+        try:
+            arguments = of_stock(node, image_source, configdrive,
+                                 oci_pull_secret)
+        except errors.BootcError as exc:
+            raise agent_commands.InstallFailed(exc) from exc
+        return extension.running().run(arguments)
 
 
 def of_node(node: Node, given: dict[str, typing.Any]
@@ -97,7 +104,7 @@ def of_stock(node: Node, image_source: str, configdrive: str | None,
     options = dict(wanted.get('bootc') or {})
     if wanted.get('bootc_authorized_keys'):
         options.setdefault('authorized_keys', wanted['bootc_authorized_keys'])
-    if str(wanted.get('bootc_tpm2_luks', '')).lower() in ('true', '1', 'yes'):
+    if bootc_options.stock_flag(_STOCK_LUKS, wanted.get(_STOCK_LUKS)):
         options.setdefault('block_setup', 'tpm2-luks')
     return {'image': image_source, 'options': options,
             'configdrive': configdrive, 'node_uuid': node.get('uuid') or '',

@@ -23,8 +23,8 @@ _EXTENSION = ('LICENSE', 'README.rst', 'ironic_python_agent_ext',
 _PACKAGES = (
     'busybox', 'ca-certificates', 'crun', 'dmidecode', 'dosfstools',
     'e2fsprogs', 'efibootmgr', 'fdisk', 'gdisk', 'hdparm', 'iproute2', 'kmod',
-    'linux-image-cloud-amd64', 'lshw', 'parted', 'podman', 'python3',
-    'udev')
+    'linux-image-cloud-amd64', 'lshw', 'lvm2', 'mdadm', 'parted', 'podman',
+    'python3', 'udev')
 _AGENT = 'ironic-python-agent>=11.0.0'
 # Another one makes the ramdisk anew.
 _RECIPE = '1'
@@ -35,7 +35,7 @@ MEMORY = 2048
 # What podman and the agent use; the rest of the modules is 70 MB.
 _KEPT_MODULES = (
     'arch', 'block', 'crypto', 'drivers/acpi', 'drivers/ata', 'drivers/block',
-    'drivers/cdrom', 'drivers/char', 'drivers/firmware',
+    'drivers/cdrom', 'drivers/char', 'drivers/firmware', 'drivers/md',
     'drivers/net/net_failover.ko', 'drivers/net/virtio_net.ko',
     'drivers/nvme', 'drivers/scsi', 'drivers/virtio', 'fs/efivarfs',
     'fs/exportfs', 'fs/ext4', 'fs/fat', 'fs/isofs', 'fs/nls', 'fs/overlayfs',

@@ -21,9 +21,9 @@ from lab import boot_iso
 from lab import debian_root
 
 _STAND_IN = pathlib.Path(__file__).with_name('bootc_stand_in.sh')
-_PACKAGES = ('dosfstools', 'e2fsprogs', 'fdisk', 'initramfs-tools', 'kmod',
-             'linux-image-cloud-amd64', 'mtools', 'systemd', 'systemd-boot',
-             'systemd-sysv', 'udev')
+_PACKAGES = ('attr', 'dosfstools', 'e2fsprogs', 'fdisk', 'initramfs-tools',
+             'kmod', 'linux-image-cloud-amd64', 'mtools', 'systemd',
+             'systemd-boot', 'systemd-sysv', 'udev')
 #: What the installed system says of itself.
 MARKER = 'lab bootable container'
 #: The image's own kernel argument.
@@ -47,7 +47,8 @@ mount -o ro LABEL=config-2 /run/config-drive
     echo "LAB-CMDLINE $(cat /proc/cmdline)"
     echo "LAB-FIRMWARE $([ -d /sys/firmware/efi ] && echo uefi || echo bios)"
     for path in /etc/lab-marker /etc/bootc-stand-in/deployment \\
-            /root/.ssh/authorized_keys; do
+            /root/.ssh/authorized_keys \\
+            /ostree/deploy/default/deploy/*/etc/ostree/auth.json; do
         [ -f $path ] || continue
         begin $path; cat $path; end $path
     done
@@ -79,12 +80,14 @@ class BootcImage:
     :ivar layout: directory of an OCI image layout with the tag "latest".
     :ivar size: bytes of the compressed layers.
     :ivar unpacked_size: bytes of the unpacked layers.
+    :ivar largest: bytes of the largest unpacked layer.
     :ivar digest: of the manifest.
     """
 
     layout: pathlib.Path
     size: int
     unpacked_size: int
+    largest: int
     digest: str
 
 
@@ -104,10 +107,11 @@ def build(cache: pathlib.Path) -> BootcImage:
     index = json.loads((layout / 'index.json').read_text())
     manifest, = index['manifests']
     image = json.loads(_blob(layout, manifest['digest']).read_text())
+    unpacked = [int(layer['annotations'][_UNPACKED])
+                for layer in image['layers']]
     return BootcImage(
         layout, sum(layer['size'] for layer in image['layers']),
-        sum(int(layer['annotations'][_UNPACKED])
-            for layer in image['layers']), manifest['digest'])
+        sum(unpacked), max(unpacked), manifest['digest'])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +132,9 @@ def _files() -> list[_File]:
               f'kargs = ["console=ttyS0", "quiet", "{ARGUMENT}"]\n'.encode()),
         _File('usr/lib/bootc/install/10-lab.toml',
               b'[install.filesystem.root]\ntype = "ext4"\n'),
+        # bootc labels such an image; the kernel has another module loaded.
+        _File('etc/selinux/config',
+              b'SELINUX=permissive\nSELINUXTYPE=targeted\n'),
         _File('etc/lab-marker', MARKER.encode()),
         _File('usr/local/sbin/lab-report', _REPORT.encode(), 0o755),
         _File(f'{units}/lab-report.service', _UNIT.encode()),

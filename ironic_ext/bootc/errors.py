@@ -59,6 +59,18 @@ class NoDiskError(BootcError):
     """There is no disk to install on."""
 
 
+class DiskBusyError(BootcError):
+    """What lies on the disk cannot be taken down."""
+
+
+class NoTpmError(BootcError):
+    """The disk is to be encrypted, and the machine lacks what that takes."""
+
+
+class ImageWishError(BootcError):
+    """The image does not allow, or does not know, what the node wants."""
+
+
 class MemoryShortError(BootcError):
     """The machine cannot hold the image while it is installed."""
 

@@ -2,8 +2,8 @@
 
 """Options of a bootc install: one schema for conductor, agent and docs.
 
-They follow ``bootc install to-disk`` (bootc 1.16); flags that the agent alone
-can decide, such as ``--disable-selinux``, are left out of the schema.
+They follow ``bootc install to-disk`` (bootc 1.16.9). What is left out is what
+the image decides, or bootc by itself; no flag is passed that nobody asked for.
 """
 
 import collections.abc
@@ -45,14 +45,35 @@ def _choice(*choices: str) -> Reader:
 
 
 def _boolean(name: str, value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    word = str(value).lower()
-    if word in ('true', 'yes', 'on', '1'):
+    found = _truth(value)
+    if found is None:
+        raise _refused(name, f'is {value!r:.80}: give true or false')
+    return found
+
+
+def _truth(value: object) -> bool | None:
+    """Read a truth by the words of oslo's strutils; None for others."""
+    word = str(value).strip().lower()
+    if word in ('true', 't', 'yes', 'y', 'on', '1'):
         return True
-    if word in ('false', 'no', 'off', '0'):
+    if word in ('false', 'f', 'no', 'n', 'off', '0'):
         return False
-    raise _refused(name, f'is {value!r:.80}: give true or false')
+    return None
+
+
+def stock_flag(name: str, value: object) -> bool:
+    """Return what a key of stock Ironic's, in instance_info, says.
+
+    What is neither true nor false is refused: a machine that somebody wanted
+    encrypted must not be installed in the clear.
+
+    :raises: OptionError
+    """
+    found = value is not None and _truth(value)
+    if found is None:
+        raise errors.OptionError(
+            f'instance_info/{name} is {value!r:.80}: give true or false')
+    return found
 
 
 def _size(name: str, value: object) -> int:
@@ -125,16 +146,29 @@ def _keys(name: str, value: object) -> str:
 
 
 def _imgref(name: str, value: object) -> str:
+    """Return a name in a registry, or a path for other transports."""
+    if isinstance(value, str) and value.startswith('/'):
+        if (not re.fullmatch(r'[A-Za-z0-9/._:+-]{2,512}', value)
+                or '..' in value.split('/')):
+            raise _refused(name, f'is {value!r:.80}, which is no plain path')
+        return value
     try:
         return reference.Reference.parse(value).followed
     except errors.ImageNameError as exc:
         raise _refused(name, f'is of no use: {exc}') from exc
 
 
+def _words(name: str, value: object) -> tuple[str, ...]:
+    found = value.split() if isinstance(value, str) else value
+    if not isinstance(found, (list, tuple)) or len(found) > _MAX_ARGUMENTS:
+        raise _refused(name, 'is no list of words')
+    return tuple(_word(name, word) for word in found)
+
+
 def _word(name: str, value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(
-            r'[A-Za-z0-9][A-Za-z0-9_-]{0,62}', value):
-        raise _refused(name, f'is {value!r:.80}: give letters, digits, _ '
+            r'[A-Za-z0-9][A-Za-z0-9_.-]{0,62}', value):
+        raise _refused(name, f'is {value!r:.80}: give letters, digits, _ . '
                              'and -')
     return value
 
@@ -175,10 +209,10 @@ class Options:
         None, 'MiB, or a number with M, G or T',
         'Size of the root partition. Without it all of the disk, less what '
         'the config drive and the boot loader need.', _size)
-    block_setup: str = _chosen(
-        'direct', ('direct', 'tpm2-luks'),
+    block_setup: str | None = _chosen(
+        None, ('direct', 'tpm2-luks'),
         'tpm2-luks encrypts the root file system with a key that the '
-        'machine\'s TPM keeps.')
+        'machine\'s TPM keeps. Without it the image decides.')
     kargs: tuple[str, ...] = _option(
         (), 'a list, or a line',
         'Kernel arguments to add to those of the image.', _arguments)
@@ -194,11 +228,20 @@ class Options:
         'named in image_source.', _imgref)
     target_transport: str | None = _chosen(
         None, ('registry', 'oci', 'oci-archive', 'containers-storage'),
-        'How the machine gets its updates; bootc\'s default is registry.')
+        'How the machine gets its updates; bootc\'s default is registry. '
+        'With oci and oci-archive, target_imgref is a path on the machine.')
+    update_auth: bool = _option(
+        False, 'true, false',
+        'Leave the secret for the registry on the machine, which its updates '
+        'need where the registry is private.', _boolean)
     bound_images: str | None = _chosen(
         None, ('stored', 'skip', 'pull'),
         'What becomes of the images that the image is bound to; bootc\'s '
-        'default is stored.')
+        'default is stored: the agent fetches them as it fetches the image.')
+    selinux: str = _chosen(
+        'auto', ('auto', 'disabled'),
+        'auto leaves it to bootc, which labels the files of an image that '
+        'has SELinux; disabled switches it off in the installed system.')
     bootloader: str | None = _chosen(
         None, ('grub', 'grub-cc', 'systemd', 'none'),
         'Boot loader. Without it the image decides.')
@@ -211,6 +254,18 @@ class Options:
         _word)
     composefs_backend: bool = _option(
         False, 'true, false', 'Use bootc\'s composefs back end.', _boolean)
+    allow_missing_verity: bool = _option(
+        False, 'true, false',
+        'With composefs_backend: take a root file system without fs-verity.',
+        _boolean)
+    uki_addon: tuple[str, ...] = _option(
+        (), 'a list, or words',
+        'With composefs_backend: add-ons of the unified kernel image to '
+        'install, without ".efi.addon".', _words)
+    bootupd_skip_boot_uuid: bool = _option(
+        False, 'true, false',
+        'Have bootupd leave the boot partition\'s UUID out of the boot '
+        'loader\'s configuration.', _boolean)
     enforce_sigpolicy: bool = _option(
         False, 'true, false',
         'Have the machine refuse updates that its container signature '
@@ -243,6 +298,46 @@ class Options:
                 values[name] = known[name].read(name, value)
         return cls(**values)
 
+    def checked(self) -> typing.Self:
+        """Return this, unless two options contradict each other.
+
+        :raises: OptionError
+        """
+        self._check_target()
+        if not self.composefs_backend:
+            for name in ('allow_missing_verity', 'uki_addon'):
+                if getattr(self, name):
+                    raise _refused(name, 'has no meaning without '
+                                         'composefs_backend')
+        elif self.bootloader == 'none':
+            raise _refused('bootloader', 'is none, which composefs_backend '
+                                         'cannot do without')
+        if self.bootupd_skip_boot_uuid and self.bootloader in (
+                'systemd', 'none'):
+            raise _refused('bootupd_skip_boot_uuid',
+                           f'has no meaning with bootloader '
+                           f'{self.bootloader}, which goes without bootupd')
+        if self.update_auth and self.block_setup == 'tpm2-luks':
+            raise _refused('update_auth', 'cannot be had with block_setup '
+                           'tpm2-luks: the agent cannot write to an '
+                           'encrypted disk')
+        return self
+
+    def _check_target(self) -> None:
+        path = (self.target_imgref or '').startswith('/')
+        if self.target_transport in ('oci', 'oci-archive'):
+            if not path:
+                raise _refused('target_transport',
+                               f'is {self.target_transport}: give the path '
+                               'as target_imgref')
+        elif path:
+            raise _refused('target_imgref', 'is a path, which target_'
+                           'transport oci and oci-archive alone take')
+        elif (self.target_transport == 'containers-storage'
+              and self.target_imgref is None):
+            raise _refused('target_transport', 'is containers-storage: give '
+                           'the name there as target_imgref')
+
     def to_dict(self) -> dict[str, typing.Any]:
         """Return what differs from the defaults, fit for JSON."""
         found: dict[str, typing.Any] = {}
@@ -257,8 +352,7 @@ class Options:
 
     def arguments(self, *, target_imgref: str, root_size: int,
                   filesystem: str | None = None,
-                  authorized_keys_path: str | None = None,
-                  disable_selinux: bool = True) -> list[str]:
+                  authorized_keys_path: str | None = None) -> list[str]:
         """Return the flags of ``bootc install to-disk``, without the device.
 
         :param target_imgref: name that the user gave the image; the option
@@ -271,9 +365,9 @@ class Options:
         # The check would need the registry's credentials in the image.
         found = ['--wipe', '--skip-fetch-check',
                  f'--root-size={root_size // _MIB}M',
-                 f'--block-setup={self.block_setup}',
                  f'--target-imgref={self.target_imgref or target_imgref}']
         for flag, value in (
+                ('block-setup', self.block_setup),
                 ('filesystem', self.filesystem or filesystem),
                 ('target-transport', self.target_transport),
                 ('bound-images', self.bound_images),
@@ -285,11 +379,14 @@ class Options:
         found += [f'--karg={argument}' for argument in self.kargs]
         found += [f'--karg-delete={argument}' for argument in
                   self.karg_delete]
+        found += [f'--uki-addon={name}' for name in self.uki_addon]
         for flag, wanted in (
                 ('generic-image', self.generic_image),
                 ('composefs-backend', self.composefs_backend),
+                ('allow-missing-verity', self.allow_missing_verity),
                 ('enforce-container-sigpolicy', self.enforce_sigpolicy),
-                ('disable-selinux', disable_selinux)):
+                ('bootupd-skip-boot-uuid', self.bootupd_skip_boot_uuid),
+                ('disable-selinux', self.selinux == 'disabled')):
             if wanted:
                 found.append(f'--{flag}')
         return found

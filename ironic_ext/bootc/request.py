@@ -89,6 +89,8 @@ class Size:
     compressed: int = 0
     #: Estimate of the layers unpacked; 0 where nothing is known.
     unpacked: int = 0
+    #: Estimate of the largest of them unpacked; 0 where nothing is known.
+    largest: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +182,8 @@ class InstallRequest:
             image=image,
             imgref=reference.Reference.parse(
                 given.pop('imgref', None) or str(image)).followed,
-            options=install_options.Options.parse(given.pop('options', None)),
+            options=install_options.Options.parse(
+                given.pop('options', None)).checked(),
             trust=_of(Trust, 'trust', given,
                       proxy=secrets.get('proxy')),
             policy=_of(SignaturePolicy, 'policy', given),
@@ -195,7 +198,20 @@ class InstallRequest:
             raise errors.OptionError(
                 f'step {STEP} has no argument '
                 + ', '.join(f'"{name!s:.80}"' for name in given))
+        require_auth(found.options, found.credential)
         return found
+
+
+def require_auth(options: install_options.Options,
+                 credential: credentials.Credential | None) -> None:
+    """Make sure that there is a secret to leave on the machine.
+
+    :raises: OptionError
+    """
+    if options.update_auth and credential is None:
+        raise errors.OptionError(
+            'bootc option "update_auth" is set, and there is no secret for '
+            'the registry to leave on the machine: give image_pull_secret')
 
 
 T = typing.TypeVar('T')

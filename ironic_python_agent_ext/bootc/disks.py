@@ -6,21 +6,15 @@ Which disk is the root device, is Ironic's question: its hints decide.
 """
 
 import os
-import pathlib
 import typing
 
 from ironic_python_agent import errors as agent_errors
 from ironic_python_agent import hardware
 from ironic_python_agent import utils
 from oslo_concurrency import processutils
-from oslo_log import log
 
 from ironic_ext.bootc import errors
 from ironic_python_agent_ext.bootc import machine
-
-LOG = log.getLogger(__name__)
-
-_BLOCK = pathlib.Path('/sys/class/block')
 
 
 def root_device() -> str:
@@ -43,30 +37,33 @@ def blank_disk(target: str) -> str | None:
     return max(found)[1] if found else None
 
 
-def free(device: str) -> None:
-    """Remove what an unfinished install left mapped onto a disk.
+def require_not_skipped(device: str) -> None:
+    """Refuse a disk that the node's skip_block_devices wants left alone.
 
-    LUKS volumes outlive the container that opened them, and keep bootc from
-    wiping the disk.
+    :raises: StoreError
     """
-    name = os.path.basename(os.path.realpath(device))
-    for holder in sorted([*_BLOCK.glob(f'{name}/holders/dm-*'),
-                          *_BLOCK.glob(f'{name}/{name}*/holders/dm-*')]):
-        try:
-            mapping = (_BLOCK / holder.name / 'dm/name').read_text().strip()
-            LOG.info('Removing %(mapping)s from %(disk)s',
-                     {'mapping': mapping, 'disk': device})
-            utils.execute('dmsetup', 'remove', '--retry', mapping)
-        except (OSError, processutils.ProcessExecutionError) as exc:
-            LOG.warning('%(disk)s stays in use: %(why)s',
-                        {'disk': device, 'why': exc})
+    wanted = os.path.realpath(device)
+    known = {os.path.realpath(disk.name) for disk in hardware.
+             dispatch_to_managers('list_block_devices')}
+    if wanted in known and wanted not in map(os.path.realpath, _allowed()):
+        raise errors.StoreError(
+            f'disk {device} is in skip_block_devices of the node\'s '
+            'properties, and cannot hold the image')
+
+
+def _allowed() -> list[str]:
+    """Return the disks that the node's skip_block_devices leaves over."""
+    node = hardware.get_cached_node()
+    disks: list[typing.Any] = (
+        hardware.dispatch_to_managers('list_block_devices')
+        if node is None else hardware.dispatch_to_managers(
+            'list_block_devices_check_skip_list', node))
+    return [disk.name for disk in disks]
 
 
 def _others(target: str) -> list[str]:
-    disks: list[typing.Any] = hardware.dispatch_to_managers(
-        'list_block_devices')
-    return [disk.name for disk in disks
-            if os.path.realpath(disk.name) != os.path.realpath(target)]
+    return [disk for disk in _allowed()
+            if os.path.realpath(disk) != os.path.realpath(target)]
 
 
 def _is_blank(device: str) -> bool:

@@ -8,6 +8,7 @@ happens nothing is left: no image, no file, no credential.
 
 import collections.abc
 import contextlib
+import dataclasses
 import os
 import platform
 import time
@@ -23,14 +24,19 @@ from ironic_ext.bootc import registry
 from ironic_ext.bootc import request as requests
 from ironic_python_agent_ext.bootc import boot_entry
 from ironic_python_agent_ext.bootc import disks
+from ironic_python_agent_ext.bootc.image import facts as image_facts
+from ironic_python_agent_ext.bootc.image import files as image_files
+from ironic_python_agent_ext.bootc import installed_root
 from ironic_python_agent_ext.bootc import leftovers
 from ironic_python_agent_ext.bootc import machine as machines
 from ironic_python_agent_ext.bootc import partition_budget
 from ironic_python_agent_ext.bootc import podman
 from ironic_python_agent_ext.bootc import podman_output
+from ironic_python_agent_ext.bootc import preflight
 from ironic_python_agent_ext.bootc import process
 from ironic_python_agent_ext.bootc import progress
 from ironic_python_agent_ext.bootc import pull_files
+from ironic_python_agent_ext.bootc import stacks
 from ironic_python_agent_ext.bootc import storage
 from ironic_python_agent_ext.bootc import storage_plan
 from ironic_python_agent_ext.bootc import verify
@@ -41,6 +47,17 @@ LOG = log.getLogger(__name__)
 _KEYS_INSIDE = '/run/ironic-bootc-authorized-keys'
 #: Lines of bootc's output that get into the log.
 _MAX_LOGGED = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What the run of bootc goes by."""
+
+    caller: podman.Podman
+    machine: machines.Machine
+    budget: partition_budget.Budget
+    wanted: preflight.Layout
+    facts: image_facts.Facts
 
 
 class Install:
@@ -73,7 +90,7 @@ class Install:
         self._tell('preparing')
         leftovers.remove()
         try:
-            self._install()
+            wanted = self._install()
         except errors.InstallTimeoutError:
             raise errors.InstallTimeoutError(
                 f'image {self._image} was not pulled and installed within '
@@ -83,10 +100,10 @@ class Install:
             self._tell('cleaning up')
             with _unhindered('what the install left'):
                 leftovers.remove()
-        self._finish()
+        self._finish(wanted)
         return f'image {self._image} is installed on {self._device}'
 
-    def _install(self) -> None:
+    def _install(self) -> preflight.Layout:
         """Everything that needs the image."""
         storage.load_modules()
         machine = self._machine or machines.Machine.look()
@@ -96,14 +113,30 @@ class Install:
         caller = podman.Podman(pull_files.GRAPH / 'tmp', files.variables)
         version = caller.version()
         self._look_up()
-        plan, budget = self._plan(machine)
-        LOG.info('The image lies on %(kind)s, its root gets %(size)d MiB',
-                 {'kind': plan.kind, 'size': budget.root >> 20})
+        plan = self._plan(machine)
+        LOG.info('The image lies on %(kind)s', {'kind': plan.kind})
+        if plan.kind == storage_plan.TARGET:
+            # What runs on the disk might write over the store.
+            stacks.take_down(self._device)
         store = storage.Store.make(plan)
         (pull_files.GRAPH / 'tmp').mkdir(mode=0o700)
-        self._pull(caller, store, version >= podman.PARTS)
-        self._tell('installing')
-        self._run_bootc(caller, machine, budget)
+        facts = self._pull(caller, store, version >= podman.PARTS)
+        # From here on the image is known, and the disk is as it was.
+        self._tell('looking at the image')
+        wanted = preflight.layout(str(self._image), self._request.options,
+                                  facts, machine)
+        budget = partition_budget.plan(
+            machines.block_size(self._device), self._request.options,
+            self._size.unpacked,
+            storage_plan.BACKUP_TABLE + plan.size
+            if plan.kind == storage_plan.TARGET else 0,
+            encrypted=wanted.encrypted, composefs=wanted.composefs)
+        storage_plan.require_room(
+            str(self._image), store.room,
+            caller.largest_layer(str(self._image)))
+        run = _Run(caller, machine, budget, wanted, facts)
+        self._run_bootc(run, store)
+        return wanted
 
     def _look_up(self) -> None:
         """Ask the registry what the conductor did not tell.
@@ -125,24 +158,26 @@ class Install:
         else:
             self._image, self._size = found.reference, found.size
 
-    def _plan(self, machine: machines.Machine
-              ) -> tuple[storage_plan.StorePlan, partition_budget.Budget]:
+    def _plan(self, machine: machines.Machine) -> storage_plan.StorePlan:
+        """Choose the store; refuse a disk that is too small in any case."""
         options = self._request.options
         disk = machines.block_size(self._device)
         budget = partition_budget.plan(disk, options, self._size.unpacked)
-        plan = storage_plan.plan(
+        # What the image may want beside it, is not known yet.
+        most = partition_budget.most(options)
+        return storage_plan.plan(
             machine.memory,
-            storage_plan.ImageSize(self._size.compressed,
-                                   self._size.unpacked),
-            self._hints(budget), machine.zram, machine.compressors)
-        if plan.kind == storage_plan.TARGET:
-            budget = partition_budget.plan(
-                disk, options, self._size.unpacked, plan.size)
-        return plan, budget
+            storage_plan.ImageSize(self._size.compressed, self._size.unpacked,
+                                   self._size.largest),
+            self._hints(machine, budget.spare - most), machine.zram,
+            machine.compressors)
 
-    def _hints(self, budget: partition_budget.Budget) -> storage_plan.Hints:
+    def _hints(self, machine: machines.Machine, room: int
+               ) -> storage_plan.Hints:
         wanted = self._request.store
         scratch = wanted.device
+        if scratch is not None:
+            disks.require_not_skipped(scratch)
         if scratch is None and wanted.kind == 'disk':
             scratch = disks.blank_disk(self._device)
         if scratch is not None and os.path.realpath(
@@ -150,14 +185,20 @@ class Install:
             raise errors.StoreError(
                 f'scratch disk {scratch} is the disk to install on: allow '
                 'that by allow_target_disk')
-        return storage_plan.Hints(
-            kind=wanted.kind, scratch=scratch,
-            target=self._device if wanted.allow_target_disk else None,
-            target_room=budget.spare)
+        target = self._device if wanted.allow_target_disk else None
+        if target is not None and not machine.loop:
+            LOG.warning('The disk that is installed to cannot hold the '
+                        'image: the kernel has no loop devices')
+            target = None
+        return storage_plan.Hints(kind=wanted.kind, scratch=scratch,
+                                  target=target, target_room=room)
 
     def _pull(self, caller: podman.Podman, store: storage.Store,
-              in_parts: bool) -> None:
-        """Fetch the image; the credentials are gone afterwards."""
+              in_parts: bool) -> image_facts.Facts:
+        """Fetch the image, and what it is bound to.
+
+        The credentials are gone afterwards, before anything of it runs.
+        """
         directory = storage.STATE / 'pull'
         files = pull_files.for_pull(self._request, directory)
         parts = (pull_files.for_parts(directory) if in_parts
@@ -170,32 +211,58 @@ class Install:
                         self._deadline, self._on_pull_line,
                         lambda: self._tell('pulling', store.used),
                         parts.variables)
+            root = caller.mount(str(self._image))
+            unified = image_files.is_unified(root)
+            bound = ([] if self._request.options.bound_images
+                     in ('skip', 'pull') else image_files.bound_images(
+                         root, str(self._image)))
+            caller.unmount(str(self._image))
+            for image in bound:
+                self._tell(f'pulling bound image {image}')
+                caller.pull(str(image), files.flags, files.variables,
+                            self._deadline)
         finally:
             leftovers.remove_files(directory)
+        return dataclasses.replace(caller.facts(str(self._image)),
+                                   unified=unified)
 
-    def _run_bootc(self, caller: podman.Podman, machine: machines.Machine,
-                   budget: partition_budget.Budget) -> None:
+    def _run_bootc(self, run: '_Run', store: storage.Store) -> None:
         """Have the image install itself."""
-        disks.free(self._device)
         mounts, keys = self._authorized_keys()
+        image, options = str(self._image), self._request.options
 
-        def attempt(filesystem: str | None) -> process.Outcome:
-            return caller.install(
-                str(self._image), self._request.options.arguments(
-                    target_imgref=self._request.imgref,
-                    root_size=budget.root, filesystem=filesystem,
-                    authorized_keys_path=keys,
-                    disable_selinux=not machine.selinux),
-                self._device, self._deadline, mounts, machine.selinux,
-                self._on_bootc_line)
+        def arguments(filesystem: str | None) -> list[str]:
+            found = options.arguments(
+                target_imgref=self._request.imgref,
+                root_size=run.budget.root, filesystem=filesystem,
+                authorized_keys_path=keys)
+            preflight.require_flags(image, found, run.facts)
+            return found
 
-        outcome = attempt(None)
+        def attempt(flags: list[str]) -> process.Outcome:
+            return run.caller.install(
+                image, flags, self._device, self._deadline, mounts,
+                run.machine.selinux, self._on_bootc_line,
+                lambda: self._tell('installing', store=store, since=before))
+
+        # bootc that does not tell what its image is configured for, says
+        # that it wants to be told.
+        known = run.facts.configuration is not None
+        flags = arguments(None if run.wanted.filesystem or not known
+                          else bootc_options.FALLBACK_FILESYSTEM)
+        stacks.take_down(self._device)
+        before = machines.written_bytes(self._device)
+        self._tell('installing')
+        outcome = attempt(flags)
         if outcome.code and podman_output.lacks_file_system(outcome.lines):
             LOG.info('The image names no root file system: it gets %s',
                      bootc_options.FALLBACK_FILESYSTEM)
-            outcome = attempt(bootc_options.FALLBACK_FILESYSTEM)
+            outcome = attempt(arguments(bootc_options.FALLBACK_FILESYSTEM))
+        if podman_output.disables_selinux(outcome.lines):
+            LOG.warning('Image %s has SELinux, which option "selinux" '
+                        'switches off in the installed system', image)
         if outcome.code:
-            raise podman_output.install_error(str(self._image), outcome.code,
+            raise podman_output.install_error(image, outcome.code,
                                               outcome.lines)
 
     def _authorized_keys(self) -> tuple[dict[str, str], str | None]:
@@ -206,13 +273,14 @@ class Install:
         pull_files.Files({path: keys}).write()
         return {str(path): _KEYS_INSIDE}, _KEYS_INSIDE
 
-    def _finish(self) -> None:
+    def _finish(self, wanted: preflight.Layout) -> None:
         """Everything that needs the disk alone."""
         machine = self._machine or machines.Machine.look()
         self._tell('verifying')
         layout = verify.read(self._device)
-        verify.check(self._device, layout, self._request.options,
-                     machine.uefi)
+        root = verify.check(self._device, layout, wanted, machine.uefi)
+        if self._request.options.update_auth:
+            self._leave_auth(root)
         if self._request.configdrive:
             self._tell('writing config drive')
             _write_config_drive(self._request, self._device)
@@ -220,11 +288,24 @@ class Install:
             self._tell('setting boot entry')
             boot_entry.ensure(self._device, layout)
 
-    def _tell(self, phase: str, stored: int = 0) -> None:
+    def _leave_auth(self, root: verify.Partition) -> None:
+        assert self._request.credential is not None
+        self._tell('leaving the secret for updates')
+        try:
+            installed_root.write_auth(
+                root.path, root.content, self._request.credential.to_dict(),
+                storage.STATE / 'root')
+        finally:
+            leftovers.remove_files()
+
+    def _tell(self, phase: str, stored: int = 0, *,
+              store: storage.Store | None = None, since: int = 0) -> None:
         self._observer(progress.Progress(
             phase, len(self._layers), stored,
             self._size.compressed or None,
-            time.monotonic() - self._begun))
+            time.monotonic() - self._begun,
+            store.temporary if store else 0,
+            machines.written_bytes(self._device) - since if store else 0))
 
     def _on_pull_line(self, line: str) -> None:
         LOG.debug('podman: %s', podman_output.clean(line))

@@ -30,6 +30,11 @@ class Machine:
     systemd: bool = False
     selinux: bool = False
     uefi: bool = False
+    #: Whether a TPM 2.0 can be asked to keep a key.
+    tpm2: bool = False
+    #: Whether the kernel has device mapper, and loop devices.
+    device_mapper: bool = False
+    loop: bool = False
     #: Hard limits of open files and of processes.
     open_files: int = 1 << 20
     processes: int = 1 << 20
@@ -46,6 +51,9 @@ class Machine:
             systemd=(root / 'run/systemd/system').is_dir(),
             selinux=(root / 'sys/fs/selinux/enforce').exists(),
             uefi=(root / 'sys/firmware/efi').is_dir(),
+            tpm2=any(root.glob('sys/class/tpmrm/tpmrm*')),
+            device_mapper=_has_misc(root, 'device-mapper'),
+            loop=_has_misc(root, 'loop-control'),
             open_files=_hard_limit(resource.RLIMIT_NOFILE),
             processes=_hard_limit(resource.RLIMIT_NPROC))
 
@@ -62,6 +70,15 @@ def _compressors(root: pathlib.Path) -> tuple[str, ...]:
         return tuple(path.read_text().replace('[', '').replace(
             ']', '').split())
     return ()
+
+
+def _has_misc(root: pathlib.Path, name: str) -> bool:
+    """Tell whether the kernel has one of its miscellaneous devices."""
+    try:
+        lines = (root / 'proc/misc').read_text().splitlines()
+    except OSError:
+        return False
+    return any(line.split()[1:] == [name] for line in lines)
 
 
 def _root_type(root: pathlib.Path) -> str:
@@ -83,3 +100,16 @@ def block_size(device: str) -> int:
     """Return the size of a block device in bytes."""
     with open(device, 'rb') as disk:
         return os.lseek(disk.fileno(), 0, os.SEEK_END)
+
+
+def written_bytes(device: str) -> int:
+    """Return the bytes that were written to a block device since boot.
+
+    Of the kernel's Documentation/block/stat.rst; sectors are of 512 bytes.
+    """
+    name = os.path.basename(os.path.realpath(device))
+    try:
+        text = pathlib.Path(f'/sys/class/block/{name}/stat').read_text()
+        return int(text.split()[6]) * 512
+    except (OSError, IndexError, ValueError):
+        return 0

@@ -40,15 +40,21 @@ class Budget:
 
 
 def plan(disk: int, options: bootc_options.Options, image: int = 0,
-         kept: int = 0) -> Budget:
+         kept: int = 0, *, encrypted: bool = False,
+         composefs: bool = False) -> Budget:
     """Share out a disk.
 
     :param disk: size of the disk, bytes.
+    :param encrypted: whether the root lies in LUKS, also where the image
+        alone wants it.
+    :param composefs: the same, of bootc's composefs back end.
     :param image: unpacked size of the image, bytes; 0 when unknown.
     :param kept: bytes at the disk's end that are in use during the install.
     :raises: DiskSizeError when image or wanted root do not fit.
     """
-    reserve = _reserve(options) + kept
+    reserve = _reserve(
+        encrypted or options.block_setup == 'tpm2-luks',
+        composefs or options.composefs_backend) + kept
     room = disk - reserve
     least = int(image * (1 + _OVERHEAD)) if image else 256 * MIB
     if room < least:
@@ -71,10 +77,21 @@ def plan(disk: int, options: bootc_options.Options, image: int = 0,
     return Budget(disk, root, reserve, disk - reserve - least)
 
 
-def _reserve(options: bootc_options.Options) -> int:
+def most(options: bootc_options.Options) -> int:
+    """Return the bytes that an image's own wishes may take beside the root.
+
+    :param options: of the node; where these decide, the image does not.
+    """
+    found = 0 if options.composefs_backend else _ESP_COMPOSEFS - _ESP
+    if options.block_setup is None:
+        found += _BOOT + _LUKS_HEADER
+    return found
+
+
+def _reserve(encrypted: bool, composefs: bool) -> int:
     found = _FIRMWARE + _CONFIG_DRIVE + _SLACK
-    found += _ESP_COMPOSEFS if options.composefs_backend else _ESP
-    if options.block_setup == 'tpm2-luks':
+    found += _ESP_COMPOSEFS if composefs else _ESP
+    if encrypted:
         found += _BOOT + _LUKS_HEADER
     return found
 

@@ -13,6 +13,7 @@ import re
 import time
 
 from ironic_ext.bootc import errors
+from ironic_python_agent_ext.bootc.image import facts as image_facts
 from ironic_python_agent_ext.bootc import podman_output
 from ironic_python_agent_ext.bootc import process
 from ironic_python_agent_ext.bootc import pull_files
@@ -113,10 +114,79 @@ class Podman:
                 continue
             raise podman_output.pull_error(image, outcome.lines)
 
+    def facts(self, image: str) -> image_facts.Facts:
+        """Ask a pulled image's bootc what it is, and how it installs.
+
+        It runs without privileges, network and devices.
+
+        :raises: BootcError where there is no bootc that runs.
+        """
+        version = self._ask(image, ['--version'])
+        if version.code != 0:
+            raise podman_output.install_error(image, version.code,
+                                              version.lines)
+        told = self._ask(image, ['install', 'to-disk', '--help'])
+        wishes = self._ask(image, ['install', 'print-configuration'])
+        return image_facts.Facts(
+            image_facts.version_of(version.lines),
+            image_facts.flags_of(told.lines) if told.code == 0 else None,
+            image_facts.configuration_of(wishes.lines)
+            if wishes.code == 0 else None)
+
+    def _ask(self, image: str, arguments: list[str]) -> process.Outcome:
+        return self._call(
+            ['run', '--rm', f'--name={CONTAINER}', '--pull=never',
+             '--http-proxy=false', '--network=none', '--log-driver=none',
+             '--entrypoint=bootc', image, *arguments])
+
+    def largest_layer(self, image: str) -> int:
+        """Return the bytes of a pulled image's largest layer, unpacked.
+
+        All of the image, where it does not tell of its layers (their history
+        is optional in the OCI image specification).
+
+        :raises: PodmanError
+        """
+        for arguments in (
+                ['history', '--human=false', '--format', '{{.Size}}', image],
+                ['image', 'inspect', '--format', '{{.Size}}', image]):
+            outcome = self._call(arguments)
+            found = [int(line) for line in outcome.lines if line.isdigit()]
+            if outcome.code == 0 and any(found):
+                return max(found)
+        raise errors.PodmanError(
+            f'podman does not tell the size of image {image}: '
+            + podman_output.message(outcome.lines))
+
+    def mount(self, image: str) -> pathlib.Path:
+        """Mount a pulled image, and return where; the store takes it down.
+
+        :raises: PodmanError
+        """
+        outcome = self._call(['image', 'mount', image])
+        place = pathlib.Path(outcome.lines[-1] if outcome.lines else '')
+        if outcome.code != 0 or not place.is_absolute():
+            raise errors.PodmanError(
+                f'podman cannot mount image {image}: '
+                + podman_output.message(outcome.lines))
+        return place
+
+    def unmount(self, image: str) -> None:
+        """Unmount an image, which bootc's own podman is to find as it was.
+
+        :raises: PodmanError
+        """
+        outcome = self._call(['image', 'unmount', image])
+        if outcome.code != 0:
+            raise errors.PodmanError(
+                f'podman cannot unmount image {image}: '
+                + podman_output.message(outcome.lines))
+
     def install(self, image: str, flags: collections.abc.Sequence[str],
                 device: str, deadline: float,
                 mounts: collections.abc.Mapping[str, str],
-                selinux: bool = False, on_line: Told | None = None
+                selinux: bool = False, on_line: Told | None = None,
+                on_tick: collections.abc.Callable[[], None] | None = None
                 ) -> process.Outcome:
         """Run ``bootc install to-disk`` of an image inside of itself.
 
@@ -126,7 +196,8 @@ class Podman:
         """
         return self._call(
             [*container_arguments(mounts, selinux), image, 'install',
-             'to-disk', *flags, device], deadline, on_line=on_line)
+             'to-disk', *flags, device], deadline, on_line=on_line,
+            on_tick=on_tick)
 
     def remove(self) -> None:
         """End and remove the container, if there is one.
@@ -164,7 +235,8 @@ def container_arguments(mounts: collections.abc.Mapping[str, str],
                         selinux: bool) -> list[str]:
     """Return the arguments of ``podman run`` up to the image.
 
-    bootc asks for the privileges, for PID 1 and for the storage of images.
+    bootc asks for the privileges, for PID 1, for the storage of images, and
+    for a /var/tmp that is that of PID 1: it writes layers there, unpacked.
     The tenant's program gets nothing else: no file beyond those of mounts,
     no proxy of the pull.
     """
@@ -172,7 +244,8 @@ def container_arguments(mounts: collections.abc.Mapping[str, str],
              '--http-proxy=false', '--network=host', '--privileged',
              '--pid=host', '--ipc=host', '--log-driver=none',
              '--volume=/dev:/dev',
-             f'--volume={pull_files.GRAPH}:{pull_files.GRAPH}']
+             f'--volume={pull_files.GRAPH}:{pull_files.GRAPH}',
+             f'--volume={pull_files.TEMPORARY}:{pull_files.TEMPORARY}']
     found += [f'--volume={path}:{inside}:ro'
               for path, inside in mounts.items()]
     if selinux:

@@ -20,7 +20,14 @@ _NO_BOOTC = re.compile(
     r'|exec: "bootc": executable file not found', re.IGNORECASE)
 #: bootc when neither image nor command line name a file system.
 _NO_FILE_SYSTEM = 'No root filesystem specified'
-_NO_SPACE = 'no space left on device'
+#: bootc when it was told to switch off what the image has.
+_NO_SELINUX = 'Target has SELinux enabled, overriding to disable'
+#: A tool's command line as bootc prints it: Rust's pretty "Debug".
+_COMMAND = re.compile(r'(?:: )?(?:Failed to run command: )?Command \{')
+_ARGUMENT = re.compile(r'^\s+"((?:[^"\\]|\\.)*)",?$')
+# What bootc says of a tool's end besides its output, and of what it starts.
+_EMPTY_WORDS = re.compile(
+    r'^(?:> |\}$|Subprocess failed: ExitStatus|Caused by)')
 _LOG_LINE = re.compile(r'^time="[^"]*" level=(\w+) msg="(.*)"$')
 # Colours and cursor movements of terminals.
 _TERMINAL = re.compile(r'\x1b\[[0-9;?]*[A-Za-z]')
@@ -97,6 +104,11 @@ def lacks_file_system(lines: collections.abc.Iterable[str]) -> bool:
     return any(_NO_FILE_SYSTEM in line for line in lines)
 
 
+def disables_selinux(lines: collections.abc.Iterable[str]) -> bool:
+    """Tell whether bootc switched SELinux off in what it installed."""
+    return any(_NO_SELINUX in line for line in lines)
+
+
 def install_error(image: str, code: int,
                   lines: collections.abc.Sequence[str]) -> errors.BootcError:
     """Return what a failed run of bootc means.
@@ -119,26 +131,71 @@ def install_error(image: str, code: int,
 
 
 def message(lines: collections.abc.Sequence[str]) -> str:
-    """Return the error of an output, without logs and debug noise.
+    """Return the error of an output: its cause first, no logs, no noise.
 
-    bootc prints "error: what: why", and its causes as a list.
+    bootc prints "error: what: why", its causes as a list, what a tool said
+    above or below it, and the tool's command line over many lines.
     """
-    plain = [line for line in map(clean, lines)
-             if line and not _LOG_LINE.match(line)]
+    # What is left of the colours and of podman's logs is indentation, which
+    # tells arguments of a command from words.
+    plain = [line for line in map(_bare, lines)
+             if line.strip() and not _LOG_LINE.match(line.strip())]
     for number in range(len(plain) - 1, -1, -1):
-        match = re.match(r'error:\s*(.*)', plain[number], re.IGNORECASE)
+        match = re.match(r'\s*error:\s*(.*)', plain[number], re.IGNORECASE)
         if match:
-            causes = _causes(plain[number + 1:])
-            return _short(': '.join([match[1], *causes]))
-    found = plain[-2:] or [line for line in map(clean, lines) if line][-1:]
+            return _short(_told(match[1], plain[number + 1:],
+                                plain[:number]))
+    found = [line.strip() for line in plain[-2:]] or [
+        line for line in map(clean, lines) if line][-1:]
     return _short('; '.join(found) or 'no word of why')
 
 
-def _causes(lines: list[str]) -> list[str]:
-    """Return the entries of anyhow's list "Caused by:"."""
-    if not lines or not lines[0].startswith('Caused by'):
-        return []
-    return [re.sub(r'^\d+:\s*', '', line) for line in lines[1:4]]
+def _told(what: str, after: list[str], before: list[str]) -> str:
+    """Put a block "error: ..." into a sentence.
+
+    :param after: lines of the block, if it has more than one.
+    """
+    start = _COMMAND.search(what)
+    if start is None:
+        causes = [re.sub(r'^\s*\d+:\s*', '', line).strip() for line in after]
+        said = [line for line in causes if not _EMPTY_WORDS.match(line)][:4]
+        if 'Subprocess failed' in what and said:
+            return f'{"; ".join(said)} ({what})'
+        return ': '.join([what, *said])
+    what = what[:start.start()].rstrip(': ')
+    words: list[str] = []
+    rest: list[str] = []
+    inside = True
+    for line in after:
+        if inside and (match := _ARGUMENT.match(line)):
+            words.append(match[1])
+        elif line.startswith('}'):
+            inside = False
+        elif not inside:
+            rest.append(line.strip())
+    cause = '; '.join(rest[:4]) or _cause(before)
+    command = f', by {" ".join(words)}' if words else ''
+    return f'{cause} ({what}{command})' if cause else f'{what}{command}'
+
+
+def _cause(before: list[str]) -> str:
+    """Return what a tool said last before its failure was told."""
+    found: list[str] = []
+    for line in reversed(before):
+        if _EMPTY_WORDS.match(line.strip()) or len(found) == 2:
+            break
+        found.insert(0, line.strip())
+        match = re.match(r'\s*error:\s*(.*)', line, re.IGNORECASE)
+        if match:
+            return '; '.join([match[1], *found[1:]])
+    return '; '.join(found)
+
+
+def _bare(line: str) -> str:
+    """Return a line without colours, and with its indentation."""
+    text = clean(line)
+    indentation = len(line) - len(line.lstrip(' \t'))
+    return ' ' * min(indentation, 8) + text
 
 
 def _reason(lines: collections.abc.Sequence[str]) -> str:

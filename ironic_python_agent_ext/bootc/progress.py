@@ -21,6 +21,10 @@ class Progress:
     size: int | None = None
     #: Seconds since the install began.
     elapsed: float = 0
+    #: Bytes of the layer that bootc has unpacked for the moment.
+    temporary: int = 0
+    #: Bytes that were written to the disk since bootc began.
+    written: int = 0
 
     def to_dict(self) -> dict[str, typing.Any]:
         """Return what the command's status shows."""
@@ -29,9 +33,14 @@ class Progress:
         if self.phase == 'pulling':
             found |= {'layers': self.layers, 'stored': self.stored,
                       'size': self.size}
+        if self.phase == 'installing':
+            found |= {'unpacked': self.temporary, 'written': self.written}
         return found
 
     def __str__(self) -> str:
+        if self.phase == 'installing' and (self.written or self.temporary):
+            return (f'installing, {self.temporary >> 20} MiB of a layer '
+                    f'unpacked, {self.written >> 20} MiB written to the disk')
         if self.phase != 'pulling':
             return self.phase
         text = f'pulling, {self.stored >> 20} MiB stored'

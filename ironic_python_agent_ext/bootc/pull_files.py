@@ -22,6 +22,9 @@ from ironic_python_agent_ext.bootc import machine as machines
 #: container by way of PID 1's mounts: podman's defaults, therefore.
 GRAPH = pathlib.Path('/var/lib/containers')
 GRAPH_ROOT = GRAPH / 'storage'
+#: Where bootc has its image unpacked, layer by layer: by its own choice that
+#: of PID 1's mounts, so that something else in its container is no help.
+TEMPORARY = pathlib.Path('/var/tmp')
 RUN_ROOT = pathlib.Path('/run/containers/storage')
 
 _OPEN_FILES = 1 << 20

@@ -3,8 +3,9 @@
 """The file system that an image lies on until it is installed.
 
 It is mounted where podman keeps images anyway, so that the ramdisk's own
-file system, half of the memory at most, takes none of it. What there is to
-take down is recorded before it is made: an agent that is killed leaves it to
+file system, half of the memory at most, takes none of it; a directory of it
+is mounted on /var/tmp, where bootc unpacks layers. What there is to take down
+is recorded before it is made: an agent that is killed leaves it to
 the next one.
 """
 
@@ -31,6 +32,8 @@ STATE = pathlib.Path('/run/ironic-bootc')
 _RECORD = STATE / 'store.json'
 #: Name of the file systems, also for people who look at mounts.
 _LABEL = 'ironic-bootc'
+# Directory of the store that is mounted on /var/tmp.
+_TEMPORARY = 'ironic-bootc-tmp'
 _ZRAM_CONTROL = pathlib.Path('/sys/class/zram-control')
 _BLOCK = pathlib.Path('/sys/block')
 #: Seconds until a device that is in use is given up.
@@ -58,12 +61,14 @@ class Store:
                 _record(store)
                 _mount('-t', 'tmpfs', '-o', f'size={plan.size},mode=0700',
                        _LABEL)
+                _cover_temporary()
                 return store
             store = cls(plan.kind, _device(plan))
             _record(store)
             _format(typing.cast(str, store.device), plan)
             _mount('-t', 'ext4', '-o', 'noatime,nobarrier,discard',
                    typing.cast(str, store.device))
+            _cover_temporary()
             return store
         except (OSError, processutils.ProcessExecutionError) as exc:
             store.remove()
@@ -91,6 +96,26 @@ class Store:
         figures = os.statvfs(pull_files.GRAPH)
         return (figures.f_blocks - figures.f_bfree) * figures.f_frsize
 
+    @property
+    def room(self) -> int:
+        """Bytes that can still be written to the store."""
+        figures = os.statvfs(pull_files.GRAPH)
+        found = figures.f_bavail * figures.f_frsize
+        if self.kind == storage_plan.ZRAM:
+            return min(found, _zram_room(typing.cast(str, self.device)))
+        return found
+
+    @property
+    def temporary(self) -> int:
+        """Bytes of what bootc has unpacked for the moment."""
+        found = 0
+        for path in (pull_files.GRAPH / _TEMPORARY).glob('*'):
+            try:
+                found += path.lstat().st_blocks * 512
+            except FileNotFoundError:
+                continue
+        return found
+
     def remove(self) -> None:
         """Unmount the store and give its device back.
 
@@ -108,11 +133,11 @@ class Store:
 
 
 def load_modules() -> None:
-    """Have the kernel know zram and overlay, where these are modules.
+    """Have the kernel know what an install may need, where it has modules.
 
     What is built in, or missing, is found out by what needs it.
     """
-    for name in ('overlay', 'zram'):
+    for name in ('overlay', 'zram', 'loop', 'dm_mod', 'dm_crypt'):
         try:
             utils.execute('modprobe', '--quiet', name)
         except (OSError, processutils.ProcessExecutionError):
@@ -178,9 +203,9 @@ def _remove_zram(device: str) -> None:
 
 
 def _attach_loop(device: str, size: int) -> str:
-    """Make a device of a disk's last bytes."""
+    """Make a device of a disk's last bytes, but for those of its GPT."""
     whole = int(utils.execute('blockdev', '--getsize64', device)[0])
-    offset = (whole - size) >> 20 << 20
+    offset = (whole - storage_plan.BACKUP_TABLE - size) >> 20 << 20
     return str(utils.execute(
         'losetup', '--find', '--show', f'--offset={offset}',
         f'--sizelimit={size}', device)[0]).strip()
@@ -203,6 +228,37 @@ def _mount(*arguments: str) -> None:
     utils.execute('mount', *arguments, str(pull_files.GRAPH))
 
 
+def _cover_temporary() -> None:
+    """Mount a directory of the store on /var/tmp."""
+    directory = pull_files.GRAPH / _TEMPORARY
+    directory.mkdir()
+    directory.chmod(0o1777)
+    pull_files.TEMPORARY.mkdir(parents=True, exist_ok=True)
+    utils.execute('mount', '--bind', str(directory),
+                  str(pull_files.TEMPORARY))
+
+
+def _zram_room(device: str) -> int:
+    """Return the bytes that a compressed disk takes until memory is short.
+
+    Of zram's mm_stat: size as written, compressed, all with its tables.
+    """
+    settings = _BLOCK / os.path.basename(device)
+    figures = [*map(int, (settings / 'mm_stat').read_text().split())]
+    original, _compressed, used, limit = figures[:4]
+    if not limit or not used or not original:
+        return 1 << 62
+    return int((limit - used) * original / used)
+
+
+def _covers() -> bool:
+    """Tell whether a directory of ours lies on /var/tmp."""
+    return any(fields[3].split('/')[-1] == _TEMPORARY for fields in map(
+        str.split, pathlib.Path('/proc/self/mountinfo').read_text(
+        ).splitlines()) if fields[4] == os.path.realpath(
+            pull_files.TEMPORARY))
+
+
 def _is_mounted() -> bool:
     """Tell whether a store of ours lies where podman keeps images."""
     record = Store.left()
@@ -218,6 +274,10 @@ def _is_mounted() -> bool:
 
 
 def _unmount() -> None:
+    if _covers():
+        # Nothing of it is worth to wait for: who holds it was ended.
+        _try('umount', '--lazy', str(pull_files.TEMPORARY))
+
     def attempt() -> bool:
         if not _is_mounted():
             return True

@@ -4,7 +4,8 @@
 
 A deploy ramdisk has its memory, and disks that are not its own. podman keeps
 the layers as they came until the last one is unpacked: what is compressed
-already stays as large as it is, in compressed memory too. The figures come
+already stays as large as it is, in compressed memory too. bootc then has one
+layer at a time unpacked once more, in /var/tmp. The figures come
 from an image of 284 MiB (99 MiB as gzip), whose files took 159 MiB by lz4,
 154 MiB by lzo-rle and 121 MiB by zstd, the tables of zram and of the file
 system included.
@@ -26,6 +27,9 @@ _RATIOS = {'lz4': 0.57, 'lzo-rle': 0.55, 'zstd': 0.44}
 _RATIO = 0.6
 # gzip makes a third of an operating system; for images of unknown size.
 _UNPACKED_RATIO = 3
+#: What partition table and alignment need at a disk's end, bytes: the backup
+#: GPT has 33 sectors, and is written amid an install.
+BACKUP_TABLE = MIB
 # File systems need room for their own tables.
 _FILE_SYSTEM = 1.1
 
@@ -42,6 +46,8 @@ class ImageSize:
     #: The layers as they are transferred.
     packed: int = 0
     unpacked: int = 0
+    #: The largest layer, unpacked.
+    largest: int = 0
 
     @property
     def known(self) -> bool:
@@ -54,9 +60,18 @@ class ImageSize:
         return self.unpacked or self.packed * _UNPACKED_RATIO
 
     @property
+    def layer(self) -> int:
+        """Bytes of the largest unpacked layer; all, where not known."""
+        return min(self.largest or self.files, self.files)
+
+    @property
     def peak(self) -> int:
-        """Bytes in a store while the last layer is unpacked."""
-        return self.files + self.packed
+        """Bytes in a store at the most.
+
+        That is while podman unpacks the last layer, and has all of them
+        packed, or while bootc reads the largest one.
+        """
+        return self.files + max(self.packed, self.layer)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +147,8 @@ def _disk(image: ImageSize, hints: Hints) -> StorePlan | None:
     if hints.scratch:
         return StorePlan(DISK, 0, device=hints.scratch)
     size = int(image.peak * _FILE_SYSTEM) + 64 * MIB
-    if hints.target and image.known and hints.target_room >= size:
+    if (hints.target and image.known
+            and hints.target_room >= size + BACKUP_TABLE):
         return StorePlan(TARGET, size // MIB * MIB, device=hints.target)
     return None
 
@@ -155,7 +171,24 @@ def _compressed(memory: int, limit: int, image: ImageSize,
 
 def _needed_with_zram(image: ImageSize, compressor: str | None) -> int:
     ratio = _RATIOS.get(compressor or '', _RATIO)
-    return int(image.files * ratio) + image.packed + WORKING
+    return max(int(image.files * ratio) + image.packed,
+               int((image.files + image.layer) * ratio)) + WORKING
+
+
+def require_room(image: str, room: int, largest: int) -> None:
+    """Make sure that bootc can unpack a pulled image's layers, one by one.
+
+    :param room: bytes that the store can still take.
+    :param largest: bytes of the largest layer, unpacked.
+    :raises: MemoryShortError
+    """
+    needed = int(largest * _FILE_SYSTEM)
+    if room < needed:
+        raise errors.MemoryShortError(
+            f'bootc unpacks image {image} layer by layer, the largest one of '
+            f'{_mib(largest)} MiB, and where the image lies is room for '
+            f'{max(room, 0) // MIB} MiB: name a scratch disk, or deploy a '
+            'machine with more memory')
 
 
 def _what_is_missing(memory: int, image: ImageSize,

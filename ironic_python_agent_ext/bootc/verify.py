@@ -13,7 +13,7 @@ from ironic_python_agent import utils
 from oslo_concurrency import processutils
 
 from ironic_ext.bootc import errors
-from ironic_ext.bootc import options as bootc_options
+from ironic_python_agent_ext.bootc import preflight
 
 _ROOT_TYPES = ('xfs', 'ext4', 'btrfs')
 _LUKS = 'crypto_LUKS'
@@ -65,11 +65,13 @@ def read(device: str) -> Layout:
     return Layout(table, partitions)
 
 
-def check(device: str, layout: Layout, options: bootc_options.Options,
-          uefi: bool) -> None:
+def check(device: str, layout: Layout, wanted: preflight.Layout,
+          uefi: bool) -> Partition:
     """Compare a layout with what was asked for.
 
+    :param wanted: what image and node want together.
     :param uefi: whether the machine boots by UEFI.
+    :returns: the root partition.
     :raises: VerifyError
     """
     if layout.table != 'gpt':
@@ -84,19 +86,20 @@ def check(device: str, layout: Layout, options: bootc_options.Options,
     elif layout.esp.content != 'vfat' and uefi:
         raise errors.VerifyError(
             f'EFI system partition {layout.esp.path} has no file system')
-    wanted: tuple[str, ...] = _ROOT_TYPES
-    if options.block_setup == 'tpm2-luks':
-        wanted = (_LUKS,)
-    elif options.filesystem is not None:
-        wanted = (options.filesystem,)
+    contents: tuple[str, ...] = _ROOT_TYPES
+    if wanted.encrypted:
+        contents = (_LUKS,)
+    elif wanted.filesystem is not None:
+        contents = (wanted.filesystem,)
     rest = [part for part in layout.partitions if not part.esp]
     root = max(rest, key=lambda part: part.size, default=None)
-    if root is None or root.content not in wanted:
+    if root is None or root.content not in contents:
         found = 'no root partition' if root is None else (
             f'"{root.content or "nothing"}" on root partition {root.path}')
         raise errors.VerifyError(
             f'disk {device} has {found} after the install, and not '
-            + ' or '.join(wanted))
+            + ' or '.join(contents))
+    return root
 
 
 def _content(path: str) -> str:

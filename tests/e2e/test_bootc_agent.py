@@ -6,6 +6,7 @@ The agent is a process of this machine, the disk a file. With a ramdisk and
 with Ironic, that is tests/bootc_e2e, which takes longer.
 """
 
+import json
 import pathlib
 import shutil
 import subprocess
@@ -55,7 +56,8 @@ class BootcAgentTestCase(testtools.TestCase):
                 f'{host}/lab/os:latest',
                 options.Options.parse(chosen),
                 trust=request.Trust(ca=self.registry.ca),
-                size=request.Size(self.image.size, self.image.unpacked_size),
+                size=request.Size(self.image.size, self.image.unpacked_size,
+                                  self.image.largest),
                 # As on a machine with little memory.
                 store=request.Store('zram'),
                 credential=credentials.Credential.parse(
@@ -102,7 +104,8 @@ class BootcAgentTestCase(testtools.TestCase):
         drive, _image = bootc_agent.config_drive('hello from the config')
         # It stays quiet: systemd and the report share the console.
         self.install(drive, kargs=[ARGUMENT],
-                     karg_delete=[bootc_image.ARGUMENT], authorized_keys=KEY)
+                     karg_delete=[bootc_image.ARGUMENT], authorized_keys=KEY,
+                     update_auth=True)
         # The disk is the machine's now.
         subprocess.run(['losetup', '--detach', self.disk.path], check=True)
         report = self.boot()
@@ -114,5 +117,16 @@ class BootcAgentTestCase(testtools.TestCase):
         self.assertIn(bootc_image.MARKER, report.files['/etc/lab-marker'])
         self.assertIn(KEY, report.files['/root/.ssh/authorized_keys'])
         self.assertIn('hello from the config', report.files['user_data'])
+        self._assert_as_bootc_would(report)
         self.assertIn(f'image={self.registry.host}/lab/os:latest',
                       report.files['/etc/bootc-stand-in/deployment'])
+
+    def _assert_as_bootc_would(self, report):
+        """SELinux stays on, nothing is encrypted, updates have a secret."""
+        deployment = report.files['/etc/bootc-stand-in/deployment']
+        self.assertIn('selinux=host-disabled', deployment)
+        self.assertIn('block_setup=direct', deployment)
+        self.assertNotIn('selinux=0', report.command_line.split())
+        auth, = (text for path, text in report.files.items()
+                 if path.endswith('/etc/ostree/auth.json'))
+        self.assertEqual({self.registry.host}, {*json.loads(auth)['auths']})

@@ -3,15 +3,20 @@
 """Small bootable containers for tests of the deploy agent.
 
 Their bootc is a shell script, a stand-in that writes a fixed disk; that of
-lab/bootc_stand_in.sh does what bootc does, and takes longer.
+lab/bootc_stand_in.sh does what bootc does, and takes longer. Both tell the
+same help, and unpack the image where bootc does.
 """
 
 import gzip
+import os
 import pathlib
 import subprocess
 import tempfile
 
 from tests import oci_images
+
+_STAND_IN = (pathlib.Path(__file__).resolve().parents[2]
+             / 'lab/bootc_stand_in.sh')
 
 _MIB = 1 << 20
 #: What bootc says when the install is done.
@@ -20,6 +25,11 @@ DONE = 'Installation complete!'
 #: Tells of what it got, which a test looks for in the agent's log.
 _TELL = r'''#!/bin/sh
 PATH=/bin
+case "$*" in
+    --version) busybox cat /version; exit ;;
+    'install print-configuration') busybox cat /configuration; exit ;;
+    'install to-disk --help') busybox cat /help; exit ;;
+esac
 echo "arguments: $*"
 echo "variables: $(busybox env | busybox tr '\n' ' ')"
 outside=/proc/1/root/run/ironic-bootc
@@ -32,6 +42,14 @@ for word; do case $word in
 esac; done
 '''
 _WRITE = r'''
+where=/var/tmp
+[ "$(busybox stat -f -c %i /var/tmp)" = \
+  "$(busybox stat -f -c %i /proc/1/root/var/tmp)" ] ||
+    where=/proc/1/root/var/tmp
+busybox cat /bin/busybox /disk.gz > $where/container_images_1 || exit 1
+echo "unpacks on: $(busybox stat -f -c %i $where)"
+echo "image is on: $(busybox stat -f -c %i /var/lib/containers)"
+busybox rm $where/container_images_1
 busybox zcat /disk.gz | busybox dd of="$word" bs=1M conv=notrunc || exit 1
 busybox sync
 echo 'Installation complete!'
@@ -47,6 +65,18 @@ echo 'time="now" level=debug msg="not of interest"' >&2
 printf 'error: Installing to disk: Creating rootfs: mkfs.xfs failed\n' >&2
 exit 1
 ''',
+    'fails in a tool': r'''
+echo '> bootupctl backend install /target'
+echo 'error: boot data installation failed: Failed to find grub2-editenv' >&2
+printf 'error: Installing to disk: Failed to run command: Command {\n' >&2
+printf '    program: "bootupctl",\n    args: [\n        "bootupctl",\n' >&2
+printf '        "backend",\n    ],\n    create_pidfd: false,\n}\n' >&2
+exit 1
+''',
+    'has selinux': r'''
+for word; do [ "$word" != --disable-selinux ] ||
+    echo 'notice: Target has SELinux enabled, overriding to disable'; done
+''' + _WRITE,
     'writes nothing': '\necho "Installation complete!"\n',
     'takes for ever': r'''
 busybox sh -c 'while :; do busybox sleep 1; done' &
@@ -55,18 +85,31 @@ while :; do busybox sleep 1; done
 }
 
 
-def image(answer='installs', files=None, **arguments):
+def image(answer='installs', files=None, *, bootc='1.16.9',
+          configuration='{"root-fs-type":null,"block":null}', **arguments):
     """Return an image.
 
     :param answer: what its bootc does; None for an image without bootc.
     :param files: further ones.
+    :param bootc: version of its bootc, whose options it has.
+    :param configuration: how it wants to be installed, as bootc tells it.
     """
     busybox = pathlib.Path('/bin/busybox').read_bytes()
     content = {'bin/busybox': busybox, 'bin/sh': busybox,
                'disk.gz': _disk(), **(files or {})}
     if answer is not None:
-        content['usr/bin/bootc'] = (_TELL + _ANSWERS[answer]).encode()
+        content |= {'usr/bin/bootc': (_TELL + _ANSWERS[answer]).encode(),
+                    'version': f'bootc {bootc}\n'.encode(),
+                    'configuration': f'{configuration}\n'.encode(),
+                    'help': _help(bootc)}
     return oci_images.image(content, **arguments)
+
+
+def _help(version):
+    return subprocess.run(
+        ['bash', str(_STAND_IN), 'install', 'to-disk', '--help'], check=True,
+        capture_output=True,
+        env={**os.environ, 'BOOTC_STAND_IN_VERSION': version}).stdout
 
 
 def _disk():

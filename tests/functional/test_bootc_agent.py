@@ -38,6 +38,39 @@ class InstallTest(bootc_agent.BootcAgentTestCase):
         self.assertEqual(self.disk.path, said.split()[-1])
         self.assertEqual('ssh-ed25519 AAAA me@test', self.said('keys'))
 
+    def test_layers_are_unpacked_where_the_image_lies(self):
+        self.assert_deployed(self.deploy(self.push()))
+        self.assertEqual(self.said('image is on'), self.said('unpacks on'))
+
+    def test_nothing_is_wished_that_nobody_asked_for(self):
+        self.assert_deployed(self.deploy(self.push()))
+        for flag in ('--block-setup', '--disable-selinux', '--bootloader'):
+            self.assertNotIn(flag, self.said('arguments'))
+
+    def test_selinux_is_switched_off_on_demand_and_with_a_warning(self):
+        wanted = self.push('has selinux')
+        self.assert_deployed(self.deploy(wanted))
+        self.assertNotIn('switches off', self.log())
+        self.assert_deployed(self.deploy(wanted,
+                                         options={'selinux': 'disabled'}))
+        self.assertIn('--disable-selinux', self.said('arguments'))
+        self.assertRegex(self.log(), 'WARNING.*switches off')
+
+    def test_images_that_the_image_is_bound_to_are_fetched_with_it(self):
+        bound = f'{self.registry.host}/team/app:1'
+        self.registry.push('team/app', oci_images.image(marker='app'), '1')
+        wanted = self.push(files={
+            'usr/lib/bootc/bound-images.d/app.image':
+            f'[Image]\nImage={bound}\n'.encode()}, name='bound')
+        self.assert_deployed(self.deploy(wanted))
+        self.assertIn('"GET /v2/team/app/manifests/1',
+                      self.registry.log())
+        for choice in ('skip', 'pull'):
+            before = len(self.registry.log())
+            self.assert_deployed(self.deploy(
+                wanted, options={'bound_images': choice}))
+            self.assertNotIn('/v2/team/app', self.registry.log()[before:])
+
     def test_credentials_are_gone_before_the_image_runs(self):
         self.assert_deployed(self.deploy(self.push()))
         state = self.said('state')
@@ -107,6 +140,7 @@ class InstallTest(bootc_agent.BootcAgentTestCase):
                 'phase') == 'installing'))
         self.assertEqual('RUNNING', command['command_status'])
         self.assertIn('bootc install: pulling', self.log())
+        self.assertIn('written', command['command_result']['progress'])
         self.agent.kill()
         self.assert_deployed(self.deploy(self.push()))
 

@@ -10,6 +10,7 @@ import sys
 
 from ironic_ext.bootc import credentials
 from ironic_ext.bootc import request
+from tests.functional import agent_process
 from tests.functional import bootc_agent
 
 _SIGSTORE_KEY = """\
@@ -39,6 +40,12 @@ except errors.InstallTimeoutError as exc:
 
 
 class ErrorsTest(bootc_agent.BootcAgentTestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # Holds the image, and not a second time its largest layer.
+        cls.small = cls.use(agent_process.LoopDisk(96 << 20))
 
     def test_an_image_that_is_not_there(self):
         wanted = self.push()
@@ -85,6 +92,55 @@ class ErrorsTest(bootc_agent.BootcAgentTestCase):
         self.assert_failed(
             'InstallError', 'Installing to disk: Creating rootfs: mkfs.xfs '
             'failed', command)
+
+    def test_the_cause_that_a_tool_told_comes_first(self):
+        command = self.deploy(self.push('fails in a tool'))
+        self.assert_failed(
+            'InstallError', ': boot data installation failed: Failed to find '
+            'grub2-editenv (Installing to disk, by bootupctl backend)',
+            command)
+
+    def assert_untouched(self, kind, text, wanted, **changes):
+        """Have something on the disk that a refusal must leave there."""
+        self.agent.inside('wipefs', '--all', '--force', '--quiet',
+                          self.disk.path)
+        self.agent.inside('mkfs.ext4', '-q', '-F', '-L', 'before',
+                          self.disk.path)
+        self.assert_failed(kind, text, self.deploy(wanted, **changes))
+        self.assertEqual('before\n', self.agent.inside(
+            'blkid', '--probe', '--output', 'value', '--match-tag', 'LABEL',
+            self.disk.path))
+
+    def test_wishes_of_the_image_are_looked_at_before_the_disk_is_touched(
+            self):
+        encrypted = self.push(configuration='{"block":["tpm2-luks"]}',
+                              marker='encrypted')
+        self.assert_untouched('NoTpmError', 'no TPM 2.0', encrypted)
+        self.assert_untouched(
+            'ImageWishError', '"block_setup" is direct', encrypted,
+            options={'block_setup': 'direct'})
+
+    def test_an_option_that_the_images_bootc_lacks_leaves_the_disk_alone(
+            self):
+        self.assert_untouched(
+            'ImageWishError', 'bootc 1.1.4, which does not know '
+            '--karg-delete', self.push(bootc='1.1.4', marker='old'),
+            options={'karg_delete': ['quiet']})
+
+    def test_an_image_too_large_to_unpack_leaves_the_disk_alone(self):
+        # The registry told of a small one, and it packs well.
+        self.assert_untouched(
+            'MemoryShortError', 'layer by layer', self.push(
+                files={'large': b'\0' * (48 << 20)}, marker='large'),
+            size=request.Size(1 << 20, 20 << 20, 1 << 20),
+            store=request.Store('disk', allow_target_disk=False,
+                                device=self.small.path))
+
+    def test_an_image_that_is_bound_to_what_is_no_image_is_refused(self):
+        self.assert_untouched(
+            'ImageWishError', 'x.image', self.push(files={
+                'usr/lib/bootc/bound-images.d/x.image': b'nothing'},
+                marker='bound'))
 
     def test_an_install_that_writes_nothing(self):
         # What an earlier install wrote, does not count.

@@ -6,6 +6,7 @@ The conductor finds the image out and pins it, the agent's part of this suite
 pulls and installs it; Ironic's ``custom-agent`` is what boots the agent.
 """
 
+import dataclasses
 import types
 import typing
 
@@ -187,8 +188,7 @@ def _pin(node: typing.Any, wish: wishes.Wish, found: registry.Image
          ) -> dict[str, typing.Any]:
     """Remember which image the name means."""
     pin = {'image': str(wish.image), 'digest': found.reference.digest,
-           'size': {'compressed': found.size.compressed,
-                    'unpacked': found.size.unpacked}}
+           'size': dataclasses.asdict(found.size)}
     node.set_driver_internal_info(PIN, pin)
     node.save()
     return pin

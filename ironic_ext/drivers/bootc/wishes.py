@@ -105,8 +105,11 @@ def wish_of(node: typing.Any, given: object = None) -> Wish:
         raise errors.SignatureError(
             f'the signature policy lets no image of {image.name} in: it '
             'knows ' + (', '.join(policy.scopes)[:500] or 'none'))
-    return Wish(image, _options(node.instance_info, given), trust, policy,
-                _store(node.driver_info), _credential(node, image, trust))
+    wanted = _options(node.instance_info, given)
+    credential = _credential(node, image, trust, wanted)
+    request.require_auth(wanted, credential)
+    return Wish(image, wanted, trust, policy, _store(node.driver_info),
+                credential)
 
 
 def _require_allowed(image: reference.Reference) -> None:
@@ -123,13 +126,13 @@ def _options(instance_info: Info, given: object) -> options.Options:
     wanted: dict[str, typing.Any] = {}
     if instance_info.get(_STOCK_KEYS):
         wanted['authorized_keys'] = instance_info[_STOCK_KEYS]
-    if strutils.bool_from_string(instance_info.get(_STOCK_LUKS, False)):
+    if options.stock_flag(_STOCK_LUKS, instance_info.get(_STOCK_LUKS)):
         wanted['block_setup'] = 'tpm2-luks'
     for source in (instance_info.get(_OPTIONS), given):
         # Judges each by itself, so that a bad one does not hide.
         options.Options.parse(source)
         wanted.update(typing.cast(dict[str, typing.Any], source or {}))
-    return options.Options.parse(wanted)
+    return options.Options.parse(wanted).checked()
 
 
 # Trust
@@ -259,7 +262,8 @@ def _store(driver_info: Info) -> request.Store:
 # Credentials
 
 def _credential(node: typing.Any, image: reference.Reference,
-                trust: request.Trust) -> credentials.Credential | None:
+                trust: request.Trust, wanted: options.Options
+                ) -> credentials.Credential | None:
     """Return what the image, or its mirrors, are to be shown.
 
     The operator's goes where ironic.conf permits it alone: the user chooses
@@ -280,6 +284,9 @@ def _credential(node: typing.Any, image: reference.Reference,
         host, repository = registry_session.location(mirror, image)
         places.append(dataclasses.replace(
             image, registry=host, repository=repository))
+    if wanted.update_auth and wanted.target_transport in (None, 'registry'):
+        places.append(reference.Reference.parse(
+            wanted.target_imgref or str(image)))
     return found.narrowed(places)
 
 

@@ -1,57 +1,58 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What an unfinished install left mapped onto a disk."""
+"""Disks that may hold an image meanwhile."""
 
-import pathlib
 from unittest import mock
 
-import fixtures
 from ironic_python_agent import config  # noqa: F401
+from ironic_python_agent import hardware
 import testtools
 
+from ironic_ext.bootc import errors
 from ironic_python_agent_ext.bootc import disks
 
+_NODE = {'uuid': 'u', 'properties': {
+    'skip_block_devices': [{'name': '/dev/sdb'}]}}
 
-class FreeTest(testtools.TestCase):
+
+class Manager(hardware.GenericHardwareManager):
+    """Knows three disks; what is skipped, is the stock manager's doing."""
+
+    def list_block_devices(self, include_partitions=False,
+                           all_serial_and_wwn=False):
+        return [hardware.BlockDevice(name, 'x', 1 << 30, False)
+                for name in ('/dev/sda', '/dev/sdb', '/dev/sdc')]
+
+
+class SkippedDisksTest(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.block = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        self.execute = mock.Mock(spec=disks.utils.execute,
-                                 return_value=('', ''))
-        for target, name, new in ((disks, '_BLOCK', self.block),
-                                  (disks.utils, 'execute', self.execute)):
+        manager = Manager()
+        for target, name, new in (
+                (hardware, 'dispatch_to_managers',
+                 lambda method, *args, **kwargs: getattr(manager, method)(
+                     *args, **kwargs)),
+                (disks, '_is_blank', lambda _device: True),
+                (disks.machine, 'block_size',
+                 {'/dev/sda': 3, '/dev/sdb': 2, '/dev/sdc': 1}.__getitem__)):
             patcher = mock.patch.object(target, name, new)
             patcher.start()
             self.addCleanup(patcher.stop)
 
-    def map(self, place, device, name):
-        (self.block / place / 'holders' / device).mkdir(parents=True)
-        (self.block / device / 'dm').mkdir(parents=True)
-        (self.block / device / 'dm/name').write_text(f'{name}\n')
+    def node(self, node):
+        patcher = mock.patch.object(hardware, 'NODE', node)
+        patcher.start()
+        self.addCleanup(patcher.stop)
 
-    def removed(self):
-        return [call.args[-1] for call in self.execute.call_args_list]
+    def test_a_blank_disk_that_the_node_skips_is_not_taken(self):
+        self.node(None)
+        self.assertEqual('/dev/sdb', disks.blank_disk('/dev/sda'))
+        self.node(_NODE)
+        self.assertEqual('/dev/sdc', disks.blank_disk('/dev/sda'))
 
-    def test_an_encrypted_root_of_an_unfinished_install_is_closed(self):
-        self.map('sda/sda4', 'dm-0', 'luks-root')
-        disks.free('/dev/sda')
-        self.execute.assert_called_once_with(
-            'dmsetup', 'remove', '--retry', 'luks-root')
-
-    def test_what_lies_on_the_whole_disk_is_closed(self):
-        self.map('nvme0n1', 'dm-0', 'whole')
-        self.map('nvme0n1/nvme0n1p2', 'dm-1', 'part')
-        disks.free('/dev/nvme0n1')
-        self.assertEqual(['whole', 'part'], self.removed())
-
-    def test_other_disks_are_left_alone(self):
-        self.map('sdb/sdb1', 'dm-0', 'data')
-        self.map('sdaa/sdaa1', 'dm-1', 'more')
-        disks.free('/dev/sda')
-        self.assertEqual([], self.removed())
-
-    def test_a_ramdisk_without_dmsetup_goes_on(self):
-        self.map('sda/sda4', 'dm-0', 'luks-root')
-        self.execute.side_effect = FileNotFoundError('dmsetup')
-        disks.free('/dev/sda')
+    def test_a_disk_that_the_node_skips_is_refused_by_name(self):
+        self.node(_NODE)
+        disks.require_not_skipped('/dev/sdc')
+        self.assertIn('/dev/sdb', str(self.assertRaises(
+            errors.StoreError, disks.require_not_skipped, '/dev/sdb')))

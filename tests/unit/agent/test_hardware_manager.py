@@ -88,6 +88,20 @@ class ArgumentsTest(testtools.TestCase):
                           'block_setup': 'tpm2-luks'}, found['options'])
         self.assertIsNone(found['pull_secret'])
 
+    def test_stocks_wish_for_encryption_is_never_lost(self):
+        def options(value):
+            return hardware_manager.of_stock(
+                {'instance_info': {'bootc_tpm2_luks': value}},
+                'oci://registry.test/os', None, None)['options']
+
+        for value in ('on', 't', 'y', 'YES', '1', True):
+            self.assertEqual({'block_setup': 'tpm2-luks'}, options(value))
+        for value in ('off', 'f', 'n', 'No', '0', False, None):
+            self.assertEqual({}, options(value))
+        for value in ('enabled', 'luks', '', 5, [True]):
+            self.assertIn('bootc_tpm2_luks', str(self.assertRaises(
+                errors.OptionError, options, value)))
+
     def test_stocks_base64_is_taken_off_the_secret(self):
         for secret in ('user:password', 'dXNlcjpwYXNzd29yZA=='):
             found = hardware_manager.of_stock(

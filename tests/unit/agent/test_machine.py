@@ -52,6 +52,18 @@ class MachineTest(testtools.TestCase):
         self.assertTrue(self.look({'run/systemd/system/x': ''}).systemd)
         self.assertTrue(self.look({'sys/fs/selinux/enforce': '1'}).selinux)
 
+    def test_what_encryption_and_loops_take_is_known(self):
+        found = self.look()
+        self.assertEqual((False, False, False), (
+            found.tpm2, found.device_mapper, found.loop))
+        found = self.look({'sys/class/tpmrm/tpmrm0/dev': '',
+                           'proc/misc': '236 device-mapper\n'
+                                        '237 loop-control\n'})
+        self.assertEqual((True, True, True), (
+            found.tpm2, found.device_mapper, found.loop))
+        # A TPM 1.2 has no such device.
+        self.assertFalse(self.look({'sys/class/tpm/tpm0/dev': ''}).tpm2)
+
     def test_this_machine_can_be_looked_at(self):
         found = machine.Machine.look()
         self.assertGreater(found.memory, 1 << 20)

@@ -35,6 +35,19 @@ class PartitionBudgetTest(testtools.TestCase):
         self.assertGreaterEqual(
             both, COMPOSEFS_ESP + BOOT + CONFIG_DRIVE + 2)
 
+    def test_what_the_image_wants_leaves_as_much_room(self):
+        disk, nothing = 20 * GIB, options.Options()
+        for given, wanted in (({'block_setup': 'tpm2-luks'},
+                               {'encrypted': True}),
+                              ({'composefs_backend': True},
+                               {'composefs': True})):
+            self.assertEqual(
+                partition_budget.plan(disk, options.Options.parse(given)),
+                partition_budget.plan(disk, nothing, **wanted))
+            lost = (partition_budget.plan(disk, nothing).root
+                    - partition_budget.plan(disk, nothing, **wanted).root)
+            self.assertLessEqual(lost, partition_budget.most(nothing))
+
     def test_a_disk_is_hardly_wasted(self):
         self.assertLess(self.beside_root(), ESP + CONFIG_DRIVE + 32)
 

@@ -29,6 +29,7 @@ class ContainerTest(testtools.TestCase):
         self.assertEqual(
             {'--volume=/dev:/dev',
              '--volume=/var/lib/containers:/var/lib/containers',
+             '--volume=/var/tmp:/var/tmp',
              '--volume=/run/state/keys:/run/keys:ro'},
             {word for word in found if word.startswith(
                 ('--volume', '-v', '--mount', '--env'))})
@@ -110,6 +111,35 @@ class CallTest(testtools.TestCase):
         self.caller.install(_IMAGE, [], '/dev/sda', time.monotonic() + 300,
                             {})
         self.assertNotIn('PROXY', '\n'.join(self.calls()))
+
+    def test_an_image_is_asked_without_privileges(self):
+        self.answer(f'echo "$*" >> {self.folder}/calls; case "$*" in '
+                    '*--version) echo bootc 1.1.4;; '
+                    '*--help) echo "      --karg <KARG>";; '
+                    "*) echo 'warning: unknown key'; "
+                    """echo '{"block":["tpm2-luks"]}';; esac""")
+        found = self.caller.facts(_IMAGE)
+        self.assertEqual(('1.1.4', {'karg': ()}, ('tpm2-luks',)), (
+            found.version, found.flags, found.configuration.block))
+        self.assertEqual(3, len(self.calls()))
+        for call in self.calls():
+            self.assertIn('--network=none', call)
+            for word in ('--privileged', '--volume', '--pid'):
+                self.assertNotIn(word, call)
+
+    def test_an_image_whose_bootc_does_not_run_is_refused(self):
+        self.answer('echo "error: no such thing"; exit 1')
+        self.assertIn('no such thing', str(self.assertRaises(
+            errors.InstallError, self.caller.facts, _IMAGE)))
+
+    def test_the_largest_layer_is_the_image_where_it_tells_of_none(self):
+        self.answer('printf "12\\n345\\n6\\n"')
+        self.assertEqual(345, self.caller.largest_layer(_IMAGE))
+        self.answer('case $1 in image) echo 777;; esac')
+        self.assertEqual(777, self.caller.largest_layer(_IMAGE))
+        self.answer('echo "Error: no such image"; exit 125')
+        self.assertIn('no such image', str(self.assertRaises(
+            errors.PodmanError, self.caller.largest_layer, _IMAGE)))
 
     def test_a_podman_that_is_too_old_is_refused(self):
         self.answer('echo podman version 3.4.4')

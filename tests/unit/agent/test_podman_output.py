@@ -92,6 +92,37 @@ class InstallErrorTest(testtools.TestCase):
             f'bootc cannot install image {IMAGE}: Installing to disk: '
             'Creating rootfs: mkfs.xfs failed: out of luck', str(error))
 
+    def test_the_cause_that_a_tool_told_comes_first(self):
+        told = str(podman_output.install_error(IMAGE, 1, [
+            'Installing bootloader via bootupd',
+            '> bootupctl backend install --write-uuid /target',
+            'error: boot data installation failed: Failed to find '
+            '/usr/bin/grub2-editenv',
+            '\x1b[31merror:\x1b[0m Installing to disk: Installing: Failed to '
+            'run command: Command {',
+            '    program: "bootupctl",', '    args: [',
+            '        "bootupctl",', '        "backend",',
+            '        "/run/bootc/mounts/rootfs",', '    ],',
+            '    create_pidfd: false,', '}']))
+        self.assertEqual(
+            f'bootc cannot install image {IMAGE}: boot data installation '
+            'failed: Failed to find /usr/bin/grub2-editenv (Installing to '
+            'disk: Installing, by bootupctl backend '
+            '/run/bootc/mounts/rootfs)', told)
+
+    def test_words_of_a_tool_that_are_no_error_are_its_cause(self):
+        self.assertIn('/dev/sda1: busy (Installing to disk, by wipefs -a)', (
+            podman_output.message([
+                '> wipefs -a', 'wipefs: /dev/sda1: busy',
+                'error: Installing to disk: Failed to run command: Command {',
+                '    args: [', '        "wipefs",', '        "-a",', '    ],',
+                '}'])))
+        self.assertEqual(
+            'mkfs.xfs: no room (Installing to disk: Subprocess failed: '
+            'ExitStatus(unix_wait_status(256)))', podman_output.message([
+                'error: Installing to disk: Subprocess failed: '
+                'ExitStatus(unix_wait_status(256))', 'mkfs.xfs: no room']))
+
     def test_an_image_without_bootc_is_not_bootable(self):
         for code, line in (
                 (127, 'Error: crun: executable file `bootc` not found in '
@@ -124,3 +155,8 @@ class InstallErrorTest(testtools.TestCase):
             ['error: Installing to disk: No root filesystem specified']))
         self.assertFalse(podman_output.lacks_file_system(
             ['error: Installing to disk: mkfs failed']))
+
+    def test_selinux_switched_off_is_told_by_bootcs_words(self):
+        self.assertTrue(podman_output.disables_selinux(
+            ['notice: Target has SELinux enabled, overriding to disable']))
+        self.assertFalse(podman_output.disables_selinux(['notice: none']))

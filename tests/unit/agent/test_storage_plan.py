@@ -9,7 +9,7 @@ from ironic_python_agent_ext.bootc import storage_plan as plans
 
 MIB = 1 << 20
 GIB = 1 << 30
-IMAGE = plans.ImageSize(105 * MIB, 300 * MIB)
+IMAGE = plans.ImageSize(105 * MIB, 300 * MIB, 200 * MIB)
 
 
 class StoragePlanTest(testtools.TestCase):
@@ -24,7 +24,7 @@ class StoragePlanTest(testtools.TestCase):
     def test_little_memory_is_compressed(self):
         self.assertEqual(plans.ZRAM, self.kind(500 * MIB))
 
-    def test_an_image_fits_into_memory_of_1_2_times_its_size(self):
+    def test_an_image_of_several_layers_fits_into_1_2_times_its_size(self):
         self.assertEqual(plans.ZRAM, self.kind(int(1.2 * IMAGE.unpacked)))
 
     def compressor(self, memory, *compressors):
@@ -40,10 +40,29 @@ class StoragePlanTest(testtools.TestCase):
 
     def test_layers_take_room_packed_until_the_last_is_unpacked(self):
         self.assertEqual(plans.ZRAM, self.kind(
-            300 * MIB, image=plans.ImageSize(60 * MIB, 300 * MIB)))
+            300 * MIB, image=plans.ImageSize(60 * MIB, 300 * MIB, MIB)))
         self.assertRaises(
             errors.MemoryShortError, self.kind, 300 * MIB,
-            image=plans.ImageSize(70 * MIB, 300 * MIB))
+            image=plans.ImageSize(70 * MIB, 300 * MIB, MIB))
+
+    def test_the_largest_layer_takes_room_a_second_time_for_bootc(self):
+        # One layer is the whole image: twice 0.44 of it, and 104 MiB.
+        whole = plans.ImageSize(60 * MIB, 300 * MIB, 300 * MIB)
+        self.assertEqual(plans.ZRAM, self.kind(369 * MIB, image=whole))
+        self.assertRaises(errors.MemoryShortError, self.kind, 367 * MIB,
+                          image=whole)
+        self.assertEqual(600 * MIB, whole.peak)
+
+    def test_a_layer_of_unknown_size_may_be_the_whole_image(self):
+        self.assertEqual(600 * MIB, plans.ImageSize(60 * MIB, 300 * MIB).peak)
+
+    def test_a_store_too_full_for_bootc_is_refused_with_figures(self):
+        plans.require_room('os', 110 * MIB, 100 * MIB)
+        message = str(self.assertRaises(
+            errors.MemoryShortError, plans.require_room, 'os', 109 * MIB,
+            100 * MIB))
+        self.assertIn('100 MiB', message)
+        self.assertIn('109 MiB', message)
 
     def test_a_compressed_store_never_takes_what_programs_need(self):
         found = plans.plan(500 * MIB, IMAGE, zram=True)
@@ -62,6 +81,17 @@ class StoragePlanTest(testtools.TestCase):
             500 * MIB, target='/dev/sda', target_room=8 * GIB))
         self.assertEqual(plans.TARGET, self.kind(
             200 * MIB, target='/dev/sda', target_room=8 * GIB))
+
+    def test_the_end_of_the_target_disk_is_left_to_its_partition_table(self):
+        size = plans.plan(200 * MIB, IMAGE, plans.Hints(
+            target='/dev/sda', target_room=8 * GIB)).size
+        for room, kind in ((size + 2 * MIB, plans.TARGET), (size, None)):
+            try:
+                found = self.kind(200 * MIB, target='/dev/sda',
+                                  target_room=room)
+            except errors.MemoryShortError:
+                found = None
+            self.assertEqual(kind, found)
 
     def test_the_target_disk_is_not_taken_when_root_needs_it(self):
         self.assertRaises(errors.MemoryShortError, self.kind, 200 * MIB,
@@ -85,8 +115,8 @@ class StoragePlanTest(testtools.TestCase):
 
     def test_an_operator_who_wants_memory_gets_no_compression(self):
         self.assertEqual(plans.TMPFS, self.kind(
-            600 * MIB, kind='memory', scratch='/dev/sdb'))
-        self.assertRaises(errors.MemoryShortError, self.kind, 500 * MIB,
+            610 * MIB, kind='memory', scratch='/dev/sdb'))
+        self.assertRaises(errors.MemoryShortError, self.kind, 600 * MIB,
                           kind='memory')
 
     def test_too_little_memory_is_refused_with_figures(self):
@@ -99,7 +129,7 @@ class StoragePlanTest(testtools.TestCase):
     def test_a_kernel_without_zram_is_named_as_a_cause(self):
         error = self.assertRaises(errors.MemoryShortError, self.kind,
                                   400 * MIB, zram=False)
-        self.assertIn('needs 509 MiB', str(error))
+        self.assertIn('needs 604 MiB', str(error))
         self.assertIn('no zram', str(error))
 
     def test_the_unpacked_size_is_estimated_when_only_the_packed_is_known(

@@ -6,7 +6,7 @@ from ironic_python_agent import config  # noqa: F401
 import testtools
 
 from ironic_ext.bootc import errors
-from ironic_ext.bootc import options
+from ironic_python_agent_ext.bootc import preflight
 from ironic_python_agent_ext.bootc import verify
 
 _BIOS = verify.Partition(1, '/dev/sda1', 1)
@@ -19,17 +19,23 @@ _BOOT = verify.Partition(3, '/dev/sda3', 510, False, 'ext4')
 class CheckTest(testtools.TestCase):
 
     def check(self, *partitions, table='gpt', uefi=True, **given):
-        verify.check('/dev/sda', verify.Layout(table, partitions),
-                     options.Options.parse(given), uefi)
+        wanted = preflight.Layout(**{
+            'block_setup': 'direct', 'filesystem': None, 'composefs': False,
+            **given})
+        return verify.check('/dev/sda', verify.Layout(table, partitions),
+                            wanted, uefi)
 
     def refused(self, *partitions, **arguments):
         return str(self.assertRaises(errors.VerifyError, self.check,
                                      *partitions, **arguments))
 
     def test_what_bootc_makes_passes(self):
-        self.check(_BIOS, _ESP, _ROOT)
-        self.check(_BIOS, _ESP, _ROOT, filesystem='xfs')
-        self.check(_BIOS, _ESP, _BOOT, _LUKS, block_setup='tpm2-luks')
+        for root, found in (
+                (_ROOT, self.check(_BIOS, _ESP, _ROOT)),
+                (_ROOT, self.check(_BIOS, _ESP, _ROOT, filesystem='xfs')),
+                (_LUKS, self.check(_BIOS, _ESP, _BOOT, _LUKS,
+                                   block_setup='tpm2-luks'))):
+            self.assertEqual(root, found)
 
     def test_a_disk_without_partitions_is_refused(self):
         self.assertIn('no root partition', self.refused(_ESP))

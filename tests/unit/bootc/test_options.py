@@ -125,6 +125,9 @@ class ParseTestCase(testtools.TestCase):
             'target_transport': 'registry', 'bound_images': 'pull',
             'bootloader': 'systemd', 'generic_image': True,
             'stateroot': 'os', 'composefs_backend': True,
+            'allow_missing_verity': True, 'uki_addon': 'debug more',
+            'bootupd_skip_boot_uuid': True, 'selinux': 'disabled',
+            'update_auth': True,
             'enforce_sigpolicy': True, 'timeout': 600})
         sent = json.loads(json.dumps(found.to_dict()))
         self.assertEqual({*options.kinds()}, {*sent})
@@ -132,6 +135,44 @@ class ParseTestCase(testtools.TestCase):
 
     def test_defaults_are_not_sent(self):
         self.assertEqual({}, options.Options().to_dict())
+
+
+class CombinationsTestCase(testtools.TestCase):
+
+    def refused(self, **given):
+        return str(self.assertRaises(
+            errors.OptionError, options.Options.parse(given).checked))
+
+    def test_what_cannot_work_together_is_refused(self):
+        for given, word in (
+                ({'uki_addon': 'x'}, 'composefs_backend'),
+                ({'allow_missing_verity': True}, 'composefs_backend'),
+                ({'composefs_backend': True, 'bootloader': 'none'}, 'none'),
+                ({'bootupd_skip_boot_uuid': True, 'bootloader': 'systemd'},
+                 'bootupd'),
+                ({'update_auth': True, 'block_setup': 'tpm2-luks'},
+                 'encrypted'),
+                ({'target_transport': 'oci'}, 'path'),
+                ({'target_transport': 'oci-archive',
+                  'target_imgref': 'r.test/os:1'}, 'path'),
+                ({'target_imgref': '/srv/os'}, 'path'),
+                ({'target_transport': 'containers-storage'},
+                 'target_imgref')):
+            self.assertIn(word, self.refused(**given))
+
+    def test_other_transports_take_a_path_or_a_name(self):
+        for transport, name in (('oci', '/srv/os:1'),
+                                ('oci-archive', '/srv/os.tar'),
+                                ('containers-storage', 'r.test/os:1')):
+            found = options.Options.parse({
+                'target_transport': transport, 'target_imgref': name})
+            self.assertIn(f'--target-imgref={name}', found.checked().arguments(
+                target_imgref=NAME, root_size=1 << 30))
+
+    def test_a_path_cannot_lead_elsewhere(self):
+        for path in ('/srv/../etc', '/a b', '/', '/x\ny'):
+            self.assertRaises(errors.OptionError, options.Options.parse,
+                              {'target_imgref': path})
 
 
 class ArgumentsTestCase(testtools.TestCase):
@@ -143,8 +184,7 @@ class ArgumentsTestCase(testtools.TestCase):
     def test_an_install_without_options(self):
         self.assertEqual(
             ['--wipe', '--skip-fetch-check', '--root-size=10240M',
-             '--block-setup=direct', f'--target-imgref={NAME}',
-             '--disable-selinux'], self.arguments())
+             f'--target-imgref={NAME}'], self.arguments())
 
     def test_an_install_with_all_options(self):
         found = self.arguments(given={
@@ -153,18 +193,21 @@ class ArgumentsTestCase(testtools.TestCase):
             'authorized_keys': KEY, 'target_imgref': 'r.test/os:2',
             'target_transport': 'oci', 'bound_images': 'skip',
             'bootloader': 'none', 'generic_image': True, 'stateroot': 'os',
-            'composefs_backend': True, 'enforce_sigpolicy': True},
-            authorized_keys_path='/keys', disable_selinux=False,
-            filesystem='ext4')
+            'composefs_backend': True, 'enforce_sigpolicy': True,
+            'allow_missing_verity': True, 'uki_addon': ['one', 'two'],
+            'bootupd_skip_boot_uuid': True, 'selinux': 'disabled'},
+            authorized_keys_path='/keys', filesystem='ext4')
         self.assertEqual(
             ['--wipe', '--skip-fetch-check', '--root-size=10240M',
-             '--block-setup=tpm2-luks', '--target-imgref=r.test/os:2',
+             '--target-imgref=r.test/os:2', '--block-setup=tpm2-luks',
              '--filesystem=btrfs', '--target-transport=oci',
              '--bound-images=skip', '--bootloader=none', '--stateroot=os',
              '--root-ssh-authorized-keys=/keys', '--karg=a',
              '--karg=b="c d"', '--karg-delete=quiet', '--karg-delete=rhgb',
+             '--uki-addon=one', '--uki-addon=two',
              '--generic-image', '--composefs-backend',
-             '--enforce-container-sigpolicy'], found)
+             '--allow-missing-verity', '--enforce-container-sigpolicy',
+             '--bootupd-skip-boot-uuid', '--disable-selinux'], found)
 
     def test_an_image_that_names_no_file_system_gets_one(self):
         self.assertIn('--filesystem=ext4', self.arguments(

@@ -71,6 +71,28 @@ class OptionsTestCase(NodeTestCase):
                           bootc={'block_setup': 'direct'}).options
         self.assertEqual('direct', found.block_setup)
 
+    def test_stocks_wish_for_encryption_is_never_lost(self):
+        for value in ('on', 't', 'y', 'Yes', 1):
+            self.assertEqual('tpm2-luks', self.wish(
+                bootc_tpm2_luks=value).options.block_setup)
+        for value in ('enabled', 'luks', 2):
+            self.assertIn('bootc_tpm2_luks', self.refused(
+                bootc_tpm2_luks=value))
+
+    def test_options_that_contradict_each_other_are_refused(self):
+        self.assertIn('composefs_backend', self.refused(
+            bootc={'uki_addon': 'x'}, step={'bootloader': 'systemd'}))
+
+    def test_a_secret_for_updates_must_be_there_to_be_left(self):
+        self.assertIn('image_pull_secret', self.refused(
+            bootc={'update_auth': True}))
+        found = self.wish(bootc={'update_auth': True,
+                                 'target_imgref': 'b.test/x:1'},
+                          image_pull_secret=json.dumps({'auths': {
+                              host: {'auth': encoded('a:b')} for host in (
+                                  HOST, 'b.test', 'c.test')}}))
+        self.assertEqual({HOST, 'b.test'}, {*found.credential.logins})
+
     def test_a_bad_option_of_the_node_is_found_behind_a_good_one(self):
         self.assertIn('filesystem', self.refused(
             bootc={'filesystem': 'zfs'}, step={'filesystem': 'xfs'}))

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Whether an image will do what a node wants of it, on this machine.
+
+Judged on values, when the image is there and the disk is still as it was:
+bootc itself finds most of this out when the disk is wiped already.
+"""
+
+import collections.abc
+import dataclasses
+
+from ironic_ext.bootc import errors
+from ironic_ext.bootc import options as bootc_options
+from ironic_python_agent_ext.bootc.image import facts as image_facts
+from ironic_python_agent_ext.bootc import machine as machines
+
+DIRECT = 'direct'
+LUKS = 'tpm2-luks'
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """What the disk will look like, as image and node want it together."""
+
+    #: "direct" or "tpm2-luks".
+    block_setup: str
+    #: None where nobody says so, or where it could not be found out.
+    filesystem: str | None
+    #: Whether the ESP holds kernels.
+    composefs: bool
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the root file system lies in LUKS."""
+        return self.block_setup == LUKS
+
+
+def layout(image: str, options: bootc_options.Options,
+           facts: image_facts.Facts, machine: machines.Machine) -> Layout:
+    """Put the wishes of image and node together.
+
+    :raises: ImageWishError, NoTpmError
+    """
+    wishes = facts.configuration or image_facts.Configuration()
+    allowed = wishes.block or (DIRECT,)
+    if (facts.configuration is not None and options.block_setup is not None
+            and options.block_setup not in allowed):
+        raise errors.ImageWishError(
+            f'option "block_setup" is {options.block_setup}, and image '
+            f'{image} allows {", ".join(allowed)} alone: leave the option '
+            'out, or change "block" in the image\'s install configuration')
+    composefs = options.composefs_backend or facts.unified
+    loader = options.bootloader or wishes.bootloader
+    if composefs and loader == 'none':
+        whose = ('option "bootloader"' if options.bootloader
+                 else f'the install configuration of image {image}')
+        why = ('option "composefs_backend" is set'
+               if options.composefs_backend
+               else 'the image has a unified kernel image')
+        raise errors.ImageWishError(
+            f'{whose} says bootloader none, which composefs cannot do '
+            f'without, and {why}')
+    found = Layout(options.block_setup or allowed[0],
+                   options.filesystem or wishes.filesystem, composefs)
+    if found.encrypted:
+        _require_encryption(image, options, machine)
+        if options.update_auth:
+            raise errors.ImageWishError(
+                f'option "update_auth" is set, and image {image} wants '
+                'tpm2-luks: the agent cannot write to an encrypted disk')
+    return found
+
+
+def require_flags(image: str, arguments: collections.abc.Iterable[str],
+                  facts: image_facts.Facts) -> None:
+    """Make sure that the image's bootc takes an install's arguments.
+
+    :param arguments: of ``bootc install to-disk``, "--flag" or
+        "--flag=value".
+    :raises: ImageWishError
+    """
+    if facts.flags is None:
+        return
+    named = f'bootc {facts.version or "of unknown version"}'
+    for argument in arguments:
+        flag, _equals, value = argument.removeprefix('--').partition('=')
+        if flag not in facts.flags:
+            since = image_facts.SINCE.get(flag)
+            raise errors.ImageWishError(
+                f'image {image} has {named}, which does not know --{flag}: '
+                + (f'that came with bootc {since}' if since
+                   else 'leave the option out, or update the image'))
+        values = facts.flags[flag]
+        if values and value not in values:
+            raise errors.ImageWishError(
+                f'image {image} has {named}, whose --{flag} does not take '
+                f'"{value}": it takes {", ".join(values)[:200]}')
+
+
+def _require_encryption(image: str, options: bootc_options.Options,
+                        machine: machines.Machine) -> None:
+    whose = ('option "block_setup"' if options.block_setup
+             else f'the install configuration of image {image}')
+    if not machine.tpm2:
+        raise errors.NoTpmError(
+            f'{whose} wants tpm2-luks, and the machine has no TPM 2.0 that '
+            'the ramdisk\'s kernel knows: switch it on in the firmware'
+            + _way_out(options))
+    if not machine.device_mapper:
+        raise errors.NoTpmError(
+            f'{whose} wants tpm2-luks, and the ramdisk\'s kernel has no '
+            'device mapper (dm_mod, dm_crypt): build it with them'
+            + _way_out(options))
+
+
+def _way_out(options: bootc_options.Options) -> str:
+    return '' if options.block_setup else (
+        ', or set option "block_setup" to direct, if the image allows that')

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Wishes of image and node that do not go together, found before the wipe."""
+
+import testtools
+
+from ironic_ext.bootc import errors
+from ironic_ext.bootc import options
+from ironic_python_agent_ext.bootc.image import facts as image_facts
+from ironic_python_agent_ext.bootc import machine
+from ironic_python_agent_ext.bootc import preflight
+
+_PLAIN = machine.Machine(1 << 30)
+_SAFE = machine.Machine(1 << 30, tpm2=True, device_mapper=True)
+
+
+class LayoutTest(testtools.TestCase):
+
+    def layout(self, machine=_SAFE, unified=False, image=None, **given):
+        wishes = image_facts.Configuration(**(image or {}))
+        return preflight.layout(
+            'os', options.Options.parse(given), image_facts.Facts(
+                '1.16.9', None, wishes, unified), machine)
+
+    def refused(self, kind, **given):
+        return str(self.assertRaises(kind, self.layout, **given))
+
+    def test_the_image_decides_what_the_node_leaves_open(self):
+        found = self.layout(image={'block': ('tpm2-luks', 'direct'),
+                                   'filesystem': 'xfs'})
+        self.assertEqual(preflight.Layout('tpm2-luks', 'xfs', False), found)
+        self.assertEqual(preflight.Layout('direct', None, False),
+                         self.layout())
+
+    def test_the_node_decides_where_the_image_allows_it(self):
+        found = self.layout(image={'block': ('tpm2-luks', 'direct'),
+                                   'filesystem': 'xfs'},
+                            block_setup='direct', filesystem='ext4')
+        self.assertEqual(preflight.Layout('direct', 'ext4', False), found)
+
+    def test_a_block_setup_that_the_image_does_not_allow_is_refused(self):
+        message = self.refused(errors.ImageWishError,
+                               image={'block': ('tpm2-luks',)},
+                               block_setup='direct')
+        self.assertIn('"block_setup" is direct', message)
+        self.assertIn('allows tpm2-luks alone', message)
+        self.refused(errors.ImageWishError, block_setup='tpm2-luks')
+
+    def test_encryption_needs_a_tpm_whoever_wants_it(self):
+        for wanted in ({'image': {'block': ('tpm2-luks',)}},
+                       {'image': {'block': ('direct', 'tpm2-luks')},
+                        'block_setup': 'tpm2-luks'}):
+            self.assertIn('no TPM 2.0', self.refused(
+                errors.NoTpmError, machine=_PLAIN, **wanted))
+            self.assertIn('device mapper', self.refused(
+                errors.NoTpmError, machine=machine.Machine(1, tpm2=True),
+                **wanted))
+            self.assertTrue(self.layout(**wanted).encrypted)
+
+    def test_a_secret_cannot_be_left_on_a_disk_that_the_image_encrypts(self):
+        self.assertIn('update_auth', self.refused(
+            errors.ImageWishError, image={'block': ('tpm2-luks',)},
+            update_auth=True))
+
+    def test_composefs_cannot_do_without_a_boot_loader(self):
+        for wanted in ({'unified': True, 'bootloader': 'none'},
+                       {'composefs_backend': True,
+                        'image': {'bootloader': 'none'}},
+                       {'unified': True, 'image': {'bootloader': 'none'}}):
+            self.assertIn('bootloader', self.refused(
+                errors.ImageWishError, **wanted))
+        self.assertTrue(self.layout(unified=True).composefs)
+
+
+class FlagsTest(testtools.TestCase):
+
+    FACTS = image_facts.Facts('1.9.0', {
+        'wipe': (), 'bootloader': ('grub', 'systemd')})
+
+    def test_a_flag_that_the_images_bootc_lacks_is_refused_by_version(self):
+        message = str(self.assertRaises(
+            errors.ImageWishError, preflight.require_flags, 'os',
+            ['--wipe', '--karg-delete=quiet'], self.FACTS))
+        for word in ('bootc 1.9.0', '--karg-delete', 'bootc 1.15.1'):
+            self.assertIn(word, message)
+        preflight.require_flags('os', ['--wipe', '--bootloader=grub'],
+                                self.FACTS)
+
+    def test_a_value_that_the_images_bootc_lacks_is_refused(self):
+        self.assertIn('grub, systemd', str(self.assertRaises(
+            errors.ImageWishError, preflight.require_flags, 'os',
+            ['--bootloader=none'], self.FACTS)))
+
+    def test_bootc_without_a_help_text_is_taken_at_its_word(self):
+        preflight.require_flags('os', ['--any'], image_facts.Facts('1.0'))
