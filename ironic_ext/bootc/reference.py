@@ -28,6 +28,8 @@ _DIGEST = re.compile(r'sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}')
 # Longer ones are refused by registries, too.
 _MAX_LENGTH = 255
 _DOCKER_HUB = 'docker.io'
+# Its older name, which containers tools take for the same.
+_DOCKER_INDEX = 'index.docker.io'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +75,13 @@ class Reference:
             raise errors.ImageNameError(
                 f'"{_shown(registry)}" is no registry: give '
                 'oci://registry[:port]/repository:tag')
+        if registry.lower() == _DOCKER_INDEX:
+            registry = _DOCKER_HUB
+        if not re.search(r'[.:]', registry) and registry != 'localhost':
+            raise errors.ImageNameError(
+                f'"{registry}" is no registry, and the machine would ask '
+                f'Docker\'s: give oci://{_DOCKER_HUB}/{_shown(rest)}, or the '
+                'registry with its domain or port')
         if registry == _DOCKER_HUB and '/' not in repository:
             repository = f'library/{repository}'
         if (not _REPOSITORY.fullmatch(repository)

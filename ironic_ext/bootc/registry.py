@@ -30,6 +30,9 @@ _ARCHITECTURES = {'x86_64': 'amd64', 'i386': '386', 'i486': '386',
 # As gzip and zstd pack the files of a system, on the safe side.
 _UNPACKED = 3
 _MAX_PARTS = 1000
+# What builders of lazily pulled images (eStargz, zstd:chunked) say of a
+# layer's size.
+_UNPACKED_SIZE = 'io.containers.estargz.uncompressed-size'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +97,8 @@ def look_up(image: reference.Reference, machine: str | None, *,
         at = dataclasses.replace(image, registry=host, repository=repository)
         try:
             return _look_up(image, at, machine, trust, credential, timeout)
-        except errors.RegistryError:
+        except (errors.RegistryError, errors.ArchitectureError):
+            # A mirror may lack an image, or have it for other processors.
             continue
     return _look_up(image, image, machine, trust, credential, timeout)
 
@@ -147,33 +151,42 @@ def digest_of(content: bytes, algorithm: str = 'sha256') -> str:
 
 def _parts(image: reference.Reference, index: dict[str, typing.Any]
            ) -> dict[str, str]:
-    """Return the manifests of an index: processor -> digest."""
+    """Return the manifests of an index: processor -> digest.
+
+    The processor is '' for what does not say (it is optional); the image's
+    config does then.
+    """
     parts = index['manifests']
     if not isinstance(parts, list) or len(parts) > _MAX_PARTS:
         raise _nonsense(image, 'has an index that makes no sense')
     known: dict[str, list[tuple[str, str]]] = {}
     for part in parts:
-        of = _object(part, 'platform') if isinstance(part, dict) else {}
+        if not isinstance(part, dict):
+            continue
+        of = _object(part, 'platform')
         # Attestations of builds are for "unknown".
-        if of.get('os') == 'linux':
-            known.setdefault(str(of.get('architecture')), []).append(
+        if of.get('os', 'linux') == 'linux' and (
+                of or part.get('mediaType') in (None, *_MANIFESTS)):
+            known.setdefault(str(of.get('architecture') or ''), []).append(
                 (str(of.get('variant') or ''), str(part.get('digest'))))
-    # The plainest variant runs on all of them.
-    return {architecture: min(variants)[1]
+    # The plainest variant runs on all of them; of several that do not say,
+    # containers tools take the first.
+    return {architecture: (min(variants) if architecture else variants[0])[1]
             for architecture, variants in known.items()}
 
 
 def _choose(image: reference.Reference, parts: dict[str, str],
             machine: str | None) -> str:
     """Return the digest of the manifest for a processor."""
-    wanted = architecture_of(machine) or min(parts, default='')
-    if wanted not in parts:
+    wanted = architecture_of(machine) or min(filter(None, parts), default='')
+    found = parts.get(wanted, parts.get(''))
+    if found is None:
         raise errors.ArchitectureError(
             f'image {image} is made for '
             f'{", ".join(sorted(parts))[:200] or "nothing"}, and the machine '
             f'is {wanted or "unknown"}')
     try:
-        return typing.cast(str, image.pinned(parts[wanted]).checked().digest)
+        return typing.cast(str, image.pinned(found).checked().digest)
     except errors.ImageNameError:
         raise _nonsense(image, 'has an index with a malformed digest'
                         ) from None
@@ -194,16 +207,26 @@ def _config(session: registry_session.Session, image: reference.Reference,
 
 
 def _size(manifest: dict[str, typing.Any]) -> request.Size:
-    compressed = unpacked = 0
+    compressed = unpacked = largest = 0
     layers = manifest['layers']
     for layer in layers if isinstance(layers, list) else ():
         size = layer.get('size') if isinstance(layer, dict) else None
         if not isinstance(size, int) or size < 0:
             continue
-        plain = str(layer.get('mediaType')).endswith('tar')
         compressed += size
-        unpacked += size if plain else size * _UNPACKED
-    return request.Size(compressed, unpacked)
+        files = _unpacked(layer, size)
+        unpacked += files
+        largest = max(largest, files)
+    return request.Size(compressed, unpacked, largest)
+
+
+def _unpacked(layer: dict[str, typing.Any], size: int) -> int:
+    """Return the bytes of an unpacked layer: as it says, or estimated."""
+    said = str(_object(layer, 'annotations').get(_UNPACKED_SIZE, ''))
+    if said.isdecimal() and said.isascii() and len(said) < 16:
+        return max(int(said), size)
+    plain = str(layer.get('mediaType')).endswith('tar')
+    return size if plain else size * _UNPACKED
 
 
 def _object(of: dict[str, typing.Any], key: str) -> dict[str, typing.Any]:

@@ -71,11 +71,13 @@ def of_silence(host: str, name: str, timeout: float
 
 
 def of_status(where: str, status: int, body: bytes, name: str, *,
-              credentials: bool) -> errors.RegistryError:
+              credentials: bool, wait: str | None = None
+              ) -> errors.RegistryError:
     """Return what to raise for an answer that is none.
 
     :param where: kind and host of the server.
     :param credentials: whether the server could have been shown some.
+    :param wait: its Retry-After.
     """
     if status in (401, 403) or _codes(body) & {'UNAUTHORIZED', 'DENIED'}:
         return errors.UnauthorisedError(
@@ -86,8 +88,10 @@ def of_status(where: str, status: int, body: bytes, name: str, *,
     if status == 404:
         return errors.NoSuchImageError(f'the {where} has no image {name}')
     if status == 429:
+        later = (f'in {wait} seconds' if wait and wait.isdecimal()
+                 and len(wait) < 10 else 'later')
         return errors.RegistryError(
-            f'the {where} was asked too often for {name}: try again later, '
+            f'the {where} was asked too often for {name}: try again {later}, '
             'or give credentials')
     advice = 'try again later' if status >= 500 else 'see its log'
     return errors.RegistryError(

@@ -21,6 +21,7 @@ from requests import utils as requests_utils
 import urllib3
 from urllib3.util import retry
 
+from ironic_ext.bootc import challenges
 from ironic_ext.bootc import credentials
 from ironic_ext.bootc import errors
 from ironic_ext.bootc import reference
@@ -36,9 +37,8 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK = 64 << 10
 # Docker Hub's images have one name, its registry another.
 _HOSTS = {'docker.io': 'registry-1.docker.io'}
-# RFC 9110, section 11.6.1, as far as registries use it.
-_CHALLENGE = re.compile(r'\s*(Bearer|Basic)\b(.*)', re.IGNORECASE | re.DOTALL)
-_PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"([^"]*)"|([^\s,]+))')
+# Times that a registry may ask to wait.
+_WAITS = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,11 +99,11 @@ class Session:
         url = (f'{self._scheme}://{self._host}/v2/'
                f'{urlparse.quote(self._repository)}/'
                f'{urlparse.quote(path, safe="/:")}')
-        answer = self._ask(url, accept)
+        answer = self._patient(url, accept)
         if answer.status == 401:
             self._authorization = self._authorized(answer)
             if self._authorization is not None:
-                answer = self._ask(url, accept)
+                answer = self._patient(url, accept)
         if answer.status != 200:
             raise self._refusal(f'registry {self._host}', answer)
         return answer
@@ -132,6 +132,19 @@ class Session:
         raise errors.RegistryError(
             f'{self._named(self._host)} redirects more than '
             f'{_MAX_REDIRECTS} times')
+
+    def _patient(self, url: str, accept: str) -> Answer:
+        """Ask, and once more when a registry has said when (429)."""
+        for _wait in range(_WAITS):
+            answer = self._ask(url, accept)
+            if answer.status != 429:
+                return answer
+            pause = challenges.seconds_to_wait(
+                answer.headers.get('Retry-After'))
+            if time.monotonic() + pause >= self._deadline:
+                return answer
+            time.sleep(pause)
+        return self._ask(url, accept)
 
     def _next(self, url: str, target: str) -> str:
         try:
@@ -162,16 +175,14 @@ class Session:
 
         :raises: RegistryError
         """
-        match = _CHALLENGE.match(answer.headers.get('WWW-Authenticate', ''))
-        if match is None:
-            return None
-        if match[1].lower() == 'basic':
-            if self._login is None or self._login.identity_token is not None:
-                return None
+        offered = challenges.parse(answer.headers.get('WWW-Authenticate', ''))
+        # A server that takes tokens takes nothing else from who has one.
+        if 'bearer' in offered:
+            return f'Bearer {self._token(offered["bearer"])}'
+        if ('basic' in offered and self._login is not None
+                and self._login.identity_token is None):
             return f'Basic {self._login.basic}'
-        values = {name.lower(): quoted or plain for name, quoted, plain in
-                  _PARAMETER.findall(match[2])}
-        return f'Bearer {self._token(values)}'
+        return None
 
     def _token(self, values: dict[str, str]) -> str:
         realm = values.get('realm', '')
@@ -254,7 +265,8 @@ class Session:
     def _refusal(self, where: str, answer: Answer) -> errors.RegistryError:
         return failures.of_status(
             where, answer.status, answer.body, self._name,
-            credentials=self._login is not None)
+            credentials=self._login is not None,
+            wait=answer.headers.get('Retry-After'))
 
 
 class _Adapter(adapters.HTTPAdapter):

@@ -178,6 +178,25 @@ class TokenTestCase(StrangersTestCase):
             self.challenge(value)
             self.fail(errors.RegistryError)
 
+    def test_a_token_is_asked_for_wherever_it_stands_among_challenges(self):
+        self.token(b'{"token": "abc"}')
+        bearer = f'Bearer realm="{self.server.url}/token",service="s"'
+        for value in (f'{bearer}, Basic realm="x"',
+                      f'Basic realm="x", {bearer}',
+                      f'Negotiate, {bearer}'):
+            self.challenge(value)
+            for secret in (None, SECRET):
+                self.find(secret=secret)
+                self.assertEqual(
+                    'Bearer abc',
+                    self.server.requests[-1].headers.get('Authorization'))
+
+    def test_a_password_is_shown_behind_a_scheme_that_nobody_knows(self):
+        self.challenge('Negotiate, Basic realm="x"')
+        self.find(secret=SECRET)
+        self.assertIn(BASIC, [asked.headers.get('Authorization')
+                              for asked in self.server.requests])
+
     def test_a_password_is_not_shown_to_who_wants_a_token(self):
         self.challenge('Basic realm="x"')
         self.fail(errors.UnauthorisedError, secret='identity.token')
@@ -217,7 +236,19 @@ class AnswerTestCase(StrangersTestCase):
     def test_a_registry_that_asks_to_wait_is_left(self):
         self.manifest().always = fault_server.status(
             429, Retry_After='3600')
-        self.assertIn('too often', self.fail(errors.RegistryError))
+        message = self.fail(errors.RegistryError)
+        self.assertIn('too often', message)
+        self.assertIn('in 3600 seconds', message)
+        self.assertEqual(1, len(self.server.requests))
+
+    def test_a_registry_that_says_when_is_asked_again_then(self):
+        self.manifest().faults = [fault_server.status(429, Retry_After='1'),
+                                  fault_server.status(429, Retry_After='0')]
+        self.find()
+        self.manifest().always = fault_server.status(429, Retry_After='0')
+        self.server.requests.clear()
+        self.fail(errors.RegistryError)
+        self.assertLess(len(self.server.requests), 6)
 
     def test_what_is_no_registry_is_told(self):
         self.manifest().always = fault_server.page()

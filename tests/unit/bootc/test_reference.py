@@ -104,3 +104,21 @@ class ReferenceTestCase(testtools.TestCase):
         for digest in ('sha256:abc', '../x', '', f'{SHA256}\n'):
             self.assertRaises(errors.ImageNameError,
                               found.pinned(digest).checked)
+
+
+class ShortNamesTestCase(testtools.TestCase):
+
+    def test_dockers_short_names_are_those_of_containers_tools(self):
+        for text in ('docker.io/fedora', 'oci://index.docker.io/fedora',
+                     'docker://docker.io/library/fedora'):
+            self.assertEqual('docker.io/library/fedora:latest', str(
+                reference.Reference.parse(text)))
+        self.assertEqual('docker.io/team/os:1', str(
+            reference.Reference.parse('docker.io/team/os:1')))
+
+    def test_what_the_machine_would_ask_docker_for_is_refused(self):
+        for text in ('team/os', 'oci://registry/os:1', 'oci://Team/os'):
+            self.assertIn('docker.io/', str(self.assertRaises(
+                errors.ImageNameError, reference.Reference.parse, text)))
+        for text in ('localhost/os', 'registry:5000/os'):
+            reference.Reference.parse(text)

@@ -105,6 +105,27 @@ class LookUpTestCase(testtools.TestCase):
         found = self.look_up(oci_images.index(attestation, image), None)
         self.assertEqual(image.digest, found.reference.digest)
 
+    def test_an_entry_without_a_platform_is_what_its_config_says(self):
+        image = oci_images.image()
+        silent = oci_images.index(image)
+        content = json.loads(silent.content)
+        del content['manifests'][0]['platform']
+        changed = {'manifests/1': json.dumps(content).encode()}
+        for machine in ('x86_64', None):
+            found = self.look_up(silent, machine, changed=changed)
+            self.assertEqual(image.digest, found.reference.digest)
+        self.assertIn('made for amd64', self.refused(
+            errors.ArchitectureError, silent, 'aarch64', changed=changed))
+
+    def test_an_entry_for_the_processor_goes_before_one_without(self):
+        image, other = (oci_images.image(marker=text) for text in 'ab')
+        index = oci_images.index(other, image)
+        content = json.loads(index.content)
+        del content['manifests'][0]['platform']
+        found = self.look_up(index, changed={
+            'manifests/1': json.dumps(content).encode()})
+        self.assertEqual(image.digest, found.reference.digest)
+
     def test_the_processor_must_fit(self):
         arm = oci_images.image(architecture='arm64')
         for pushed in (arm, oci_images.index(arm)):
@@ -125,6 +146,18 @@ class LookUpTestCase(testtools.TestCase):
         found = self.look_up(pushed)
         self.assertEqual(len(layer), found.size.compressed)
         self.assertGreater(found.size.unpacked, found.size.compressed)
+        self.assertEqual(found.size.unpacked, found.size.largest)
+
+    def test_a_layer_that_says_its_unpacked_size_is_believed(self):
+        pushed = oci_images.image()
+        content = json.loads(pushed.content)
+        name = 'io.containers.estargz.uncompressed-size'
+        content['layers'] = [{'size': 10, 'annotations': {name: text}}
+                             for text in ('70', '-1', 'x', '9' * 50, '3')]
+        found = self.look_up(pushed, changed={
+            'manifests/1': json.dumps(content).encode()})
+        # 70 as it says, three times 30, and no less than it is packed.
+        self.assertEqual(request.Size(50, 170, 70), found.size)
 
     def test_another_manifest_than_the_pinned_one_is_refused(self):
         pushed, other = oci_images.image(), oci_images.image(marker='evil')
@@ -169,7 +202,7 @@ class LookUpTestCase(testtools.TestCase):
             'size': 7, 'mediaType': 'application/x.tar'}]
         found = self.look_up(pushed, changed={
             'manifests/1': json.dumps(content).encode()})
-        self.assertEqual(request.Size(7, 7), found.size)
+        self.assertEqual(request.Size(7, 7, 7), found.size)
 
     def test_mirrors_are_asked_first_and_the_registry_last(self):
         trust = request.Trust(mirrors=('a.test', 'b.test/cache'))
@@ -180,6 +213,22 @@ class LookUpTestCase(testtools.TestCase):
         answers = Answers(oci_images.image(), tag='2')
         self.refused(errors.NoSuchImageError, answers, trust=trust)
         self.assertEqual(['a.test', 'b.test', 'r.test'], answers.asked)
+
+    def test_a_mirror_that_has_other_processors_alone_is_passed_over(self):
+        arm, amd = (oci_images.image(architecture=name)
+                    for name in ('arm64', 'amd64'))
+        answers = {'a.test': Answers(oci_images.index(arm)),
+                   'r.test': Answers(oci_images.index(arm, amd))}
+
+        def session(host, *args):
+            return answers[host](host)
+
+        with unittest.mock.patch.object(registry_session, 'Session',
+                                        session):
+            found = registry.require_bootable(
+                IMAGE, 'x86_64', credential=None,
+                trust=request.Trust(mirrors=('a.test',)))
+        self.assertEqual(amd.digest, found.reference.digest)
 
     def test_a_mirror_has_the_images_below_its_path(self):
         self.assertEqual(('b.test', 'cache/os'),
