@@ -87,14 +87,16 @@ esac
 """
 
 
-def build_iso(path: pathlib.Path, cache: pathlib.Path) -> None:
+def build_iso(path: pathlib.Path, cache: pathlib.Path,
+              added: pathlib.Path | None = None) -> None:
     """Write an ISO that boots the ramdisk.
 
     :param cache: keeps the ramdisk and the extension.
+    :param added: as ``build`` takes it.
     :raises: LabError when a tool fails.
     """
     with tempfile.TemporaryDirectory() as name:
-        vmlinuz, initrd = build(pathlib.Path(name), cache)
+        vmlinuz, initrd = build(pathlib.Path(name), cache, added)
         boot_iso.write(path, vmlinuz, initrd)
 
 

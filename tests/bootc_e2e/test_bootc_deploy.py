@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import tempfile
 
 import testtools
@@ -32,6 +33,21 @@ KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE lab@example.com'
 ARGUMENT = 'e2e.colour=green'
 #: Bytes; the machine's only disk.
 DISK = 8 << 30
+#: What was on that disk: a volume of LVM on software RAID, both running.
+STACK = """\
+#!/bin/sh
+exec > /dev/ttyS0 2>&1
+modprobe -a raid1 dm_mod
+printf 'label: gpt\\nsize=1GiB\\n,\\n' | sfdisk --quiet /dev/vda
+udevadm settle
+mkdir -p /run/lock/lvm
+mdadm --create /dev/md127 --run --force --level=1 --raid-devices=1 \\
+    /dev/vda1 &&
+pvcreate -ff -y /dev/md127 && vgcreate old /dev/md127 &&
+lvcreate -y -W n -n data -L 512M old
+echo "LAB-STACK $(ls -d /sys/class/block/vda1/holders/* \\
+    /sys/class/block/md127/holders/* | tr '\\n' ' ')"
+"""
 #: MiB of a machine whose ramdisk is a whole distribution.
 LARGE_MEMORY = 4096
 #: Seconds: a machine under TCG shares its cores with others.
@@ -53,7 +69,11 @@ class BootcDeployTestCase(testtools.TestCase):
             boot_iso.write(iso, pathlib.Path(f'{ramdisk}.kernel'),
                            pathlib.Path(f'{ramdisk}.initramfs'))
         else:
-            agent_ramdisk.build_iso(iso, cache)
+            added = folder / 'added/etc'
+            added.mkdir(parents=True)
+            (added / 'lab-start').write_text(STACK)
+            (added / 'lab-start').chmod(0o755)
+            agent_ramdisk.build_iso(iso, cache, added.parent)
         boot_iso.unpacked_kernel(cache)
         # From here on nothing is fetched from elsewhere.
         self.enter(private_network.private_network())
@@ -127,6 +147,8 @@ class BootcDeployTestCase(testtools.TestCase):
                               'karg_delete': [bootc_image.ARGUMENT],
                               'authorized_keys': KEY}))
         self._deploy()
+        if 'DEPLOY_RAMDISK' not in os.environ:
+            self.assertIn('md127/holders/dm-0', self._before_the_install())
         report = self.node.await_report(timeout=BOOT_TIMEOUT)
 
         self.assertEqual('uefi', report.firmware)
@@ -141,6 +163,9 @@ class BootcDeployTestCase(testtools.TestCase):
             '/root/.ssh/authorized_keys'].strip())
         self.assertIn(f'image={name}\n', report.files[
             '/etc/bootc-stand-in/deployment'])
+        self.assertIn('selinux=host-disabled\n', report.files[
+            '/etc/bootc-stand-in/deployment'])
+        self.assertNotIn('selinux=0', arguments)
         self.assertEqual(base.HOSTNAME, json.loads(
             report.files[base.META_DATA])['hostname'])
         self._assert_no_secret_is_told()
@@ -149,6 +174,11 @@ class BootcDeployTestCase(testtools.TestCase):
         self.node.await_state('available')
         self.assertFalse(self.node.machine.is_on())
         self.assertEqual([], self.lab.published())
+
+    def _before_the_install(self):
+        """Return what lay on the disk, as the ramdisk told it."""
+        told = re.findall(r'LAB-STACK (.*)', self.node.machine.console())
+        return told[0] if told else ''
 
     def _assert_no_secret_is_told(self):
         for path in (self.lab.ironic.ironic_log,
