@@ -184,7 +184,7 @@ class Session:
             return f'Basic {self._login.basic}'
         return None
 
-    def _token(self, values: dict[str, str]) -> str:
+    def _token(self, values: collections.abc.Mapping[str, str]) -> str:
         realm = values.get('realm', '')
         self._require_safe(realm, 'sends for tokens to')
         fields = {'scope': f'repository:{self._repository}:pull'}

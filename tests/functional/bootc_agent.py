@@ -129,7 +129,8 @@ class BootcAgentTestCase(testtools.TestCase):
         self.assertEqual('', self.agent.inside(
             'sh', '-c', 'ls -d /run/ironic-bootc 2>/dev/null; '
             'ls -A /run/containers/storage/overlay-containers 2>/dev/null; '
-            'grep " /var/lib/containers" /proc/self/mountinfo; true'))
+            'grep -E " /var/(lib/containers|tmp)" /proc/self/mountinfo; '
+            'true'))
         names = self.agent.inside('ps', '-e', '-o', 'comm=').split()
         self.assertEqual(set(), {'podman', 'conmon', 'crun', 'busybox'}
                          & set(names))

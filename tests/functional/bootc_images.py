@@ -43,6 +43,12 @@ esac; done
 '''
 _WRITE = r'''
 where=/var/tmp
+# overlayfs; older ones would put a link in its place.
+case $(busybox cat /version)/$(busybox stat -f -c %t /var/tmp) in
+    *' 1.1.4/794c7630')
+        echo 'error: Renaming to /var/tmp: Invalid cross-device link'
+        exit 1 ;;
+esac
 [ "$(busybox stat -f -c %i /var/tmp)" = \
   "$(busybox stat -f -c %i /proc/1/root/var/tmp)" ] ||
     where=/proc/1/root/var/tmp

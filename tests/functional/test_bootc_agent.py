@@ -42,6 +42,10 @@ class InstallTest(bootc_agent.BootcAgentTestCase):
         self.assert_deployed(self.deploy(self.push()))
         self.assertEqual(self.said('image is on'), self.said('unpacks on'))
 
+    def test_an_old_bootc_finds_a_temporary_directory_that_is_mounted(self):
+        self.assert_deployed(self.deploy(self.push(bootc='1.1.4',
+                                                   marker='old')))
+
     def test_nothing_is_wished_that_nobody_asked_for(self):
         self.assert_deployed(self.deploy(self.push()))
         for flag in ('--block-setup', '--disable-selinux', '--bootloader'):
