@@ -291,12 +291,8 @@ class Install:
     def _leave_auth(self, root: verify.Partition) -> None:
         assert self._request.credential is not None
         self._tell('leaving the secret for updates')
-        try:
-            installed_root.write_auth(
-                root.path, root.content, self._request.credential.to_dict(),
-                storage.STATE / 'root')
-        finally:
-            leftovers.remove_files()
+        installed_root.write_auth(root.path, root.content,
+                                  self._request.credential.to_dict())
 
     def _tell(self, phase: str, stored: int = 0, *,
               store: storage.Store | None = None, since: int = 0) -> None:

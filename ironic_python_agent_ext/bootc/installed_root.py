@@ -22,29 +22,42 @@ from ironic_ext.bootc import errors
 #: Where /etc of a deployment is: with ostree, and with composefs' back end.
 _DEPLOYMENTS = ('ostree/deploy/*/deploy/*.0', 'state/deploy/*')
 _LABEL = 'security.selinux'
+#: Where an installed system is mounted meanwhile. It lies in no directory
+#: that is removed with all that is in it.
+PLACE = pathlib.Path('/run/ironic-bootc-root')
 
 
-def write_auth(partition: str, filesystem: str, content: dict[str, typing.Any],
-               place: pathlib.Path) -> None:
+def write_auth(partition: str, filesystem: str,
+               content: dict[str, typing.Any]) -> None:
     """Leave the logins for updates in an installed system.
 
     :param partition: path of its root partition.
     :param content: of the auth file.
-    :param place: directory to mount it on meanwhile.
     :raises: VerifyError
     """
-    place.mkdir(mode=0o700, parents=True)
+    PLACE.mkdir(mode=0o700, exist_ok=True)
     try:
         utils.execute('mount', '-t', filesystem, '-o', 'nosuid,nodev,noexec',
-                      partition, str(place))
+                      partition, str(PLACE))
         try:
-            _write(place, json.dumps(content))
+            _write(PLACE, json.dumps(content))
         finally:
-            utils.execute('umount', str(place))
+            release()
     except (OSError, processutils.ProcessExecutionError) as exc:
         raise errors.VerifyError(
             'the system is installed, but the secret for its updates cannot '
             f'be left in it (option "update_auth"): {exc!s:.300}') from exc
+
+
+def release() -> None:
+    """Unmount the installed system, also where a killed agent left it.
+
+    :raises: OSError, ProcessExecutionError
+    """
+    if PLACE.is_mount():
+        utils.execute('umount', str(PLACE))
+    if PLACE.exists():
+        PLACE.rmdir()
 
 
 def _write(root: pathlib.Path, text: str) -> None:

@@ -11,9 +11,11 @@ import pathlib
 import shutil
 import signal
 
+from oslo_concurrency import processutils
 from oslo_log import log
 
 from ironic_ext.bootc import errors
+from ironic_python_agent_ext.bootc import installed_root
 from ironic_python_agent_ext.bootc import podman
 from ironic_python_agent_ext.bootc import storage
 
@@ -38,6 +40,12 @@ def remove(caller: podman.Podman | None = None) -> None:
     _kill()
     if store is not None:
         store.remove()
+    try:
+        installed_root.release()
+    except (OSError, processutils.ProcessExecutionError) as exc:
+        raise errors.StoreError(
+            f'an installed system stays mounted on {installed_root.PLACE}: '
+            f'{exc!s:.300}') from exc
     remove_files()
 
 
