@@ -5,7 +5,7 @@
 The file is read at every call, so a test revokes a medium by writing it:
 
     {"settings": {...}, "media": {"<token>": {"base_path": ..., "revoked":
-     false, ... the fields of Medium}}}
+     false, ... the columns of a medium}}}
 
 Reports are appended, one JSON line each, to ``<file>.reads``.
 """
@@ -22,6 +22,7 @@ import time
 import typing
 
 from ironic_ext import iso
+from ironic_ext.media import medium as media
 from ironic_ext.media.stream import base
 from ironic_ext.media.stream import contract
 from ironic_ext.media.stream import server
@@ -33,13 +34,33 @@ TOKEN = 'AAAAAAAAAAAAAAAAAAAAAA'
 MODIFIED = 1767225600
 
 
+def stream(fields: typing.Mapping[str, typing.Any]) -> media.Stream:
+    """Return a stream of flat fields: those of the database's table.
+
+    Others are left out.
+    """
+    values = {'node': 'node-1', 'purpose': 'instance', 'image': '',
+              'created_at': MODIFIED, **fields}
+    return media.Stream(
+        media.Medium(values['id'], media.Purpose(values['purpose']),
+                     media.Kind.STREAM, image=values['image'],
+                     size=values['size']),
+        base=media.Origin(values['base_digest'], values['base_size'],
+                          values['image'], values.get('base_href'),
+                          values.get('base_etag', '')),
+        networks=tuple(values.get('networks', ())),
+        **{name: values[name] for name in (
+            'node', 'name', 'size', 'digest', 'created_at', 'overlay_size',
+            'expires_at', 'revoked_at', 'overlay_path') if name in values})
+
+
 def medium(base_path: pathlib.Path, overlay: pathlib.Path | None = None,
            **fields: typing.Any) -> dict[str, typing.Any]:
     """Return the record of an image file, or of its overlay."""
     size = base_path.stat().st_size
     digest = f'sha256:{base_path.name}'
     entry = {'id': 'medium-1', 'node': 'node-1', 'name': 'node-1.iso',
-             'digest': digest, 'size': size, 'last_modified': MODIFIED,
+             'digest': digest, 'size': size, 'created_at': MODIFIED,
              'base_digest': digest, 'base_size': size,
              'base_path': str(base_path)}
     if overlay is not None:
@@ -146,7 +167,7 @@ class FileMedia:
             raise contract.UnavailableError(str(exc)) from exc
         return found
 
-    def find(self, token: str) -> contract.Medium | None:
+    def find(self, token: str) -> media.Stream | None:
         entry = self._media().get(token)
         if entry is None:
             return None
@@ -154,11 +175,7 @@ class FileMedia:
             raise contract.RevokedError(f'medium {entry["id"]} was revoked')
         if (entry.get('expires_at') or float('inf')) <= time.time():
             raise contract.ExpiredError(f'medium {entry["id"]} expired')
-        fields = {field.name: entry[field.name]
-                  for field in dataclasses.fields(contract.Medium)
-                  if field.name in entry}
-        fields['networks'] = tuple(fields.get('networks', ()))
-        return contract.Medium(**fields)
+        return stream(entry)
 
     def still_valid(self, medium_ids: typing.Collection[str]
                     ) -> frozenset[str]:
@@ -172,9 +189,9 @@ class FileMedia:
             for report in reports:
                 stream.write(json.dumps(dataclasses.asdict(report)) + '\n')
 
-    def open(self, wanted: contract.Medium) -> base.FileBase:
+    def open(self, wanted: media.Stream) -> base.FileBase:
         for entry in self._media().values():
-            if entry['base_digest'] == wanted.base_digest:
+            if entry['base_digest'] == wanted.base.digest:
                 return base.FileBase(entry['base_path'])
         raise contract.BaseMissingError('nobody has this base')
 

@@ -96,7 +96,7 @@ def plan(record: records.Record, machine: Machine) -> Plan:
     waits = ''
     if spec.apply is specs.Apply.ON_REBOOT and not machine.restarting:
         waits = 'the image goes in when the machine is next started'
-    if (medium is None or medium.generation != record.generation
+    if (medium is None or record.made_for != record.generation
             or not machine.readable):
         if waits:
             # What fails is known before the machine is started.

@@ -14,6 +14,7 @@ import json
 import typing
 
 from ironic_ext.data_image import spec as specs
+from ironic_ext.media import medium as media
 
 _SECRET = 'secret'
 # Read back what was written under any limits.
@@ -30,32 +31,6 @@ class Phase(enum.Enum):
     FAILED = 'failed'
     DETACHING = 'detaching'
     DETACHED = 'detached'
-
-
-@dataclasses.dataclass(frozen=True)
-class Medium:
-    """The image that was made readable for this node's BMC.
-
-    :param id: of the delivery, or made up where the BMC fetches by itself.
-    :param kind: of the delivery (``file``, ``stream``, ``bmc``).
-    :param generation: of the spec that it was made for.
-    :param mark: what the URL is recognised by; not secret.
-    :param slot: path of the virtual media resource that it is in.
-    :param device: what that slot is to the machine.
-    :param image: what it was made of, as it may be shown.
-    :param digest: ``sha256:<hex>`` of the image, '' when it is unknown.
-    :param size: bytes, None when that is unknown.
-    """
-
-    id: str
-    kind: str
-    generation: int
-    mark: str = ''
-    slot: str | None = None
-    device: str | None = None
-    image: str = ''
-    digest: str = ''
-    size: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,13 +63,15 @@ class Record:
     :param instance: whether the image belongs to the node's instance, and
         goes with it.
     :param medium: what is or may be in the machine.
+    :param made_for: the generation that the medium was made for.
     """
 
     generation: int
     spec: specs.DataImageSpec | None
     instance: bool = False
-    medium: Medium | None = None
+    medium: media.Medium | None = None
     status: Status = Status()
+    made_for: int = 0
 
     def ask(self, spec: specs.DataImageSpec | None, instance: bool
             ) -> 'Record':
@@ -116,7 +93,11 @@ class Record:
         """Return what from_json() takes."""
         data: dict[str, typing.Any] = {
             'generation': self.generation, 'instance': self.instance,
-            'medium': self.medium and dataclasses.asdict(self.medium),
+            'medium': self.medium and {
+                key: value for key, value in (
+                    *dataclasses.asdict(self.medium).items(),
+                    ('kind', self.medium.kind.value),
+                    ('generation', self.made_for)) if key != 'purpose'},
             'status': {**dataclasses.asdict(self.status),
                        'phase': self.status.phase.value}}
         if self.spec is not None:
@@ -133,8 +114,9 @@ class Record:
             generation=data['generation'], instance=data['instance'],
             spec=(specs.parse(json.loads(data[_SECRET]), _NO_LIMITS)
                   if _SECRET in data else None),
-            medium=Medium(**data['medium']) if data['medium'] else None,
-            status=Status(**{**status, 'phase': Phase(status['phase'])}))
+            medium=medium_of(data),
+            status=Status(**{**status, 'phase': Phase(status['phase'])}),
+            made_for=(data['medium'] or {}).get('generation', 0))
 
     @staticmethod
     def due(data: object, now: float) -> bool:
@@ -143,6 +125,18 @@ class Record:
             return data['status']['next_attempt'] <= now  # type: ignore
         except (KeyError, TypeError):
             return False
+
+
+def medium_of(data: collections.abc.Mapping[str, typing.Any]
+              ) -> media.Medium | None:
+    """Read the medium alone of what to_json() wrote."""
+    row = data.get('medium')
+    if not row:
+        return None
+    known = {key: value for key, value in row.items()
+             if key not in ('generation', 'kind')}
+    return media.Medium(purpose=media.Purpose.DATA,
+                        kind=media.Kind(row['kind']), **known)
 
 
 def first(spec: specs.DataImageSpec, instance: bool) -> Record:

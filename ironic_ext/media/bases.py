@@ -19,6 +19,7 @@ import typing
 from ironic_ext.images import errors
 from ironic_ext.images import href as hrefs
 from ironic_ext.images import service
+from ironic_ext.media import medium
 from ironic_ext.media.stream import base as stream_base
 from ironic_ext.media.stream import contract
 
@@ -62,25 +63,25 @@ class StoreBases:
         self._sources = sources
         self._service_for = service_for
 
-    def open(self, medium: contract.Medium) -> contract.Base:
+    def open(self, stream: medium.Stream) -> contract.Base:
         """Open the base of a medium, from the store or from its source.
 
         :raises: BaseMissingError, BaseChangedError
         """
-        if not medium.base_size:
+        if not stream.base.size:
             # Everything is in the overlay, as with an ISO of a few files.
             return _Nothing()
-        found = opened(self._store, medium.base_digest, medium.base_size)
+        found = opened(self._store, stream.base.digest, stream.base.size)
         if found is not None:
             return found
-        sources = self._sources(medium.base_digest)
+        sources = self._sources(stream.base.digest)
         if not sources:
             raise contract.BaseMissingError(
-                f'the base image {medium.base_digest} of medium {medium.id} '
+                f'the base image {stream.base.digest} of medium {stream.id} '
                 'is not in the image store of this host, and it is not on '
                 'record where it could be had: deploy the node again, or '
                 'bring the image here with "ironic-ext-images fetch"')
-        return _Remote(self._store, medium, sources, self._service_for)
+        return _Remote(self._store, stream, sources, self._service_for)
 
 
 def opened(store: Store, digest: str, size: int
@@ -135,13 +136,13 @@ class _Nothing:
 class _Remote:
     """A base that is being downloaded."""
 
-    def __init__(self, store: Store, medium: contract.Medium,
+    def __init__(self, store: Store, stream: medium.Stream,
                  sources: list[Source],
                  service_for: collections.abc.Callable[
                      [str], service.ImageService]) -> None:
         self._store = store
-        self._digest = medium.base_digest
-        self._size = medium.base_size
+        self._digest = stream.base.digest
+        self._size = stream.base.size
         self._sources = sources
         # One for each source: it keeps its connections.
         self._service_for = functools.cache(service_for)

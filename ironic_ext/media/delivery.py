@@ -20,14 +20,14 @@ import uuid
 import requests
 
 from ironic_ext.images import errors
+from ironic_ext.media import medium as media
 from ironic_ext.media import publish
 from ironic_ext.media import records
 from ironic_ext.media import tokens
 
 LOG = logging.getLogger(__name__)
 
-FILE = 'file'
-STREAM = 'stream'
+#: As a stream where a media server answers, else as a file.
 AUTO = 'auto'
 
 #: Seconds that an answer of the media server is believed.
@@ -67,63 +67,21 @@ class Holds(typing.Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Base:
-    """The image that a customised one was made from.
-
-    An image that is all its own has one of no bytes.
-
-    :param digest: ``sha256:<hex>`` of all its bytes.
-    :param size: bytes.
-    :param image: its href as it may be shown.
-    :param href: where another host can get it; None if that has
-        credentials in it.
-    :param etag: strong entity tag there, or ''.
-    """
-
-    digest: str
-    size: int
-    image: str
-    href: str | None = None
-    etag: str = ''
-
-
-@dataclasses.dataclass(frozen=True)
-class Medium:
-    """One image on its way: named before anything of it exists.
-
-    :param id: 32 hexadecimal digits, not secret.
-    :param kind: ``file`` or ``stream``.
-    :param node: UUID.
-    :param name: of the node, or its UUID: for the URL.
-    :param purpose: ``instance``, ``agent``, ...
-    """
-
-    id: str
-    kind: str
-    node: str
-    name: str
-    purpose: str
-
-
-@dataclasses.dataclass(frozen=True)
 class Delivered:
-    """Where an image can be read now.
+    """A medium that can be read now.
 
     :param url: whoever has it can read the image.
-    :param mark: what to recognise the URL by: the id that a file's URL
-        has, or the digest of a stream's token. Not secret.
     """
 
-    id: str
+    medium: media.Medium
     url: str = dataclasses.field(repr=False)
-    mark: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """What a site has decided.
 
-    :param kind: ``file``, ``stream`` or ``auto``.
+    :param kind: ``file``, ``stream`` or AUTO.
     :param server_url: of the media server as the machine's BMC reaches it.
     :param health_url: of the media server as this process reaches it.
     :param http_url: of the web server, as the BMC reaches it.
@@ -148,15 +106,20 @@ class DeliveryError(Exception):
 class Deliveries:
     """Delivers the images of one node.
 
+    :param node: UUID.
+    :param name: of the node, or its UUID: for the URL.
     :param settings: of the site, and of that node.
     :param files: where files are published.
     :param known: opens the records of streams; called when needed.
     :param holds: the image store, likewise.
     """
 
-    def __init__(self, settings: Settings, files: publish.MediaStore,
+    def __init__(self, node: str, name: str, settings: Settings,
+                 files: publish.MediaStore,
                  known: collections.abc.Callable[[], records.MediaRecords],
                  holds: collections.abc.Callable[[], Holds]) -> None:
+        self._node = node
+        self._name = name
         self._settings = settings
         self._files = files
         self._known = known
@@ -168,9 +131,9 @@ class Deliveries:
         :raises: DeliveryError
         """
         settings = self._settings
-        if settings.kind != FILE and settings.server_url:
+        if settings.kind != media.Kind.FILE and settings.server_url:
             return
-        if settings.kind == STREAM:
+        if settings.kind == media.Kind.STREAM:
             raise DeliveryError(
                 'there is no media server to boot the image from: set '
                 '[ext_media]server_url or driver_info/external_media_url')
@@ -179,29 +142,32 @@ class Deliveries:
                 'there is no web server to boot the image from: set '
                 '[deploy]http_url or driver_info/external_http_url')
 
-    def new(self, node: str, name: str, purpose: str) -> Medium:
+    def new(self, purpose: media.Purpose) -> media.Medium:
         """Name an image, and decide how it will be delivered.
 
         :raises: DeliveryError
         """
         self.require()
-        return Medium(uuid.uuid4().hex, self._kind(), node, name, purpose)
+        medium_id, kind = uuid.uuid4().hex, self._kind()
+        return media.Medium(medium_id, purpose, kind,
+                            mark=medium_id if kind is media.Kind.FILE else '')
 
-    def _kind(self) -> str:
+    def _kind(self) -> media.Kind:
         settings = self._settings
         if settings.kind != AUTO:
-            return settings.kind
+            return media.Kind(settings.kind)
         if not settings.server_url:
-            return FILE
+            return media.Kind.FILE
         url = settings.health_url or settings.server_url
         if not settings.http_url or _HEALTH.answers(url, settings.verify):
-            return STREAM
+            return media.Kind.STREAM
         LOG.warning('The media server at %s does not answer: publishing a '
                     'file instead of a stream', url)
-        return FILE
+        return media.Kind.FILE
 
-    def deliver(self, medium: Medium, image: Image, base: Base,
-                lifetime: float | None = None) -> Delivered:
+    def deliver(self, medium: media.Medium, image: Image,
+                base: media.Origin, lifetime: float | None = None
+                ) -> Delivered:
         """Make an image readable.
 
         On failure nothing is left, but what :meth:`withdraw` removes.
@@ -211,32 +177,29 @@ class Deliveries:
         :raises: DeliveryError, ImageError, OSError, and what
             ``image.write`` raises
         """
-        if medium.kind == FILE:
+        if medium.kind is media.Kind.FILE:
             name = publish.MediaName.new(medium.id)
             self._files.publish(image, name)
-            return self._file(name)
+            return self._file(medium, name)
         plain = _is_base(image, base)
         overlay = None if plain else image.dump()
         now = time.time()
-        row = records.Medium(
-            id=medium.id, node=medium.node, purpose=medium.purpose,
-            name=tokens.file_name(medium.name), image=base.image,
-            digest=base.digest if plain else image.digest,
-            size=image.size, overlay_size=len(overlay or b''),
-            base_digest=base.digest, base_size=base.size,
-            base_href=base.href, base_etag=base.etag,
-            networks=self._settings.networks, created_at=now,
+        stream = media.Stream(
+            medium, node=self._node, name=tokens.file_name(self._name),
+            size=image.size, digest=base.digest if plain else image.digest,
+            base=base, created_at=now, overlay_size=len(overlay or b''),
+            networks=self._settings.networks,
             expires_at=None if lifetime is None else now + lifetime)
         with _as_delivery_error():
-            token = self._known().create(row, overlay)
+            token = self._known().create(stream, overlay)
         if base.size:
             # Not before: a hold without a record is swept away. Until now
             # the caller's lease keeps the base.
             self._holds().hold(base.digest, owner(medium.id))
-        return self._stream(row, token)
+        return self._stream(medium, stream, token)
 
-    def find(self, medium_id: str, kind: str,
-             lifetime: float | None = None) -> Delivered | None:
+    def find(self, medium: media.Medium, lifetime: float | None = None
+             ) -> Delivered | None:
         """Return an image that was delivered before, readable once more.
 
         A stream gets a new URL, since nobody knows the old one.
@@ -244,46 +207,51 @@ class Deliveries:
         :returns: None when it is gone, or not on this host.
         :raises: DeliveryError
         """
-        if kind == FILE:
-            name = self._files.find(medium_id)
-            return self._file(name) if name else None
+        if medium.kind is media.Kind.FILE:
+            name = self._files.find(medium.id)
+            return self._file(medium, name) if name else None
         if not self._settings.server_url:
             return None
         with _as_delivery_error():
             known = self._known()
-            row = known.get(medium_id)
+            stream = known.get(medium.id)
             token = known.reissue(
-                medium_id,
+                medium.id,
                 None if lifetime is None else time.time() + lifetime)
-        return self._stream(row, token) if row and token else None
+        return (self._stream(medium, stream, token) if stream and token
+                else None)
 
-    def withdraw(self, medium_id: str, kind: str) -> None:
+    def withdraw(self, medium: media.Medium) -> None:
         """Make an image unreadable, at once and everywhere.
 
         :raises: DeliveryError, OSError
         """
-        if kind == FILE:
-            self._files.unpublish(medium_id)
+        if medium.kind is media.Kind.BMC:
+            return
+        if medium.kind is media.Kind.FILE:
+            self._files.unpublish(medium.id)
             return
         with _as_delivery_error():
-            self._known().revoke(medium_id)
+            self._known().revoke(medium.id)
         try:
-            self._holds().release_all(owner(medium_id))
+            self._holds().release_all(owner(medium.id))
         except errors.ImageError as exc:
             # It is withdrawn all the same; the next sweep releases it.
             LOG.warning('The base of medium %(id)s is not released yet: '
-                        '%(error)s', {'id': medium_id, 'error': exc})
+                        '%(error)s', {'id': medium.id, 'error': exc})
 
-    def _file(self, name: publish.MediaName) -> Delivered:
+    def _file(self, medium: media.Medium, name: publish.MediaName
+              ) -> Delivered:
         return Delivered(
-            name.id, self._files.url(name, self._settings.http_url or ''),
-            mark=name.id)
+            dataclasses.replace(medium, mark=name.id),
+            self._files.url(name, self._settings.http_url or ''))
 
-    def _stream(self, row: records.Medium, token: str) -> Delivered:
+    def _stream(self, medium: media.Medium, stream: media.Stream,
+                token: str) -> Delivered:
         return Delivered(
-            row.id, tokens.url(self._settings.server_url or '', token,
-                               row.name, self._settings.max_url_length),
-            mark=tokens.digest(token))
+            dataclasses.replace(medium, mark=tokens.digest(token)),
+            tokens.url(self._settings.server_url or '', token, stream.name,
+                       self._settings.max_url_length))
 
 
 def owner(medium_id: str) -> str:
@@ -291,7 +259,7 @@ def owner(medium_id: str) -> str:
     return f'media:{medium_id}'
 
 
-def _is_base(image: Image, base: Base) -> bool:
+def _is_base(image: Image, base: media.Origin) -> bool:
     return (not image.literal_bytes and image.size == base.size
             and len(image.segments) == 1
             and getattr(image.segments[0], 'offset', None) == 0)

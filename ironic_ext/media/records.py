@@ -22,6 +22,7 @@ from ironic_ext.media.database import MEDIUM
 from ironic_ext.media.database import OVERLAY
 from ironic_ext.media.database import READS
 from ironic_ext.media.database import TOKEN
+from ironic_ext.media import medium as media
 from ironic_ext.media import reads as media_reads
 from ironic_ext.media.stream import contract
 from ironic_ext.media import tokens
@@ -33,52 +34,6 @@ _BATCH = 500
 
 class RecordsError(Exception):
     """The database does not do what is needed; one sentence."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Medium:
-    """One image made for one node.
-
-    :param id: 32 hexadecimal digits, not secret.
-    :param node: UUID.
-    :param purpose: ``instance``, ``agent``, ...
-    :param name: last part of the URL.
-    :param image: href of the base as it may be shown.
-    :param digest: of the overlay, or of the base where there is none.
-    :param size: bytes.
-    :param overlay_size: bytes of the overlay file, 0 where the image is its
-        base.
-    :param base_digest: ``sha256:<hex>`` of the whole base.
-    :param base_size: bytes.
-    :param base_href: where the base can be had, None if that has
-        credentials in it.
-    :param base_etag: strong entity tag of the base there, or ''.
-    :param networks: of the clients that may read it; all when empty.
-    :param created_at: seconds since the epoch, as are the next two.
-    :param expires_at: None for never.
-    :param revoked_at: None as long as it may be read.
-    """
-
-    id: str
-    node: str
-    purpose: str
-    name: str
-    image: str
-    digest: str
-    size: int
-    overlay_size: int
-    base_digest: str
-    base_size: int
-    created_at: float
-    base_href: str | None = None
-    base_etag: str = ''
-    networks: tuple[str, ...] = ()
-    expires_at: float | None = None
-    revoked_at: float | None = None
-
-    def expired(self, now: float) -> bool:
-        """Tell whether its time is over."""
-        return self.expires_at is not None and self.expires_at <= now
 
 
 class MediaRecords:
@@ -105,25 +60,23 @@ class MediaRecords:
         with _translated():
             sql.upgrade(self._engine, database.SCHEMA)
 
-    def create(self, medium: Medium, overlay: bytes | None) -> str:
-        """Add a medium and return its token.
+    def create(self, stream: media.Stream, overlay: bytes | None) -> str:
+        """Add a stream and return its token.
 
         :param overlay: content of its overlay file.
         """
         token = tokens.new_token()
-        row = dataclasses.asdict(medium)
-        row['networks'] = json.dumps(medium.networks)
         with _translated(), self._writing.begin() as connection:
-            connection.execute(sqlalchemy.insert(MEDIUM), row)
+            connection.execute(sqlalchemy.insert(MEDIUM), _row(stream))
             connection.execute(sqlalchemy.insert(READS), {
-                'medium_id': medium.id, 'sent': 0, 'requests': 0,
+                'medium_id': stream.id, 'sent': 0, 'requests': 0,
                 'ranges': '[]', 'client': '', 'window_sent': 0})
-            self._put_token(connection, medium.id, token)
+            self._put_token(connection, stream.id, token)
             view = memoryview(overlay or b'')
             for number, start in enumerate(
                     range(0, len(view), database.CHUNK)):
                 connection.execute(sqlalchemy.insert(OVERLAY), {
-                    'medium_id': medium.id, 'number': number,
+                    'medium_id': stream.id, 'number': number,
                     'data': bytes(view[start:start + database.CHUNK])})
         return token
 
@@ -183,14 +136,14 @@ class MediaRecords:
                 OVERLAY.c.medium_id == medium_id))
             return bool(changed.rowcount)
 
-    def find(self, token: str) -> Medium | None:
+    def find(self, token: str) -> media.Stream | None:
         """Return what a token opens or opened, None for an unknown one."""
         with self._reading() as connection:
             row = connection.execute(
                 sqlalchemy.select(MEDIUM)
                 .join(TOKEN, TOKEN.c.medium_id == MEDIUM.c.id)
                 .where(TOKEN.c.digest == tokens.digest(token))).first()
-        return None if row is None else _medium(row)
+        return None if row is None else _stream(row)
 
     def owner(self, token_digests: collections.abc.Iterable[str]
               ) -> frozenset[str]:
@@ -203,12 +156,12 @@ class MediaRecords:
                     .where(TOKEN.c.digest.in_(batch))).scalars())
         return frozenset(found)
 
-    def get(self, medium_id: str) -> Medium | None:
+    def get(self, medium_id: str) -> media.Stream | None:
         """Return a medium by its id."""
         with self._reading() as connection:
             row = connection.execute(sqlalchemy.select(MEDIUM).where(
                 MEDIUM.c.id == medium_id)).first()
-        return None if row is None else _medium(row)
+        return None if row is None else _stream(row)
 
     def live(self, medium_ids: collections.abc.Iterable[str]
              ) -> frozenset[str]:
@@ -278,7 +231,7 @@ class MediaRecords:
                     .values(values))
 
     def of_node(self, node: str
-                ) -> list[tuple[Medium, media_reads.Reads]]:
+                ) -> list[tuple[media.Stream, media_reads.Reads]]:
         """Return the media of a node that were not revoked, and reads."""
         with self._reading() as connection:
             rows = connection.execute(
@@ -286,7 +239,7 @@ class MediaRecords:
                 .join(READS, READS.c.medium_id == MEDIUM.c.id)
                 .where(MEDIUM.c.node == node, MEDIUM.c.revoked_at.is_(None))
                 .order_by(MEDIUM.c.created_at)).all()
-        return [(_medium(row), _reads(row)) for row in rows]
+        return [(_stream(row), _reads(row)) for row in rows]
 
     def sources(self, base_digest: str) -> list[tuple[str, str]]:
         """Return (href, entity tag or '') of where a base can be had.
@@ -335,11 +288,29 @@ def _batches(values: collections.abc.Iterable[str]
         yield rows[start:start + _BATCH]
 
 
-def _medium(row: typing.Any) -> Medium:
-    values = {field.name: getattr(row, field.name)
-              for field in dataclasses.fields(Medium)}
-    values['networks'] = tuple(json.loads(row.networks))
-    return Medium(**values)
+def _row(stream: media.Stream) -> dict[str, typing.Any]:
+    base = stream.base
+    return {
+        'id': stream.id, 'node': stream.node,
+        'purpose': stream.medium.purpose.value, 'name': stream.name,
+        'image': base.image, 'digest': stream.digest, 'size': stream.size,
+        'overlay_size': stream.overlay_size, 'base_digest': base.digest,
+        'base_size': base.size, 'base_href': base.href,
+        'base_etag': base.etag, 'networks': json.dumps(stream.networks),
+        'created_at': stream.created_at, 'expires_at': stream.expires_at,
+        'revoked_at': stream.revoked_at}
+
+
+def _stream(row: typing.Any) -> media.Stream:
+    return media.Stream(
+        media.Medium(row.id, media.Purpose(row.purpose), media.Kind.STREAM,
+                     image=row.image, size=row.size),
+        node=row.node, name=row.name, size=row.size, digest=row.digest,
+        base=media.Origin(row.base_digest, row.base_size, row.image,
+                          row.base_href, row.base_etag),
+        created_at=row.created_at, overlay_size=row.overlay_size,
+        networks=tuple(json.loads(row.networks)),
+        expires_at=row.expires_at, revoked_at=row.revoked_at)
 
 
 def _reads(row: typing.Any) -> media_reads.Reads:

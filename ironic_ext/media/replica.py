@@ -9,11 +9,13 @@ overlay, to be a file here.
 
 import collections.abc
 import contextlib
+import dataclasses
 import datetime
 import pathlib
 import time
 
 from ironic_ext import blocks
+from ironic_ext.media import medium
 from ironic_ext.media import records
 from ironic_ext.media.stream import contract
 
@@ -33,33 +35,33 @@ class Overlays:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory.chmod(0o700)
 
-    def path(self, medium: records.Medium) -> str | None:
-        """Return the path of a medium's overlay, fetched if need be.
+    def path(self, stream: medium.Stream) -> str | None:
+        """Return the path of a stream's overlay, fetched if need be.
 
         :returns: None for an image without an overlay.
         :raises: RecordsError, OSError, UnavailableError
         """
-        if not medium.overlay_size:
+        if not stream.overlay_size:
             return None
-        path = self._directory / f'{medium.id}{_SUFFIX}'
+        path = self._directory / f'{stream.id}{_SUFFIX}'
         try:
-            if path.stat().st_size == medium.overlay_size:
+            if path.stat().st_size == stream.overlay_size:
                 return str(path)
         except FileNotFoundError:
             pass
-        self._fetch(medium, path)
+        self._fetch(stream, path)
         return str(path)
 
-    def _fetch(self, medium: records.Medium, path: pathlib.Path) -> None:
+    def _fetch(self, stream: medium.Stream, path: pathlib.Path) -> None:
         # Workers may do this at the same time; each has a file of its own.
         with blocks.replacing(str(path), 0o600, durable=False) as fd:
             size = 0
-            for piece in self._records.overlay(medium.id):
+            for piece in self._records.overlay(stream.id):
                 blocks.write_all(fd, piece, size)
                 size += len(piece)
-            if size != medium.overlay_size:
+            if size != stream.overlay_size:
                 raise contract.UnavailableError(
-                    f'the overlay of medium {medium.id} is incomplete '
+                    f'the overlay of medium {stream.id} is incomplete '
                     'in the database: it was withdrawn meanwhile, or '
                     'deploy the node again')
 
@@ -91,31 +93,26 @@ class ReplicaMedia:
         self._records = known
         self._overlays = overlays
 
-    def find(self, token: str) -> contract.Medium | None:
+    def find(self, token: str) -> medium.Stream | None:
         """Return what a token opens, None when nobody knows the token.
 
         :raises: ExpiredError, RevokedError, UnavailableError
         """
         with _translated():
-            medium = self._records.find(token)
-            if medium is None:
+            stream = self._records.find(token)
+            if stream is None:
                 return None
-            if medium.revoked_at is not None:
+            if stream.revoked_at is not None:
                 raise contract.RevokedError(
-                    f'medium {medium.id} of node {medium.node} was '
-                    f'withdrawn at {_time(medium.revoked_at)}')
-            if medium.expired(time.time()):
+                    f'medium {stream.id} of node {stream.node} was '
+                    f'withdrawn at {_time(stream.revoked_at)}')
+            if stream.expired(time.time()):
                 raise contract.ExpiredError(
-                    f'medium {medium.id} of node {medium.node} expired at '
-                    f'{_time(medium.expires_at or 0)}: deploy the node '
+                    f'medium {stream.id} of node {stream.node} expired at '
+                    f'{_time(stream.expires_at or 0)}: deploy the node '
                     'again, or set a longer [ext_media]token_lifetime')
-            return contract.Medium(
-                id=medium.id, node=medium.node, name=medium.name,
-                digest=medium.digest, size=medium.size,
-                last_modified=int(medium.created_at),
-                base_digest=medium.base_digest, base_size=medium.base_size,
-                overlay_path=self._overlays.path(medium),
-                expires_at=medium.expires_at, networks=medium.networks)
+            return dataclasses.replace(
+                stream, overlay_path=self._overlays.path(stream))
 
     def still_valid(self, medium_ids: collections.abc.Collection[str]
                     ) -> collections.abc.Set[str]:

@@ -17,6 +17,7 @@ from ironic_ext import conf as options
 from ironic_ext.images import configured
 from ironic_ext import iso
 from ironic_ext.media import delivery
+from ironic_ext.media import medium as media
 from ironic_ext.media import publish
 from ironic_ext.media import records
 from lab import media_server
@@ -73,11 +74,12 @@ class SanbootTestCase(testtools.TestCase):
     def deliver(self) -> str:
         """Make a stream; return its URL as the machine reaches it."""
         deliveries = delivery.Deliveries(
-            delivery.Settings(delivery.STREAM, self.balancer.url.replace(
+            NODE, 'node-7',
+            delivery.Settings(media.Kind.STREAM, self.balancer.url.replace(
                 '127.0.0.1', '10.0.2.2')),
             publish.MediaStore('', ''), lambda: self.records,
             lambda: self.store)
-        medium = deliveries.new(NODE, 'node-7', 'instance')
+        medium = deliveries.new(media.Purpose.INSTANCE)
         with self.store.lease(f'file://{self.iso}') as base:
             with iso.IsoImage.open(base.path) as image, iso.inject(
                     image, iso.Injection(
@@ -85,7 +87,7 @@ class SanbootTestCase(testtools.TestCase):
                         initrd_files={'/injected': b'here'})) as customised:
                 return deliveries.deliver(
                     medium, customised,
-                    delivery.Base(base.digest, base.size, base.href)).url
+                    media.Origin(base.digest, base.size, base.href)).url
 
     def read_bytes(self) -> int:
         """Return how much of the medium is on record as read."""

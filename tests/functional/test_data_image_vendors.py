@@ -25,6 +25,7 @@ import sushy
 from ironic_ext.data_image import record as records
 from ironic_ext.drivers.bmc import drives as redfish_media
 from ironic_ext.drivers.bmc import slots as redfish_slots
+from ironic_ext.media import medium as media
 from lab import fault_proxy
 from lab import vendor_bmc
 from tests.functional import fake_emulator
@@ -154,14 +155,13 @@ class _Common:
         media_id = uuid.uuid4().hex
         path = self.folder / 'http' / f'{media_id}-SECRET.iso'
         path.write_bytes(self.iso.read_bytes())
+        medium = media.Medium(media_id, media.Purpose.INSTANCE,
+                              media.Kind.FILE, mark=media_id)
         with self.task() as task:
-            slot = redfish_media.insert(
-                task, f'{self.url}/{path.name}', media_id)
-            record = redfish_media.node_media.MediaRecord(
-                media_id, 'instance', slot)
+            redfish_media.insert(task, f'{self.url}/{path.name}', medium)
             self.assertEqual(1, len(self.inserted()))
-            self.assertTrue(redfish_media.shown(task, [record]))
-            redfish_media.eject(task, [record])
+            self.assertTrue(redfish_media.shown(task, [medium]))
+            redfish_media.eject(task, [medium])
         self.assertEqual({}, self.inserted())
 
 

@@ -143,7 +143,7 @@ class _Tests:
         self.assertEqual(
             ('old', 'live.iso', 4096, 'sha256:02', ('192.0.2.0/24',),
              1700000000.5, None),
-            (found.id, found.name, found.size, found.base_digest,
+            (found.id, found.name, found.size, found.base.digest,
              found.networks, found.created_at, found.expires_at))
         self.assertEqual(b'\x00\xff!', b''.join(upgraded.overlay('old')))
         (_medium, reads), = upgraded.of_node(found.node)

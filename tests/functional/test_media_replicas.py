@@ -19,6 +19,7 @@ from ironic_ext.images import configured
 from ironic_ext import iso
 from ironic_ext.iso import segments
 from ironic_ext.media import delivery
+from ironic_ext.media import medium as media
 from ironic_ext.media import publish
 from ironic_ext.media import records
 from lab import media_server
@@ -122,10 +123,11 @@ class _Hosts(testtools.TestCase):
         """Make a stream as a conductor does; return it and its bytes."""
         href = self.web.url + '/live.iso'
         deliveries = delivery.Deliveries(
-            delivery.Settings(delivery.STREAM, self.server.url),
+            NODE, 'node-7',
+            delivery.Settings(media.Kind.STREAM, self.server.url),
             publish.MediaStore('', ''), lambda: self.records,
             lambda: self.conductor)
-        medium = deliveries.new(NODE, 'node-7', 'instance')
+        medium = deliveries.new(media.Purpose.INSTANCE)
         with self.conductor.lease(href) as base:
             self.digest = base.digest
             with iso.IsoImage.open(base.path) as image, iso.inject(
@@ -134,7 +136,7 @@ class _Hosts(testtools.TestCase):
                 path = self.directory / 'customised.iso'
                 customised.write(path)
                 delivered = deliveries.deliver(
-                    medium, customised, delivery.Base(
+                    medium, customised, media.Origin(
                         base.digest, base.size, base.href, href,
                         base.version.strong_etag or ''))
         return delivered, path.read_bytes()
@@ -166,7 +168,8 @@ class ReplicaTestCase(_Hosts):
     def test_an_image_of_literals_alone_needs_no_base_anywhere(self):
         content = self.base[:1 << 20]
         deliveries = delivery.Deliveries(
-            delivery.Settings(delivery.STREAM, self.server.url),
+            NODE, 'node-7',
+            delivery.Settings(media.Kind.STREAM, self.server.url),
             publish.MediaStore('', ''), lambda: self.records,
             lambda: self.conductor)
         nothing = self.directory / 'nothing'
@@ -174,8 +177,8 @@ class ReplicaTestCase(_Hosts):
         with iso.SegmentMap(nothing, segments.sparse(
                 segments.Literal(content))) as image:
             delivered = deliveries.deliver(
-                deliveries.new(NODE, 'node-7', 'data'), image,
-                delivery.Base('sha256:' + '0' * 64, 0, 'some files'))
+                deliveries.new(media.Purpose.DATA), image,
+                media.Origin('sha256:' + '0' * 64, 0, 'some files'))
         self.assertEqual((200, content), get(delivered.url))
         self.assertEqual((206, content[70000:80000]),
                          get(delivered.url, 70000, 79999))

@@ -16,10 +16,12 @@ from ironic_ext.media.stream import metrics
 from ironic_ext.media.stream import reads
 from ironic_ext.media.stream import recorder
 from ironic_ext.media.stream import settings
+from tests import media_streams
 from tests.unit.media.stream import worker as stream_worker
 
-MEDIUM = contract.Medium('medium-1', 'node-1', 'node-1.iso', 'sha256:aa',
-                         1000, 1, 'sha256:aa', 1000)
+MEDIUM = media_streams.stream({
+    'id': 'medium-1', 'name': 'node-1.iso', 'digest': 'sha256:aa',
+    'size': 1000, 'base_digest': 'sha256:aa', 'base_size': 1000})
 
 
 def report(**fields):

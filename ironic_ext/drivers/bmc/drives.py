@@ -22,7 +22,7 @@ from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.bmc import slots as redfish_slots
 from ironic_ext.drivers.records import data_image as data_image_record
 from ironic_ext.drivers.records import media as node_media
-from ironic_ext.media import tokens
+from ironic_ext.media import medium as media
 
 LOG = log.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def require_slot(task: typing.Any) -> None:
     _disc_slots(task)
 
 
-def insert(task: typing.Any, url: str, media_id: str) -> str:
+def insert(task: typing.Any, url: str, medium: media.Medium) -> str:
     """Insert a boot image, and return the path of the slot it is in.
 
     Tried again, from the choice of the slot on, when the BMC answers with a
@@ -78,17 +78,15 @@ def insert(task: typing.Any, url: str, media_id: str) -> str:
     or waits, then of what is not ours.
 
     :param url: secret; never part of a message.
-    :param media_id: the part of the URL that is looked for afterwards.
+    :param medium: its id or its mark is looked for afterwards.
     :raises: MediaError when no slot shows the image in the end.
     """
-    record = node_media.MediaRecord(
-        media_id, '', mark=next(iter(tokens.digests_in(url)), ''))
-    return _persist(task, 'the boot image', media_id,
-                    lambda: _insert(task, Source(url), record))
+    return _persist(task, 'the boot image', medium.id,
+                    lambda: _insert(task, Source(url), medium))
 
 
 def put(task: typing.Any, paths: collections.abc.Sequence[str],
-        source: Source, record: node_media.MediaRecord) -> str:
+        source: Source, medium: media.Medium) -> str:
     """Insert a data image into one of these slots; return the one it is in.
 
     As :func:`insert`, but no slot is freed for it.
@@ -96,8 +94,8 @@ def put(task: typing.Any, paths: collections.abc.Sequence[str],
     :param paths: of the slots, best first.
     :raises: MediaError when none of them shows the image in the end.
     """
-    return _persist(task, 'the data image', record.id,
-                    lambda: _put(task, paths, source, record))
+    return _persist(task, 'the data image', medium.id,
+                    lambda: _put(task, paths, source, medium))
 
 
 def _persist(task: typing.Any, what: str, media_id: str,
@@ -138,14 +136,14 @@ def drives(task: typing.Any) -> list[typing.Any]:
     return found
 
 
-def shown(task: typing.Any, records: collections.abc.Collection[
-        node_media.MediaRecord]) -> bool:
-    """Tell whether a medium of these records is in the machine.
+def shown(task: typing.Any, media_: collections.abc.Collection[
+        media.Medium]) -> bool:
+    """Tell whether one of these media is in the machine.
 
     :raises: MediaError when the BMC cannot be asked.
     """
     try:
-        return any(redfish_slots.holds(slot, records)
+        return any(redfish_slots.holds(slot, media_)
                    for slot in _all_slots(task))
     except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
         raise MediaError(_unreachable(task, exc)) from exc
@@ -159,27 +157,27 @@ def free_slot_left(task: typing.Any) -> bool:
     return any(not quirks.is_inserted(slot) for slot in _disc_slots(task))
 
 
-def eject(task: typing.Any, records: collections.abc.Collection[
-        node_media.MediaRecord],
+def eject(task: typing.Any, media_: collections.abc.Collection[
+        media.Medium],
         paths: collections.abc.Collection[str] | None = None) -> None:
-    """Eject the media of these records, and nothing else.
+    """Eject these media, and nothing else.
 
     :param paths: of the slots to eject them from, by default all.
     :raises: MediaError when the BMC cannot be reached or keeps a medium.
     """
     try:
         for slot in _all_slots(task):
-            if (redfish_slots.holds(slot, records)
+            if (redfish_slots.holds(slot, media_)
                     and (paths is None or slot.path in paths)):
                 _empty(task, slot)
     except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
         raise MediaError(_unreachable(task, exc)) from exc
 
 
-def _insert(task: typing.Any, source: Source,
-            record: node_media.MediaRecord) -> str:
+def _insert(task: typing.Any, source: Source, medium: media.Medium
+            ) -> str:
     slots = _disc_slots(task)
-    boot = node_media.records(task.node)
+    boot = node_media.load(task.node)
     data = data_image_record.media(task.node)
 
     def need(slot: typing.Any) -> int:
@@ -189,23 +187,23 @@ def _insert(task: typing.Any, source: Source,
         return 1 if redfish_slots.holds(slot, data) else 2
 
     slots.sort(key=need)
-    return _into_one_of(task, slots, source, record, 'the boot image',
+    return _into_one_of(task, slots, source, medium, 'the boot image',
                         may_empty=lambda slot: True)
 
 
 def _put(task: typing.Any, paths: collections.abc.Sequence[str],
-         source: Source, record: node_media.MediaRecord) -> str:
+         source: Source, medium: media.Medium) -> str:
     slots = [slot for slot in drives(task) if slot.path in paths]
     slots.sort(key=lambda slot: paths.index(slot.path))
     # It may be in one of them by now: an answer got lost.
-    slots.sort(key=lambda slot: not redfish_slots.holds(slot, [record]))
+    slots.sort(key=lambda slot: not redfish_slots.holds(slot, [medium]))
     return _into_one_of(
-        task, slots, source, record, 'the data image',
-        may_empty=lambda slot: redfish_slots.holds(slot, [record]))
+        task, slots, source, medium, 'the data image',
+        may_empty=lambda slot: redfish_slots.holds(slot, [medium]))
 
 
 def _into_one_of(task: typing.Any, slots: list[typing.Any], source: Source,
-                 record: node_media.MediaRecord, what: str,
+                 medium: media.Medium, what: str,
                  may_empty: collections.abc.Callable[[typing.Any], bool]
                  ) -> str:
     refusals = []
@@ -214,10 +212,10 @@ def _into_one_of(task: typing.Any, slots: list[typing.Any], source: Source,
             refusals.append(f'slot {slot.identity}: it holds '
                             f'{redfish_slots.title(slot)} by now')
             continue
-        refusal = _try(task, slot, source, record, what)
+        refusal = _try(task, slot, source, medium, what)
         if refusal is None:
             LOG.info('Inserted medium %(id)s into slot %(slot)s of node '
-                     '%(node)s', {'id': record.id, 'slot': slot.identity,
+                     '%(node)s', {'id': medium.id, 'slot': slot.identity,
                                   'node': task.node.uuid})
             return slot.path
         refusals.append(f'slot {slot.identity}: {refusal}')
@@ -227,7 +225,7 @@ def _into_one_of(task: typing.Any, slots: list[typing.Any], source: Source,
 
 
 def _try(task: typing.Any, slot: typing.Any, source: Source,
-         record: node_media.MediaRecord, what: str) -> str | None:
+         medium: media.Medium, what: str) -> str | None:
     """Insert an image into a slot; return why that did not work."""
     try:
         if quirks.is_inserted(slot):
@@ -246,7 +244,7 @@ def _try(task: typing.Any, slot: typing.Any, source: Source,
             sushy.exceptions.ConnectionError) as exc:
         # It may have worked all the same.
         if not redfish_slots.wait(
-                slot, lambda: redfish_slots.holds(slot, [record]), 0):
+                slot, lambda: redfish_slots.holds(slot, [medium]), 0):
             raise _TryAgain(
                 redfish_slots.reason(exc, source.secrets)) from exc
     except sushy.exceptions.AccessError as exc:
@@ -262,7 +260,7 @@ def _try(task: typing.Any, slot: typing.Any, source: Source,
         # RDOC, OpenBMC): the next one may do.
         return redfish_slots.reason(exc, source.secrets)
     if redfish_slots.wait(
-            slot, lambda: (redfish_slots.holds(slot, [record])
+            slot, lambda: (redfish_slots.holds(slot, [medium])
                            or quirks.hides_image(slot)),
             CONF.ext_boot.media_timeout):
         return None

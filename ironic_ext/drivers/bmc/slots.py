@@ -17,8 +17,8 @@ from oslo_log import log
 import sushy
 
 from ironic_ext.drivers.bmc import quirks
-from ironic_ext.drivers.records import media as node_media
 from ironic_ext.images import href as hrefs
+from ironic_ext.media import medium as media
 from ironic_ext.media import tokens
 
 LOG = log.getLogger(__name__)
@@ -50,17 +50,17 @@ def url_mark(url: str) -> str:
     return hashlib.sha256(url.encode()).hexdigest()
 
 
-def holds(slot: typing.Any, records: collections.abc.Collection[
-        node_media.MediaRecord]) -> bool:
-    """Tell whether a slot shows the medium of one of these records."""
+def holds(slot: typing.Any,
+          media_: collections.abc.Collection[media.Medium]) -> bool:
+    """Tell whether a slot shows one of these media."""
     if not quirks.is_inserted(slot):
         return False
     title = f'{slot.image or ""} {slot.image_name or ""}'
     marks = {*tokens.digests_in(title), url_mark(slot.image or '')}
-    return (any(record.id in title or record.mark in marks
-                for record in records)
+    return (any(medium.id in title or medium.mark in marks
+                for medium in media_)
             or quirks.hides_image(slot)
-            and any(record.slot == slot.path for record in records))
+            and any(medium.slot == slot.path for medium in media_))
 
 
 def wait(slot: typing.Any, condition: collections.abc.Callable[[], bool],

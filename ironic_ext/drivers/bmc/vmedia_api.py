@@ -22,10 +22,10 @@ from ironic_ext.drivers.bmc import slots as redfish_slots
 from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import data_image as data_image_record
 from ironic_ext.drivers.records import media as node_media
+from ironic_ext.media import medium as media
 from ironic_ext.node import boot_state
 
 _KEY = 'ext_virtual_media'
-_PURPOSE = 'virtual media'
 _BOOT = 'boot image'
 _TYPES = {
     boot_devices.CDROM: (sushy.VIRTUAL_MEDIA_CD, sushy.VIRTUAL_MEDIA_DVD),
@@ -41,26 +41,26 @@ def attach(task: typing.Any, device_type: str, url: str) -> None:
     """
     node = task.node
     _eject(task, [device_type])
-    taken = [*node_media.records(node), *data_image_record.media(node),
+    taken = [*node_media.load(node), *data_image_record.media(node),
              *_records(node).values()]
     slots = [slot for slot in drives.drives(task)
              if not set(_TYPES[device_type]).isdisjoint(slot.media_types)]
     free = [slot.path for slot in slots if not quirks.is_inserted(slot)
-            and all(record.slot != slot.path for record in taken)]
+            and all(medium.slot != slot.path for medium in taken)]
     if not free:
         held = '; '.join(f'slot {slot.identity} has '
                          f'{redfish_slots.title(slot)}' for slot in slots)
         raise drives.MediaError(
             f'no virtual {device_type} of node {node.uuid} is free: '
             f'{held or "the BMC has none"}')
-    record = node_media.MediaRecord(
-        uuid.uuid4().hex, _PURPOSE, free[0],
-        mark=redfish_slots.url_mark(url))
+    medium = media.Medium(
+        uuid.uuid4().hex, media.Purpose.VIRTUAL_MEDIA, media.Kind.BMC,
+        mark=redfish_slots.url_mark(url), slot=free[0])
     # Before there is anything to forget.
-    _save(node, {**_records(node), device_type: record})
-    path = drives.put(task, free, drives.Source(url), record)
+    _save(node, {**_records(node), device_type: medium})
+    path = drives.put(task, free, drives.Source(url), medium)
     _save(node, {**_records(node), device_type: dataclasses.replace(
-        record, slot=path)})
+        medium, slot=path)})
 
 
 def detach(task: typing.Any, device_types: list[str] | None) -> bool:
@@ -82,9 +82,9 @@ def show(task: typing.Any) -> list[dict[str, typing.Any]]:
     """
     node = task.node
     owners = (
-        (_BOOT, node_media.records(node)),
+        (_BOOT, node_media.load(node)),
         ('data image', data_image_record.media(node)),
-        (_PURPOSE, tuple(_records(node).values())))
+        (media.Purpose.VIRTUAL_MEDIA.value, tuple(_records(node).values())))
     stays = boot_record.load(node).mode != boot_state.ONCE
     shown = []
     for slot in drives.drives(task):
@@ -133,16 +133,17 @@ def _remove_copy(task: typing.Any, device_type: str) -> None:
             f'not be removed: {exc}') from exc
 
 
-def _records(node: typing.Any) -> dict[str, node_media.MediaRecord]:
-    return {kind: node_media.MediaRecord(**row) for kind, row
+def _records(node: typing.Any) -> dict[str, media.Medium]:
+    return {kind: node_media.from_json(row) for kind, row
             in (node.driver_internal_info.get(_KEY) or {}).items()}
 
 
 def _save(node: typing.Any,
-          records: dict[str, node_media.MediaRecord]) -> None:
+          records: dict[str, media.Medium]) -> None:
     if records:
         node.set_driver_internal_info(_KEY, {
-            kind: dataclasses.asdict(row) for kind, row in records.items()})
+            kind: node_media.to_json(medium)
+            for kind, medium in records.items()})
     else:
         node.del_driver_internal_info(_KEY)
     node.save()

@@ -118,7 +118,7 @@ class IsoSanboot(ipxe.iPXEBoot):
         """
         node = task.node
         with instance.keeping_last_error(node):
-            if (records.load(node) is None and not delivery.media(node)
+            if (records.load(node) is None and not delivery.made_for(node)
                     and not instance.boots_iso(node)):
                 super().clean_up_instance(task)
                 return
@@ -194,7 +194,7 @@ class IsoSanboot(ipxe.iPXEBoot):
                 media_delivery.prolong([node])
                 return
             plan, way = self._plan(task)
-            before = delivery.media(node)
+            before = delivery.made_for(node)
             self._deliver(task, plan, way)
             delivery.withdraw_media(task, before)
             LOG.info('The network boot of the active node %s was made '

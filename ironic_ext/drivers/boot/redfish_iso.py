@@ -38,6 +38,7 @@ from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import media as node_media
 from ironic_ext import images
 from ironic_ext.media import delivery
+from ironic_ext.media import medium as media
 from ironic_ext.media import records as media_records
 from ironic_ext.node import boot_plan
 from ironic_ext.node import boot_state
@@ -149,7 +150,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         mode = instance.begin(node, plan)
         boot_mode_utils.sync_boot_mode(task)
         boot_mode_utils.configure_secure_boot_if_needed(task)
-        with self._delivered(task, plan, 'instance'):
+        with self._delivered(task, plan, media.Purpose.INSTANCE):
             self._set_boot_device(task, boot_devices.CDROM,
                                   persistent=_stays(node, mode))
             end.see_device(task, boot_devices.CDROM)
@@ -164,22 +165,22 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         way; the boot device and the boot mode are not touched.
         """
         node = task.node
-        records = [record for record in node_media.records(node)
-                   if record.purpose == 'instance']
+        known = [medium for medium in node_media.load(node)
+                 if medium.purpose is media.Purpose.INSTANCE]
         deliveries = media_delivery.for_node(task)
         try:
             media_delivery.prolong([node])
-            if redfish_media.shown(task, records):
+            if redfish_media.shown(task, known):
                 LOG.info('Node %s keeps its boot medium', node.uuid)
                 return
-            lifetime = media_delivery.lifetime('instance')
-            for record in (reversed(records)
+            lifetime = media_delivery.lifetime(media.Purpose.INSTANCE)
+            for medium in (reversed(known)
                            if redfish_media.free_slot_left(task) else ()):
-                found = deliveries.find(record.id, record.delivery, lifetime)
+                found = deliveries.find(medium, lifetime)
                 if found is not None:
                     LOG.warning('The boot medium of the active node %s is '
                                 'gone; inserting it again', node.uuid)
-                    self._insert(task, record, found)
+                    self._insert(task, found)
                     return
         except (delivery.DeliveryError, media_records.RecordsError,
                 redfish_media.MediaError) as exc:
@@ -200,7 +201,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         """
         with instance.keeping_last_error(task.node):
             if not (instance.boots_iso(task.node)
-                    or node_media.records(task.node)):
+                    or node_media.load(task.node)):
                 boot_record.remove(task.node)
                 super().clean_up_instance(task)
                 return
@@ -232,7 +233,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
 
         :raises: IronicException
         """
-        if instance.is_over(task.node) and node_media.records(task.node):
+        if instance.is_over(task.node) and node_media.load(task.node):
             end.ask(task.node, instance.cause(task.node))
             end.go_on(task, self._withdraw, at_once=True)
 
@@ -299,7 +300,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         plan = self._plan_agent(task, ramdisk_params, mode)
         manager_utils.node_power_action(task, states.POWER_OFF)
         self._withdraw(task)
-        with self._delivered(task, plan, 'agent'):
+        with self._delivered(task, plan, media.Purpose.AGENT):
             boot_mode_utils.sync_boot_mode(task)
             self._set_boot_device(task, boot_devices.CDROM)
         LOG.info('Node %(node)s is set to boot the agent from %(iso)s',
@@ -315,7 +316,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         with instance.keeping_last_error(task.node):
             if manager_utils.is_fast_track(task) or not (
                     _agent_iso(task.node, mode)
-                    or node_media.records(task.node)):
+                    or node_media.load(task.node)):
                 super().clean_up_ramdisk(task)
                 return
             manager_utils.node_power_action(task, states.POWER_OFF)
@@ -325,19 +326,20 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
 
     @contextlib.contextmanager
     def _delivered(self, task: typing.Any, plan: boot_plan.BootPlan,
-                   purpose: str) -> collections.abc.Iterator[None]:
+                   purpose: media.Purpose
+                   ) -> collections.abc.Iterator[None]:
         """Put the planned medium into the machine; undo that on failure.
 
         :raises: InstanceDeployFailure
         """
-        record, medium = media_delivery.announce(task, purpose)
+        medium = media_delivery.announce(task, purpose)
         try:
             with instance.fetched(task, plan) as (customised, base):
                 delivered = media_delivery.for_node(task).deliver(
                     medium, customised,
                     media_delivery.base_of(base, plan.href),
                     media_delivery.lifetime(purpose))
-            self._insert(task, record, delivered)
+            self._insert(task, delivered)
             yield
         except Exception as exc:
             self._withdraw_quietly(task)
@@ -346,13 +348,13 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                 raise exception.InstanceDeployFailure(str(exc)) from exc
             raise
 
-    def _insert(self, task: typing.Any, record: node_media.MediaRecord,
-                delivered: delivery.Delivered) -> None:
-        record = dataclasses.replace(record, mark=delivered.mark)
+    def _insert(self, task: typing.Any, delivered: delivery.Delivered
+                ) -> None:
+        medium = delivered.medium
         # First: what is in a drive is recognised whatever happens next.
-        node_media.save(task.node, record)
-        slot = redfish_media.insert(task, delivered.url, record.id)
-        node_media.save(task.node, dataclasses.replace(record, slot=slot))
+        node_media.save(task.node, medium)
+        slot = redfish_media.insert(task, delivered.url, medium)
+        node_media.save(task.node, dataclasses.replace(medium, slot=slot))
 
     def _withdraw(self, task: typing.Any) -> None:
         """Eject this node's media and make them unreadable.
@@ -362,20 +364,20 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
 
         :raises: MediaError
         """
-        records = node_media.records(task.node)
-        if not records:
+        going = node_media.load(task.node)
+        if not going:
             return
         try:
             try:
-                redfish_media.eject(task, records)
+                redfish_media.eject(task, going)
             finally:
-                media_delivery.withdraw(task, records)
+                media_delivery.withdraw(task, going)
         except (delivery.DeliveryError, OSError) as exc:
             raise redfish_media.MediaError(
                 f'the boot image of node {task.node.uuid} could not be '
                 f'withdrawn: {exc}') from exc
-        for record in records:
-            node_media.remove(task.node, record.id)
+        for medium in going:
+            node_media.remove(task.node, medium.id)
 
     def _withdraw_quietly(self, task: typing.Any) -> None:
         try:
@@ -421,8 +423,8 @@ def _stays(node: typing.Any, mode: str) -> bool:
 
 
 def _has_medium(node: typing.Any) -> bool:
-    return any(record.purpose == media_delivery.INSTANCE
-               for record in node_media.records(node))
+    return any(medium.purpose is media.Purpose.INSTANCE
+               for medium in node_media.load(node))
 
 
 def _wants_end(row: typing.Any) -> bool:

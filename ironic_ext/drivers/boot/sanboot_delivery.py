@@ -25,7 +25,7 @@ from ironic_ext.drivers.records import media as node_media
 from ironic_ext.drivers.records import sanboot as records
 from ironic_ext import images
 from ironic_ext import iso
-from ironic_ext.media import delivery as media_ways
+from ironic_ext.media import medium as media
 from ironic_ext.node import boot_plan
 from ironic_ext.node import targets
 from ironic_ext import san
@@ -35,8 +35,6 @@ from ironic_ext.san import location
 
 LOG = log.getLogger(__name__)
 
-#: What the node's media are made for, see node_media.
-PURPOSE = 'sanboot'
 #: Keys of driver_info.
 PROPERTIES = {
     'sanboot_transport': 'How iPXE reads an ISO: iscsi, http or auto. '
@@ -162,14 +160,13 @@ def deliver(task: typing.Any, plan: boot_plan.BootPlan, how: Way
                                                   how.targets))
     if how.transport == records.ISCSI:
         return _export(task, plan, how)
-    record, medium = media_delivery.announce(task, PURPOSE)
+    medium = media_delivery.announce(task, media.Purpose.SANBOOT)
     with instance.fetched(task, plan) as (customised, base):
         _advise(task, plan, how, base)
         delivered = media_delivery.for_node(task).deliver(
             medium, customised, media_delivery.base_of(base, plan.href),
-            media_delivery.lifetime(PURPOSE))
-    node_media.save(task.node, dataclasses.replace(record,
-                                                   mark=delivered.mark))
+            media_delivery.lifetime(media.Purpose.SANBOOT))
+    node_media.save(task.node, delivered.medium)
     return delivered.url
 
 
@@ -181,7 +178,7 @@ def is_there(task: typing.Any, record: records.SanbootRecord) -> bool:
     :raises: SanError, DeliveryError, RecordsError
     """
     if record.transport == records.HTTP:
-        found = media(task.node)
+        found = made_for(task.node)
         return bool(found) and all(_is_kept(task, item) for item in found)
     if record.targets == _STATIC:
         return True
@@ -205,11 +202,11 @@ def withdraw(task: typing.Any) -> None:
             configured.targets_from(CONF, record.targets).release(
                 owner(task.node.uuid))
     finally:
-        withdraw_media(task, media(task.node))
+        withdraw_media(task, made_for(task.node))
 
 
 def withdraw_media(task: typing.Any, going: collections.abc.Collection[
-        node_media.MediaRecord]) -> None:
+        media.Medium]) -> None:
     """Make images unreadable that HTTP delivers.
 
     :raises: DeliveryError, OSError: the first failure.
@@ -219,10 +216,10 @@ def withdraw_media(task: typing.Any, going: collections.abc.Collection[
         node_media.remove(task.node, item.id)
 
 
-def media(node: typing.Any) -> tuple[node_media.MediaRecord, ...]:
-    """Return the records of the node's images that HTTP delivers."""
-    return tuple(record for record in node_media.records(node)
-                 if record.purpose == PURPOSE)
+def made_for(node: typing.Any) -> tuple[media.Medium, ...]:
+    """Return the media of the node that HTTP delivers."""
+    return tuple(medium for medium in node_media.load(node)
+                 if medium.purpose is media.Purpose.SANBOOT)
 
 
 def owner(node_uuid: str) -> str:
@@ -251,11 +248,10 @@ def _export(task: typing.Any, plan: boot_plan.BootPlan, how: Way
                              portal=_portal(task))
 
 
-def _is_kept(task: typing.Any, item: node_media.MediaRecord) -> bool:
-    if item.delivery == media_ways.STREAM:
+def _is_kept(task: typing.Any, item: media.Medium) -> bool:
+    if item.kind is media.Kind.STREAM:
         return item.id in media_delivery.known().live([item.id])
-    return media_delivery.for_node(task).find(
-        item.id, item.delivery) is not None
+    return media_delivery.for_node(task).find(item) is not None
 
 
 def _advise(task: typing.Any, plan: boot_plan.BootPlan, how: Way,

@@ -28,14 +28,12 @@ from ironic_ext.images import configured
 from ironic_ext.images import settings
 from ironic_ext import iso
 from ironic_ext.iso import segments
-from ironic_ext.media import delivery
+from ironic_ext.media import medium as media
 from ironic_ext.media import publish
 from ironic_ext.media import records as media_records
 
 LOG = log.getLogger(__name__)
 
-#: The kind of a medium that the BMC gets from its own URL.
-BMC = 'bmc'
 _NOTHING = f'sha256:{hashlib.sha256().hexdigest()}'
 # Seconds for a web server to say whether it has a file.
 _PATIENCE = 5
@@ -55,7 +53,7 @@ class Content:
     """
 
     image: iso.SegmentMap
-    base: delivery.Base
+    base: media.Origin
     digest: str
     require_unchanged: collections.abc.Callable[[], None]
 
@@ -81,7 +79,7 @@ def fetched(task: typing.Any, spec: specs.DataImageSpec
                     f'{base.href} is not an ISO 9660 image')
         with iso.SegmentMap(base.path,
                             [segments.BaseRange(0, base.size)]) as whole:
-            yield Content(whole, delivery.Base(
+            yield Content(whole, media.Origin(
                 base.digest, base.size, spec.title,
                 href=None if _is_private(spec) else spec.url,
                 etag=(base.version.strong_etag or '' if base.version
@@ -100,7 +98,7 @@ def _built(spec: specs.DataImageSpec
           iso.SegmentMap(nothing.name, segments.sparse(
               segments.Literal(data))) as whole):
         yield Content(
-            whole, delivery.Base(_NOTHING, 0, spec.title),
+            whole, media.Origin(_NOTHING, 0, spec.title),
             f'sha256:{hashlib.sha256(data).hexdigest()}', lambda: None)
 
 
@@ -134,68 +132,65 @@ def source(task: typing.Any, record: records.Record,
     if spec.delivery is specs.Delivery.BMC:
         return _direct(task, record, spec)
     deliveries = media_delivery.for_node(task)
-    lifetime = media_delivery.lifetime(data_image_record.PURPOSE)
+    lifetime = media_delivery.lifetime(media.Purpose.DATA)
     medium = record.medium
     if medium is not None:
-        delivered = deliveries.find(medium.id, medium.kind, lifetime)
+        delivered = deliveries.find(medium, lifetime)
         if delivered is not None:
-            return _kept(task, record, dataclasses.replace(
-                medium, mark=delivered.mark), delivered.url)
+            return (_kept(task, record, delivered.medium),
+                    redfish_media.Source(delivered.url))
         # Made by another conductor, or lost.
-        deliveries.withdraw(medium.id, medium.kind)
+        deliveries.withdraw(medium)
     with fetch() as found:
-        new = deliveries.new(task.node.uuid,
-                             task.node.name or task.node.uuid,
-                             data_image_record.PURPOSE)
-        medium = records.Medium(
-            new.id, new.kind, record.generation, image=spec.title,
-            mark=new.id if new.kind == delivery.FILE else '',
+        medium = dataclasses.replace(
+            deliveries.new(media.Purpose.DATA), image=spec.title,
             digest=found.digest, size=found.image.size)
-        record = dataclasses.replace(record, medium=medium)
-        data_image_record.save(task.node, record)
+        record = _kept(task, dataclasses.replace(
+            record, made_for=record.generation), medium)
         try:
-            delivered = deliveries.deliver(new, found.image, found.base,
+            delivered = deliveries.deliver(medium, found.image, found.base,
                                            lifetime)
             found.require_unchanged()
         except Exception:
-            deliveries.withdraw(new.id, new.kind)
-            data_image_record.save(task.node, dataclasses.replace(
-                record, medium=None))
+            deliveries.withdraw(medium)
+            _kept(task, record, None)
             raise
-    return _kept(task, record, dataclasses.replace(
-        medium, mark=delivered.mark), delivered.url)
+    return (_kept(task, record, delivered.medium),
+            redfish_media.Source(delivered.url))
 
 
 def _direct(task: typing.Any, record: records.Record,
             spec: specs.DataImageSpec
             ) -> tuple[records.Record, redfish_media.Source]:
     assert spec.url is not None
-    medium = record.medium or records.Medium(
-        uuid.uuid4().hex, BMC, record.generation, image=spec.title,
-        mark=redfish_slots.url_mark(spec.url))
-    return _kept(task, record, medium, spec.url, username=spec.username,
-                 password=spec.password, ca=spec.ca,
-                 verify=not spec.insecure)
+    if record.medium is None:
+        record = _kept(
+            task, dataclasses.replace(record, made_for=record.generation),
+            media.Medium(uuid.uuid4().hex, media.Purpose.DATA,
+                         media.Kind.BMC, image=spec.title,
+                         mark=redfish_slots.url_mark(spec.url)))
+    return record, redfish_media.Source(
+        spec.url, username=spec.username, password=spec.password,
+        ca=spec.ca, verify=not spec.insecure)
 
 
-def _kept(task: typing.Any, record: records.Record, medium: records.Medium,
-          url: str, **options: typing.Any
-          ) -> tuple[records.Record, redfish_media.Source]:
+def _kept(task: typing.Any, record: records.Record,
+          medium: media.Medium | None) -> records.Record:
     if medium != record.medium:
         record = dataclasses.replace(record, medium=medium)
         data_image_record.save(task.node, record)
-    return record, redfish_media.Source(url, **options)
+    return record
 
 
-def is_readable(medium: records.Medium, url: str) -> bool:
+def is_readable(medium: media.Medium, url: str) -> bool:
     """Tell whether what the BMC shows can still be read.
 
     :param url: that the BMC shows for the medium; whatever cannot be told
         counts as readable.
     """
-    if medium.kind == BMC:
+    if medium.kind is media.Kind.BMC:
         return True
-    if medium.kind == delivery.STREAM:
+    if medium.kind is media.Kind.STREAM:
         try:
             # One that expired is prolonged now and then, see media_delivery.
             return medium.id in media_delivery.known().kept([medium.id])
@@ -219,10 +214,9 @@ def is_readable(medium: records.Medium, url: str) -> bool:
         return False
 
 
-def withdraw(task: typing.Any, medium: records.Medium) -> None:
+def withdraw(task: typing.Any, medium: media.Medium) -> None:
     """Make the image of a medium unreadable.
 
     :raises: DeliveryError, OSError
     """
-    if medium.kind != BMC:
-        media_delivery.for_node(task).withdraw(medium.id, medium.kind)
+    media_delivery.for_node(task).withdraw(medium)

@@ -33,6 +33,7 @@ from ironic_ext.drivers.records import media as node_media
 from ironic_ext import images
 from ironic_ext import iso
 from ironic_ext.media import delivery
+from ironic_ext.media import medium as media
 
 LOG = log.getLogger(__name__)
 
@@ -167,7 +168,7 @@ def _is_readable(task: typing.Any, record: records.Record,
 
 def _slots(task: typing.Any, drives: list[typing.Any]
            ) -> tuple[reconcile.Slot, ...]:
-    boot = node_media.records(task.node)
+    boot = node_media.load(task.node)
     ours = data_image_record.media(task.node)
     return tuple(
         reconcile.Slot(slot.path, _devices(slot), _owner(slot, boot, ours),
@@ -185,13 +186,13 @@ def _devices(slot: typing.Any) -> frozenset[specs.Device]:
     return frozenset(found)
 
 
-def _owner(slot: typing.Any, boot: tuple[node_media.MediaRecord, ...],
-           ours: tuple[node_media.MediaRecord, ...]) -> reconcile.Owner:
+def _owner(slot: typing.Any, boot: tuple[media.Medium, ...],
+           ours: tuple[media.Medium, ...]) -> reconcile.Owner:
     if redfish_slots.holds(slot, ours):
         return reconcile.Owner.OURS
     # Also while it is empty: what boots the machine goes back in there.
     if (redfish_slots.holds(slot, boot)
-            or any(record.slot == slot.path for record in boot)):
+            or any(medium.slot == slot.path for medium in boot)):
         return reconcile.Owner.BOOT
     if quirks.is_inserted(slot):
         return reconcile.Owner.OTHER
@@ -280,7 +281,7 @@ def _bring_about(task: typing.Any, record: records.Record,
                      inserted=False)
     assert record.medium is not None
     path = redfish_media.put(task, plan.insert, source,
-                             data_image_record.media_record(record.medium))
+                             record.medium)
     requests.tell(task, f'{record.spec.title} is attached')
     return _attached(task, record, path)
 

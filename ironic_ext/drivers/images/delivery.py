@@ -24,14 +24,12 @@ from ironic_ext import images
 from ironic_ext.images import configured
 from ironic_ext.media import delivery
 from ironic_ext.media import housekeeping
+from ironic_ext.media import medium as media
 from ironic_ext.media import publish
 from ironic_ext.media import reads as media_reads
 from ironic_ext.media import records
 
 LOG = log.getLogger(__name__)
-
-AGENT = 'agent'
-INSTANCE = 'instance'
 
 #: Seconds that an agent's medium outlives Ironic's patience with the agent.
 _MARGIN = 3600
@@ -58,6 +56,7 @@ def known() -> records.MediaRecords:
 def for_node(task: typing.Any) -> delivery.Deliveries:
     """Return what delivers the images of a task's node."""
     return delivery.Deliveries(
+        task.node.uuid, task.node.name or task.node.uuid,
         delivery.Settings(
             kind=CONF.ext_media.delivery,
             server_url=_server_url(task.node),
@@ -87,59 +86,55 @@ def require(task: typing.Any) -> None:
         raise exception.InvalidParameterValue(str(exc)) from exc
 
 
-def announce(task: typing.Any, purpose: str
-             ) -> tuple[node_media.MediaRecord, delivery.Medium]:
+def announce(task: typing.Any, purpose: media.Purpose) -> media.Medium:
     """Name an image of the node that is about to be made.
 
-    The record is saved before there is anything to forget.
+    It is on record before there is anything to forget.
 
     :raises: InvalidParameterValue
     """
     require(task)
-    node = task.node
-    medium = for_node(task).new(node.uuid, node.name or node.uuid, purpose)
-    record = node_media.MediaRecord(medium.id, purpose,
-                                    delivery=medium.kind)
-    node_media.save(node, record)
-    return record, medium
+    medium = for_node(task).new(purpose)
+    node_media.save(task.node, medium)
+    return medium
 
 
-def base_of(image: images.BaseImage, href: str) -> delivery.Base:
+def base_of(image: images.BaseImage, href: str) -> media.Origin:
     """Return what a media server has to know of a base.
 
     :param href: that the image was asked for by.
     """
     version = image.version
-    return delivery.Base(
+    return media.Origin(
         image.digest, image.size, image.href,
         href=href if images.redacted(href) == href else None,
         etag=(version.strong_etag or '') if version else '')
 
 
-def withdraw(task: typing.Any, records_: collections.abc.Iterable[
-        node_media.MediaRecord]) -> None:
+def withdraw(task: typing.Any,
+             going: collections.abc.Iterable[media.Medium]) -> None:
     """Make images unreadable, each of them if at all possible.
 
     :raises: DeliveryError, OSError: the first failure.
     """
     deliveries = for_node(task)
     failures = []
-    for record in records_:
+    for medium in going:
         try:
-            deliveries.withdraw(record.id, record.delivery)
+            deliveries.withdraw(medium)
         except (delivery.DeliveryError, OSError) as exc:
             failures.append(exc)
     if failures:
         raise failures[0]
 
 
-def lifetime(purpose: str) -> float:
+def lifetime(purpose: media.Purpose) -> float:
     """Return for how many seconds a stream for that purpose is good.
 
     An agent reads its medium when it starts. An instance may be started
     again at any time: :func:`prolong` is called while it has the medium.
     """
-    if purpose != AGENT:
+    if purpose is not media.Purpose.AGENT:
         return float(CONF.ext_media.token_lifetime)
     timeouts = [getattr(CONF.conductor, name, 0) for name in _TIMEOUTS]
     # 0 stands for no end.
@@ -154,10 +149,11 @@ def prolong(nodes: collections.abc.Iterable[typing.Any]) -> None:
     :param nodes: with driver_internal_info.
     :raises: RecordsError
     """
-    ids = [record.id for node in nodes for record in _media(node)
-           if record.delivery == delivery.STREAM and record.purpose != AGENT]
+    ids = [medium.id for node in nodes for medium in _media(node)
+           if medium.kind is media.Kind.STREAM
+           and medium.purpose is not media.Purpose.AGENT]
     if ids:
-        known().extend(ids, time.time() + lifetime(INSTANCE))
+        known().extend(ids, time.time() + lifetime(media.Purpose.INSTANCE))
 
 
 def look_after(manager: typing.Any) -> None:
@@ -165,9 +161,9 @@ def look_after(manager: typing.Any) -> None:
 
     What fails is logged, and done the next time.
     """
-    if CONF.ext_media.delivery == delivery.FILE or not (
+    if CONF.ext_media.delivery == media.Kind.FILE or not (
             CONF.ext_media.server_url
-            or CONF.ext_media.delivery == delivery.STREAM):
+            or CONF.ext_media.delivery == media.Kind.STREAM):
         return
     try:
         prolong(types.SimpleNamespace(
@@ -188,36 +184,37 @@ def describe(task: typing.Any) -> list[dict[str, typing.Any]]:
 
     :raises: IronicException when the database fails.
     """
-    rows = _media(task.node)
+    found = _media(task.node)
     seen = {}
     try:
-        if any(row.delivery == delivery.STREAM for row in rows):
-            seen = {medium.id: (medium, reads) for medium, reads
+        if any(medium.kind is media.Kind.STREAM for medium in found):
+            seen = {stream.id: (stream, reads) for stream, reads
                     in known().of_node(task.node.uuid)}
     except records.RecordsError as exc:
         raise exception.IronicException(str(exc)) from exc
     now = time.time()
-    return [_described(task, row, *seen.get(row.id, (None, None)), now)
-            for row in rows]
+    return [_described(task, medium, *seen.get(medium.id, (None, None)), now)
+            for medium in found]
 
 
-def _described(task: typing.Any, row: node_media.MediaRecord,
-               medium: records.Medium | None,
+def _described(task: typing.Any, medium: media.Medium,
+               stream: media.Stream | None,
                reads: media_reads.Reads | None,
                now: float) -> dict[str, typing.Any]:
-    shown = {'id': row.id, 'purpose': row.purpose, 'delivery': row.delivery,
-             'slot': row.slot, 'image': None, 'url': None, 'size': None,
-             'created_at': None, 'expires_at': None, 'read': None}
-    if medium is not None and reads is not None:
+    shown = {'id': medium.id, 'purpose': medium.purpose.value,
+             'delivery': medium.kind.value, 'slot': medium.slot,
+             'image': None, 'url': None, 'size': None, 'created_at': None,
+             'expires_at': None, 'read': None}
+    if stream is not None and reads is not None:
         server = (_server_url(task.node) or '').rstrip('/')
         shown.update(
-            image=medium.image, size=medium.size,
-            url=f'{server}/***/{medium.name}',
-            created_at=_time(medium.created_at),
-            expires_at=_time(medium.expires_at),
+            image=stream.base.image, size=stream.size,
+            url=f'{server}/***/{stream.name}',
+            created_at=_time(stream.created_at),
+            expires_at=_time(stream.expires_at),
             read={'bytes': reads.distinct,
                   'percent': round(100 * reads.distinct
-                                   / max(medium.size, 1), 1),
+                                   / max(stream.size, 1), 1),
                   'sent': reads.sent, 'requests': reads.requests,
                   'rate': round(reads.rate(now)),
                   'first_at': _time(reads.first_at),
@@ -225,8 +222,8 @@ def _described(task: typing.Any, row: node_media.MediaRecord,
                   'seconds_ago': None if reads.last_at is None
                   else round(max(now - reads.last_at, 0), 1),
                   'client': reads.client or None})
-    elif row.delivery == delivery.FILE:
-        name = _files().find(row.id)
+    elif medium.kind is media.Kind.FILE:
+        name = _files().find(medium.id)
         # It may be withdrawn at this moment.
         with contextlib.suppress(FileNotFoundError):
             if name is not None:
@@ -234,12 +231,12 @@ def _described(task: typing.Any, row: node_media.MediaRecord,
                 shown.update(
                     size=os.path.getsize(_files().path(name)),
                     url=f'{server}/{CONF.ext_boot.publish_subdir}/'
-                        f'{row.id}-***.iso')
+                        f'{medium.id}-***.iso')
     return shown
 
 
-def _media(node: typing.Any) -> tuple[node_media.MediaRecord, ...]:
-    return node_media.records(node) + data_image_record.media(node)
+def _media(node: typing.Any) -> tuple[media.Medium, ...]:
+    return node_media.load(node) + data_image_record.media(node)
 
 
 def _server_url(node: typing.Any) -> str | None:

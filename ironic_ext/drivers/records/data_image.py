@@ -10,10 +10,9 @@ import time
 import typing
 
 from ironic_ext.data_image import record as records
-from ironic_ext.drivers.records import media as node_media
+from ironic_ext.media import medium as mediums
 
 KEY = 'ext_data_image'
-PURPOSE = 'data'
 
 
 def load(node: typing.Any) -> records.Record | None:
@@ -43,16 +42,7 @@ def has_failed(node: typing.Any) -> bool:
     return bool((data.get('status') or {}).get('errors'))
 
 
-def media(node: typing.Any) -> tuple[node_media.MediaRecord, ...]:
-    """Return what the data image's medium is recognised by, if any."""
-    data = node.driver_internal_info.get(KEY) or {}
-    medium = data.get('medium')
-    if not medium:
-        return ()
-    return (media_record(records.Medium(**medium)),)
-
-
-def media_record(medium: records.Medium) -> node_media.MediaRecord:
-    """Return the same as the virtual drives' code knows it."""
-    return node_media.MediaRecord(medium.id, PURPOSE, medium.slot,
-                                  medium.kind, medium.mark)
+def media(node: typing.Any) -> tuple[mediums.Medium, ...]:
+    """Return the data image's medium, if there is one."""
+    medium = records.medium_of(node.driver_internal_info.get(KEY) or {})
+    return (medium,) if medium else ()

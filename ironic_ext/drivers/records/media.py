@@ -7,55 +7,50 @@ medium are gone, so that whatever happens in between, the next try or the
 clean-up knows what to remove.
 """
 
-import dataclasses
+import collections.abc
 import typing
+
+from ironic_ext.media import medium as media
 
 _KEY = 'ext_media'
 
 
-@dataclasses.dataclass(frozen=True)
-class MediaRecord:
-    """One image made for a node.
-
-    :param id: of the image.
-    :param purpose: ``instance`` or ``agent``.
-    :param slot: path of the virtual media resource it was put into, None
-        as long as that has not succeeded.
-    :param delivery: ``file`` or ``stream``.
-    :param mark: digest of the token in a stream's URL, to tell the URL by;
-        '' for a file, whose URL has the id.
-    """
-
-    id: str
-    purpose: str
-    slot: str | None = None
-    delivery: str = 'file'
-    mark: str = ''
-
-
-def records(node: typing.Any) -> tuple[MediaRecord, ...]:
-    """Return the records of a node, oldest first."""
-    return tuple(MediaRecord(row['id'], row['purpose'], row.get('slot'),
-                             row.get('delivery', 'file'),
-                             row.get('mark', ''))
+def load(node: typing.Any) -> tuple[media.Medium, ...]:
+    """Return the media on record of a node, oldest first."""
+    return tuple(from_json(row)
                  for row in (node.driver_internal_info or {}).get(_KEY, ()))
 
 
-def save(node: typing.Any, record: MediaRecord) -> None:
-    """Add a record, or replace the one of the same id."""
-    kept = [row for row in records(node) if row.id != record.id]
-    _store(node, [*kept, record])
+def save(node: typing.Any, medium: media.Medium) -> None:
+    """Add a medium, or replace the one of the same id."""
+    kept = [other for other in load(node) if other.id != medium.id]
+    _store(node, [*kept, medium])
 
 
-def remove(node: typing.Any, media_id: str) -> None:
-    """Remove the record of that id."""
-    _store(node, [row for row in records(node) if row.id != media_id])
+def remove(node: typing.Any, medium_id: str) -> None:
+    """Remove the medium of that id."""
+    _store(node, [other for other in load(node) if other.id != medium_id])
 
 
-def _store(node: typing.Any, rows: list[MediaRecord]) -> None:
-    if rows:
+def to_json(medium: media.Medium) -> dict[str, typing.Any]:
+    """Return what from_json() takes."""
+    return {'id': medium.id, 'purpose': medium.purpose.value,
+            'slot': medium.slot, 'delivery': medium.kind.value,
+            'mark': medium.mark}
+
+
+def from_json(row: collections.abc.Mapping[str, typing.Any]) -> media.Medium:
+    """Read what to_json() wrote."""
+    return media.Medium(
+        row['id'], media.Purpose(row['purpose']),
+        media.Kind(row.get('delivery', 'file')), mark=row.get('mark', ''),
+        slot=row.get('slot'))
+
+
+def _store(node: typing.Any, media_: list[media.Medium]) -> None:
+    if media_:
         node.set_driver_internal_info(
-            _KEY, [dataclasses.asdict(row) for row in rows])
+            _KEY, [to_json(medium) for medium in media_])
     else:
         node.del_driver_internal_info(_KEY)
     node.save()

@@ -15,6 +15,7 @@ import logging
 import time
 import typing
 
+from ironic_ext.media import medium
 from ironic_ext.media.stream import contract
 from ironic_ext.media.stream import layout as layouts
 from ironic_ext.media.stream import metrics
@@ -57,30 +58,30 @@ class Served:
     :ivar used: the same; somebody read it then.
     """
 
-    __slots__ = ('medium', 'representation', 'layout', 'open_base', 'token',
+    __slots__ = ('stream', 'representation', 'layout', 'open_base', 'token',
                  'ended', 'checked', 'fresh_until', 'used', '_networks')
 
-    def __init__(self, medium: contract.Medium, layout: layouts.Layout,
+    def __init__(self, stream: medium.Stream, layout: layouts.Layout,
                  open_base: OpenBase, token: str) -> None:
-        self.representation = responses.Representation(medium, layout)
+        self.representation = responses.Representation(stream, layout)
         self.layout = layout
         self.open_base = open_base
         self.token = token
         self.ended: contract.StreamError | None = None
         self.checked = self.fresh_until = 0.0
         self.used = time.monotonic()
-        self.medium = medium
+        self.stream = stream
         self._networks: Networks = tuple(
-            ipaddress.ip_network(network) for network in medium.networks)
+            ipaddress.ip_network(network) for network in stream.networks)
 
     def refresh(self, checked: float, period: float) -> None:
         """Take note that it was valid at a time, for so many seconds."""
         self.checked = max(self.checked, checked)
         self.fresh_until = self.checked + period
-        if self.medium.expires_at is not None:
+        if self.stream.expires_at is not None:
             self.fresh_until = min(
                 self.fresh_until, time.monotonic()
-                + self.medium.expires_at - time.time())
+                + self.stream.expires_at - time.time())
 
     def admits(self, client: str) -> bool:
         """Tell whether that address may read the medium."""
@@ -93,15 +94,15 @@ class Served:
 
     def expired(self) -> bool:
         """Tell whether its time is over by what was known last."""
-        end = self.medium.expires_at
+        end = self.stream.expires_at
         return end is not None and end <= time.time()
 
 
-def _content(medium: contract.Medium) -> tuple[object, ...]:
+def _content(stream: medium.Stream) -> tuple[object, ...]:
     """Return all of a medium save its end, which may be put off."""
-    return (medium.digest, medium.size, medium.last_modified, medium.name,
-            medium.base_digest, medium.base_size, medium.overlay_path,
-            medium.networks)
+    return (stream.digest, stream.size, stream.last_modified, stream.name,
+            stream.base.digest, stream.base.size, stream.overlay_path,
+            stream.networks)
 
 
 class Admissions:
@@ -167,7 +168,7 @@ class Admissions:
         known = self._tokens.get(token)
         started = time.monotonic()
         try:
-            medium = await self._call(self._media_source.find, token)
+            stream = await self._call(self._media_source.find, token)
         except contract.UnavailableError as exc:
             self._counters.add('catalogue_errors_total')
             self._outage(exc)
@@ -178,26 +179,26 @@ class Admissions:
             if known is not None:
                 self._end(known, exc)
             raise
-        if medium is None:
+        if stream is None:
             if known is not None:
                 self._end(known, contract.RevokedError(
-                    f'medium {known.medium.id} is not known any more'))
+                    f'medium {known.stream.id} is not known any more'))
             return None
-        served = self._media.get(medium.id)
+        served = self._media.get(stream.id)
         if (served is None or served.ended is not None
-                or _content(served.medium) != _content(medium)):
-            fresh = await self._serve(medium, token)
+                or _content(served.stream) != _content(stream)):
+            fresh = await self._serve(stream, token)
             # Another token of the medium may have been faster.
-            served = self._media.get(medium.id)
+            served = self._media.get(stream.id)
             if (served is None or served.ended is not None
-                    or _content(served.medium) != _content(medium)):
+                    or _content(served.stream) != _content(stream)):
                 if served is not None and served.ended is None:
                     self._end(served, contract.RevokedError(
-                        f'medium {medium.id} has other content now'))
-                served = self._media[medium.id] = fresh
+                        f'medium {stream.id} has other content now'))
+                served = self._media[stream.id] = fresh
             else:
                 self._close(fresh)
-        served.medium = medium
+        served.stream = stream
         served.refresh(started, _FRESH)
         served.used = time.monotonic()
         self._tokens[token] = served
@@ -208,11 +209,11 @@ class Admissions:
                 and time.monotonic() - served.checked
                 <= self._settings.outage_grace)
 
-    async def _serve(self, medium: contract.Medium, token: str) -> Served:
-        open_base = await self._base(medium)
+    async def _serve(self, stream: medium.Stream, token: str) -> Served:
+        open_base = await self._base(stream)
         open_base.users += 1
         try:
-            layout = await self._call(layouts.Layout, medium, open_base.base)
+            layout = await self._call(layouts.Layout, stream, open_base.base)
         except contract.BaseChangedError:
             self._forget_base(open_base)
             open_base.users -= 1
@@ -220,25 +221,25 @@ class Admissions:
         except BaseException:
             open_base.users -= 1
             raise
-        return Served(medium, layout, open_base, token)
+        return Served(stream, layout, open_base, token)
 
-    async def _base(self, medium: contract.Medium) -> OpenBase:
-        digest = medium.base_digest
+    async def _base(self, stream: medium.Stream) -> OpenBase:
+        digest = stream.base.digest
         found = self._bases.get(digest)
         if found is not None:
             found.idle_since = time.monotonic()
             return found
         task = self._opening.get(digest)
         if task is None:
-            task = self._loop.create_task(self._open(medium))
+            task = self._loop.create_task(self._open(stream))
             self._opening[digest] = task
             task.add_done_callback(
                 lambda done: self._opening.pop(digest, None))
         return await asyncio.shield(task)
 
-    async def _open(self, medium: contract.Medium) -> OpenBase:
-        base = await self._call(self._bases_source.open, medium)
-        found = self._bases[medium.base_digest] = OpenBase(base)
+    async def _open(self, stream: medium.Stream) -> OpenBase:
+        base = await self._call(self._bases_source.open, stream)
+        found = self._bases[stream.base.digest] = OpenBase(base)
         return found
 
     async def _call(self, function: collections.abc.Callable[..., T],
@@ -269,8 +270,8 @@ class Admissions:
         self._close(served)
 
     def _drop(self, served: Served) -> None:
-        if self._media.get(served.medium.id) is served:
-            del self._media[served.medium.id]
+        if self._media.get(served.stream.id) is served:
+            del self._media[served.stream.id]
         for token in [token for token, other in self._tokens.items()
                       if other is served]:
             del self._tokens[token]
@@ -342,12 +343,12 @@ class Admissions:
         self.answering = True
         valid = check.result()
         for served in list(self._media.values()):
-            if served.medium.id in valid:
+            if served.stream.id in valid:
                 served.refresh(started, _FRESH)
             # What was admitted meanwhile was not asked about.
-            elif served.medium.id in asked and served.checked < started:
+            elif served.stream.id in asked and served.checked < started:
                 self._end(served, contract.RevokedError(
-                    f'medium {served.medium.id} was revoked'))
+                    f'medium {served.stream.id} was revoked'))
 
     def _outage(self, reason: object) -> None:
         if self.answering:

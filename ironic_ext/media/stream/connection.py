@@ -240,7 +240,7 @@ class Connection:
             self._turn_down(request, refused)
             return
         self._granted = served
-        self._sender.reader = self._worker.reads.reader(served.medium,
+        self._sender.reader = self._worker.reads.reader(served.stream,
                                                         self._client)
         self._send(served.representation.answer(request, self._worker.date),
                    served)
@@ -321,7 +321,7 @@ class Connection:
         served = self.served
         if served is not None:
             self._worker.warn(f'Ended a response of medium '
-                              f'{served.medium.id}: {error}')
+                              f'{served.stream.id}: {error}')
             if isinstance(error, contract.BaseChangedError):
                 self._worker.admissions.base_failed(served, error)
         self.abort()

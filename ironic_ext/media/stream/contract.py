@@ -9,8 +9,9 @@ worker threads, several at a time, unless they say otherwise.
 
 import collections.abc
 import dataclasses
-import hashlib
 import typing
+
+from ironic_ext.media import medium
 
 
 class StreamError(Exception):
@@ -35,51 +36,6 @@ class BaseMissingError(StreamError):
 
 class BaseChangedError(StreamError):
     """The base is not the image any more that the medium was made from."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Medium:
-    """One image that a token opens.
-
-    :ivar id: not secret: it is in logs and metrics.
-    :ivar node: the UUID of the node that it is for.
-    :ivar name: the last part of its URL, such as ``node-1.iso``.
-    :ivar digest: ``sha256:<hex>``: of the overlay (``SegmentMap.digest``),
-        or of the bytes of a plain stored image.
-    :ivar size: bytes of the image as it is served.
-    :ivar last_modified: seconds since the epoch, whole: the same in all
-        replicas and at all times.
-    :ivar base_digest: the image store's digest of the base.
-    :ivar base_size: bytes of the base.
-    :ivar overlay_path: a file of ``SegmentMap.save``; None for a plain
-        stored image, which is the base itself.
-    :ivar expires_at: seconds since the epoch, or None. Streams that run
-        then are ended.
-    :ivar networks: who may read it, ``192.0.2.0/24`` or ``2001:db8::/64``;
-        everybody when empty.
-    """
-
-    id: str
-    node: str
-    name: str
-    digest: str
-    size: int
-    last_modified: int
-    base_digest: str
-    base_size: int
-    overlay_path: str | None = None
-    expires_at: float | None = None
-    networks: tuple[str, ...] = ()
-
-    @property
-    def etag(self) -> str:
-        """The strong entity tag (RFC 9110, section 8.8.3), quoted.
-
-        An overlay's digest knows its base by size and descriptors alone,
-        so the base's own digest goes in as well.
-        """
-        both = f'{self.base_digest} {self.digest}'.encode()
-        return f'"{hashlib.sha256(both).hexdigest()[:32]}"'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,7 +68,7 @@ class ReadReport:
 class Media(typing.Protocol):
     """Who knows the media, and what tokens open them."""
 
-    def find(self, token: str) -> Medium | None:
+    def find(self, token: str) -> medium.Stream | None:
         """Return what a token opens, None when nobody knows the token.
 
         The overlay is at hand as a local file when this returns.
@@ -175,10 +131,10 @@ class Base(typing.Protocol):
 class Bases(typing.Protocol):
     """Who has the base images."""
 
-    def open(self, medium: Medium) -> Base:
-        """Open the base of a medium, from the store or from its source.
+    def open(self, stream: medium.Stream) -> Base:
+        """Open the base of a stream, from the store or from its source.
 
-        Called once per ``base_digest`` in each worker, and again when the
+        Called once per digest of a base in each worker, and again when the
         base was not read for a while or :meth:`Base.check` failed.
 
         :raises: BaseMissingError, BaseChangedError

@@ -14,6 +14,7 @@ import os
 from ironic_ext.iso import errors as iso_errors
 from ironic_ext.iso import overlay as overlays
 from ironic_ext.iso import segments
+from ironic_ext.media import medium
 from ironic_ext.media.stream import base as file_base
 from ironic_ext.media.stream import contract
 
@@ -31,7 +32,7 @@ class Layout:
     :ivar size: bytes of the image.
     """
 
-    def __init__(self, medium: contract.Medium, base: contract.Base
+    def __init__(self, stream: medium.Stream, base: contract.Base
                  ) -> None:
         """Read the overlay, if there is one, and check it and the base.
 
@@ -39,48 +40,48 @@ class Layout:
 
         :raises: BaseMissingError, BaseChangedError
         """
-        self.size = medium.size
+        self.size = stream.size
         if (base.fd is not None
-                and os.fstat(base.fd).st_size != medium.base_size):
+                and os.fstat(base.fd).st_size != stream.base.size):
             raise contract.BaseChangedError(
-                f'the base of medium {medium.id} has not the '
-                f'{medium.base_size} bytes that it had')
+                f'the base of medium {stream.id} has not the '
+                f'{stream.base.size} bytes that it had')
         self._overlay: file_base.FileBase | None = None
-        if medium.overlay_path is None:
-            if medium.size != medium.base_size:
+        if stream.overlay_path is None:
+            if stream.size != stream.base.size:
                 raise contract.BaseChangedError(
-                    f'medium {medium.id} has {medium.size} bytes, its image '
-                    f'{medium.base_size}')
+                    f'medium {stream.id} has {stream.size} bytes, its image '
+                    f'{stream.base.size}')
             self._starts = [0]
             self._rows: list[tuple[contract.Base | bytes, int, int]] = [
-                (base, 0, medium.size)]
+                (base, 0, stream.size)]
             return
-        self._overlay = file_base.FileBase(medium.overlay_path)
+        self._overlay = file_base.FileBase(stream.overlay_path)
         try:
-            self._read_overlay(medium, base)
+            self._read_overlay(stream, base)
         except BaseException:
             self.close()
             raise
 
-    def _read_overlay(self, medium: contract.Medium, base: contract.Base
+    def _read_overlay(self, stream: medium.Stream, base: contract.Base
                       ) -> None:
         assert self._overlay is not None
         content = self._overlay.read(0, self._overlay.size)
         try:
             overlay = overlays.Overlay.parse(
-                content, f'the overlay of {medium.id}')
+                content, f'the overlay of {stream.id}')
         except iso_errors.IsoError as exc:
             raise contract.BaseMissingError(str(exc)) from exc
-        if (overlay.digest != medium.digest or overlay.size != medium.size
-                or overlay.identity.size != medium.base_size):
+        if (overlay.digest != stream.digest or overlay.size != stream.size
+                or overlay.identity.size != stream.base.size):
             raise contract.BaseChangedError(
-                f'the overlay of medium {medium.id} is not the one that was '
+                f'the overlay of medium {stream.id} is not the one that was '
                 f'published')
         head = min(overlay.identity.size, overlays.FINGERPRINT_BYTES)
         fingerprint = hashlib.sha256(base.read(0, head)).hexdigest()
         if fingerprint != overlay.identity.fingerprint:
             raise contract.BaseChangedError(
-                f'the base of medium {medium.id} is not the image that its '
+                f'the base of medium {stream.id} is not the image that its '
                 f'overlay was made from')
         self._starts = []
         self._rows = []
@@ -92,9 +93,9 @@ class Layout:
                 self._rows.append((self._overlay, literal, part.length))
                 literal += part.length
             elif isinstance(part, segments.BaseRange):
-                if not 0 <= part.offset <= medium.base_size - part.length:
+                if not 0 <= part.offset <= stream.base.size - part.length:
                     raise contract.BaseMissingError(
-                        f'the overlay of medium {medium.id} refers to bytes '
+                        f'the overlay of medium {stream.id} refers to bytes '
                         f'outside its base')
                 self._rows.append((base, part.offset, part.length))
             else:

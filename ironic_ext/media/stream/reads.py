@@ -6,6 +6,7 @@ import collections.abc
 import dataclasses
 import time
 
+from ironic_ext.media import medium
 from ironic_ext.media.stream import contract
 from ironic_ext import spans
 
@@ -39,12 +40,12 @@ class Reader:
     :ivar first_at: seconds since the epoch when that began.
     """
 
-    __slots__ = ('requests', 'first_at', '_medium', '_client', '_unreported',
+    __slots__ = ('requests', 'first_at', '_stream', '_client', '_unreported',
                  '_last_at', '_sent', '_ranges')
 
-    def __init__(self, medium: contract.Medium, client: str,
+    def __init__(self, stream: medium.Stream, client: str,
                  unreported: list['Reader']) -> None:
-        self._medium = medium
+        self._stream = stream
         self._client = client
         self._unreported = unreported
         self._clear(time.time())
@@ -71,9 +72,9 @@ class Reader:
     def report(self) -> contract.ReadReport:
         """Return what is unreported; then nothing is."""
         found = contract.ReadReport(
-            self._medium.id, self.first_at, self._last_at, self._sent,
+            self._stream.id, self.first_at, self._last_at, self._sent,
             spans.joined(self._ranges, MAX_RANGES), self.requests,
-            self._client, self._medium.node, self._medium.size)
+            self._client, self._stream.node, self._stream.size)
         self._clear(self._last_at)
         return found
 
@@ -84,9 +85,9 @@ class ReadLog:
     def __init__(self) -> None:
         self._unreported: list[Reader] = []
 
-    def reader(self, medium: contract.Medium, client: str) -> Reader:
+    def reader(self, stream: medium.Stream, client: str) -> Reader:
         """Return a new reader."""
-        return Reader(medium, client, self._unreported)
+        return Reader(stream, client, self._unreported)
 
     def drain(self) -> list[contract.ReadReport]:
         """Return a report for each medium and client, and begin anew."""

@@ -51,12 +51,12 @@ def of_medium(served: admission.Served, name: str, client: str
 
     :param name: the last part of the path, '' in its short forms.
     """
-    if name and name != served.medium.name:
+    if name and name != served.stream.name:
         return NOTHING_HERE
     if served.ended is not None:
         return _OVER
     if not served.admits(client):
         return Refusal(403, 'Not from this address.', b'',
                        f'Refused {client}: not in the networks that may '
-                       f'read medium {served.medium.id}')
+                       f'read medium {served.stream.id}')
     return None

@@ -11,7 +11,7 @@ import http
 import secrets
 import typing
 
-from ironic_ext.media.stream import contract
+from ironic_ext.media import medium
 from ironic_ext.media.stream.http import conditions
 from ironic_ext.media.stream.http import ranges
 from ironic_ext.media.stream.http import request as requests
@@ -78,11 +78,11 @@ def sentence(status: int, text: str, date: bytes,
 class Representation:
     """A medium as HTTP sees it; header lines that never change are ready."""
 
-    def __init__(self, medium: contract.Medium, layout: _Pieces) -> None:
+    def __init__(self, stream: medium.Stream, layout: _Pieces) -> None:
         self._layout = layout
-        self._size = medium.size
-        self._etag = medium.etag.encode()
-        self._modified = medium.last_modified
+        self._size = stream.size
+        self._etag = stream.etag.encode()
+        self._modified = stream.last_modified
         self._validators = (
             b'ETag: %s\r\nLast-Modified: %s\r\n'
             # The URL is secret, and so is what is behind it.

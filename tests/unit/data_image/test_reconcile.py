@@ -7,6 +7,7 @@ import testtools
 from ironic_ext.data_image import reconcile
 from ironic_ext.data_image import record
 from ironic_ext.data_image import spec
+from ironic_ext.media import medium as media
 
 CD = frozenset([spec.Device.CDROM])
 USB = frozenset([spec.Device.USB])
@@ -22,13 +23,14 @@ def wish(**data):
                       spec.Limits(1000, 1000))
 
 
-def medium(generation=1, place='/v/Cd'):
-    return record.Medium('a' * 32, 'file', generation, slot=place)
+def medium(place='/v/Cd'):
+    return media.Medium('a' * 32, media.Purpose.DATA, media.Kind.FILE,
+                        slot=place)
 
 
-def plan(wanted, *slots, instance=False, held=None, **machine):
+def plan(wanted, *slots, instance=False, held=None, made_for=1, **machine):
     return reconcile.plan(
-        record.Record(1, wanted, instance, held),
+        record.Record(1, wanted, instance, held, made_for=made_for),
         reconcile.Machine(tuple(slots), **machine))
 
 
@@ -90,7 +92,7 @@ class AttachTestCase(testtools.TestCase):
 
     def test_another_image_takes_the_place_of_the_one_before(self):
         found = plan(wish(), slot('Cd', owner=reconcile.Owner.OURS),
-                     held=medium(generation=0))
+                     held=medium(), made_for=0)
         self.assertEqual(reconcile.Plan(
             eject=('/v/Cd',), withdraw=True, insert=('/v/Cd',)), found)
 
@@ -121,11 +123,11 @@ class OnRebootTestCase(testtools.TestCase):
 
     def test_the_image_before_stays_until_then(self):
         old = slot('Cd', owner=reconcile.Owner.OURS)
-        held = medium(generation=0)
-        found = plan(wish(apply='on_reboot'), old, held=held)
+        held = medium()
+        found = plan(wish(apply='on_reboot'), old, held=held, made_for=0)
         self.assertEqual((), found.eject + found.insert)
         self.assertFalse(found.deliver)
-        found = plan(wish(apply='on_reboot'), old, held=held,
+        found = plan(wish(apply='on_reboot'), old, held=held, made_for=0,
                      restarting=True)
         self.assertEqual(('/v/Cd',), found.eject)
 

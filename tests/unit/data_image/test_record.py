@@ -10,13 +10,15 @@ import testtools
 from ironic_ext.data_image import record
 from ironic_ext.data_image import spec
 from ironic_ext.data_image import status
+from ironic_ext.media import medium as media
 
 LIMITS = spec.Limits(file=1000, total=1000)
 SPEC = spec.parse({'url': 'http://h/data.iso?sig=TOP', 'username': 'me',
                    'password': 'hunter2'}, LIMITS)
 FILES = spec.parse({'files': {'user-data': 'key: CONTENT'}}, LIMITS)
-MEDIUM = record.Medium(
-    'f' * 32, 'stream', 1, 'e' * 64, '/redfish/v1/Systems/1/VirtualMedia/Cd',
+MEDIUM = media.Medium(
+    'f' * 32, media.Purpose.DATA, media.Kind.STREAM, 'e' * 64,
+    '/redfish/v1/Systems/1/VirtualMedia/Cd',
     'cdrom', 'http://h/data.iso', 'sha256:' + 'd' * 64, 2048)
 
 
@@ -29,9 +31,21 @@ class RecordTestCase(testtools.TestCase):
 
     def test_json_is_good_both_ways(self):
         for kept in (attached(), record.first(FILES, False),
-                     record.Record(3, None, False, MEDIUM)):
+                     record.Record(3, None, False, MEDIUM, made_for=2)):
             data = json.loads(json.dumps(kept.to_json()))
             self.assertEqual(kept, record.Record.from_json(data))
+
+    def test_what_a_conductor_of_before_has_written_is_read(self):
+        row = {'id': 'f' * 32, 'kind': 'file', 'generation': 4,
+               'mark': 'f' * 32, 'slot': '/v/Cd', 'device': 'cdrom',
+               'image': 'http://h/data.iso', 'digest': '', 'size': None}
+        data = {**record.Record(5, SPEC).to_json(), 'medium': row}
+        found = record.Record.from_json(data)
+        self.assertEqual((4, media.Kind.FILE, '/v/Cd'),
+                         (found.made_for, found.medium.kind,
+                          found.medium.slot))
+        # And it can read what is written now.
+        self.assertEqual(row, found.to_json()['medium'])
 
     def test_masked_it_has_no_secret(self):
         for kept in (attached(), record.first(FILES, False)):

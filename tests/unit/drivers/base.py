@@ -31,11 +31,18 @@ from ironic_ext.drivers.bmc import slots as redfish_slots
 from ironic_ext.drivers.boot import redfish_iso
 from ironic_ext.drivers import hardware  # noqa: F401
 from ironic_ext import iso
+from ironic_ext.media import medium as media
 from tests import isos
 from tests import unit
 from tests.unit.drivers import fake_bmc
 
 HTTP_URL = 'http://192.0.2.1:8080'
+
+
+def medium(medium_id, purpose='instance', kind='file', **values):
+    """Return a medium of a node."""
+    return media.Medium(medium_id, media.Purpose(purpose), media.Kind(kind),
+                        **values)
 
 
 def parse_nothing(argv, default_config_files=None):

@@ -180,5 +180,5 @@ class DellTestCase(base.DriverTestCase):
         self.bmc.slots = [fake_bmc.Slot('2'), fake_bmc.Slot('1')]
         with self.task() as task:
             slot = redfish_iso.redfish_media.insert(
-                task, f'http://x/{"a" * 32}-b.iso', 'a' * 32)
+                task, f'http://x/{"a" * 32}-b.iso', base.medium('a' * 32))
         self.assertEqual(self.bmc.slots[1].path, slot)

@@ -9,15 +9,16 @@ import testtools
 
 from ironic_ext.media import records
 from ironic_ext.media.stream import contract
+from tests import media_streams
 
 NODE = '1be26c0b-03f2-4d2e-ae87-c02d7f33c123'
 BASE = 'sha256:' + 'b' * 64
 
 
 def medium(number=1, **values):
-    """Return a medium with that number as its id."""
-    return records.Medium(**{
-        'id': f'{number:032x}', 'node': NODE, 'purpose': 'instance',
+    """Return the stream of a medium with that number as its id."""
+    return media_streams.stream({
+        'id': f'{number:032x}', 'node': NODE,
         'name': 'node-7.iso', 'image': 'http://x/live.iso',
         'digest': 'sha256:' + 'd' * 64, 'size': 1000, 'overlay_size': 0,
         'base_digest': BASE, 'base_size': 900, 'created_at': 1000.0,

@@ -16,6 +16,7 @@ from ironic_ext.images import base_image
 from ironic_ext.images import errors
 from ironic_ext.media import bases
 from ironic_ext.media.stream import contract
+from tests import media_streams
 from tests.unit.media import database
 
 CONTENT = os.urandom(300000)
@@ -24,9 +25,9 @@ HREF = 'http://images.example.com/live.iso?signature=SECRET'
 
 
 def medium(**values):
-    return contract.Medium(**{
+    return media_streams.stream({
         'id': '1' * 32, 'node': database.NODE, 'name': 'node-7.iso',
-        'digest': DIGEST, 'size': len(CONTENT), 'last_modified': 1,
+        'digest': DIGEST, 'size': len(CONTENT), 'created_at': 1,
         'base_digest': DIGEST, 'base_size': len(CONTENT), **values})
 
 

@@ -11,6 +11,7 @@ import types
 
 from ironic_ext.images import errors
 from ironic_ext.media import delivery
+from ironic_ext.media import medium as media
 from ironic_ext.media import publish
 from ironic_ext.media import records
 from ironic_ext.media import tokens
@@ -18,8 +19,8 @@ from tests.unit.media import database
 
 SERVER = 'http://192.0.2.1:8092'
 WEB = 'http://192.0.2.1:8080'
-BASE = delivery.Base(database.BASE, 900, 'http://x/live.iso',
-                     'http://x/live.iso', '"1"')
+BASE = media.Origin(database.BASE, 900, 'http://x/live.iso',
+                    'http://x/live.iso', '"1"')
 
 
 class Image:
@@ -64,12 +65,13 @@ class DeliveryTestCase(database.DatabaseTestCase):
 
     def deliveries(self, kind='stream', **settings):
         return delivery.Deliveries(
+            database.NODE, 'node-7',
             delivery.Settings(**{'kind': kind, 'server_url': SERVER,
                                  'http_url': WEB, **settings}),
             self.files, lambda: self.known(), lambda: self.holds)
 
     def new(self, deliveries):
-        return deliveries.new(database.NODE, 'node-7', 'instance')
+        return deliveries.new(media.Purpose.INSTANCE)
 
     def published(self):
         folder = self.folder / 'ext'
@@ -86,8 +88,8 @@ class DeliveryTestCase(database.DatabaseTestCase):
         self.assertEqual(
             (medium.id, database.NODE, 'instance', Image().digest, 1000,
              'http://x/live.iso', '"1"', ('192.0.2.0/24',), None),
-            (row.id, row.node, row.purpose, row.digest, row.size,
-             row.base_href, row.base_etag, row.networks, row.revoked_at))
+            (row.id, row.node, row.medium.purpose, row.digest, row.size,
+             row.base.href, row.base.etag, row.networks, row.revoked_at))
         self.assertAlmostEqual(time.time() + 60, row.expires_at, delta=30)
         self.assertEqual([b'overlay'], list(self.records.overlay(row.id)))
         self.assertEqual([(BASE.digest, f'media:{medium.id}')],
@@ -98,9 +100,9 @@ class DeliveryTestCase(database.DatabaseTestCase):
             deliveries = self.deliveries(kind)
             delivered = deliveries.deliver(self.new(deliveries), Image(),
                                            BASE)
-            self.assertTrue(
-                delivered.mark in delivered.url
-                or delivered.mark in tokens.digests_in(delivered.url), kind)
+            mark = delivered.medium.mark
+            self.assertTrue(mark in delivered.url
+                            or mark in tokens.digests_in(delivered.url), kind)
             self.assertNotIn(delivered.url, repr(delivered))
 
     def test_an_image_that_is_its_base_needs_no_overlay(self):
@@ -114,7 +116,7 @@ class DeliveryTestCase(database.DatabaseTestCase):
     def test_no_image_is_held_for_one_that_is_all_its_own(self):
         deliveries = self.deliveries()
         deliveries.deliver(self.new(deliveries), Image(),
-                           delivery.Base('sha256:00', 0, 'some files'))
+                           media.Origin('sha256:00', 0, 'some files'))
         self.assertEqual([], self.holds.held)
 
     def test_withdrawing_a_stream_ends_it_and_lets_the_base_go(self):
@@ -122,7 +124,7 @@ class DeliveryTestCase(database.DatabaseTestCase):
         medium = self.new(deliveries)
         deliveries.deliver(medium, Image(), BASE)
         for _attempt in range(2):
-            deliveries.withdraw(medium.id, medium.kind)
+            deliveries.withdraw(medium)
             self.assertEqual(frozenset(), self.records.live([medium.id]))
             self.assertEqual([], self.holds.held)
 
@@ -131,13 +133,13 @@ class DeliveryTestCase(database.DatabaseTestCase):
         medium = self.new(deliveries)
         deliveries.deliver(medium, Image(), BASE)
         self.holds.failure = errors.ImageError('store is read-only')
-        deliveries.withdraw(medium.id, 'stream')
+        deliveries.withdraw(medium)
         self.assertEqual(frozenset(), self.records.live([medium.id]))
 
     def test_withdrawing_what_was_never_delivered_is_no_error(self):
         for kind in ('stream', 'file'):
             deliveries = self.deliveries(kind)
-            deliveries.withdraw(self.new(deliveries).id, kind)
+            deliveries.withdraw(self.new(deliveries))
 
     def test_a_file_is_published_and_withdrawn(self):
         deliveries = self.deliveries('file')
@@ -146,16 +148,16 @@ class DeliveryTestCase(database.DatabaseTestCase):
         name, = self.published()
         self.assertEqual(f'{WEB}/ext/{name}', delivered.url)
         self.assertTrue(name.startswith(medium.id))
-        self.assertEqual(delivered, deliveries.find(medium.id, 'file'))
-        deliveries.withdraw(medium.id, 'file')
+        self.assertEqual(delivered, deliveries.find(medium))
+        deliveries.withdraw(medium)
         self.assertEqual([], self.published())
-        self.assertIsNone(deliveries.find(medium.id, 'file'))
+        self.assertIsNone(deliveries.find(medium))
 
     def test_a_stream_that_is_found_again_has_a_new_url_and_end(self):
         deliveries = self.deliveries()
         medium = self.new(deliveries)
         first = deliveries.deliver(medium, Image(), BASE, 60)
-        second = deliveries.find(medium.id, 'stream', 600)
+        second = deliveries.find(medium, 600)
         self.assertNotEqual(first.url, second.url)
         self.assertIsNone(self.records.find(first.url.split('/')[-2]))
         row = self.records.find(second.url.split('/')[-2])
@@ -166,8 +168,8 @@ class DeliveryTestCase(database.DatabaseTestCase):
         deliveries = self.deliveries()
         medium = self.new(deliveries)
         deliveries.deliver(medium, Image(), BASE)
-        deliveries.withdraw(medium.id, 'stream')
-        self.assertIsNone(deliveries.find(medium.id, 'stream'))
+        deliveries.withdraw(medium)
+        self.assertIsNone(deliveries.find(medium))
 
     def test_a_short_url_is_made_on_demand(self):
         deliveries = self.deliveries(max_url_length=54)
@@ -194,7 +196,7 @@ class DeliveryTestCase(database.DatabaseTestCase):
         self.assertRaises(delivery.DeliveryError, deliveries.deliver,
                           medium, Image(), BASE)
         self.assertRaises(delivery.DeliveryError, deliveries.withdraw,
-                          medium.id, 'stream')
+                          medium)
 
     def test_auto_publishes_files_without_a_media_server(self):
         for settings in ({'server_url': None},

@@ -42,7 +42,7 @@ class ReplicaTestCase(database.DatabaseTestCase):
             (f'{1:032x}', database.NODE, 'node-7.iso', 1000, 1000,
              database.BASE, 900, ('192.0.2.0/24',)),
             (medium.id, medium.node, medium.name, medium.size,
-             medium.last_modified, medium.base_digest, medium.base_size,
+             medium.last_modified, medium.base.digest, medium.base.size,
              medium.networks))
         with open(medium.overlay_path, 'rb') as file:
             self.assertEqual(OVERLAY, file.read())

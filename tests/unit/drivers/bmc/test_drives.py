@@ -10,7 +10,6 @@ from sushy.resources.manager import virtual_media
 
 from ironic_ext.drivers.bmc import drives as redfish_media
 from ironic_ext.drivers import ironic_patches
-from ironic_ext.drivers.records import media as node_media
 from tests.unit.drivers import base
 from tests.unit.drivers import fake_bmc
 
@@ -24,7 +23,7 @@ class InsertTestCase(base.DriverTestCase):
 
     def insert(self):
         with self.task() as task:
-            return redfish_media.insert(task, URL, ID)
+            return redfish_media.insert(task, URL, base.medium(ID))
 
     def refusal(self):
         return str(self.assertRaises(redfish_media.MediaError, self.insert))
@@ -212,7 +211,7 @@ class SushyTestCase(base.DriverTestCase):
 
     def insert(self):
         with self.task() as task:
-            return redfish_media.insert(task, URL, ID)
+            return redfish_media.insert(task, URL, base.medium(ID))
 
     def test_an_image_is_inserted_and_ejected(self):
         self.assertEqual('/vm/Cd', self.insert())
@@ -254,7 +253,7 @@ class LogTestCase(base.DriverTestCase):
 
 class EjectTestCase(base.DriverTestCase):
 
-    record = node_media.MediaRecord(ID, 'instance', '/redfish/x')
+    record = base.medium(ID, slot='/redfish/x')
 
     def eject(self, record=None):
         with self.task() as task:
@@ -285,7 +284,7 @@ class EjectTestCase(base.DriverTestCase):
         slot.put(URL)
         self.eject()
         self.assertEqual([URL], self.bmc.inserted)
-        self.eject(node_media.MediaRecord(ID, 'instance', slot.path))
+        self.eject(base.medium(ID, slot=slot.path))
         self.assertEqual([], self.bmc.inserted)
 
     def test_an_unreachable_bmc_is_told(self):

@@ -9,7 +9,6 @@ import sushy
 from ironic_ext.drivers.bmc import drives as redfish_media
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.bmc import slots as redfish_slots
-from ironic_ext.drivers.records import media as node_media
 from tests.unit.drivers import base
 from tests.unit.drivers import fake_bmc
 
@@ -25,7 +24,7 @@ class SlotTestCase(base.DriverTestCase):
         self.slot = self.bmc.slots[0]
 
     def record(self, **values):
-        return node_media.MediaRecord(ID, 'data', **values)
+        return base.medium(ID, 'data', **values)
 
     def put(self, record, source=None):
         with self.task() as task:

@@ -22,12 +22,12 @@ def url(token):
 
 class StreamTestCase(base.DriverTestCase):
 
-    record = node_media.MediaRecord(
-        ID, 'instance', '/x', delivery='stream', mark=tokens.digest(TOKEN))
+    record = base.medium(ID, kind='stream', slot='/x',
+                         mark=tokens.digest(TOKEN))
 
     def insert(self):
         with self.task() as task:
-            return redfish_media.insert(task, url(TOKEN), ID)
+            return redfish_media.insert(task, url(TOKEN), self.record)
 
     def test_a_stream_is_inserted(self):
         self.assertEqual(self.bmc.slots[0].path, self.insert())
@@ -74,10 +74,10 @@ class StreamTestCase(base.DriverTestCase):
     def test_a_record_comes_back_from_the_node_as_it_was(self):
         node_media.save(self.node, self.record)
         self.node.refresh()
-        self.assertEqual((self.record,), node_media.records(self.node))
+        self.assertEqual((self.record,), node_media.load(self.node))
 
     def test_a_record_of_an_older_version_is_that_of_a_file(self):
         self.node.driver_internal_info = {'ext_media': [
             {'id': ID, 'purpose': 'instance', 'slot': '/x'}]}
-        record, = node_media.records(self.node)
-        self.assertEqual(('file', ''), (record.delivery, record.mark))
+        record, = node_media.load(self.node)
+        self.assertEqual(('file', ''), (record.kind, record.mark))

@@ -62,8 +62,8 @@ class StreamTestCase(_Streams):
         medium = self.medium()
         self.assertEqual(
             (self.node.uuid, 'instance', self.href, self.href, None),
-            (medium.node, medium.purpose, medium.image, medium.base_href,
-             medium.revoked_at))
+            (medium.node, medium.medium.purpose, medium.base.image,
+             medium.base.href, medium.revoked_at))
         self.assertEqual([f'media:{medium.id}'], self.held())
         overlay = b''.join(self.database.overlay(medium.id))
         with iso.SegmentMap.parse(overlay, base=self.base) as customised:

@@ -2,6 +2,7 @@
 
 """A running node with data images, on the made-up machine."""
 
+import dataclasses
 import io
 
 from ironic.common import states
@@ -17,6 +18,7 @@ from tests.unit.drivers import base
 from tests.unit.drivers import fake_bmc
 
 BOOT_ID = 'b' * 32
+BOOT_MEDIUM = base.medium(BOOT_ID, mark=BOOT_ID)
 BOOT_URL = f'{base.HTTP_URL}/ext-media/{BOOT_ID}-SECRET.iso'
 FOREIGN = 'http://user:hunter2@192.0.2.9/rescue.iso?token=TOP'
 
@@ -88,5 +90,5 @@ class DataImageTestCase(base.DriverTestCase):
     def boot_from(self, slot):
         """Put a boot image of the node into a slot."""
         slot.put(BOOT_URL)
-        node_media.save(self.node, node_media.MediaRecord(
-            BOOT_ID, 'instance', slot.path))
+        node_media.save(self.node, dataclasses.replace(
+            BOOT_MEDIUM, slot=slot.path))

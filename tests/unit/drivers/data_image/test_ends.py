@@ -17,6 +17,7 @@ from ironic_ext.drivers.data_image import reconciler
 from ironic_ext.drivers.data_image import source as data_image_source
 from ironic_ext.drivers.data_image import worker as data_images
 from ironic_ext.drivers.images import delivery as media_delivery
+from ironic_ext.media import medium as media
 from ironic_ext.media import publish
 from ironic_ext.media import records as media_records
 from tests.unit.drivers.data_image import base
@@ -188,7 +189,8 @@ class LostDeliveryTestCase(base.DataImageTestCase):
         self.assertIn(path.name, self.bmc.inserted[0])
 
     def test_a_bmc_cannot_have_other_urls_asked_for(self):
-        medium = records.Medium('a' * 32, 'file', 1)
+        medium = media.Medium('a' * 32, media.Purpose.DATA,
+                              media.Kind.FILE)
         with unittest.mock.patch.object(requests, 'head') as head:
             for url in ('http://169.254.169.254/latest',
                         f'http://x/{"b" * 32}-SECRET.iso',
@@ -211,11 +213,12 @@ class LostDeliveryTestCase(base.DataImageTestCase):
         self.assertNotEqual(first.id, self.record().medium.id)
         # Nobody needs anything but the database to serve it.
         row = media_delivery.known().get(self.record().medium.id)
-        self.assertEqual(0, row.base_size)
+        self.assertEqual(0, row.base.size)
         self.assertGreater(row.overlay_size, 0)
 
     def test_a_database_that_fails_is_no_reason_to_take_it_out(self):
         self.replace(media_delivery, 'known', unittest.mock.Mock(
             side_effect=media_records.RecordsError('it is down')))
         self.assertTrue(data_image_source.is_readable(
-            records.Medium('a' * 32, 'stream', 1), 'http://x/y'))
+            media.Medium('a' * 32, media.Purpose.DATA, media.Kind.STREAM),
+            'http://x/y'))

@@ -210,8 +210,8 @@ class SlotTestCase(base.DataImageTestCase):
         self.bmc.slots = [first, second]
         self.attach()
         with self.task() as task:
-            path = redfish_media.insert(task, base.BOOT_URL,
-                                        base.BOOT_ID)
+            path = redfish_media.insert(
+                task, base.BOOT_URL, base.BOOT_MEDIUM)
         self.assertEqual(second.path, path)
 
     def test_a_boot_image_prefers_it_to_somebodys_medium(self):
@@ -220,8 +220,8 @@ class SlotTestCase(base.DataImageTestCase):
         first.put(base.FOREIGN)
         self.attach()
         with self.task() as task:
-            path = redfish_media.insert(task, base.BOOT_URL,
-                                        base.BOOT_ID)
+            path = redfish_media.insert(
+                task, base.BOOT_URL, base.BOOT_MEDIUM)
         self.assertEqual(second.path, path)
         self.assertEqual(base.FOREIGN, first.medium)
 

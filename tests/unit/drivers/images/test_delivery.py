@@ -13,6 +13,7 @@ from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import media as node_media
 from ironic_ext.drivers import vendor
 from ironic_ext.media import delivery
+from ironic_ext.media import medium as media
 from ironic_ext.media import records
 from ironic_ext.media import tokens
 from tests.unit.drivers import base
@@ -44,8 +45,9 @@ class MediaDeliveryTestCase(base.DriverTestCase):
         medium = database.medium(number, node=self.node.uuid,
                                  purpose=purpose, **values)
         token = self.records.create(medium, None)
-        node_media.save(self.node, node_media.MediaRecord(
-            medium.id, purpose, '/slot', 'stream', tokens.digest(token)))
+        node_media.save(self.node, base.medium(
+            medium.id, purpose, 'stream', slot='/slot',
+            mark=tokens.digest(token)))
         return token
 
     def boot_media(self):
@@ -106,20 +108,20 @@ class LifetimeTestCase(MediaDeliveryTestCase):
     def test_an_agents_stream_outlives_ironics_patience_by_an_hour(self):
         self.config(deploy_callback_timeout=9000,
                     clean_callback_timeout=1800, group='conductor')
-        self.assertEqual(9000 + 3600, media_delivery.lifetime('agent'))
+        self.assertEqual(9000 + 3600,
+                         media_delivery.lifetime(media.Purpose.AGENT))
 
     def test_without_an_end_to_that_patience_it_lives_as_an_instances(self):
         self.config(token_lifetime=7200, group='ext_media')
         self.config(deploy_callback_timeout=0, group='conductor')
-        self.assertEqual(7200, media_delivery.lifetime('agent'))
-        self.assertEqual(7200, media_delivery.lifetime('instance'))
+        self.assertEqual(7200, media_delivery.lifetime(media.Purpose.AGENT))
+        self.assertEqual(7200, media_delivery.lifetime(media.Purpose.INSTANCE))
 
     def test_streams_of_instances_are_prolonged_and_no_others(self):
         self.config(token_lifetime=7200, group='ext_media')
         for number, purpose in ((1, 'instance'), (2, 'agent'), (3, 'data')):
             self.create(number, purpose, expires_at=50.0)
-        node_media.save(self.node, node_media.MediaRecord(
-            'f' * 32, 'instance'))
+        node_media.save(self.node, base.medium('f' * 32))
         media_delivery.prolong([self.node])
         self.assertEqual(
             [True, False, True],
@@ -169,8 +171,7 @@ class ReportTestCase(MediaDeliveryTestCase):
         name = media_delivery.publish.MediaName.new()
         files.publish(types.SimpleNamespace(
             write=lambda path, mode: open(path, 'wb').close()), name)
-        node_media.save(self.node,
-                        node_media.MediaRecord(name.id, 'instance'))
+        node_media.save(self.node, base.medium(name.id))
         shown, = self.boot_media()
         self.assertEqual(
             ('file', 0, None,
@@ -180,8 +181,8 @@ class ReportTestCase(MediaDeliveryTestCase):
 
     def test_what_is_gone_from_disk_and_database_is_shown_as_that(self):
         for number, kind in ((1, 'file'), (2, 'stream')):
-            node_media.save(self.node, node_media.MediaRecord(
-                f'{number:032x}', 'instance', None, kind))
+            node_media.save(self.node, base.medium(
+                f'{number:032x}', kind=kind))
         self.assertEqual([None, None],
                          [shown['url'] for shown in self.boot_media()])
 

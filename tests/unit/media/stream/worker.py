@@ -12,15 +12,16 @@ import time
 
 import fixtures
 
+from ironic_ext.media import medium
 from ironic_ext.media.stream import base
-from ironic_ext.media.stream import contract
 from ironic_ext.media.stream import metrics
 from ironic_ext.media.stream import settings
 from ironic_ext.media.stream import worker
+from tests import media_streams
 
 TOKEN = 'T' * 22
 PATH = f'/{TOKEN}/node-1.iso'
-MODIFIED = 1767225600
+MODIFIED = media_streams.MODIFIED
 #: Seconds: more than any test needs on a busy machine.
 PATIENCE = 20
 
@@ -37,19 +38,19 @@ def await_true(condition, what):
         time.sleep(0.005)
 
 
-def medium(path: pathlib.Path, **fields) -> contract.Medium:
-    """Return the medium of a plain image."""
+def stream(path: pathlib.Path, **fields) -> medium.Stream:
+    """Return the stream of a plain image."""
     size = path.stat().st_size
-    return contract.Medium(**{
-        'id': 'medium-1', 'node': 'node-1', 'name': 'node-1.iso',
-        'digest': 'sha256:aa', 'size': size, 'last_modified': MODIFIED,
-        'base_digest': 'sha256:aa', 'base_size': size, **fields})
+    return media_streams.stream({
+        'id': 'medium-1', 'name': 'node-1.iso',
+        'digest': 'sha256:aa', 'size': size, 'base_digest': 'sha256:aa',
+        'base_size': size, **fields})
 
 
 class Surroundings:
     """The Media and the Bases.
 
-    :ivar media: token -> medium, or the error that ``find`` raises.
+    :ivar media: token -> stream, or the error that ``find`` raises.
     :ivar failure: what every call raises, or None.
     :ivar opened: the bases that were opened.
     """
@@ -75,14 +76,14 @@ class Surroundings:
         if self.failure:
             raise self.failure
         return {found.id for found in self.media.values()
-                if isinstance(found, contract.Medium)
+                if isinstance(found, medium.Stream)
                 and found.id in medium_ids}
 
     def record_reads(self, reports):
         raise NotImplementedError
 
     def open(self, wanted):
-        found = self.make_base(self.paths[wanted.base_digest])
+        found = self.make_base(self.paths[wanted.base.digest])
         self.opened.append(found)
         return found
 
@@ -130,8 +131,8 @@ class RunningWorker(fixtures.Fixture):
 
     def serve(self, path, token=TOKEN, **fields):
         """Serve a file as a plain image, or with an overlay."""
-        found = medium(path, **fields)
-        self.surroundings.paths[found.base_digest] = path
+        found = stream(path, **fields)
+        self.surroundings.paths[found.base.digest] = path
         self.surroundings.media[token] = found
         return found
 
