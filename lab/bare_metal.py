@@ -4,16 +4,20 @@
 
 from collections.abc import Mapping, Sequence
 import contextlib
+from importlib import metadata
 import json
 import os
 import pathlib
+import shutil
 import sqlite3
 import subprocess
 import sys
 import urllib.request
 
+from lab import debian_root
 from lab import process
 
+_CACHE = pathlib.Path(__file__).resolve().parent.parent / '.cache'
 _API_VERSION = '1.93'
 
 _CONFIG = """\
@@ -98,6 +102,7 @@ class Ironic(process.Service):
         self.port = process.free_port()
         self.url = f'http://127.0.0.1:{self.port}'
         self._config = directory / 'ironic.conf'
+        self._database = directory / 'ironic.sqlite'
         for name in ('tmp', 'locks'):
             (directory / name).mkdir()
         self._settings = {
@@ -121,7 +126,7 @@ class Ironic(process.Service):
     def responsible_host(self, node_id: str) -> str | None:
         """Return the conductor that last deployed or took over a node."""
         with contextlib.closing(sqlite3.connect(
-                f'file:{self.directory}/ironic.sqlite?mode=ro',
+                f'file:{self._database}?mode=ro',
                 uri=True)) as database:
             row = database.execute(
                 'SELECT conductors.hostname FROM nodes JOIN conductors '
@@ -142,7 +147,17 @@ class Ironic(process.Service):
                 'TMPDIR': str(self.directory / 'tmp')}
 
     def create_schema(self) -> None:
-        """Make the database; once, before the first start."""
+        """Make the database; once, before the first start.
+
+        It is made once for a release of Ironic, and copied.
+        """
+        versions = [metadata.version(name)
+                    for name in ('ironic', 'SQLAlchemy', 'alembic')]
+        kept = debian_root.cached(_CACHE, 'ironic-schema', versions,
+                                  self._make_schema)
+        shutil.copy(kept / self._database.name, self._database)
+
+    def _make_schema(self, directory: pathlib.Path) -> None:
         result = subprocess.run(
             [self._program('ironic-dbsync'), '--config-file',
              str(self._config), 'create_schema'],
@@ -151,6 +166,7 @@ class Ironic(process.Service):
             raise process.LabError(
                 f'ironic-dbsync ended with {result.returncode}:\n'
                 f'{result.stderr[-2000:]}')
+        shutil.move(self._database, directory)
 
     def is_ready(self) -> bool:
         """The API answers and a conductor with drivers stands behind it."""

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import tempfile
 
+from lab import debian_root
 from lab import process
 
 _KERNEL_PACKAGE = 'linux-image-cloud-amd64'
@@ -317,15 +318,21 @@ def _make_esp(path: pathlib.Path, work: pathlib.Path) -> None:
 def build(path: pathlib.Path, cache: pathlib.Path) -> None:
     """Write the ISO to path.
 
-    :param cache: keeps the unpacked kernel package.
+    :param cache: keeps the unpacked kernel package, and the ISO.
     :raises: LabError when a tool fails.
     """
     kernel = unpacked_kernel(cache)
     vmlinuz, = (kernel / 'boot').glob('vmlinuz-*')
-    with tempfile.TemporaryDirectory() as name:
-        initrd = pathlib.Path(name) / 'initrd.img'
+
+    def make(directory: pathlib.Path) -> None:
+        initrd = directory / 'initrd.img'
         initrd.write_bytes(make_initrd(kernel, _INIT, _MODULES))
-        write(path, vmlinuz, initrd)
+        write(directory / 'lab.iso', vmlinuz, initrd)
+
+    kept = debian_root.cached(
+        cache, 'lab-iso', (pathlib.Path(__file__).read_text(), vmlinuz.name),
+        make)
+    shutil.copy(kept / 'lab.iso', path)
 
 
 def write(path: pathlib.Path, vmlinuz: pathlib.Path, initrd: pathlib.Path

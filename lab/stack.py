@@ -10,6 +10,7 @@ import pathlib
 import pwd
 import shutil
 import tempfile
+import urllib.error
 import urllib.request
 import uuid
 
@@ -189,7 +190,7 @@ class Lab:
 
 
 class Node:
-    """An Ironic node: enrolled by API, then driven by the CLI."""
+    """An Ironic node: enrolled by API, driven by the CLI or by the API."""
 
     def __init__(self, ironic: bare_metal.Ironic,
                  machine: hypervisor.Machine) -> None:
@@ -216,9 +217,7 @@ class Node:
         """Take the node from enroll to available."""
         for verb, state in (('manage', 'manageable'),
                             ('provide', 'available')):
-            self._ironic.call(
-                'PUT', f'/v1/nodes/{self.identity}/states/provision',
-                {'target': verb})
+            self.ask(verb)
             self.await_state(state)
 
     def delete(self) -> None:
@@ -227,15 +226,40 @@ class Node:
         self._ironic.call('PUT', f'{path}/maintenance', {})
         self._ironic.call('DELETE', path)
 
+    def say(self, **values: object) -> None:
+        """Set keys of instance_info by the API: the CLI is slow to start."""
+        self._ironic.call('PATCH', f'/v1/nodes/{self.identity}', [
+            {'op': 'add', 'path': f'/instance_info/{key}', 'value': value}
+            for key, value in values.items()])
+
+    def ask(self, target: str, **more: object) -> None:
+        """Ask the API for a provision state: active, deleted, rebuild.
+
+        Waits for the node's lock, as the CLI does.
+        """
+        def taken() -> bool:
+            try:
+                self._ironic.call(
+                    'PUT', f'/v1/nodes/{self.identity}/states/provision',
+                    {'target': target, **more})
+            except urllib.error.HTTPError as error:
+                if error.code != 409:
+                    raise
+                return False
+            return True
+
+        process.await_condition(taken, f'node {self.name} to be free for '
+                                f'{target}', timeout=300, interval=0.5)
+
     def set_instance_info(self, **values: str) -> None:
-        """Set keys of instance_info; a value may be JSON."""
+        """Set keys of instance_info by the CLI; a value may be JSON."""
         arguments = []
         for key, value in values.items():
             arguments += ['--instance-info', f'{key}={value}']
         self._ironic.cli('node', 'set', self.name, *arguments)
 
     def request(self, verb: str, *arguments: str) -> None:
-        """Ask for a state change: deploy, undeploy, rebuild."""
+        """Ask for a state change by the CLI: deploy, undeploy, rebuild."""
         self._ironic.cli('node', verb, self.name, *arguments)
 
     def show(self) -> dict:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A small real machine for functional tests: QEMU and a reporting initrd.
+"""A small real machine for tests: QEMU and a reporting initrd.
 
-The kernel is Debian's, the initrd is busybox: it writes the command line,
-a file of its own root and the sums of files on every ISO 9660 it can mount
-to the serial port, then switches the machine off.
+The kernel is Debian's, the initrd is busybox: it writes the command line, a
+file of its own root and the sums of files, where config drives and boot
+configs may lie, to the serial port, then switches the machine off.
 """
 
 import dataclasses
@@ -26,6 +26,9 @@ TIMEOUT = 400
 _MODULES = ('ata_piix', 'sr_mod', 'sd_mod', 'isofs')
 #: What the kernel may call the medium: CD, whole disk, first partition.
 DEVICES = ('sr0', 'sda', 'sda1')
+#: Where what is added is looked for.
+IN_INITRD = ('/config.ign', '/usr/lib/ignition', '/preseed.cfg')
+ON_MEDIUM = ('openstack', 'ks.cfg', 'nocloud', 'preseed')
 _INIT = f"""\
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -43,9 +46,13 @@ done
     echo
     echo "GUEST-CMDLINE $(cat /proc/cmdline)"
     [ -e /injected ] && echo "GUEST-INITRD $(cat /injected)"
+    find {' '.join(IN_INITRD)} -type f 2>/dev/null | sort |
+    while read -r name; do
+        echo "GUEST-FILE initrd $(sha256sum < $name) ${{name#/}}"
+    done
     for device in {' '.join(DEVICES)}; do
         mount -t iso9660 -o ro /dev/$device /mnt 2>/dev/null || continue
-        (cd /mnt && find openstack -type f 2>/dev/null) | sort |
+        (cd /mnt && find {' '.join(ON_MEDIUM)} -type f 2>/dev/null) | sort |
         while read -r name; do
             echo "GUEST-FILE $device $(sha256sum < /mnt/$name) $name"
         done
@@ -62,7 +69,8 @@ class Report:
     """What the machine said.
 
     :ivar initrd: content of ``/injected`` in its initrd, or None.
-    :ivar files: device -> {path: sha256} of what is under ``openstack``.
+    :ivar files: device, or ``initrd`` -> {path: sha256} of what is at
+        ``ON_MEDIUM`` and ``IN_INITRD``.
     """
 
     arguments: tuple[str, ...]

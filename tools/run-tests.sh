@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # Run test suites (unit, functional, e2e; all of them without arguments) and
-# end with the counts. Keeps each suite's subunit stream in .test-results.
+# end with the counts. Keeps each suite's subunit stream in .test-results, and
+# shows its ten slowest tests.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 results=.test-results
@@ -16,20 +17,24 @@ rm -rf $results
 mkdir $results
 for suite in $suites; do
     printf '==> %s tests\n' "$suite"
-    # What a class of tests has started stays in one worker. Two labs keep
-    # two cores busy: either waits most of the time.
-    grouping=--parallel-class
+    # What a class of tests has started stays in one worker; of machines that
+    # boot, what a module has: a lab takes long to start. Two labs keep two
+    # cores busy: either waits most of the time.
+    grouping=(--parallel-class)
     options=()
     case $suite in
-        unit) grouping= ;;
-        e2e) options=(--concurrency 2) ;;
+        unit) grouping=() ;;
+        e2e)
+            grouping=(--group-regex '^tests\.e2e\.[^.]*')
+            options=(--concurrency 2)
+            ;;
     esac
     started=$SECONDS
     # Tests that cannot even be imported leave no run: the last one must not
     # be counted for them.
     rm -rf .stestr
-    .venv/bin/stestr --test-path "tests/$suite" $grouping \
-        run "${options[@]}" || status=1
+    .venv/bin/stestr --test-path "tests/$suite" "${grouping[@]}" \
+        run --slowest "${options[@]}" || status=1
     .venv/bin/stestr last --subunit > "$results/$suite.subunit"
     printf '==> %s tests took %s s\n' "$suite" $((SECONDS - started))
 done

@@ -20,10 +20,10 @@ from lab import stack
 ARGUMENT = 'e2e.colour=green'
 FILES = {'site/greeting.txt': 'Hello\nworld', 'site/deep/er/file': 'deep'}
 HOSTNAME = 'e2e-host'
-CONFIG_DRIVE = json.dumps({
+CONFIG_DRIVE = {
     'meta_data': {'hostname': HOSTNAME},
     'user_data': '#cloud-config\n{}\n',
-    'network_data': {'links': [], 'networks': [], 'services': []}})
+    'network_data': {'links': [], 'networks': [], 'services': []}}
 META_DATA = 'openstack/latest/meta_data.json'
 INSERT = r'/VirtualMedia/Cd/Actions/VirtualMedia\.InsertMedia$'
 EJECT = r'/VirtualMedia/Cd/Actions/VirtualMedia\.EjectMedia$'
@@ -103,21 +103,20 @@ class EndToEndTestCase(testtools.TestCase):
             self.node.machine.console()[-2000:]
             if hasattr(self, 'node') else ''))
 
-    def configure(self, **extra: str) -> None:
+    def configure(self, **extra: object) -> None:
         """Give the node the lab's ISO and a config of its own."""
-        self.node.set_instance_info(
-            boot_iso=f'file://{self.lab.iso}',
-            kernel_append_params=ARGUMENT,
-            boot_iso_files=json.dumps(FILES), **extra)
+        self.node.say(boot_iso=f'file://{self.lab.iso}',
+                      kernel_append_params=ARGUMENT,
+                      boot_iso_files=FILES, **extra)
 
-    def deploy(self, *arguments: str) -> dict:
+    def deploy(self, **more: object) -> dict:
         """Deploy and return the active node."""
-        self.node.request('deploy', *arguments)
+        self.node.ask('active', **more)
         return self.node.await_state('active')
 
     def undeploy(self) -> dict:
         """Undeploy and return the available node."""
-        self.node.request('undeploy')
+        self.node.ask('deleted')
         return self.node.await_state('available')
 
     def config_drive_file(self) -> str:
@@ -125,7 +124,7 @@ class EndToEndTestCase(testtools.TestCase):
         directory = pathlib.Path(self.enterContext(
             tempfile.TemporaryDirectory()))
         path = directory / 'config-drive.json'
-        path.write_text(CONFIG_DRIVE)
+        path.write_text(json.dumps(CONFIG_DRIVE))
         return str(path)
 
     def enterContext(self, manager):

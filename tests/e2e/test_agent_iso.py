@@ -26,9 +26,9 @@ class AgentIsoTestCase(base.EndToEndTestCase):
             '--driver-info', f'deploy_iso=file://{self.lab.iso}',
             '--driver-info', 'kernel_append_params=e2e.agent=yes',
             '--network-data', json.dumps(NETWORK_DATA))
-        self.node.request('manage')
+        self.node.ask('manage')
         self.node.await_state('manageable')
-        self.node.request('clean', '--clean-steps', json.dumps(STEPS))
+        self.node.ask('clean', clean_steps=STEPS)
         self.node.await_state('clean wait')
         report = self.node.await_report()
         arguments = dict(word.partition('=')[::2]
@@ -41,7 +41,7 @@ class AgentIsoTestCase(base.EndToEndTestCase):
         self.assertEqual(NETWORK_DATA, json.loads(
             report.files['openstack/latest/network_data.json']))
 
-        self.node.request('abort')
+        self.node.ask('abort')
         self.node.await_state('clean failed')
         self.assert_nothing_left()
         self.assertFalse(self.node.machine.is_on())

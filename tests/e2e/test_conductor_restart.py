@@ -19,7 +19,7 @@ class ConductorRestartTestCase(base.EndToEndTestCase):
     def test_killed_between_publish_and_insert_leaks_nothing(self):
         self.configure()
         hang = self.lab.proxy.hang_next('POST', base.INSERT)
-        self.node.request('deploy')
+        self.node.ask('active')
         hang.await_request(60)
         self.assertEqual(1, len(self.lab.published()))
         self.lab.ironic.kill()

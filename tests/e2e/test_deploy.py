@@ -10,13 +10,20 @@ from lab import hypervisor
 from tests.e2e import base
 
 
-class DeployTests:
-    """The same deploy, whatever the firmware."""
+class DeployTestCase(base.EndToEndTestCase):
 
-    def test_config_reaches_the_machine_and_undeploy_leaves_nothing(self):
-        self.configure()
-        self.deploy('--config-drive', self.config_drive_file())
-        report = self.node.await_report()
+    def deploy_by_command(self):
+        """Deploy as a user does; return what the machine reports."""
+        self.node.set_instance_info(
+            boot_iso=f'file://{self.lab.iso}',
+            kernel_append_params=base.ARGUMENT,
+            boot_iso_files=json.dumps(base.FILES))
+        self.node.request('deploy', '--config-drive',
+                          self.config_drive_file())
+        self.node.await_state('active')
+        return self.node.await_report()
+
+    def assert_everything_arrived(self, report):
         self.assertEqual(self.firmware.value, report.firmware)
         self.assert_config_arrived(report)
         meta_data = json.loads(report.files[base.META_DATA])
@@ -25,71 +32,66 @@ class DeployTests:
         self.assertEqual(1, len(self.lab.published()))
         self.assertIsNotNone(self.lab.inserted_medium(self.node))
 
-        self.undeploy()
+    def undeploy_by_command(self):
+        self.node.request('undeploy')
+        self.node.await_state('available')
         self.assert_nothing_left()
         self.assertFalse(self.node.machine.is_on())
 
 
-class BiosDeployTestCase(DeployTests, base.EndToEndTestCase):
+class BiosDeployTestCase(DeployTestCase):
 
     firmware = hypervisor.Firmware.BIOS
 
-    def test_a_rebuild_boots_with_the_new_config_and_one_published_file(self):
-        self.configure()
-        self.deploy()
-        self.node.await_report()
+    def test_a_config_arrives_then_another_and_undeploy_leaves_nothing(self):
+        self.assert_everything_arrived(self.deploy_by_command())
         first, = self.lab.published()
 
-        self.node.set_instance_info(kernel_append_params='e2e.colour=blue')
-        self.node.request('rebuild')
+        # Its config drive is an image, made by the command of a directory.
+        self.node.say(kernel_append_params='e2e.colour=blue')
+        self.node.request('rebuild', '--config-drive', self.directory())
         self.node.await_state('active')
         report = self.node.await_report(seen=1)
         self.assertIn('e2e.colour=blue', report.command_line.split())
         self.assertNotIn(base.ARGUMENT, report.command_line.split())
+        self.assertEqual('e2e-rebuilt', json.loads(
+            report.files[base.META_DATA])['hostname'])
         second, = self.lab.published()
         self.assertNotEqual(first, second)
         self.assertEqual(
             second.name,
             self.lab.inserted_medium(self.node).rpartition('/')[2])
+        self.undeploy_by_command()
 
-        self.undeploy()
-        self.assert_nothing_left()
-
-    def test_a_deploy_after_undeploy_boots_with_the_new_config_alone(self):
-        self.configure()
-        self.deploy()
-        self.node.await_report()
-        first, = self.lab.published()
-        self.undeploy()
-
-        self.node.set_instance_info(
-            boot_iso=f'file://{self.lab.iso}',
-            kernel_append_params='e2e.colour=blue')
-        self.deploy()
-        report = self.node.await_report(seen=1)
-        self.assertIn('e2e.colour=blue', report.command_line.split())
-        self.assertNotIn(base.ARGUMENT, report.command_line.split())
-        self.assertEqual({}, report.files)
-        second, = self.lab.published()
-        self.assertNotEqual(first, second)
-
-    def test_an_iso_over_http_and_an_iso9660_config_drive_work_alike(self):
         # Not below the directory that Ironic publishes into.
-        self.node.set_instance_info(
+        self.node.say(
             boot_iso=f'{self.lab.web.image_url}/{self.lab.iso.name}',
-            kernel_append_params=base.ARGUMENT)
+            kernel_append_params='e2e.colour=red')
+        self.deploy()
+        report = self.node.await_report(seen=2)
+        arguments = report.command_line.split()
+        self.assertIn('e2e.colour=red', arguments)
+        self.assertNotIn(base.ARGUMENT, arguments)
+        self.assertNotIn('e2e.colour=blue', arguments)
+        self.assertEqual({}, report.files)
+        third, = self.lab.published()
+        self.assertNotIn(third, (first, second))
+
+    def directory(self):
+        """Return a directory that is a config drive."""
         drive = pathlib.Path(self.enterContext(
             tempfile.TemporaryDirectory()))
         latest = drive / 'openstack/latest'
         latest.mkdir(parents=True)
         (latest / 'meta_data.json').write_text(
-            json.dumps({'uuid': 'e2e', 'hostname': base.HOSTNAME}))
-        self.deploy('--config-drive', str(drive))
-        report = self.node.await_report()
-        self.assertIn(base.ARGUMENT, report.command_line.split())
-        self.assertIn(base.HOSTNAME, report.files[base.META_DATA])
+            json.dumps({'uuid': 'e2e', 'hostname': 'e2e-rebuilt'}))
+        return str(drive)
 
 
-class UefiDeployTestCase(DeployTests, base.EndToEndTestCase):
+class UefiDeployTestCase(DeployTestCase):
 
     firmware = hypervisor.Firmware.UEFI
+
+    def test_a_config_arrives_and_undeploy_leaves_nothing(self):
+        self.assert_everything_arrived(self.deploy_by_command())
+        self.undeploy_by_command()

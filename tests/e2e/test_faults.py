@@ -18,7 +18,7 @@ class FaultTestCase(base.EndToEndTestCase):
     def test_a_failed_insert_is_told_and_leaves_nothing_after_undeploy(self):
         self.configure()
         self.lab.proxy.answer_always('POST', base.INSERT, 500)
-        self.node.request('deploy')
+        self.node.ask('active')
         node = self.node.await_state('deploy failed')
         self.assertRegex(node['last_error'], '(?i)virtual media|insert')
         self.assertIn('500', node['last_error'])
@@ -29,7 +29,7 @@ class FaultTestCase(base.EndToEndTestCase):
     def test_an_insert_that_is_accepted_but_not_done_fails_the_deploy(self):
         self.configure()
         self.lab.proxy.answer_always('POST', base.INSERT, 204)
-        self.node.request('deploy')
+        self.node.ask('active')
         node = self.node.await_state('deploy failed')
         self.assertRegex(node['last_error'], '(?i)virtual media|medium')
         self.assertFalse(self.node.machine.is_on())

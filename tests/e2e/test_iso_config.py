@@ -104,12 +104,12 @@ class IsoConfigTestCase(base.EndToEndTestCase):
     def rebuilt(self, config: str, boots: int) -> boot_iso.Report:
         """Rebuild with another config; return what the machine reports."""
         self.assign(config)
-        self.node.request('rebuild')
+        self.node.ask('rebuild')
         self.node.await_state('active')
         return self.node.await_report(seen=boots - 1)
 
     def test_by_url_the_machine_fetches_its_own_config(self):
-        self.node.set_instance_info(boot_config_delivery='url')
+        self.node.say(boot_config_delivery='url')
         self.assign('kickstart')
         self.deploy()
         report = self.node.await_report()

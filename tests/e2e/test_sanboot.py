@@ -79,26 +79,20 @@ class SanbootTestCase(base.EndToEndTestCase):
             {'op': 'add', 'path': '/instance_info',
              'value': {'boot_iso': f'file://{self.lab.iso}', **info}}])
 
-    def ask(self, target: str) -> None:
-        """Ask for a provision state, without waiting for it."""
-        self.lab.ironic.call(
-            'PUT', f'/v1/nodes/{self.node.identity}/states/provision',
-            {'target': target})
-
     def deploy(self) -> dict:
         """Deploy and return the active node."""
-        self.ask('active')
+        self.node.ask('active')
         return self.node.await_state('active', timeout=300)
 
     def refuse_to_deploy(self) -> str:
         """Deploy in vain, and return why."""
-        self.ask('active')
+        self.node.ask('active')
         node = self.node.await_state('deploy failed', timeout=300)
         return node['last_error']
 
     def undeploy(self) -> dict:
         """Undeploy and return the available node."""
-        self.ask('deleted')
+        self.node.ask('deleted')
         return self.node.await_state('available', timeout=300)
 
     def by_http(self) -> None:
@@ -261,7 +255,7 @@ class BiosSanbootTestCase(BootTests, SanbootTestCase):
     def test_killed_between_target_and_power_on_leaks_nothing(self):
         self.configure()
         hang = self.lab.proxy.hang_next('PATCH', BOOT_DEVICE)
-        self.ask('active')
+        self.node.ask('active')
         hang.await_request(300)
         self.assertEqual(1, len(self.lab.targets()))
         self.lab.ironic.kill()

@@ -7,6 +7,7 @@ lab/bootc_stand_in.sh does what bootc does, and takes longer. Both tell the
 same help, and unpack the image where bootc does.
 """
 
+import functools
 import gzip
 import os
 import pathlib
@@ -111,6 +112,7 @@ def image(answer='installs', files=None, *, bootc='1.16.9',
     return oci_images.image(content, **arguments)
 
 
+@functools.cache
 def _help(version):
     return subprocess.run(
         ['bash', str(_STAND_IN), 'install', 'to-disk', '--help'], check=True,
@@ -118,6 +120,7 @@ def _help(version):
         env={**os.environ, 'BOOTC_STAND_IN_VERSION': version}).stdout
 
 
+@functools.cache
 def _disk():
     """Return a small disk with an ESP and a root file system, packed."""
     with tempfile.TemporaryDirectory() as name:

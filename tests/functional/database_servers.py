@@ -3,9 +3,12 @@
 """Real database servers for a test: empty, private, gone afterwards.
 
 Started from the distribution's packages without systemd, as a user who is
-not root, reachable only by a Unix socket in their own directory.
+not root, reachable only by a Unix socket in their own directory. One of a
+kind serves all tests of a process, each of which makes databases of its own.
 """
 
+import atexit
+import functools
 import glob
 import itertools
 import os
@@ -153,3 +156,15 @@ class MariaDB(DatabaseServer):
     @property
     def _admin_url(self):
         return self._url('mysql')
+
+
+@functools.cache
+def shared(kind):
+    """Return the running server of a kind; it stops as the process ends.
+
+    :param kind: PostgreSQL or MariaDB.
+    """
+    server = kind()
+    server.setUp()
+    atexit.register(server.cleanUp)
+    return server

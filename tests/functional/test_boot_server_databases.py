@@ -97,11 +97,11 @@ class PostgreSQLTestCase(_TwoServers, testtools.TestCase):
     """PostgreSQL."""
 
     def database(self):
-        return self.useFixture(database_servers.PostgreSQL()).database()
+        return database_servers.shared(database_servers.PostgreSQL).database()
 
 
 class MariaDBTestCase(_TwoServers, testtools.TestCase):
     """MariaDB."""
 
     def database(self):
-        return self.useFixture(database_servers.MariaDB()).database()
+        return database_servers.shared(database_servers.MariaDB).database()

@@ -162,14 +162,12 @@ class _Tests:
 
 class PostgreSQLTestCase(testtools.TestCase, _Tests):
 
-    make_server = database_servers.PostgreSQL
+    kind = database_servers.PostgreSQL
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = cls.make_server()
-        cls.addClassCleanup(cls.server.cleanUp)
-        cls.server.setUp()
+        cls.server = database_servers.shared(cls.kind)
 
     def setUp(self):
         super().setUp()
@@ -194,7 +192,7 @@ class PostgreSQLTestCase(testtools.TestCase, _Tests):
 
 class MariaDBTestCase(PostgreSQLTestCase):
 
-    make_server = database_servers.MariaDB
+    kind = database_servers.MariaDB
 
 
 class SQLiteTestCase(testtools.TestCase, _Tests):

@@ -55,6 +55,7 @@ class _Part(bare_metal.Ironic):
         self.debug_log = own / f'{program}.log'
         self._config.write_text(self._config.read_text().replace(
             f'sqlite:///{own}/', f'sqlite:///{directory}/'))
+        self._database = directory / 'ironic.sqlite'
 
     def command(self) -> Sequence[str]:
         return [self._program(self.program), '--config-file',

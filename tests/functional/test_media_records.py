@@ -172,14 +172,12 @@ class SQLiteTestCase(_Tests, testtools.TestCase):
 
 class PostgreSQLTestCase(_Tests, testtools.TestCase):
 
-    make_server = database_servers.PostgreSQL
+    kind = database_servers.PostgreSQL
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = cls.make_server()
-        cls.addClassCleanup(cls.server.cleanUp)
-        cls.server.setUp()
+        cls.server = database_servers.shared(cls.kind)
 
     def setUp(self):
         super().setUp()
@@ -203,4 +201,4 @@ class PostgreSQLTestCase(_Tests, testtools.TestCase):
 
 class MariaDBTestCase(PostgreSQLTestCase):
 
-    make_server = database_servers.MariaDB
+    kind = database_servers.MariaDB

@@ -78,9 +78,7 @@ class _Hosts(testtools.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.database = database_servers.PostgreSQL()
-        cls.addClassCleanup(cls.database.cleanUp)
-        cls.database.setUp()
+        cls.database = database_servers.shared(database_servers.PostgreSQL)
         # Of the size that makes a download last.
         cls.base = (isos.shared('hybrid').read_bytes()
                     + os.urandom(20 << 20))
@@ -161,9 +159,14 @@ class ReplicaTestCase(_Hosts):
         # Then it goes on, and what is read later is here.
         process.await_condition(self.has_base, 'the base to be fetched',
                                 timeout=30)
-        before = len(self.web.requests)
-        self.assertEqual((200, wanted), get(delivered.url))
-        self.assertEqual(before, len(self.web.requests))
+
+        def is_here():
+            before = len(self.web.requests)
+            self.assertEqual((200, wanted), get(delivered.url))
+            return before == len(self.web.requests)
+
+        # Whoever serves hears of it a moment later.
+        process.await_condition(is_here, 'the base to be read', timeout=30)
 
     def test_an_image_of_literals_alone_needs_no_base_anywhere(self):
         content = self.base[:1 << 20]

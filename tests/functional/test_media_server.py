@@ -22,11 +22,9 @@ import testtools
 from ironic_ext import iso
 from ironic_ext import spans
 from lab import process
-from tests import guest
 from tests import isos
 from tests import media_streams
 
-CACHE = pathlib.Path(__file__).parents[2] / '.cache'
 TOKEN = media_streams.TOKEN
 FILES = {'/openstack/latest/meta_data.json': b'{"uuid": "1"}',
          '/openstack/latest/user_data': b'#cloud-config\n' * 9000}
@@ -399,43 +397,3 @@ class TlsTest(_ServerTest):
         with socket.create_connection(('127.0.0.1', self.server.port),
                                       PATIENCE) as sock:
             self.assertEqual(b'', sock.recv(1))
-
-
-class MachineTest(_ServerTest):
-    """QEMU's block driver reads by Range, as a BMC does."""
-
-    payload = 0
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        kernel, initrd = guest.make(cls.images, CACHE)
-        # Of the kind that boots with either firmware.
-        cls.base = isos.hybrid(cls.images, kernel=kernel, initrd=initrd,
-                               payload=64 * MIB)
-        with iso.IsoImage.open(cls.base) as opened, iso.inject(
-                opened, iso.Injection(
-                    append_args='console=ttyS0 node=one', files=FILES,
-                    initrd_files={'/injected': b'here'})) as image:
-            image.save(cls.overlay)
-            image.write(cls.written)
-
-    def _boots(self, firmware):
-        report = guest.boot(self.url, firmware, 'cd')
-        self.assertIn('node=one', report.arguments)
-        self.assertEqual('here', report.initrd)
-        self.assertEqual(guest.sums(FILES), report.files.get('sr0'))
-        self.server.stop()
-        reports = self.server.reports()
-        found = spans.joined(span for report in reports
-                             for span in report.ranges)
-        # It read what it needed: not the payload.
-        self.assertGreater(spans.total(found), MIB)
-        self.assertLess(spans.total(found),
-                        self.written.stat().st_size - 48 * MIB)
-
-    def test_a_machine_boots_from_the_stream(self):
-        self._boots('bios')
-
-    def test_a_machine_boots_from_the_stream_with_uefi(self):
-        self._boots('uefi')
