@@ -3,7 +3,7 @@
 """Settings and the store as [ext_images] of ironic.conf has them.
 
 Without Ironic, so that the media server and the command line share them with
-the conductor; what a node has to say is in drivers/ironic_images.
+the conductor; what a node has to say is in drivers/images.
 """
 
 import collections.abc

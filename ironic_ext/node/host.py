@@ -45,7 +45,7 @@ class Host:
     :ivar image: name of an ISO of the catalog, an href, or '' for none.
     :ivar config: name of a BootConfig, an inline config, or None.
     :ivar completed: when the installed system reported, RFC 3339, or ''.
-    :ivar data_image: see host_data_images.kept().
+    :ivar data_image: see node.data_image.kept().
     :ivar facts: what templates are filled with.
     """
 

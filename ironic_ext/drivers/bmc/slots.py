@@ -2,7 +2,7 @@
 
 """What a virtual drive shows (DSP0266, schema VirtualMedia), without secrets.
 
-Reading only: redfish_media changes what is in the drives.
+Reading only: drives.py changes what is in the drives.
 """
 
 import collections.abc

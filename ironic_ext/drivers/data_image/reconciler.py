@@ -3,7 +3,7 @@
 """Works on the data images of many nodes at once, one node of a BMC at a time.
 
 Which nodes are due is found by a periodic task of the management interface;
-what is done with one of them is in data_images.
+what is done with one of them is in worker.py.
 """
 
 import collections

@@ -2,7 +2,7 @@
 
 """What is asked for of a node's data image: checked, and put on record.
 
-Nothing is done about it here; data_images does that.
+Nothing is done about it here; worker.py does that.
 """
 
 import typing

@@ -192,7 +192,7 @@ def is_readable(medium: media.Medium, url: str) -> bool:
         return True
     if medium.kind is media.Kind.STREAM:
         try:
-            # One that expired is prolonged now and then, see media_delivery.
+            # One that expired is prolonged now and then, see images.delivery.
             return medium.id in media_delivery.known().kept([medium.id])
         except media_records.RecordsError as exc:
             LOG.warning('It cannot be told whether data images can be read: '

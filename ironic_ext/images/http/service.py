@@ -2,8 +2,8 @@
 
 """Images on web servers: the schemes http and https (RFC 9110).
 
-Downloads resume, restart and try again by themselves; see http_download for
-how, http_session and http_access for redirects, credentials and TLS.
+Downloads resume, restart and try again by themselves; see download.py for
+how, session.py and access.py for redirects, credentials and TLS.
 """
 
 import collections

@@ -2,7 +2,7 @@
 
 """What machines are answered: their config, their iPXE script.
 
-Knows no HTTP but what tells who asks; machine_resources.py and short_cut.py
+Knows no HTTP but what tells who asks; resources.py and short_cut.py
 speak it.
 """
 
@@ -44,7 +44,7 @@ class Answer(typing.NamedTuple):
 
 
 class Configs(typing.Protocol):
-    """What is needed of machines.Configs."""
+    """What is needed of identity.Configs."""
 
     def of(self, host: hosts.Host) -> config_formats.Config:
         """Return what a host is given."""

@@ -2,7 +2,7 @@
 
 """What machines ask for: their config, their iPXE script, to be done.
 
-No login: see machines.py for who is who. Answers are not to be stored by
+No login: see identity.py for who is who. Answers are not to be stored by
 anybody, since the next one may be another.
 """
 
