@@ -69,6 +69,12 @@ connection = sqlite:///{directory}/ironic.sqlite
 http_root = {http_root}
 http_url = {http_url}
 
+# The emulator shows at once what is in its drives.
+[ext_boot]
+media_timeout = 15
+media_poll_interval = 0.2
+insert_retry_interval = 1
+
 [oslo_concurrency]
 lock_path = {directory}/locks
 
