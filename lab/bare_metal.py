@@ -71,7 +71,7 @@ http_url = {http_url}
 
 # The emulator shows at once what is in its drives.
 [ext_boot]
-media_timeout = 15
+media_timeout = 8
 media_poll_interval = 0.2
 insert_retry_interval = 1
 

@@ -236,6 +236,8 @@ class Node:
         """Ask the API for a provision state: active, deleted, rebuild.
 
         Waits for the node's lock, as the CLI does.
+
+        :raises: LabError with what the API said.
         """
         def taken() -> bool:
             try:
@@ -244,7 +246,8 @@ class Node:
                     {'target': target, **more})
             except urllib.error.HTTPError as error:
                 if error.code != 409:
-                    raise
+                    raise process.LabError(
+                        f'{target}: {error.read().decode()}') from error
                 return False
             return True
 
