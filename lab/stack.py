@@ -292,8 +292,11 @@ class Node:
         return node
 
     def await_report(self, seen: int = 0,
-                     timeout: float = 300) -> boot_iso.Report:
-        """Wait until the machine has reported more often than seen times."""
+                     timeout: float = 600) -> boot_iso.Report:
+        """Wait until the machine has reported more often than seen times.
+
+        :param timeout: seconds; a quiet host takes a twentieth of it.
+        """
         def newest() -> boot_iso.Report | None:
             reports = self.machine.reports()
             return reports[-1] if len(reports) > seen else None
