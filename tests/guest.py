@@ -24,6 +24,9 @@ OVMF_VARS = pathlib.Path('/usr/share/OVMF/OVMF_VARS_4M.fd')
 #: alone.
 TIMEOUT = 400
 _MODULES = ('ata_piix', 'sr_mod', 'sd_mod', 'isofs')
+#: Of the kernel, to be injected: a console, without which there is no report,
+#: and no check for ticks that come late on a crowded host.
+ARGUMENTS = 'console=ttyS0 no_timer_check'
 #: What the kernel may call the medium: CD, whole disk, first partition.
 DEVICES = ('sr0', 'sda', 'sda1')
 #: Where what is added is looked for.

@@ -21,7 +21,7 @@ CACHE = pathlib.Path(__file__).parents[2] / '.cache'
 FILES = {'/openstack/latest/meta_data.json': b'{"uuid": "1"}',
          '/openstack/latest/user_data': b'#cloud-config\n' * 9000}
 #: A console is needed to see anything, so each report proves arguments.
-ARGUMENTS = 'console=ttyS0 node=one'
+ARGUMENTS = f'{guest.ARGUMENTS} node=one'
 SPECIAL = ' a;b=$c ks=cdrom:/x{1}'
 _IGNITION = '{"ignition": {"version": "3.4.0"}}'
 _PRESEED = 'd-i debian-installer/locale string en_US\n'

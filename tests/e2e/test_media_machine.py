@@ -38,7 +38,7 @@ class MachineTest(testtools.TestCase):
                                payload=64 * MIB)
         with iso.IsoImage.open(cls.base) as opened, iso.inject(
                 opened, iso.Injection(
-                    append_args='console=ttyS0 node=one', files=FILES,
+                    append_args=f'{guest.ARGUMENTS} node=one', files=FILES,
                     initrd_files={'/injected': b'here'})) as image:
             image.save(cls.overlay)
             cls.size = image.size
@@ -53,7 +53,7 @@ class MachineTest(testtools.TestCase):
         report = guest.boot(
             f'http://127.0.0.1:{server.port}/{media_streams.TOKEN}/'
             'node-1.iso', firmware, 'cd')
-        for word in ('console=ttyS0', 'node=one'):
+        for word in (*guest.ARGUMENTS.split(), 'node=one'):
             self.assertIn(word, report.arguments)
         self.assertEqual('here', report.initrd)
         self.assertEqual(guest.sums(FILES), report.files.get('sr0'))

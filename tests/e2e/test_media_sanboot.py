@@ -27,7 +27,7 @@ from tests import guest
 from tests import isos
 
 NODE = '1be26c0b-03f2-4d2e-ae87-c02d7f33c123'
-ARGUMENTS = 'console=ttyS0 node=seven'
+ARGUMENTS = f'{guest.ARGUMENTS} node=seven'
 #: Bytes of an image that are less than its kernel has.
 _PART = 4 << 20
 
