@@ -36,6 +36,13 @@ class CommandsTestCase(testtools.TestCase):
         self.assertEqual(
             set(targets.replace('\\', '').split()) - {'help'}, shown)
 
+    def test_the_loop_without_machines_has_none(self):
+        booting = [path.name
+                   for path in (_ROOT / 'tests/functional').glob('*.py')
+                   if re.search('qemu-system|tests import guest',
+                                path.read_text())]
+        self.assertEqual([], booting, 'what boots belongs into tests/e2e')
+
     def test_make_and_the_pages_name_commands_that_exist(self):
         if not shutil.which('make'):
             raise unittest.SkipTest('there is no make')
