@@ -89,8 +89,9 @@ def take_down(device: str) -> None:
         try:
             utils.execute('wipefs', '--all', '--quiet', f'/dev/{part}')
         except (OSError, processutils.ProcessExecutionError) as exc:
-            raise errors.DiskBusyError(
-                f'/dev/{part} cannot be wiped: {_why(exc)}') from exc
+            # bootc does it again, and is the judge.
+            LOG.warning('/dev/%(part)s cannot be wiped: %(why)s',
+                        {'part': part, 'why': _why(exc)})
 
 
 def _remove(name: str) -> None:

@@ -20,6 +20,8 @@ _STAND_IN = (pathlib.Path(__file__).resolve().parents[2]
              / 'lab/bootc_stand_in.sh')
 
 _MIB = 1 << 20
+#: Where ostree has what it installed.
+DEPLOYMENT = 'ostree/deploy/default/deploy/0123.0'
 #: What bootc says when the install is done.
 DONE = 'Installation complete!'
 
@@ -130,9 +132,11 @@ def _disk():
         _run('sfdisk', '--quiet', disk, input=(
             'label: gpt\nstart=1MiB, size=8MiB, type=uefi\n'
             'start=9MiB, size=48MiB, type=linux\n'))
+        root = folder / 'root'
+        (root / DEPLOYMENT / 'etc').mkdir(parents=True)
         for start, size, command in (
                 (1, 8, ('mkfs.vfat',)),
-                (9, 48, ('mkfs.ext4', '-q', '-F'))):
+                (9, 48, ('mkfs.ext4', '-q', '-F', '-d', root))):
             part = folder / 'part'
             part.unlink(missing_ok=True)
             _sparse(part, size * _MIB)

@@ -75,6 +75,20 @@ class InstallTest(bootc_agent.BootcAgentTestCase):
                 wanted, options={'bound_images': choice}))
             self.assertNotIn('/v2/team/app', self.registry.log()[before:])
 
+    def test_the_secret_for_updates_is_left_in_the_installed_system(self):
+        wanted = self.push()
+        path = f'/{bootc_images.DEPLOYMENT}/etc/ostree/auth.json'
+        for chosen, found in ({}, set()), ({'update_auth': True},
+                                           {self.registry.host}):
+            self.assert_deployed(self.deploy(wanted, options=chosen))
+            text = subprocess.run(
+                ['debugfs', '-R', f'cat {path}', self.disk.partition(2)],
+                check=True, capture_output=True, text=True).stdout
+            self.assertEqual(
+                found, {*json.loads(text or '{"auths": {}}')['auths']})
+        self.assertEqual('', self.agent.inside(
+            'sh', '-c', 'ls -d /run/ironic-bootc-root 2>/dev/null; true'))
+
     def test_credentials_are_gone_before_the_image_runs(self):
         self.assert_deployed(self.deploy(self.push()))
         state = self.said('state')

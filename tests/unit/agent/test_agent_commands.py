@@ -63,6 +63,18 @@ class RunningCommandTest(testtools.TestCase):
              'size': 9 << 20, 'elapsed': 4},
             shown['command_result']['progress'])
 
+    def test_the_status_shows_how_far_bootc_is(self):
+        command = self.start()
+        moment = progress.Progress('installing', temporary=5 << 20,
+                                   written=7 << 20)
+        agent_commands.RunningCommand(self.agent).show(moment)
+        shown = command.serialize()['command_result']['progress']
+        self.assertEqual((5 << 20, 7 << 20),
+                         (shown['unpacked'], shown['written']))
+        self.assertIn('5 MiB of a layer', str(moment))
+        self.assertIn('7 MiB written', str(moment))
+        self.assertEqual('installing', str(progress.Progress('installing')))
+
     def test_the_result_takes_the_place_of_progress(self):
         command = self.start()
         running = agent_commands.RunningCommand(self.agent)
