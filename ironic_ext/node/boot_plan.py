@@ -6,8 +6,6 @@ Validates everything that can be judged without the base image. Fetching it,
 injecting and delivering are somebody else's.
 """
 
-import base64
-import binascii
 import collections.abc
 import dataclasses
 import json
@@ -16,7 +14,6 @@ import typing
 from urllib import parse as urlparse
 import uuid
 
-from ironic.common import exception
 from oslo_utils import strutils
 
 from ironic_ext import catalog
@@ -25,7 +22,9 @@ from ironic_ext import config_formats
 from ironic_ext import images
 from ironic_ext.images import checksum as checksums
 from ironic_ext import iso
+from ironic_ext.node import boot_files
 from ironic_ext.node import config_drive
+from ironic_ext.node import errors
 
 #: Where IPA has its own configuration (ironic's image_utils.py has the same).
 _AGENT_CA = '/etc/ironic-python-agent/ironic.crt'
@@ -39,17 +38,6 @@ AGENT_LABELS = ('config-2', 'vmedia_boot_iso')
 
 #: Key of instance_info and driver_info.
 _DELIVERY = 'boot_config_delivery'
-_HREF_SCHEMES = ('http://', 'https://', 'file://', 'glance://')
-_MAX_NAME = 255
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """Sizes in bytes that a node's own content must not exceed."""
-
-    file: int
-    total: int
-    configdrive: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,8 +115,8 @@ class BootPlan:
             self.injection, initrd_files={}))
 
 
-def for_instance(node: typing.Any, *, limits: Limits,
-                 read: config_drive.Read,
+def for_instance(node: typing.Any, *, limits: boot_files.Limits,
+                 read: boot_files.Read,
                  default_arguments: str | None, sources: Sources,
                  facts: collections.abc.Mapping[str, typing.Any]
                  ) -> BootPlan:
@@ -141,7 +129,7 @@ def for_instance(node: typing.Any, *, limits: Limits,
         ``kernel_append_params``.
     :param sources: asked when the node names an ISO or a config in it.
     :param facts: about the node, for the templates of boot configs.
-    :raises: InvalidParameterValue
+    :raises: PlanError
     """
     info = node.instance_info
     try:
@@ -153,21 +141,20 @@ def for_instance(node: typing.Any, *, limits: Limits,
         if config is not None and delivery.way == 'url':
             delivery.by_url(config)
     except (catalog.CatalogError, config_formats.ConfigError) as exc:
-        raise exception.InvalidParameterValue(
-            f'instance_info: {exc}') from exc
+        raise errors.PlanError(f'instance_info: {exc}') from exc
     try:
         drive = config_drive.files(
             info.get('configdrive'), node_uuid=node.uuid, node_name=node.name,
             read=read, limit=limits.configdrive)
-        added = _files(info.get('boot_iso_files'), limits, read)
+        added = boot_files.files(info.get('boot_iso_files'), limits, read)
     except images.ImageError as exc:
-        raise exception.InvalidParameterValue(str(exc)) from exc
+        raise errors.PlanError(str(exc)) from exc
     for path in sorted(drive.keys() & added.keys()):
-        raise exception.InvalidParameterValue(
+        raise errors.PlanError(
             f'instance_info/boot_iso_files and the config drive both have '
             f'{path}: leave it out of one of them')
     files = {**drive, **added}
-    _require_total(files, limits)
+    boot_files.require_total(files, limits)
     arguments = [
         _arguments('instance_info', info, 'kernel_append_params',
                    default_arguments),
@@ -213,7 +200,7 @@ def base_of(info: collections.abc.Mapping[str, typing.Any],
     An ISO of the catalog is the one that was looked at when it was
     added: its digest goes with it.
 
-    :raises: InvalidParameterValue, CatalogError
+    :raises: PlanError, CatalogError
     """
     value = info.get('boot_iso')
     checksum = _checksum(info.get('boot_iso_checksum'))
@@ -221,12 +208,12 @@ def base_of(info: collections.abc.Mapping[str, typing.Any],
         return Base(value, checksum)
     cdrom = sources.iso(value)
     if cdrom is None:
-        raise exception.InvalidParameterValue(
+        raise errors.PlanError(
             f'instance_info/boot_iso: there is no ISO "{value}" in the '
             'catalog, and it is neither a URL nor the UUID of an image in '
             'Glance')
     if cdrom.status.phase != 'Ready':
-        raise exception.InvalidParameterValue(
+        raise errors.PlanError(
             f'instance_info/boot_iso: ISO "{value}" is not ready: it is '
             f'{cdrom.status.phase} {cdrom.status.error}'.rstrip())
     path = os.path.join(sources.directory, cdrom.spec.iso_file)
@@ -261,7 +248,7 @@ def for_agent(node: typing.Any, name: str, href: str,
         and so win.
     :param network_data: of the network interface, for the agent.
     :param ca: certificates that the agent trusts the API by.
-    :raises: InvalidParameterValue
+    :raises: PlanError
     """
     words = [_word(key, value) for key, value in params.items()]
     if append_params:
@@ -291,19 +278,19 @@ def agent_finds_files(volume_id: str) -> bool:
 def _plan(name: str, href: object, checksum: str | None,
           **injection: typing.Any) -> BootPlan:
     if not isinstance(href, str) or not href:
-        raise exception.InvalidParameterValue(
+        raise errors.PlanError(
             f'{name} must be the URL or the Glance UUID of an ISO')
     try:
         return BootPlan(href, checksum, iso.Injection(**injection))
     except iso.InjectionError as exc:
-        raise exception.InvalidParameterValue(str(exc)) from exc
+        raise errors.PlanError(str(exc)) from exc
 
 
 def _word(key: str, value: str | None) -> str:
     if value is None or value == '':
         return key
     if '"' in str(value):
-        raise exception.InvalidParameterValue(
+        raise errors.PlanError(
             f'the kernel argument {key} for the agent has a double quote in '
             'its value, which kernel command lines cannot carry')
     text = f'{key}={value}'
@@ -316,15 +303,14 @@ def _arguments(where: str, info: collections.abc.Mapping[str, typing.Any],
     if not value:
         return ''
     if not isinstance(value, str):
-        raise exception.InvalidParameterValue(
+        raise errors.PlanError(
             f'{where}/{key} must be text, one line of kernel arguments')
     if default is not None:
         value = value.replace('%default%', default)
     try:
         iso.parse_arguments(value)
     except iso.InjectionError as exc:
-        raise exception.InvalidParameterValue(
-            f'{where}/{key}: {exc}') from exc
+        raise errors.PlanError(f'{where}/{key}: {exc}') from exc
     return value
 
 
@@ -333,93 +319,10 @@ def _checksum(value: object, name: str = 'instance_info/boot_iso_checksum'
     if value is None or value == '':
         return None
     if not isinstance(value, str):
-        raise exception.InvalidParameterValue(f'{name} must be text')
+        raise errors.PlanError(f'{name} must be text')
     if checksums.is_url(value):
         return value
     try:
         return str(images.Checksum.parse(value))
     except images.ChecksumError as exc:
-        raise exception.InvalidParameterValue(f'{name}: {exc}') from exc
-
-
-def _files(value: object, limits: Limits, read: config_drive.Read
-           ) -> dict[str, bytes]:
-    """Read ``boot_iso_files``: path -> text, href or object."""
-    if not value:
-        return {}
-    if not isinstance(value, collections.abc.Mapping):
-        raise exception.InvalidParameterValue(
-            'instance_info/boot_iso_files must be a JSON object: path -> '
-            'content')
-    found: dict[str, bytes] = {}
-    for key, content in value.items():
-        path = _path(key)
-        if path in found:
-            raise exception.InvalidParameterValue(
-                f'instance_info/boot_iso_files names {path} twice')
-        data = _content(path, content, limits, read)
-        if len(data) > limits.file:
-            raise exception.InvalidParameterValue(
-                f'instance_info/boot_iso_files: {path} has {len(data)} '
-                f'bytes, more than the limit of {limits.file} '
-                '([ext_boot]max_file_size)')
-        found[path] = data
-        _require_total(found, limits)
-    return found
-
-
-def _path(key: object) -> str:
-    names = key.removeprefix('/').split('/') if isinstance(key, str) else ['']
-    for name in names:
-        if (name in ('', '.', '..') or not name.isprintable()
-                or len(name.encode()) > _MAX_NAME):
-            raise exception.InvalidParameterValue(
-                f'instance_info/boot_iso_files: {key!r:.200} is no path of '
-                'a file in the ISO: write it like /dir/name, without "..", '
-                'empty or unprintable parts')
-    return '/' + '/'.join(names)
-
-
-def _content(path: str, value: object, limits: Limits,
-             read: config_drive.Read) -> bytes:
-    name = f'instance_info/boot_iso_files: {path}'
-    if isinstance(value, str):
-        # A text that looks like an href can be written as an object.
-        if value.startswith(_HREF_SCHEMES) and not set(value) & set(' \n'):
-            return read(value, limits.file)
-        return _encoded(name, value)
-    if isinstance(value, collections.abc.Mapping):
-        encoding = value.get('encoding', 'text')
-        if set(value) == {'href'} and isinstance(value['href'], str):
-            return read(value['href'], limits.file)
-        if (set(value) <= {'content', 'encoding'}
-                and isinstance(value.get('content'), str)):
-            if encoding == 'text':
-                return _encoded(name, value['content'])
-            if encoding == 'base64':
-                try:
-                    return base64.b64decode(
-                        ''.join(value['content'].split()), validate=True)
-                except (binascii.Error, ValueError) as exc:
-                    raise exception.InvalidParameterValue(
-                        f'{name} is not base64') from exc
-    raise exception.InvalidParameterValue(
-        f'{name} must be text, an href, {{"content": ..., "encoding": '
-        '"text" or "base64"} or {"href": ...}')
-
-
-def _encoded(name: str, text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError as exc:
-        raise exception.InvalidParameterValue(
-            f'{name} is not valid Unicode text: give it as base64') from exc
-
-
-def _require_total(files: collections.abc.Mapping[str, bytes],
-                   limits: Limits) -> None:
-    total = sum(map(len, files.values()))
-    if total > limits.total:
-        raise exception.InvalidParameterValue(
-            f'the files to add to the ISO have {total} bytes, more than the '
-            f'limit of {limits.total} ([ext_boot]max_total_size)')
+        raise errors.PlanError(f'{name}: {exc}') from exc

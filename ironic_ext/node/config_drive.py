@@ -16,14 +16,12 @@ import tempfile
 import typing
 import zlib
 
-from ironic.common import exception
-
 from ironic_ext import iso
 from ironic_ext.iso.fat import volume as fat
+from ironic_ext.node import boot_files
+from ironic_ext.node import errors
 
 LOG = logging.getLogger(__name__)
-
-Read = collections.abc.Callable[[str, int], bytes]
 
 #: Directories of a config drive that mean something to its readers.
 TOP_LEVEL = ('openstack', 'ec2')
@@ -38,7 +36,7 @@ _MAX_DEPTH = 16
 
 
 def files(configdrive: object, *, node_uuid: str, node_name: str | None,
-          read: Read, limit: int) -> dict[str, bytes]:
+          read: boot_files.Read, limit: int) -> dict[str, bytes]:
     """Return the files of a config drive: absolute path -> content.
 
     :param configdrive: the value in ``instance_info``; nothing gives {}.
@@ -46,7 +44,7 @@ def files(configdrive: object, *, node_uuid: str, node_name: str | None,
     :param node_name: default of ``name`` there.
     :param read: downloads a URL of at most so many bytes.
     :param limit: bytes of the unpacked image, and of all files.
-    :raises: InvalidParameterValue
+    :raises: PlanError
     """
     if not configdrive:
         return {}
@@ -71,7 +69,7 @@ def from_json(configdrive: collections.abc.Mapping[str, typing.Any],
               node_uuid: str, node_name: str | None) -> dict[str, bytes]:
     """Build the files of the JSON form, as openstacksdk does.
 
-    :raises: InvalidParameterValue
+    :raises: PlanError
     """
     for key in configdrive:
         if key not in _JSON_KEYS:
@@ -109,7 +107,7 @@ def from_json(configdrive: collections.abc.Mapping[str, typing.Any],
 def from_image(data: bytes) -> dict[str, bytes]:
     """Read the files out of an ISO 9660 or vfat image.
 
-    :raises: InvalidParameterValue
+    :raises: PlanError
     """
     try:
         if _has(data, *iso.MAGIC):
@@ -225,5 +223,5 @@ def _walked(volume: typing.Any, size: int,
     return found
 
 
-def _refused(what: str) -> exception.InvalidParameterValue:
-    return exception.InvalidParameterValue(f'the config drive {what}')
+def _refused(what: str) -> errors.PlanError:
+    return errors.PlanError(f'the config drive {what}')

@@ -9,12 +9,14 @@ import os
 import threading
 import typing
 
+from ironic.common import exception
 from ironic.conf import CONF
 
 from ironic_ext import catalog
 from ironic_ext.catalog import store
 from ironic_ext import config_formats
 from ironic_ext.node import boot_plan
+from ironic_ext.node import errors
 from ironic_ext.node import host as hosts
 from ironic_ext.node import tokens
 
@@ -33,6 +35,17 @@ def sources() -> boot_plan.Sources:
         directory=CONF.ext_catalog.iso_dir,
         delivery=CONF.ext_boot.config_delivery,
         base_url=_base_url if CONF.ext_server.public_url else None)
+
+
+def named_iso(task: typing.Any) -> catalog.ISCSICdrom | None:
+    """Return the ISO of the catalog that a node's ``boot_iso`` names.
+
+    :raises: InvalidParameterValue, CatalogError
+    """
+    try:
+        return boot_plan.base_of(task.node.instance_info, sources()).cdrom
+    except errors.PlanError as exc:
+        raise exception.InvalidParameterValue(str(exc)) from exc
 
 
 def facts(task: typing.Any) -> dict[str, typing.Any]:

@@ -25,8 +25,10 @@ from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext import images
 from ironic_ext import iso
 from ironic_ext.media import delivery
+from ironic_ext.node import boot_files
 from ironic_ext.node import boot_plan
 from ironic_ext.node import boot_state
+from ironic_ext.node import errors
 
 LOG = log.getLogger(__name__)
 
@@ -56,11 +58,14 @@ def plan(task: typing.Any, default_arguments: str | None, *,
     def read(href: str, limit: int) -> bytes:
         return base_images.store(task, patient=patient).read(href, limit)
 
-    return boot_plan.for_instance(
-        task.node, limits=_limits(), read=read,
-        default_arguments=default_arguments,
-        sources=catalog.sources(),
-        facts=catalog.facts(task))
+    try:
+        return boot_plan.for_instance(
+            task.node, limits=_limits(), read=read,
+            default_arguments=default_arguments,
+            sources=catalog.sources(),
+            facts=catalog.facts(task))
+    except errors.PlanError as exc:
+        raise exception.InvalidParameterValue(str(exc)) from exc
 
 
 def begin(node: typing.Any, planned: boot_plan.BootPlan) -> str:
@@ -190,8 +195,8 @@ def keeping_last_error(node: typing.Any
             node.save()
 
 
-def _limits() -> boot_plan.Limits:
-    return boot_plan.Limits(
+def _limits() -> boot_files.Limits:
+    return boot_files.Limits(
         file=CONF.ext_boot.max_file_size * _MIB,
         total=CONF.ext_boot.max_total_size * _MIB,
         configdrive=CONF.ext_boot.max_configdrive_size * _MIB)

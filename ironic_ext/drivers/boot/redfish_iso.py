@@ -42,6 +42,7 @@ from ironic_ext.media import medium as media
 from ironic_ext.media import records as media_records
 from ironic_ext.node import boot_plan
 from ironic_ext.node import boot_state
+from ironic_ext.node import errors
 
 LOG = log.getLogger(__name__)
 
@@ -118,12 +119,15 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                                          states.INSPECTWAIT)
                 and CONF.inspector.force_dhcp):
             network_data = task.driver.network.get_node_network_data(task)
-        return boot_plan.for_agent(
-            node, f'{mode}_iso', _agent_iso(node, mode) or '',
-            image_utils.override_api_url(params),
-            append_params=driver_utils.get_kernel_append_params(
-                node, default=CONF.redfish.kernel_append_params),
-            network_data=network_data, ca=ca)
+        try:
+            return boot_plan.for_agent(
+                node, f'{mode}_iso', _agent_iso(node, mode) or '',
+                image_utils.override_api_url(params),
+                append_params=driver_utils.get_kernel_append_params(
+                    node, default=CONF.redfish.kernel_append_params),
+                network_data=network_data, ca=ca)
+        except errors.PlanError as exc:
+            raise exception.InvalidParameterValue(str(exc)) from exc
 
     # Instance
 

@@ -229,8 +229,7 @@ def owner(node_uuid: str) -> str:
 
 def title(task: typing.Any, plan: boot_plan.BootPlan) -> str:
     """Return what the script calls the ISO."""
-    named = boot_plan.base_of(task.node.instance_info,
-                              boot_catalog.sources()).cdrom
+    named = boot_catalog.named_iso(task)
     if named is not None:
         return named.metadata.name
     return images.redacted(plan.href).partition('?')[0].rpartition('/')[2]
@@ -281,8 +280,7 @@ def _given(task: typing.Any, plan: boot_plan.BootPlan
     try:
         if own:
             return _parse(own)
-        named = boot_plan.base_of(task.node.instance_info,
-                                  boot_catalog.sources()).cdrom
+        named = boot_catalog.named_iso(task)
         if named is None or not (CONF.ext_san.targets == _STATIC
                                  or _is_plain(plan)):
             return None

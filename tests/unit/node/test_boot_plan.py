@@ -7,16 +7,17 @@ import types
 import unittest
 import unittest.mock
 
-from ironic.common import exception
 from ironic_python_agent import utils
 import testtools
 
 from ironic_ext import catalog
 from ironic_ext import images
+from ironic_ext.node import boot_files
 from ironic_ext.node import boot_plan
+from ironic_ext.node import errors
 from tests.unit.catalog import database
 
-LIMITS = boot_plan.Limits(file=100, total=150, configdrive=4096)
+LIMITS = boot_files.Limits(file=100, total=150, configdrive=4096)
 HREF = 'http://192.0.2.1/live.iso'
 SHA256 = 'ab' * 32
 
@@ -58,7 +59,7 @@ class InstanceTestCase(testtools.TestCase):
         def plan():
             self.plan(**info)
 
-        return str(self.assertRaises(exception.InvalidParameterValue, plan))
+        return str(self.assertRaises(errors.PlanError, plan))
 
     def test_the_plan_has_the_image_and_its_checksum(self):
         plan = self.plan(boot_iso_checksum=f'SHA256:{SHA256.upper()}')
@@ -141,7 +142,7 @@ class CatalogTestCase(InstanceTestCase):
         self.configs['coreos-builder'] = database.config()
 
     def refusal(self, **info):
-        return str(self.assertRaises(exception.InvalidParameterValue,
+        return str(self.assertRaises(errors.PlanError,
                                      self.plan, **info))
 
     def test_an_iso_is_booted_by_its_name(self):
@@ -255,7 +256,7 @@ class AgentTestCase(testtools.TestCase):
 
     def test_a_parameter_that_would_break_out_is_refused(self):
         for value in ('x\ninit=/bin/sh', 'x" init="/bin/sh y'):
-            self.assertRaises(exception.InvalidParameterValue,
+            self.assertRaises(errors.PlanError,
                               self.plan, {'a': value})
 
     def test_files_are_where_the_agent_looks_whatever_the_label(self):
@@ -289,6 +290,6 @@ class AgentTestCase(testtools.TestCase):
         self.assertEqual(f'sha256:{SHA256}', self.plan(driver_info={
             'deploy_iso_checksum': SHA256}).checksum)
         error = self.assertRaises(
-            exception.InvalidParameterValue, self.plan,
+            errors.PlanError, self.plan,
             driver_info={'deploy_iso_checksum': 'x'})
         self.assertIn('driver_info/deploy_iso_checksum', str(error))

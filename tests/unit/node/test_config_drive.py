@@ -12,11 +12,11 @@ import subprocess
 import tempfile
 import unittest
 
-from ironic.common import exception
 from openstack.baremetal import configdrive as os_configdrive
 import testtools
 
 from ironic_ext.node import config_drive
+from ironic_ext.node import errors
 
 UUID = '1be26c0b-03f2-4d2e-ae87-c02d7f33c781'
 LIMIT = 4 << 20
@@ -69,7 +69,7 @@ class ConfigDriveTestCase(testtools.TestCase):
         def read():
             self.read(value, **options)
 
-        message = str(self.assertRaises(exception.InvalidParameterValue,
+        message = str(self.assertRaises(errors.PlanError,
                                         read))
         self.assertTrue(message.startswith('the config drive '), message)
         self.assertNotIn('\n', message)

@@ -141,6 +141,11 @@ class AgentTestCase(base.RedfishIsoTestCase):
         self.failure(exception.InstanceDeployFailure, 'prepare_ramdisk', {})
         self.assertClean()
 
+    def test_an_argument_that_cannot_be_said_is_refused(self):
+        self.assertIn('has a double quote', self.failure(
+            exception.InvalidParameterValue, 'prepare_ramdisk',
+            {'ipa-x': 'a"b'}))
+
     def test_an_agent_that_runs_already_is_left_alone(self):
         self.prepare()
         self.bmc.slots[0].calls.clear()
