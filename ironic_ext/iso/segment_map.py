@@ -210,7 +210,7 @@ class SegmentMap:
         """Close the base image."""
         self._base.close()
 
-    def __enter__(self) -> 'SegmentMap':
+    def __enter__(self) -> typing.Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None,

@@ -204,6 +204,10 @@ def base_of(info: collections.abc.Mapping[str, typing.Any],
     """
     value = info.get('boot_iso')
     checksum = _checksum(info.get('boot_iso_checksum'))
+    if not isinstance(value, str) or not value:
+        raise errors.PlanError(
+            'instance_info/boot_iso must be the name of an ISO, or the URL '
+            'or the Glance UUID of one')
     if not _is_name(value):
         return Base(value, checksum)
     cdrom = sources.iso(value)
@@ -221,9 +225,9 @@ def base_of(info: collections.abc.Mapping[str, typing.Any],
                 checksum or cdrom.status.digest or None, cdrom)
 
 
-def _is_name(value: object) -> bool:
+def _is_name(value: str) -> bool:
     """Tell the name of an ISO in the catalog from an href."""
-    if not isinstance(value, str) or not resources.is_name(value):
+    if not resources.is_name(value):
         return False
     try:
         uuid.UUID(value)

@@ -101,6 +101,7 @@ def put(task: typing.Any, paths: collections.abc.Sequence[str],
 def _persist(task: typing.Any, what: str, media_id: str,
              insertion: collections.abc.Callable[[], str]) -> str:
     def report(state: tenacity.RetryCallState) -> None:
+        assert state.outcome is not None
         LOG.warning('Inserting medium %(id)s into node %(node)s will be '
                     'tried again: %(error)s',
                     {'id': media_id, 'node': task.node.uuid,
@@ -217,7 +218,7 @@ def _into_one_of(task: typing.Any, slots: list[typing.Any], source: Source,
             LOG.info('Inserted medium %(id)s into slot %(slot)s of node '
                      '%(node)s', {'id': medium.id, 'slot': slot.identity,
                                   'node': task.node.uuid})
-            return slot.path
+            return str(slot.path)
         refusals.append(f'slot {slot.identity}: {refusal}')
     raise MediaError(
         f'the BMC of node {task.node.uuid} did not insert {what}: '

@@ -34,10 +34,12 @@ def only_slot(task: typing.Any, resource: typing.Any) -> str | None:
     :param resource: the sushy System or Manager with the slots.
     """
     try:
-        return stock_boot(task)._get_acceptable_media_id(task, resource)
+        found: str | None = stock_boot(task)._get_acceptable_media_id(
+            task, resource)
     except AttributeError:
         # Asked about a Manager, which has no managers of its own.
         return None
+    return found
 
 
 def insert_media(slot: typing.Any, url: str, **options: typing.Any) -> None:

@@ -455,4 +455,5 @@ def _agent_iso(node: typing.Any, mode: str = 'deploy') -> str | None:
     info = node.driver_info
     if info.get('config_via_removable') or info.get('config_via_floppy'):
         return None
-    return driver_utils.get_agent_iso(node, mode, 'redfish')
+    iso: str | None = driver_utils.get_agent_iso(node, mode, 'redfish')
+    return iso

@@ -270,19 +270,20 @@ def _bring_about(task: typing.Any, record: records.Record,
     if not (plan.insert or plan.deliver):
         return _seen(record, records.Phase.WAITING, reason=plan.wait,
                      inserted=False)
-    assert record.spec is not None
+    spec = record.spec
+    assert spec is not None
     # Errors count until it has worked.
     record = dataclasses.replace(record, status=dataclasses.replace(
         record.status, phase=records.Phase.ATTACHING, inserted=False))
     record, source = data_image_source.source(task, record, functools.partial(
-        _content, task, record.spec, content))
+        _content, task, spec, content))
     if not plan.insert:
         return _seen(record, records.Phase.WAITING, reason=plan.wait,
                      inserted=False)
     assert record.medium is not None
     path = redfish_media.put(task, plan.insert, source,
                              record.medium)
-    requests.tell(task, f'{record.spec.title} is attached')
+    requests.tell(task, f'{spec.title} is attached')
     return _attached(task, record, path)
 
 

@@ -185,7 +185,7 @@ def describe(task: typing.Any) -> list[dict[str, typing.Any]]:
     :raises: IronicException when the database fails.
     """
     found = _media(task.node)
-    seen = {}
+    seen: dict[str, tuple[media.Stream, media_reads.Reads]] = {}
     try:
         if any(medium.kind is media.Kind.STREAM for medium in found):
             seen = {stream.id: (stream, reads) for stream, reads
@@ -193,19 +193,20 @@ def describe(task: typing.Any) -> list[dict[str, typing.Any]]:
     except records.RecordsError as exc:
         raise exception.IronicException(str(exc)) from exc
     now = time.time()
-    return [_described(task, medium, *seen.get(medium.id, (None, None)), now)
+    return [_described(task, medium, seen.get(medium.id), now)
             for medium in found]
 
 
 def _described(task: typing.Any, medium: media.Medium,
-               stream: media.Stream | None,
-               reads: media_reads.Reads | None,
+               seen: tuple[media.Stream, media_reads.Reads] | None,
                now: float) -> dict[str, typing.Any]:
-    shown = {'id': medium.id, 'purpose': medium.purpose.value,
-             'delivery': medium.kind.value, 'slot': medium.slot,
-             'image': None, 'url': None, 'size': None, 'created_at': None,
-             'expires_at': None, 'read': None}
-    if stream is not None and reads is not None:
+    shown: dict[str, typing.Any] = {
+        'id': medium.id, 'purpose': medium.purpose.value,
+        'delivery': medium.kind.value, 'slot': medium.slot,
+        'image': None, 'url': None, 'size': None, 'created_at': None,
+        'expires_at': None, 'read': None}
+    if seen is not None:
+        stream, reads = seen
         server = (_server_url(task.node) or '').rstrip('/')
         shown.update(
             image=stream.base.image, size=stream.size,

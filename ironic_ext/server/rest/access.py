@@ -92,7 +92,7 @@ def guarded(app: Application, conf: cfg.ConfigOpts) -> Application:
     """Put Keystone's middleware before an app, if it is configured."""
     if conf.ext_server.auth_strategy != 'keystone':
         return app
-    from keystonemiddleware import auth_token  # type: ignore
+    from keystonemiddleware import auth_token
     guard: Application = auth_token.AuthProtocol(
         app, {'oslo_config_config': conf, 'delay_auth_decision': True})
 
