@@ -17,9 +17,9 @@ import typing
 
 from ironic_ext.media import medium
 from ironic_ext.media.stream import contract
+from ironic_ext.media.stream.http import response as responses
 from ironic_ext.media.stream import layout as layouts
 from ironic_ext.media.stream import metrics
-from ironic_ext.media.stream import response as responses
 from ironic_ext.media.stream import settings as server_settings
 
 LOG = logging.getLogger(__name__)
@@ -63,7 +63,8 @@ class Served:
 
     def __init__(self, stream: medium.Stream, layout: layouts.Layout,
                  open_base: OpenBase, token: str) -> None:
-        self.representation = responses.Representation(stream, layout)
+        self.representation = responses.Representation(
+            layout, stream.size, stream.etag, stream.last_modified)
         self.layout = layout
         self.open_base = open_base
         self.token = token

@@ -12,9 +12,10 @@ import dataclasses
 import typing
 
 from ironic_ext.media import medium
+from ironic_ext.media.stream.http import body
 
 
-class StreamError(Exception):
+class StreamError(body.SourceError):
     """A medium cannot be served; the message is one sentence."""
 
 
@@ -95,34 +96,13 @@ class Media(typing.Protocol):
         """
 
 
-class Base(typing.Protocol):
-    """An open base image, shared by all streams of a worker."""
+class Base(body.Source, typing.Protocol):
+    """An open base image, shared by all streams of a worker.
 
-    @property
-    def fd(self) -> int | None:
-        """The descriptor of a regular file, leased until :meth:`close`.
-
-        None while the image is elsewhere: then :meth:`read` is used. It
-        may become a number later on, and stays one from then on. Called
-        from the event loop for each piece: it must not block.
-        """
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Return exactly ``length`` bytes, from wherever they are.
-
-        Blocks. Streams call it while there is no descriptor.
-
-        :raises: BaseMissingError, BaseChangedError
-        """
-
-    def check(self) -> None:
-        """Make sure that the file is still the image that was opened.
-
-        Called from the event loop before each piece is sent, so it costs
-        one ``fstat`` at most; see :class:`.base.FileBase`.
-
-        :raises: BaseChangedError
-        """
+    It has its descriptor, leased, until :meth:`close`. What it raises is
+    BaseMissingError or BaseChangedError; its check costs one ``fstat`` at
+    most, see :class:`.base.FileBase`.
+    """
 
     def close(self) -> None:
         """End the lease."""

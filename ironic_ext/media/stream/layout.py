@@ -17,13 +17,10 @@ from ironic_ext.iso import segments
 from ironic_ext.media import medium
 from ironic_ext.media.stream import base as file_base
 from ironic_ext.media.stream import contract
+from ironic_ext.media.stream.http import body as bodies
 
 #: What runs of zeros are sent from.
 ZEROS = bytes(1 << 16)
-
-#: Where bytes come from, the offset there, their number, and their place
-#: in the image (-1: they are not of the image).
-Piece = tuple[contract.Base | bytes, int, int, int]
 
 
 class Layout:
@@ -103,7 +100,7 @@ class Layout:
             position += part.length
 
     def pieces(self, first: int, end: int
-               ) -> collections.abc.Iterator[Piece]:
+               ) -> collections.abc.Iterator[bodies.Piece]:
         """Yield the pieces of ``first`` to ``end``, which lie in the image.
 
         A piece of zeros is never longer than ZEROS.
@@ -116,7 +113,7 @@ class Layout:
         return self._walk(index, first, end)
 
     def _walk(self, index: int, first: int, end: int
-              ) -> collections.abc.Iterator[Piece]:
+              ) -> collections.abc.Iterator[bodies.Piece]:
         while first < end:
             source, offset, length = self._rows[index]
             skip = first - self._starts[index]

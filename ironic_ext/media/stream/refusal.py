@@ -26,8 +26,6 @@ class Refusal(typing.NamedTuple):
 
 
 NOTHING_HERE = Refusal(404, 'There is nothing here.')
-METHOD = Refusal(405, 'Only GET and HEAD are possible.',
-                 b'Allow: GET, HEAD\r\n')
 _OVER = Refusal(410, 'This image is not available any more.')
 
 

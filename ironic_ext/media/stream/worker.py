@@ -16,6 +16,7 @@ import time
 from ironic_ext.media.stream import admission
 from ironic_ext.media.stream import connection as connections
 from ironic_ext.media.stream import contract
+from ironic_ext.media.stream.http import body as bodies
 from ironic_ext.media.stream import metrics
 from ironic_ext.media.stream import reads
 from ironic_ext.media.stream import settings as server_settings
@@ -165,18 +166,19 @@ class Worker:
                 self.counters.add('cut_total')
                 connection.abort()
 
-    def fetch(self, served: admission.Served, base: contract.Base,
+    def fetch(self, served: admission.Served, source: bodies.Source,
               offset: int, length: int) -> 'asyncio.Task[bytes]':
         """Read from a base that is elsewhere, in a thread."""
         return self.loop.create_task(
-            self._fetch(served.open_base, base, offset, length))
+            self._fetch(served.open_base, source, offset, length))
 
     async def _fetch(self, open_base: admission.OpenBase,
-                     base: contract.Base, offset: int, length: int) -> bytes:
+                     source: bodies.Source, offset: int, length: int
+                     ) -> bytes:
         open_base.users += 1
         try:
             data = await self.loop.run_in_executor(
-                self._fetchers, base.read, offset, length)
+                self._fetchers, source.read, offset, length)
         except contract.StreamError:
             raise
         except Exception as exc:

@@ -20,9 +20,6 @@ _CONDITIONS = frozenset((
     b'if-match', b'if-none-match', b'if-modified-since',
     b'if-unmodified-since'))
 
-#: /<token>/<name>, /<token>.iso or /<token>.
-_ROUTE = re.compile(rb'/([A-Za-z0-9_-]{16,128})'
-                    rb'(?:\.iso|/([A-Za-z0-9._~-]{1,255}))?')
 _ABSOLUTE = re.compile(rb'(?i:https?)://[^/?#]+(/[^?#]*)?')
 
 
@@ -67,16 +64,6 @@ class Request:
         target = target.partition(b'?')[0]
         return (urlparse.unquote_to_bytes(target) if b'%' in target
                 else target)
-
-    def route(self) -> tuple[str, str] | None:
-        """Return the token and the name ('' in the short forms).
-
-        None when the path is not that of a medium.
-        """
-        match = _ROUTE.fullmatch(self.target) or _ROUTE.fullmatch(self.path())
-        if not match:
-            return None
-        return match[1].decode(), (match[2] or b'').decode()
 
 
 class RequestReader:

@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The body of one answer after the other, as far as the kernel takes it."""
+"""The bodies of one answer after the other, as the kernel takes them."""
 
 import collections.abc
 import enum
 import socket
 
-from ironic_ext.media.stream import contract
+from ironic_ext.media.stream.http import body as bodies
 from ironic_ext.media.stream.http import transport as transports
-from ironic_ext.media.stream import layout as layouts
-from ironic_ext.media.stream import reads
 
 #: Bytes of one call; other connections wait meanwhile.
 _CHUNK = 1 << 20
 #: Bytes that one connection sends until the others have their turn.
 _BURST = 4 << 20
-#: Bytes asked of a base that is elsewhere: what a slow reader can occupy.
+#: Bytes asked of a source that is elsewhere: what a slow reader can occupy.
 REMOTE_CHUNK = 1 << 16
 
 
@@ -35,14 +33,14 @@ DONE, BLOCKED, ELSEWHERE = Outcome
 
 
 class Sender:
-    """Sends a head and pieces; knows what of the image went out.
+    """Sends a head and pieces; knows what of the representation went out.
 
     An answer is begun by setting ``head``, ``pieces`` and ``reader`` when
     the one before is out.
 
     :ivar head: what is still unsent of it.
     :ivar pieces: those to come, or None.
-    :ivar reader: hears what of the image went out.
+    :ivar reader: hears what of the representation went out.
     :ivar total: bytes of bodies sent so far.
     """
 
@@ -52,11 +50,11 @@ class Sender:
 
     def __init__(self, transport: transports.Transport) -> None:
         self.head: bytes | memoryview = b''
-        self.pieces: collections.abc.Iterator[layouts.Piece] | None = None
-        self.reader: reads.Reader | None = None
+        self.pieces: collections.abc.Iterator[bodies.Piece] | None = None
+        self.reader: bodies.Reader | None = None
         self.total = 0
         self._transport = transport
-        self._source: contract.Base | bytes = b''
+        self._source: bodies.Source | bytes = b''
         self._offset = self._left = 0
         self._supplied: bytes | memoryview = b''
         # Place in the image of the next byte, and of the first one that is
@@ -66,8 +64,7 @@ class Sender:
     def pump(self) -> Outcome:
         """Send as much as the kernel takes.
 
-        :raises: StreamError when the base fails, OSError when the peer is
-            gone.
+        :raises: SourceError, OSError when the peer is gone.
         """
         transport = self._transport
         budget = _BURST
@@ -93,7 +90,7 @@ class Sender:
                                 fd, self._offset,
                                 left if left < _CHUNK else _CHUNK)
                             if not sent:
-                                raise contract.BaseChangedError(
+                                raise bodies.TruncatedError(
                                     'a file became shorter meanwhile')
                         elif self._supplied:
                             sent = transport.send(self._supplied, 0)
@@ -124,8 +121,8 @@ class Sender:
         except BlockingIOError:
             return BLOCKED
 
-    def wanted(self) -> tuple[contract.Base, int, int]:
-        """Return the base, offset and length that are to be supplied."""
+    def wanted(self) -> tuple[bodies.Source, int, int]:
+        """Return the source, offset and length to be supplied."""
         assert not isinstance(self._source, bytes)
         return self._source, self._offset, min(self._left, REMOTE_CHUNK)
 

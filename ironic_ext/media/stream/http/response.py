@@ -11,11 +11,10 @@ import http
 import secrets
 import typing
 
-from ironic_ext.media import medium
+from ironic_ext.media.stream.http import body as bodies
 from ironic_ext.media.stream.http import conditions
 from ironic_ext.media.stream.http import ranges
 from ironic_ext.media.stream.http import request as requests
-from ironic_ext.media.stream import layout as layouts
 
 _TYPE = b'application/octet-stream'
 
@@ -33,18 +32,12 @@ class Response(typing.NamedTuple):
     """An answer.
 
     :ivar head: up to the empty line.
-    :ivar pieces: of the body, or None; see :class:`.layout.Layout`.
+    :ivar pieces: of the body, or None.
     """
 
     status: int
     head: bytes
-    pieces: collections.abc.Iterator[layouts.Piece] | None
-
-
-class _Pieces(typing.Protocol):
-    def pieces(self, first: int, end: int
-               ) -> collections.abc.Iterator[layouts.Piece]:
-        """See :meth:`.layout.Layout.pieces`."""
+    pieces: collections.abc.Iterator[bodies.Piece] | None
 
 
 def _connection(request: requests.Request) -> bytes:
@@ -76,13 +69,20 @@ def sentence(status: int, text: str, date: bytes,
 
 
 class Representation:
-    """A medium as HTTP sees it; header lines that never change are ready."""
+    """What a URL names; header lines that never change are ready."""
 
-    def __init__(self, stream: medium.Stream, layout: _Pieces) -> None:
-        self._layout = layout
-        self._size = stream.size
-        self._etag = stream.etag.encode()
-        self._modified = stream.last_modified
+    def __init__(self, body: bodies.Body, size: int, etag: str,
+                 last_modified: int) -> None:
+        """Prepare the header.
+
+        :param size: bytes of the body.
+        :param etag: the strong entity tag, quoted.
+        :param last_modified: seconds since the epoch.
+        """
+        self._body = body
+        self._size = size
+        self._etag = etag.encode()
+        self._modified = last_modified
         self._validators = (
             b'ETag: %s\r\nLast-Modified: %s\r\n'
             # The URL is secret, and so is what is behind it.
@@ -134,10 +134,10 @@ class Representation:
                 return Response(206, b''.join((
                     _PARTIAL, date, self._one % (end - first, first, end - 1),
                     b'\r\n' if kept else _connection(request) + b'\r\n')),
-                    self._layout.pieces(first, end))
+                    self._body.pieces(first, end))
         return Response(200, b''.join((
             _OK, date, self._whole, _connection(request), b'\r\n')),
-            self._layout.pieces(0, self._size))
+            self._body.pieces(0, self._size))
 
     def _parts(self, request: requests.Request, date: bytes,
                found: collections.abc.Sequence[tuple[int, int]]
@@ -152,10 +152,10 @@ class Representation:
         length = (sum(map(len, heads)) + len(tail)
                   + sum(end - first for first, end in found))
 
-        def pieces() -> collections.abc.Iterator[layouts.Piece]:
+        def pieces() -> collections.abc.Iterator[bodies.Piece]:
             for head, (first, end) in zip(heads, found):
                 yield head, 0, len(head), -1
-                yield from self._layout.pieces(first, end)
+                yield from self._body.pieces(first, end)
             yield tail, 0, len(tail), -1
 
         return Response(206, b''.join((
