@@ -19,6 +19,12 @@ class Purpose(enum.StrEnum):
     SANBOOT = 'sanboot'
     DATA = 'data'
     VIRTUAL_MEDIA = 'virtual media'
+    #: What another release has it for.
+    OTHER = 'other'
+
+    @classmethod
+    def _missing_(cls, value: object) -> 'Purpose':
+        return cls.OTHER
 
 
 class Kind(enum.StrEnum):

@@ -10,6 +10,7 @@ import time
 import testtools
 
 from ironic_ext.media import database as media_database
+from ironic_ext.media import medium as media
 from ironic_ext.media import records
 from ironic_ext.media import tokens
 from tests.unit.media import database
@@ -30,6 +31,15 @@ class RecordsTestCase(database.DatabaseTestCase):
         self.assertEqual(medium, self.open().find(token))
         self.assertEqual(medium, self.open().get(medium.id))
         self.assertIsNone(self.records.find(token[:-1] + '!'))
+
+    def test_a_medium_for_what_another_release_does_is_served_all_the_same(
+            self):
+        token = self.records.create(database.medium(), None)
+        with sqlite3.connect(self.folder / 'db/media.sqlite') as raw:
+            raw.execute("UPDATE ext_medium SET purpose = 'boot'")
+        raw.close()
+        self.assertIs(media.Purpose.OTHER,
+                      self.open().find(token).medium.purpose)
 
     def test_the_database_does_not_have_the_token(self):
         token = self.records.create(database.medium(), None)
