@@ -121,14 +121,12 @@ class Importer:
             if not following:
                 return names
 
-    def upload(self, name: str, chunks: collections.abc.Iterable[bytes], *,
-               offset: int = 0, total: int | None = None
-               ) -> resources.ISCSICdrom:
-        """Take an upload, or go on with one: IsoDirectory.receive().
+    def begin_upload(self, name: str, *, offset: int = 0,
+                     total: int | None = None) -> 'IsoUpload':
+        """Begin an upload, or go on with one; it is to be closed.
 
-        :returns: the ISO: Ready, or Uploading when bytes are missing.
-        :raises: NotFoundError, ConflictError, InvalidError, and what
-            ``chunks`` raises
+        :param offset: see IsoDirectory.begin_upload().
+        :raises: NotFoundError, ConflictError, InvalidError
         """
         cdrom = self._catalog.get(resources.ISCSICdrom, name)
         if not cdrom.spec.iso_file:
@@ -142,18 +140,38 @@ class Importer:
                     f'ISO "{name}" has its content, and machines may boot '
                     'from it: give a new ISO a new name')
             self._settle(cdrom, resources.ISCSICdromStatus('Uploading'))
+        with self._settling(cdrom):
+            return IsoUpload(self, cdrom, self._directory.begin_upload(
+                cdrom.spec.iso_file, offset=offset, total=total,
+                checksum=cdrom.spec.checksum))
+
+    def write(self, cdrom: resources.ISCSICdrom, upload: iso_files.Upload,
+              data: bytes) -> None:
+        """Add to an upload: see IsoUpload.write()."""
+        with self._settling(cdrom):
+            upload.write(data)
+
+    def finish(self, cdrom: resources.ISCSICdrom, upload: iso_files.Upload
+               ) -> resources.ISCSICdrom:
+        """End an upload: see IsoUpload.finish()."""
+        with self._settling(cdrom):
+            got = upload.finish(self._judge, cdrom.spec.checksum)
+        if got is None:
+            return self._catalog.get(resources.ISCSICdrom,
+                                     cdrom.metadata.name)
+        return self._settle(cdrom, _ready(got, got.judged))
+
+    @contextlib.contextmanager
+    def _settling(self, cdrom: resources.ISCSICdrom
+                  ) -> collections.abc.Iterator[None]:
+        """Note in an ISO's status what ends its upload."""
         try:
-            got = self._directory.receive(
-                cdrom.spec.iso_file, chunks, self._judge, offset=offset,
-                total=total, checksum=cdrom.spec.checksum)
+            yield
         except errors.ConflictError:
             raise
         except errors.CatalogError as exc:
             self._settle(cdrom, _failed(exc))
             raise
-        if got is None:
-            return self._catalog.get(resources.ISCSICdrom, name)
-        return self._settle(cdrom, _ready(got, got.judged))
 
     def discover(self) -> list[resources.ISCSICdrom]:
         """Make resources for the files that have none.
@@ -253,6 +271,35 @@ class Importer:
                 continue
             except errors.NotFoundError:
                 return cdrom
+
+
+class IsoUpload:
+    """An upload that is going on; for one thread at a time."""
+
+    def __init__(self, importer: Importer, cdrom: resources.ISCSICdrom,
+                 upload: iso_files.Upload) -> None:
+        """Take what was begun."""
+        self._importer = importer
+        self._cdrom = cdrom
+        self._upload = upload
+
+    def write(self, data: bytes) -> None:
+        """Add what came.
+
+        :raises: InvalidError, CatalogError
+        """
+        self._importer.write(self._cdrom, self._upload, data)
+
+    def finish(self) -> resources.ISCSICdrom:
+        """Return the ISO: Ready, or Uploading when bytes are missing.
+
+        :raises: ConflictError, InvalidError, CatalogError
+        """
+        return self._importer.finish(self._cdrom, self._upload)
+
+    def close(self) -> None:
+        """Keep what came, for somebody to go on with."""
+        self._upload.close()
 
 
 def _source(cdrom: resources.ISCSICdrom) -> tuple[str, str, str]:

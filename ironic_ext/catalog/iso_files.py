@@ -56,7 +56,8 @@ class IsoDirectory:
         :param max_size: of an ISO, in bytes.
         """
         self._root = root
-        self._max_size = max_size
+        #: Bytes of an ISO.
+        self.max_size = max_size
 
     def path(self, name: str) -> str:
         """Return where an ISO of that name is or would be.
@@ -70,7 +71,7 @@ class IsoDirectory:
 
     def names(self) -> list[str]:
         """Return the names of the ISOs that are there, sorted."""
-        with self._translated():
+        with self.translated():
             with os.scandir(self._root) as entries:
                 return sorted(
                     entry.name for entry in entries
@@ -87,7 +88,7 @@ class IsoDirectory:
         :raises: InvalidError
         """
         path = self.path(name)
-        with self._translated():
+        with self.translated():
             try:
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC
                              | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -109,57 +110,39 @@ class IsoDirectory:
 
     def received(self, name: str) -> int:
         """Return the bytes that are here of an upload that was broken off."""
-        with self._translated():
+        with self.translated():
             try:
                 return os.stat(self.path(name) + _PART).st_size
             except FileNotFoundError:
                 return 0
 
-    def receive(self, name: str, chunks: collections.abc.Iterable[bytes],
-                judge: Judge, *, offset: int = 0, total: int | None = None,
-                checksum: str = '') -> IsoFile | None:
-        """Store an upload, or go on with one.
+    def begin_upload(self, name: str, *, offset: int = 0,
+                     total: int | None = None, checksum: str = ''
+                     ) -> 'Upload':
+        """Begin to store an upload, or go on with one. It is to be closed.
 
-        Whatever ``chunks`` raises passes through; what came before stays,
-        for the upload to go on with.
-
-        :param judge: is called with the path of the whole file before
-            anybody can see it; what it raises ends the upload.
-        :param offset: where ``chunks`` begin, in bytes; 0 begins anew.
-        :param total: bytes of the whole; None if ``chunks`` end with it.
+        :param offset: where it begins, in bytes; 0 begins anew.
+        :param total: bytes of the whole; None for what comes until the end.
         :param checksum: ``sha256:<hex>`` or ``sha512:<hex>`` of the whole,
             or ''.
-        :returns: None as long as bytes are missing.
         :raises: ConflictError, InvalidError
         """
         path = self.path(name)
-        broken: list[Exception] = []
-        with self._translated():
+        with self.translated():
             os.makedirs(self._root, mode=0o755, exist_ok=True)
             if os.path.lexists(path):
                 raise _exists(name)
-            with self._locked_part(name) as part:
+            if total is not None and total > self.max_size:
+                raise self.too_large()
+            with contextlib.ExitStack() as stack:
+                part = stack.enter_context(self._locked_part(name))
                 hashes = self._resume(part, name, offset, checksum)
-                try:
-                    self._write(part, _kept_apart(chunks, broken), hashes,
-                                total)
-                    size = os.fstat(part.fileno()).st_size
-                    if not broken and total in (None, size):
-                        _require_checksum(hashes, checksum)
-                        judged = judge(path + _PART)
-                        self._publish(part, name, _digest(hashes))
-                        return IsoFile(path, size, _digest(hashes), judged)
-                except Exception:
-                    # Nothing of it is of use, and it may fill the disk.
-                    os.unlink(path + _PART)
-                    raise
-        if broken:
-            raise broken[0]
-        return None
+                return Upload(self, name, part, hashes, total,
+                              stack.pop_all())
 
     def discard(self, name: str) -> None:
         """Forget an upload that was broken off."""
-        with self._translated(), contextlib.suppress(FileNotFoundError):
+        with self.translated(), contextlib.suppress(FileNotFoundError):
             with self._locked_part(name, create=False):
                 os.unlink(self.path(name) + _PART)
 
@@ -172,7 +155,7 @@ class IsoDirectory:
         """
         path = self.path(name)
         self.discard(name)
-        with self._translated():
+        with self.translated():
             try:
                 os.unlink(self._note(name))
             except FileNotFoundError:
@@ -188,7 +171,7 @@ class IsoDirectory:
         :returns: the names of the ISOs.
         """
         gone = []
-        with self._translated(), os.scandir(self._root) as entries:
+        with self.translated(), os.scandir(self._root) as entries:
             for entry in entries:
                 name = entry.name.removesuffix(_PART)
                 if (name == entry.name or not resources.is_name(name)
@@ -231,29 +214,12 @@ class IsoDirectory:
         _read_into(part, hashes)
         return hashes
 
-    def _write(self, part: typing.BinaryIO,
-               chunks: collections.abc.Iterable[bytes],
-               hashes: _Hashes, total: int | None) -> None:
-        limit = self._max_size if total is None else min(
-            self._max_size, total)
-        if total is not None and total > self._max_size:
-            raise self._too_large()
-        size = part.tell()
-        for chunk in chunks:
-            size += len(chunk)
-            if size > limit:
-                raise (self._too_large() if size > self._max_size else
-                       errors.InvalidError(errors.Problem(
-                           '', f'the upload has more bytes than the {total} '
-                               'that were announced')))
-            rest = memoryview(chunk)
-            while rest:
-                rest = rest[part.write(rest):]
-            for running in hashes.values():
-                running.update(chunk)
+    def publish(self, part: typing.BinaryIO, name: str, digest: str
+                ) -> None:
+        """Give a part that is whole its name.
 
-    def _publish(self, part: typing.BinaryIO, name: str, digest: str
-                 ) -> None:
+        :raises: ConflictError, OSError
+        """
         path = self.path(name)
         os.fchmod(part.fileno(), 0o444)
         os.fsync(part.fileno())
@@ -283,13 +249,15 @@ class IsoDirectory:
             pass
         return None
 
-    def _too_large(self) -> errors.InvalidError:
+    def too_large(self) -> errors.InvalidError:
+        """Return the error for an ISO of too many bytes."""
         return errors.InvalidError(errors.Problem(
-            '', f'the ISO has more than {self._max_size} bytes '
+            '', f'the ISO has more than {self.max_size} bytes '
                 f'([ext_catalog]max_iso_size)'))
 
     @contextlib.contextmanager
-    def _translated(self) -> collections.abc.Iterator[None]:
+    def translated(self) -> collections.abc.Iterator[None]:
+        """Translate OSErrors into CatalogErrors."""
         try:
             yield
         except OSError as exc:
@@ -301,14 +269,81 @@ class IsoDirectory:
                 f'{exc.strerror}') from exc
 
 
-def _kept_apart(chunks: collections.abc.Iterable[bytes],
-                broken: list[Exception]
-                ) -> collections.abc.Iterator[bytes]:
-    """End where ``chunks`` fail; note the failure, which is not the disk's."""
-    try:
-        yield from chunks
-    except Exception as exc:
-        broken.append(exc)
+class Upload:
+    """An upload that is going on; for one thread at a time.
+
+    What fails here is of no use any more and is deleted. What was written
+    before :meth:`close` stays, for the upload to go on with.
+    """
+
+    def __init__(self, directory: IsoDirectory, name: str,
+                 part: typing.BinaryIO, hashes: _Hashes, total: int | None,
+                 holding: contextlib.ExitStack) -> None:
+        """Take a part that is positioned at its end.
+
+        :param holding: keeps its lock.
+        """
+        self._directory = directory
+        self._name = name
+        self._path = directory.path(name)
+        self._part = part
+        self._hashes = hashes
+        self._total = total
+        self._size = part.tell()
+        self._holding = holding
+
+    def write(self, data: bytes) -> None:
+        """Add what came.
+
+        :raises: InvalidError, CatalogError
+        """
+        most = self._directory.max_size
+        with self._all_or_nothing():
+            self._size += len(data)
+            if self._size > most:
+                raise self._directory.too_large()
+            if self._total is not None and self._size > self._total:
+                raise errors.InvalidError(errors.Problem(
+                    '', f'the upload has more bytes than the {self._total} '
+                        'that were announced'))
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._part.write(rest):]
+            for running in self._hashes.values():
+                running.update(data)
+
+    def finish(self, judge: Judge, checksum: str = '') -> IsoFile | None:
+        """Publish the ISO if all of it is here.
+
+        :param judge: is called with the path of the whole file before
+            anybody can see it; what it raises ends the upload.
+        :param checksum: see IsoDirectory.begin_upload().
+        :returns: None as long as bytes are missing.
+        :raises: ConflictError, InvalidError, CatalogError
+        """
+        if self._total not in (None, self._size):
+            return None
+        with self._all_or_nothing():
+            _require_checksum(self._hashes, checksum)
+            judged = judge(self._path + _PART)
+            digest = _digest(self._hashes)
+            self._directory.publish(self._part, self._name, digest)
+            return IsoFile(self._path, self._size, digest, judged)
+
+    def close(self) -> None:
+        """Let somebody else go on with it."""
+        self._holding.close()
+
+    @contextlib.contextmanager
+    def _all_or_nothing(self) -> collections.abc.Iterator[None]:
+        with self._directory.translated():
+            try:
+                yield
+            except Exception:
+                # Nothing of it is of use, and it may fill the disk.
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._path + _PART)
+                raise
 
 
 def _hashes(checksum: str) -> _Hashes:

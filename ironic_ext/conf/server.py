@@ -39,17 +39,30 @@ OPTS = [
                help='Private key of the boot server, PEM.'),
     cfg.IntOpt('threads',
                default=32, min=4, max=1024,
-               help='Requests that are worked on at the same time.'),
+               help='Requests of operators that are worked on at the same '
+                    'time, and as many of machines whose answer has to be '
+                    'read or rendered first.'),
+    cfg.IntOpt('max_connections',
+               default=1024, min=16, max=65536,
+               help='Connections at the same time. Who is waited for the '
+                    'longest time makes room for a new one. Fewer, where '
+                    'the process may not open as many files.'),
+    cfg.IntOpt('max_connections_per_address',
+               default=256, min=1, max=65536,
+               help='Connections at the same time from one address, or one '
+                    'IPv6 network of 64 bits. Those of '
+                    '[ext_server]trusted_proxies may have all.'),
     cfg.IntOpt('max_watches',
                default=256, min=1, max=4096,
-               help='Watches at the same time. Each has a thread besides.'),
+               help='Watches at the same time. Each is a connection.'),
     cfg.IntOpt('bookmark_interval',
                default=15, min=1,
                help='Seconds without a change after which a watch is told '
                     'how far it is.'),
     cfg.IntOpt('max_body_size',
-               default=4096, min=16,
-               help='Largest body of a request in KiB, uploads aside.'),
+               default=1024, min=16, max=16384,
+               help='Largest body of a request in KiB, uploads aside. It is '
+                    'held in memory.'),
     cfg.FloatOpt('poll_interval',
                  default=2.0, min=0.1,
                  help='Seconds between two questions to Ironic for what '

@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The WSGI application: which path is which resource."""
+"""The application (ASGI): which path is which resource.
 
+Machines are answered by coroutines, operators by Falcon behind a bridge.
+"""
+
+import asyncio
+import collections.abc
+import concurrent.futures
 import dataclasses
 import functools
 import typing
+import urllib.parse
 
 import falcon
 from oslo_config import cfg
@@ -13,25 +20,38 @@ from ironic_ext.catalog import iso_files
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import store
 from ironic_ext.node import tokens
-from ironic_ext.server.machines import answers as machine_answers
-from ironic_ext.server.machines import resources as machine_resources
+from ironic_ext.server import answers
+from ironic_ext.server import errors
+from ironic_ext.server.http import exchange
+from ironic_ext.server.machines import boot_complete
+from ironic_ext.server.machines import configs
+from ironic_ext.server.machines import identity
+from ironic_ext.server.machines import ipxe
 from ironic_ext.server.mirror import catalog as catalog_mirror
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import host_poller
 from ironic_ext.server.mirror import ironic_api
-from ironic_ext.server import page_files
 from ironic_ext.server.rest import access
+from ironic_ext.server.rest import bridge
 from ironic_ext.server.rest import catalog as catalog_resources
 from ironic_ext.server.rest import hosts as host_resources
 from ironic_ext.server.rest import iso_imports
 from ironic_ext.server.rest import openapi
+from ironic_ext.server.rest import page_files
 from ironic_ext.server.rest import previews
-from ironic_ext.server.rest import statuses
 from ironic_ext.server.rest import watches
+from ironic_ext.server import statuses
 
 _App: typing.TypeAlias = 'falcon.App[typing.Any, typing.Any]'
 
 API = '/api/v1'
+_CONFIG, _COMPLETE = f'{API}/bootconfig', f'{API}/boot-complete'
+#: What machines can ask for.
+MACHINES = (_CONFIG, _CONFIG + '/{path}', '/t/{token}', '/t/{token}/{path}',
+            _COMPLETE, '/ipxe', '/healthz')
+#: Where these answers begin that nobody is to store, errors as well.
+_NOT_STORED = (_CONFIG + '/', '/t/', '/ipxe/')
+_MAX_TEXT = 4096
 ISOS, CONFIGS = f'{API}/iscsi-cdroms', f'{API}/bootconfigs'
 HOSTS = f'{API}/baremetalhosts'
 NAMESPACED = f'{API}/namespaces/{{namespace}}/baremetalhosts'
@@ -39,7 +59,10 @@ NAMESPACED = f'{API}/namespaces/{{namespace}}/baremetalhosts'
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """What the application is made of."""
+    """What the application is made of.
+
+    :ivar machine_pool: for machines, who are not to wait for operators.
+    """
 
     catalog: store.Catalog
     mirror: catalog_mirror.CatalogMirror
@@ -49,26 +72,124 @@ class Parts:
     imports: iso_imports.IsoImports
     directory: iso_files.IsoDirectory
     signer: tokens.Tokens
-    answers: machine_answers.Answers
+    pool: concurrent.futures.Executor
+    machine_pool: concurrent.futures.Executor
+    lessees: identity.Lessees | None = None
+    proxies: collections.abc.Sequence[identity.Network] = ()
 
 
-def make(conf: cfg.ConfigOpts, parts: Parts) -> access.Application:
+class Application:
+    """Answers machines itself, and has the rest answered."""
+
+    def __init__(self, machines: 'Machines', operators: bridge.Bridge,
+                 sender: answers.Sender) -> None:
+        """Take who answers."""
+        self._machines = machines
+        self._operators = operators
+        self._sender = sender
+
+    async def __call__(self, scope: exchange.Scope,
+                       receive: exchange.Receive, send: exchange.Send
+                       ) -> None:
+        """Answer a request; see ASGI.
+
+        :raises: ConnectionError when the client is gone
+        """
+        path, method = scope['path'], scope['method']
+        try:
+            answer = await self._machines.answer(scope)
+            if answer is None:
+                answer = await self._operators.answer(scope, receive)
+        except ConnectionError:
+            raise
+        except Exception as exc:
+            answer = answers.of_error(
+                exc, method, path, headers=answers.NO_STORE
+                if f'{path}/'.startswith(_NOT_STORED) else ())
+        await self._sender.send(answer, path, send)
+
+
+class Machines:
+    """What machines ask for, by path."""
+
+    def __init__(self, parts: Parts, hosts: boot_complete.Hosts) -> None:
+        """Take what is needed."""
+        self._run = functools.partial(_run, parts.machine_pool)
+        finder = identity.Finder(parts.index, parts.signer, parts.lessees,
+                                 self._run, parts.proxies)
+        mirror, kept = parts.mirror, parts.mirror.at_hand
+        self._config = configs.MachineConfig(
+            finder, configs.Configs(mirror, kept), self._run)
+        self._ipxe = ipxe.Ipxe(finder, mirror, kept, self._run)
+        self._complete = boot_complete.BootComplete(finder, hosts, self._run)
+        self._is_loaded = parts.index.loaded.is_set
+        self._check = parts.catalog.revision
+
+    async def answer(self, scope: exchange.Scope) -> answers.Answer | None:
+        """Return the answer; None to what is not for machines.
+
+        :raises: ServerError, CatalogError
+        """
+        path = scope['path']
+        if path.startswith('/t/'):
+            token, _slash, file = path[3:].partition('/')
+            if not token:
+                return answers.failure(statuses.unknown_path())
+            return _refused(scope, 'GET') or await self._config.get(
+                _asked(scope, token), file)
+        if path == _CONFIG or path.startswith(_CONFIG + '/'):
+            return _refused(scope, 'GET') or await self._config.get(
+                _asked(scope), path[len(_CONFIG) + 1:])
+        if path == '/ipxe':
+            return _refused(scope, 'GET') or await self._ipxe.get(
+                _asked(scope))
+        if path == _COMPLETE:
+            return _refused(scope, 'POST') or await self._complete.post(
+                _asked(scope))
+        if path == '/healthz':
+            return _refused(scope, 'GET') or await self._health()
+        return None
+
+    async def _health(self) -> answers.Answer:
+        """Tell whether the server serves."""
+        await self._run(self._check)
+        if not self._is_loaded():
+            raise errors.UnavailableError(
+                'Ironic did not tell its nodes yet')
+        return answers.Answer(b'ok\n', answers.PLAIN)
+
+
+def make(conf: cfg.ConfigOpts, parts: Parts) -> Application:
     """Return the application.
+
+    :raises: what oslo.policy raises for bad rules
+    """
+    hosts = host_resources.Hosts(parts.index, parts.poller, parts.ironic,
+                                 parts.mirror)
+    return Application(
+        Machines(parts, hosts),
+        bridge.Bridge(operators(conf, parts, hosts),
+                      functools.partial(access.guarded, conf=conf),
+                      parts.pool),
+        answers.Sender(access.challenge(conf.ext_server.auth_strategy)))
+
+
+def operators(conf: cfg.ConfigOpts, parts: Parts,
+              hosts: host_resources.Hosts) -> _App:
+    """Return what operators use, as WSGI.
 
     :raises: what oslo.policy raises for bad rules
     """
     options = conf.ext_server
     guard = access.Access(conf)
-    app = falcon.App(middleware=[_Headers(options.auth_strategy)])
+    app = falcon.App()
     app.req_options.strip_url_path_trailing_slash = False
     app.req_options.auto_parse_qs_csv = False
     app.req_options.keep_blank_qs_values = True
     statuses.add_handlers(app)
     streams = watches.Watches(options.max_watches,
-                              options.bookmark_interval)
+                              options.bookmark_interval, parts.pool)
     limit = options.max_body_size << 10
-    hosts = host_resources.Hosts(parts.index, parts.poller, parts.ironic,
-                                 parts.mirror)
     _add_catalog(app, parts, guard, streams, limit, hosts)
     url = (options.public_url or '').rstrip('/')
     for path, resource in {
@@ -82,12 +203,11 @@ def make(conf: cfg.ConfigOpts, parts: Parts) -> access.Application:
                 hosts, guard, parts.signer, options.token_lifetime, url),
     }.items():
         app.add_route(path, resource)
-    _add_machines(app, parts, hosts)
     app.add_route('/openapi.json', openapi.OpenApi())
     page = page_files.PageFiles()
     app.add_route('/', page)
     app.add_route('/page/{name}', page)
-    return access.guarded(app, conf)
+    return app
 
 
 def _add_catalog(app: _App, parts: Parts, guard: access.Access,
@@ -119,23 +239,6 @@ def _add_catalog(app: _App, parts: Parts, guard: access.Access,
     app.add_route(f'{API}/formats', previews.Formats(guard))
 
 
-def _add_machines(app: _App, parts: Parts, hosts: host_resources.Hosts
-                  ) -> None:
-    config = machine_resources.MachineConfig(parts.answers)
-    complete = machine_resources.BootComplete(parts.answers, hosts)
-    for path, resource in {
-            f'{API}/bootconfig': config,
-            f'{API}/bootconfig/{{path:path}}': config,
-            '/t/{token}': config,
-            '/t/{token}/{path:path}': config,
-            f'{API}/boot-complete': complete,
-            '/ipxe': machine_resources.Ipxe(parts.answers),
-            '/healthz': machine_resources.Health(
-                parts.index.loaded.is_set, parts.catalog.revision),
-    }.items():
-        app.add_route(path, resource)
-
-
 class _Only:
     """A resource of functions of others."""
 
@@ -144,18 +247,55 @@ class _Only:
             setattr(self, f'on_{method}', responder)
 
 
-class _Headers:
-    """What goes with every answer."""
+async def _run(pool: concurrent.futures.Executor,
+               function: collections.abc.Callable[..., identity.Result],
+               *arguments: typing.Any) -> identity.Result:
+    return await asyncio.get_running_loop().run_in_executor(
+        pool, function, *arguments)
 
-    def __init__(self, strategy: str) -> None:
-        self._challenge = access.challenge(strategy)
 
-    def process_response(self, req: falcon.Request, resp: falcon.Response,
-                         resource: object, succeeded: bool) -> None:
-        """Add the headers."""
-        resp.set_header('X-Content-Type-Options', 'nosniff')
-        if req.path.startswith('/api/') and not resp.get_header(
-                'Cache-Control'):
-            resp.set_header('Cache-Control', 'no-cache')
-        if resp.status_code == 401:
-            resp.set_header('WWW-Authenticate', self._challenge)
+def _refused(scope: exchange.Scope, method: str) -> answers.Answer | None:
+    """Return the answer to another method than the one there is."""
+    if scope['method'] == method:
+        return None
+    allowed = [(b'allow', f'{method}, OPTIONS'.encode())]
+    if scope['method'] == 'OPTIONS':
+        return answers.Answer(headers=allowed)
+    return answers.failure(statuses.unknown_method(), headers=allowed)
+
+
+def _asked(scope: exchange.Scope, token: str = '') -> identity.Asked:
+    """Return what a request says of who asks.
+
+    :param token: of the path.
+    :raises: BadRequestError
+    """
+    query = _query(scope['query_string'])
+    mac, forwarded = '', []
+    for name, value in scope['headers']:
+        if name == b'x-forwarded-for':
+            forwarded.append(value.decode('latin-1'))
+        elif name == b'x-rhn-provisioning-mac-0':
+            mac = value.decode('latin-1')
+    return identity.Asked(
+        token or query.get('token', ''), query.get('mac', ''), mac,
+        scope['client'][0], ','.join(forwarded))
+
+
+def _query(text: bytes) -> dict[str, str]:
+    """Return the parameters of a query.
+
+    :raises: BadRequestError
+    """
+    if not text:
+        return {}
+    found: dict[str, str] = {}
+    for name, value in urllib.parse.parse_qsl(
+            text.decode('latin-1'), keep_blank_values=True):
+        if name in ('token', 'mac') and (name in found
+                                         or len(value) > _MAX_TEXT):
+            raise errors.BadRequestError(
+                f'{name} must be given once, with at most {_MAX_TEXT} '
+                'characters')
+        found[name] = value
+    return found

@@ -50,6 +50,12 @@ class NotFoundError(ServerError):
     code, reason = 404, 'NotFound'
 
 
+class TimedOutError(ServerError):
+    """The client takes too long."""
+
+    code, reason = 408, 'Timeout'
+
+
 class ConflictError(ServerError):
     """The state of things does not allow it."""
 

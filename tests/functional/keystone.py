@@ -30,12 +30,25 @@ password_hash_rounds = 4
 lock_path = {directory}/locks
 """
 _SERVE = """\
+import socketserver
 import sys
-from cheroot import wsgi
+from wsgiref import simple_server
 from keystone.server import wsgi as keystone
-server = wsgi.Server(('127.0.0.1', int(sys.argv.pop())),
-                     keystone.initialize_public_application(), numthreads=4)
-server.safe_start()
+class Server(socketserver.ThreadingMixIn, simple_server.WSGIServer):
+    daemon_threads = True
+    request_queue_size = 64
+    def server_bind(self):
+        # Without a look for the name of the address.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address
+        self.setup_environ()
+class Handler(simple_server.WSGIRequestHandler):
+    def address_string(self):
+        return self.client_address[0]
+with simple_server.make_server(
+        '127.0.0.1', int(sys.argv.pop()),
+        keystone.initialize_public_application(), Server, Handler) as server:
+    server.serve_forever()
 """
 #: For the processes of the tests alone.
 PASSWORD = 'for-tests-alone'

@@ -1,70 +1,93 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Which host a machine is, and what config it gets.
+"""Which host a machine is.
 
 A token decides, then a MAC, then the address that the request comes from.
 Who is not known gets nothing, and neither does who might be two.
 """
 
-import collections
 import collections.abc
 import ipaddress
-import json
 import re
-import threading
 import typing
 
-from ironic_ext import catalog
-from ironic_ext.catalog import resources
 from ironic_ext.catalog import rules
-from ironic_ext import config_formats
 from ironic_ext.node import host as hosts
 from ironic_ext.node import tokens
 from ironic_ext.server import errors
 from ironic_ext.server.mirror import host_index
 
-#: Characters of configs without templates that are kept ready to be served.
-_READY = 64 << 20
-#: What Ironic's API shows in place of a secret (node_sanitize in
-#: ironic/api/controllers/v1/node.py).
-_HIDDEN = '******'
 _ANACONDA_MAC = re.compile(
     r'\S{1,64}\s+([0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5})\s*')
 
 Lessees = collections.abc.Callable[[str], collections.abc.Iterable[str]]
+Result = typing.TypeVar('Result')
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class CatalogLookup(typing.Protocol):
-    """What is needed of the catalog."""
+class Asked(typing.NamedTuple):
+    """What a request says of the machine that it is from, '' for nothing.
 
-    def iso(self, name: str) -> catalog.ISCSICdrom | None:
-        """Return an ISO, or None."""
+    :ivar mac: in any form.
+    :ivar provisioning_mac: X-RHN-Provisioning-MAC-0.
+    :ivar peer: the address of the connection.
+    :ivar forwarded: X-Forwarded-For.
+    """
 
-    def config(self, name: str) -> catalog.BootConfig | None:
-        """Return a BootConfig with its data, or None."""
+    token: str = ''
+    mac: str = ''
+    provisioning_mac: str = ''
+    peer: str = ''
+    forwarded: str = ''
+
+
+class Run(typing.Protocol):
+    """Runs what may wait in a thread."""
+
+    async def __call__(self, function: collections.abc.Callable[
+            ..., Result], *arguments: typing.Any) -> Result:
+        """Return what the function returns, or raise what it raises."""
 
 
 class Finder:
     """Finds the host that a request comes from."""
 
     def __init__(self, index: host_index.HostIndex, signer: tokens.Tokens,
-                 lessees: Lessees | None = None) -> None:
+                 lessees: Lessees | None = None, run: Run | None = None,
+                 proxies: collections.abc.Sequence[Network] = ()) -> None:
         """Take what is needed.
 
         :param lessees: returns the MACs that lease an address now, or
-            anything else for somebody else.
+            anything else for somebody else; may wait, in what ``run`` gives.
+        :param proxies: whose X-Forwarded-For is believed.
         """
         self._index = index
         self._signer = signer
         self._lessees = lessees
+        self._run = run
+        self._proxies = proxies
 
-    def find(self, *, token: str = '', mac: str = '', address: str = ''
-             ) -> hosts.Host:
+    async def asking(self, asked: Asked) -> hosts.Host:
+        """Return the host that asks.
+
+        :raises: what find() and the lessees raise
+        """
+        mac = asked.mac or anaconda_mac(asked.provisioning_mac)
+        if asked.token or mac:
+            return self.find(token=asked.token, mac=mac)
+        address = source_address(asked.peer, asked.forwarded, self._proxies)
+        lessees: collections.abc.Iterable[str] = ()
+        if address and self._lessees is not None and self._run is not None:
+            lessees = await self._run(self._lessees, address)
+        return self.find(address=address, lessees=lessees)
+
+    def find(self, *, token: str = '', mac: str = '', address: str = '',
+             lessees: collections.abc.Iterable[str] = ()) -> hosts.Host:
         """Return a host by the first that is given.
 
         :param mac: in any form.
         :param address: as hosts.address() writes it.
+        :param lessees: who leases the address.
         :raises: BadRequestError, NotFoundError, ConflictError,
             UnavailableError
         """
@@ -81,12 +104,12 @@ class Finder:
                     'the MAC must be written like 52:54:00:12:34:56')
             return self._one(self._index.by_mac(known), f'the MAC {known}')
         return self._one(
-            self._by_address(address) if address else [],
+            self._by_address(address, set(lessees)) if address else [],
             f'the address {address or "of this connection"}')
 
-    def _by_address(self, address: str) -> list[hosts.Host]:
+    def _by_address(self, address: str, lessees: set[str]
+                    ) -> list[hosts.Host]:
         found = self._index.by_ip(address)
-        lessees = set(self._lessees(address) if self._lessees else ())
         if not lessees:
             return found
         # Whom an inspection once saw with it has another one by now, even
@@ -112,110 +135,6 @@ class Finder:
         raise errors.NotFoundError(f'no host has {what}')
 
 
-class Configs:
-    """Makes the configs of hosts; keeps those that are alike for all."""
-
-    def __init__(self, lookup: CatalogLookup) -> None:
-        """Take the catalog."""
-        self._lookup = lookup
-        self._ready: collections.OrderedDict[
-            tuple[str, str], config_formats.Config] = (
-                collections.OrderedDict())
-        self._size = 0
-        self._lock = threading.Lock()
-
-    def of(self, host: hosts.Host) -> config_formats.Config:
-        """Return what a host is given; the catalog's rules hold.
-
-        :raises: NotFoundError, ConflictError
-        """
-        if not host.config:
-            raise errors.NotFoundError(f'host {host.name} has no config')
-        if isinstance(host.config, dict) and _HIDDEN in json.dumps(
-                host.config):
-            raise errors.ConflictError(
-                f'the inline config of host {host.name} has what Ironic\'s '
-                f'API takes for a password and hides: put the config into '
-                f'the catalog')
-        iso = self.iso_of(host)
-        try:
-            if host.config_name:
-                return self._named(host, iso)
-            found = config_formats.plan_boot_config(
-                host.config, lookup=self._lookup.config, iso=iso,
-                facts=host.facts)
-        except config_formats.ConfigError as exc:
-            raise errors.ConflictError(
-                f'the config of host {host.name} cannot be used: {exc}'
-            ) from exc
-        except catalog.InvalidError as exc:
-            raise errors.ConflictError(str(exc)) from exc
-        assert found is not None
-        return found
-
-    def iso_of(self, host: hosts.Host) -> catalog.ISCSICdrom | None:
-        """Return a host's ISO, None for none or one by URL."""
-        return _iso_of(host, self._lookup)
-
-    def _named(self, host: hosts.Host, iso: catalog.ISCSICdrom | None
-               ) -> config_formats.Config:
-        found = _config_of(host, iso, self._lookup)
-        if found.spec.template:
-            return config_formats.resolve(found.spec, host.facts)
-        ready = self.ready(found)
-        if ready is not None:
-            return ready
-        ready = config_formats.resolve(found.spec)
-        with self._lock:
-            key = _key(found)
-            if key not in self._ready:
-                self._ready[key] = ready
-                self._size += _size(ready)
-            while self._size > _READY:
-                self._size -= _size(self._ready.popitem(last=False)[1])
-        return ready
-
-    def ready(self, config: catalog.BootConfig
-              ) -> config_formats.Config | None:
-        """Return what is kept of a config, None for nothing."""
-        with self._lock:
-            found = self._ready.get(_key(config))
-            if found is not None:
-                self._ready.move_to_end(_key(config))
-            return found
-
-
-class ConfigsAtHand:
-    """Those configs for which nothing is to be read, parsed or rendered."""
-
-    def __init__(self, lookup: CatalogLookup, configs: Configs) -> None:
-        """Take them all.
-
-        :param lookup: raises what it likes rather than read.
-        """
-        self._lookup = lookup
-        self._configs = configs
-
-    def of(self, host: hosts.Host) -> config_formats.Config:
-        """Return what a host is given; the catalog's rules hold.
-
-        :raises: LookupError when it is not at hand, what the catalog
-            raises, NotFoundError, InvalidError
-        """
-        found = _config_of(host, self.iso_of(host), self._lookup)
-        ready = None if found.spec.template else self._configs.ready(found)
-        if ready is None:
-            raise LookupError(found.metadata.name)
-        return ready
-
-    def iso_of(self, host: hosts.Host) -> catalog.ISCSICdrom | None:
-        """Return a host's ISO, None for none or one by URL.
-
-        :raises: what the catalog raises
-        """
-        return _iso_of(host, self._lookup)
-
-
 def source_address(peer: str, forwarded: str,
                    proxies: collections.abc.Sequence[Network]) -> str:
     """Return where a request comes from, as hosts.address() writes it.
@@ -232,6 +151,13 @@ def source_address(peer: str, forwarded: str,
     return '' if address is None else str(address)
 
 
+def is_of(address: str, networks: collections.abc.Sequence[Network]) -> bool:
+    """Tell whether an address is of one of some networks."""
+    found = _ip(address)
+    return found is not None and any(found in network
+                                     for network in networks)
+
+
 def anaconda_mac(header: str) -> str:
     """Return the MAC of X-RHN-Provisioning-MAC-0, '' for none.
 
@@ -239,36 +165,6 @@ def anaconda_mac(header: str) -> str:
     """
     match = _ANACONDA_MAC.fullmatch(header.strip())
     return match[1] if match else ''
-
-
-def _iso_of(host: hosts.Host, lookup: CatalogLookup
-            ) -> catalog.ISCSICdrom | None:
-    if not resources.is_name(host.image):
-        return None
-    return lookup.iso(host.image)
-
-
-def _config_of(host: hosts.Host, iso: catalog.ISCSICdrom | None,
-               lookup: CatalogLookup) -> catalog.BootConfig:
-    """Return the config that a host names.
-
-    :raises: NotFoundError, InvalidError
-    """
-    name = host.config_name
-    found = lookup.config(name) if resources.is_name(name) else None
-    if found is None:
-        raise errors.NotFoundError(
-            f'host {host.name} is to get a BootConfig that does not exist')
-    rules.require_fit(iso, name, exists=True, field='bootConfigRef')
-    return found
-
-
-def _key(config: catalog.BootConfig) -> tuple[str, str]:
-    return config.metadata.uid, config.metadata.resource_version
-
-
-def _size(config: config_formats.Config) -> int:
-    return sum(map(len, config.files.values()))
 
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -2,11 +2,70 @@
 
 """The iPXE script of a host that asks the boot server."""
 
+import typing
+
 from ironic_ext import catalog
+from ironic_ext.catalog import resources
 from ironic_ext.node import host as hosts
 from ironic_ext.node import targets
 from ironic_ext import san
 from ironic_ext.san import ipxe as scripts
+from ironic_ext.server import answers
+from ironic_ext.server import errors
+from ironic_ext.server.machines import identity
+
+
+class Isos(typing.Protocol):
+    """What is needed of the catalog."""
+
+    def iso(self, name: str) -> catalog.ISCSICdrom | None:
+        """Return an ISO, or None."""
+
+
+class Ipxe:
+    """The script of a host; whom nobody knows is told."""
+
+    def __init__(self, finder: identity.Finder, isos: Isos, kept: Isos,
+                 run: identity.Run) -> None:
+        """Take what is needed.
+
+        :param kept: those in memory: raises LookupError for others.
+        :param run: runs what may wait in a thread.
+        """
+        self._finder = finder
+        self._isos = isos
+        self._kept = kept
+        self._run = run
+
+    async def get(self, asked: identity.Asked) -> answers.Answer:
+        """Return the script; a MAC that nobody has gets one, too.
+
+        :raises: BadRequestError without a MAC, UnavailableError
+        """
+        mac = hosts.mac(asked.mac)
+        if not mac:
+            raise errors.BadRequestError(
+                'give the MAC: /ipxe?mac=${mac}, like 52:54:00:12:34:56')
+        return answers.Answer((await self._script(mac)).encode(),
+                              answers.PLAIN, headers=answers.NO_STORE)
+
+    async def _script(self, mac: str) -> str:
+        try:
+            host = self._finder.find(mac=mac)
+        except (errors.NotFoundError, errors.ConflictError) as exc:
+            # Not an error of HTTP, of which iPXE shows the number alone.
+            return scripts.problem(str(exc))
+        if host.boots_locally:
+            return scripts.local(host.name)
+        if not resources.is_name(host.image):
+            return scripts.problem(
+                f'The ISO of {host.name} is given by URL, not by a name of '
+                'the catalog')
+        try:
+            iso = self._kept.iso(host.image)
+        except LookupError:
+            iso = await self._run(self._isos.iso, host.image)
+        return script(host, iso, mac)
 
 
 def script(host: hosts.Host, iso: catalog.ISCSICdrom | None, mac: str
@@ -19,19 +78,17 @@ def script(host: hosts.Host, iso: catalog.ISCSICdrom | None, mac: str
     if host.boots_locally:
         return scripts.local(host.name)
     if iso is None:
-        return problem(f'The ISO of {host.name} is not in the catalog')
+        return scripts.problem(
+            f'The ISO of {host.name} is not in the catalog')
     name = iso.metadata.name
     if iso.status.phase != 'Ready':
-        return problem(f'ISO {name} is not ready, it is {iso.status.phase}')
+        return scripts.problem(
+            f'ISO {name} is not ready, it is {iso.status.phase}')
     try:
         target = targets.of_iso(iso.status)
     except san.SanError:
-        return problem(f'The iSCSI target of ISO {name} makes no sense')
+        return scripts.problem(
+            f'The iSCSI target of ISO {name} makes no sense')
     if target is None:
-        return problem(f'ISO {name} has no iSCSI target')
+        return scripts.problem(f'ISO {name} has no iSCSI target')
     return scripts.sanboot(name, host.name, mac, target)
-
-
-def problem(sentence: str) -> str:
-    """Return a script that shows a sentence and ends in an error."""
-    return scripts.problem(sentence)

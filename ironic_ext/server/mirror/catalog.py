@@ -148,17 +148,19 @@ class CatalogMirror:
                 self.feed.publish(list(map(_event, found.changes)),
                                   found.revision)
 
-    def events(self, since: int, timeout: float) -> tuple[
-            list[feeds.Event], int]:
+    def is_at_hand(self, since: int) -> bool:
+        """Tell whether :meth:`events` needs no database."""
+        return self.feed.reaches(since)
+
+    def events(self, since: int) -> tuple[list[feeds.Event], int]:
         """Return the events after a revision, and how far they reach.
 
-        :param timeout: seconds to wait for the first one.
         :raises: GoneError, DatabaseError
         """
         feed = self.feed
         if feed.reaches(since):
             reached = feed.last
-            found = feed.after(since, timeout)
+            found = feed.after(since)
             return found, found[-1].number if found else max(since, reached)
         try:
             # Before this process began, or longer ago than it remembers.

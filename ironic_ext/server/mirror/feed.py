@@ -6,11 +6,14 @@ import bisect
 import collections.abc
 import dataclasses
 import threading
-import time
 
 from ironic_ext.server import errors
 
 ADDED, MODIFIED, DELETED = 'ADDED', 'MODIFIED', 'DELETED'
+
+
+#: Is called in any thread, and must not wait.
+Listener = collections.abc.Callable[[], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Event:
 
 
 class Feed:
-    """The last events. Thread-safe; readers wait on it."""
+    """The last events. Thread-safe; who waits for more listens to it."""
 
     def __init__(self, history: int, number: int = 0) -> None:
         """Begin without events.
@@ -47,7 +50,8 @@ class Feed:
         self._events: list[Event] = []
         self._before = self._last = number
         self._closed = False
-        self._news = threading.Condition()
+        self._lock = threading.Lock()
+        self._listeners: frozenset[Listener] = frozenset()
 
     @property
     def last(self) -> int:
@@ -65,7 +69,7 @@ class Feed:
 
         :param last: number up to which everything is known now.
         """
-        with self._news:
+        with self._lock:
             self._events += events
             surplus = len(self._events) - self._history
             # Not at every event: moving the list costs, too.
@@ -74,39 +78,42 @@ class Feed:
                 del self._events[:surplus]
             self._last = (last if last is not None else
                           events[-1].number if events else self._last)
-            if events:
-                self._news.notify_all()
+            listeners = self._listeners if events else ()
+        for listener in listeners:
+            listener()
 
     def reaches(self, since: int) -> bool:
         """Tell whether all events after a number are known."""
         return self._before <= since <= self._last
 
-    def after(self, since: int, timeout: float) -> list[Event]:
-        """Return the events after a number, wait for the first one.
+    def after(self, since: int) -> list[Event]:
+        """Return the events after a number.
 
-        :param timeout: seconds; [] when there was none by then.
         :raises: GoneError
         """
-        deadline = time.monotonic() + timeout
-        with self._news:
-            while True:
-                if not self.reaches(since):
-                    raise errors.GoneError(
-                        'the changes since that resource version are not '
-                        'known: list the resources again')
-                if self._closed or since < self._last:
-                    start = bisect.bisect_right(
-                        self._events, since, key=lambda item: item.number)
-                    found = self._events[start:]
-                    if found or self._closed:
-                        return found
-                rest = deadline - time.monotonic()
-                if rest <= 0:
-                    return []
-                self._news.wait(rest)
+        with self._lock:
+            if not self.reaches(since):
+                raise errors.GoneError(
+                    'the changes since that resource version are not '
+                    'known: list the resources again')
+            start = bisect.bisect_right(
+                self._events, since, key=lambda item: item.number)
+            return self._events[start:]
 
     def close(self) -> None:
         """End all watches."""
-        with self._news:
+        with self._lock:
             self._closed = True
-            self._news.notify_all()
+            listeners = self._listeners
+        for listener in listeners:
+            listener()
+
+    def listen(self, listener: Listener) -> None:
+        """Have somebody called when there is news, in the thread of it."""
+        with self._lock:
+            self._listeners |= {listener}
+
+    def forget(self, listener: Listener) -> None:
+        """Call somebody no more."""
+        with self._lock:
+            self._listeners -= {listener}

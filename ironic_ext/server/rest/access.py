@@ -19,6 +19,9 @@ from ironic_ext.server.rest import policies
 
 _CHALLENGE = 'Basic realm="Bare metal boot", charset="UTF-8"'
 
+#: Where a user is in the environment of a request, once it has logged in.
+_USER = 'ironic_ext.user'
+
 Environ = dict[str, typing.Any]
 Application = collections.abc.Callable[..., collections.abc.Iterable[bytes]]
 
@@ -66,11 +69,11 @@ class Access:
             raise errors.ForbiddenError(f'the policy {rule} forbids it')
 
     def _require_user(self, req: falcon.Request) -> None:
-        # Of the middleware only its parts are used: as a whole it holds
-        # back what a watch streams, and its file is a global option.
+        # Of the middleware only its parts are used: its file is a global
+        # option.
         from oslo_middleware import basic_auth
         import webob.exc  # type: ignore[import-untyped]
-        if req.context.get('user'):
+        if req.env.get(_USER):
             return
         try:
             name, password = basic_auth.parse_token(
@@ -80,7 +83,8 @@ class Access:
             raise errors.UnauthorizedError(
                 'give a user and password of '
                 '[ext_server]http_basic_auth_user_file') from exc
-        req.context.user = name
+        # The same request is judged again when its body is here.
+        req.env[_USER] = name
 
 
 def challenge(strategy: str) -> str:

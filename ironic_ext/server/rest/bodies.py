@@ -17,8 +17,24 @@ from ironic_ext.server import errors
 _JSON = ('application/json', 'application/merge-patch+json')
 _YAML = ('application/yaml', 'application/x-yaml', 'text/yaml')
 TYPES = _JSON + _YAML
+#: Where the body is in the environment of a request, once it is here.
+BODY = 'ironic_ext.body'
 #: Levels of objects and lists in each other.
 _MAX_DEPTH = 50
+
+
+class Wanted(BaseException):
+    """Who asks may, and now the body is needed.
+
+    Not an Exception: nothing is wrong.
+
+    :ivar limit: bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Take the most that is wanted."""
+        super().__init__(limit)
+        self.limit = limit
 
 
 class _Loader(yaml.SafeLoader):
@@ -45,16 +61,14 @@ def read(req: falcon.Request, limit: int) -> bytes:
     """Return the body.
 
     :param limit: bytes.
-    :raises: TooLargeError, BadRequestError
+    :raises: TooLargeError; Wanted when it has to be received first
     """
     if (req.content_length or 0) > limit:
-        raise _too_large(limit)
-    body = req.bounded_stream.read(limit + 1)
-    if len(body) > limit:
-        raise _too_large(limit)
-    if req.content_length and len(body) < req.content_length:
-        raise errors.BadRequestError('the body ended early')
-    return body
+        raise too_large(limit)
+    found: bytes | None = req.env.get(BODY)
+    if found is None:
+        raise Wanted(limit)
+    return found
 
 
 def document(req: falcon.Request, limit: int) -> typing.Any:
@@ -117,6 +131,7 @@ def _require_plain(value: object, depth: int) -> None:
         raise TypeError
 
 
-def _too_large(limit: int) -> errors.TooLargeError:
+def too_large(limit: int) -> errors.TooLargeError:
+    """Return the error for a body of more bytes than a limit."""
     return errors.TooLargeError(f'the body has more than {limit} bytes '
                                 '([ext_server]max_body_size)')

@@ -219,11 +219,6 @@ class Resources(typing.Generic[R]):
                 'Ironic did not tell its nodes yet, so who uses this is '
                 'not known: try again in a moment')
 
-    def events(self, since: int, timeout: float) -> tuple[
-            list[typing.Any], int]:
-        """Return what changed: see watches.Source."""
-        return self.mirror.events(since, timeout)
-
 
 class CatalogList(typing.Generic[R]):
     """All of a kind."""
@@ -266,6 +261,7 @@ class CatalogList(typing.Generic[R]):
     def _watch(self, req: falcon.Request, resp: falcon.Response,
                labels: str) -> None:
         terms = selector.parse(labels)
+        mirror = self._shared.mirror
         version = conventions.text(req, 'resourceVersion')
         initial: list[bytes] = []
         if version in ('', '0'):
@@ -283,9 +279,9 @@ class CatalogList(typing.Generic[R]):
             raise errors.GoneError('that resource version is none of this '
                                    'catalog: list the resources again')
         self._streams.begin(
-            req, resp, watches.Source(self._shared.kind.kind,
-                                      self._shared.events, str,
-                                      self._ending, labels=terms),
+            req, resp, watches.Source(
+                self._shared.kind.kind, lambda: mirror.feed, mirror.events,
+                mirror.is_at_hand, str, self._ending, labels=terms),
             since, initial)
 
 

@@ -123,11 +123,10 @@ class Hosts:
         self._api.set_power(uuid, target)
         return self._poller.refresh(uuid)
 
-    def events(self, since: int, timeout: float
-               ) -> tuple[list[feeds.Event], int]:
+    def events(self, since: int) -> tuple[list[feeds.Event], int]:
         """Return what changed: see watches.Source."""
         reached = self.index.feed.last
-        found = self.index.feed.after(since, timeout)
+        found = self.index.feed.after(since)
         return found, found[-1].number if found else max(since, reached)
 
 
@@ -178,7 +177,8 @@ class HostList:
             initial = [entry.document for entry in found]
         self._streams.begin(
             req, resp, watches.Source(
-                hosts.KIND, self._shared.events, index.version_at,
+                hosts.KIND, lambda: index.feed, self._shared.events,
+                lambda since: True, index.version_at,
                 lambda: index.feed.closed, namespace),
             index.number_of(since), initial)
 

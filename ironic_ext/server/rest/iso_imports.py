@@ -2,8 +2,11 @@
 
 """Fetches ISOs beside the requests that ask for them; uploads, and tidies."""
 
+import asyncio
 import collections.abc
 import concurrent.futures
+import functools
+import json
 import logging
 import re
 import threading
@@ -17,17 +20,24 @@ from ironic_ext.catalog import iso_files
 from ironic_ext.catalog import resources
 from ironic_ext import images
 from ironic_ext import iso
+from ironic_ext.server import answers
 from ironic_ext.server import errors
+from ironic_ext.server.http import exchange
 from ironic_ext.server.rest import access
+from ironic_ext.server.rest import bridge
 from ironic_ext.server.rest import conventions
 from ironic_ext.server.rest import policies
 
 LOG = logging.getLogger(__name__)
 
 _JOBS = 4
+_UPLOADS = 16
 _TIDY_INTERVAL = 3600.0     # seconds
 _CHUNK = 1 << 20
 _RANGE = re.compile(r'bytes (\d{1,18})-(\d{1,18})/(\d{1,18})')
+
+
+Result = typing.TypeVar('Result')
 
 
 def importer(catalog: typing.Any, directory: iso_files.IsoDirectory,
@@ -65,6 +75,9 @@ class IsoImports:
         self._upload_lifetime = upload_lifetime
         self._pool = concurrent.futures.ThreadPoolExecutor(
             _JOBS, 'iso-import')
+        self._writers = concurrent.futures.ThreadPoolExecutor(
+            _JOBS, 'iso-upload')
+        self._uploads = 0
         self._busy: set[str] = set()
         self._again: set[str] = set()
         self._lock = threading.Lock()
@@ -81,20 +94,63 @@ class IsoImports:
         """Begin no more; a download goes on where it was next time."""
         self._ending.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._writers.shutdown(wait=False)
 
     def submit(self, cdrom: resources.ISCSICdrom) -> None:
         """Bring an ISO, if it is not there."""
         if cdrom.status.phase in ('Pending', 'Error'):
             self._submit(cdrom.metadata.name)
 
-    def upload(self, name: str, chunks: collections.abc.Iterable[bytes],
-               offset: int, total: int | None) -> resources.ISCSICdrom:
-        """Take an upload: see Importer.upload()."""
+    async def upload(self, name: str, receive: exchange.Receive,
+                     offset: int, total: int | None
+                     ) -> resources.ISCSICdrom:
+        """Take an upload as it comes; threads work for what is here alone.
+
+        :param offset: see Importer.begin_upload().
+        :raises: TooManyError, ConnectionError when the client is gone, and
+            what Importer.begin_upload(), IsoUpload.write() and finish() raise
+        """
+        if self._uploads >= _UPLOADS:
+            raise errors.TooManyError(
+                f'{_UPLOADS} uploads are going on: try again in a moment')
+        self._uploads += 1
         try:
-            return self._work.upload(name, chunks, offset=offset,
-                                     total=total)
+            upload = await self._run(functools.partial(
+                self._work.begin_upload, name, offset=offset, total=total))
+            try:
+                return await self._take(upload, receive)
+            finally:
+                await self._run(upload.close)
         finally:
-            self._follow()
+            self._uploads -= 1
+            await self._run(self._follow)
+
+    async def _take(self, upload: importing.IsoUpload,
+                    receive: exchange.Receive) -> resources.ISCSICdrom:
+        held = bytearray()
+        try:
+            async for part in bridge.received(receive):
+                held += part
+                if len(held) >= _CHUNK:
+                    data, held = bytes(held), bytearray()
+                    await self._run(upload.write, data)
+        finally:
+            # What came is kept when the rest does not.
+            if held:
+                await self._run(upload.write, bytes(held))
+        return await self._run(upload.finish)
+
+    async def _run(self, work: collections.abc.Callable[..., Result],
+                   *arguments: typing.Any) -> Result:
+        """Run what waits for the disk, to its end in any case."""
+        running = asyncio.get_running_loop().run_in_executor(
+            self._writers, work, *arguments)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            # What follows is not to meet it.
+            await asyncio.wait([running])
+            raise
 
     def forget(self, cdrom: resources.ISCSICdrom) -> None:
         """Let go of the content of an ISO that was deleted."""
@@ -185,11 +241,16 @@ class Upload:
                 'the Content-Type must be application/octet-stream, and the '
                 'body the ISO itself')
         offset, total = _extent(req)
-        cdrom = self._jobs.upload(name, _chunks(req), offset, total)
-        if cdrom.status.phase != 'Ready':
-            resp.status = falcon.HTTP_202
-        conventions.answer(resp, resources.document(cdrom),
-                           cdrom.metadata.resource_version)
+
+        async def take(receive: exchange.Receive, answer: answers.Answer
+                       ) -> answers.Answer:
+            cdrom = await self._jobs.upload(name, receive, offset, total)
+            return answers.Answer(
+                json.dumps(resources.document(cdrom)).encode(), answers.JSON,
+                200 if cdrom.status.phase == 'Ready' else 202,
+                [(b'etag', b'"%s"' % cdrom.metadata.resource_version.encode()
+                  )])
+        bridge.go_on(req, take)
 
     on_post = on_put
 
@@ -207,30 +268,3 @@ def _extent(req: falcon.Request) -> tuple[int, int | None]:
             return first, total
     raise errors.BadRequestError(
         'Content-Range must be like "bytes 0-1023/4096", and fit the body')
-
-
-def _chunks(req: falcon.Request) -> collections.abc.Iterator[bytes]:
-    """Read the body.
-
-    :raises: BadRequestError when it ends early
-    """
-    rest = req.content_length
-    if rest is None and 'chunked' not in (
-            req.get_header('Transfer-Encoding') or '').lower():
-        return
-    stream = req.env['wsgi.input']
-    while rest is None or rest > 0:
-        try:
-            chunk = stream.read(_CHUNK if rest is None
-                                else min(_CHUNK, rest))
-        except (OSError, ValueError) as exc:
-            raise errors.BadRequestError(
-                'the upload was cut; what came is kept') from exc
-        if not chunk:
-            if rest is None:
-                return
-            raise errors.BadRequestError(
-                'the upload was cut; what came is kept')
-        if rest is not None:
-            rest -= len(chunk)
-        yield chunk

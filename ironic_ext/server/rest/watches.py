@@ -6,7 +6,10 @@ A watch goes on until the client leaves, its time is over, or the server
 stops. Bookmarks tell how far it is, so that it can be resumed.
 """
 
+import asyncio
 import collections.abc
+import concurrent.futures
+import contextlib
 import dataclasses
 import json
 import threading
@@ -17,30 +20,37 @@ import falcon
 
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import selector
+from ironic_ext.server import answers
 from ironic_ext.server import errors
+from ironic_ext.server.http import exchange
 from ironic_ext.server.mirror import feed as feeds
+from ironic_ext.server.rest import bridge
 from ironic_ext.server.rest import conventions
-from ironic_ext.server.rest import statuses
+from ironic_ext.server import statuses
 
 CONTENT_TYPE = 'application/x-ndjson'
 _LONGEST = 86400
 
-Events = collections.abc.Callable[[int, float],
-                                  tuple[list[feeds.Event], int]]
+#: Documents and events that are sent in one go, others being served between.
+_BATCH = 200
 
 
 class Source(typing.NamedTuple):
     """What is watched.
 
+    :ivar feed: returns what tells of news.
     :ivar events: returns the events after a number and how far they reach;
-        waits at most so many seconds for one; raises GoneError.
+        raises GoneError.
+    :ivar is_at_hand: tells whether that reads no database.
     :ivar version: of a number, as clients see it.
     :ivar ending: whether the server stops.
     :ivar labels: what the resources that are wanted have to meet.
     """
 
     kind: str
-    events: Events
+    feed: collections.abc.Callable[[], feeds.Feed]
+    events: collections.abc.Callable[[int], tuple[list[feeds.Event], int]]
+    is_at_hand: collections.abc.Callable[[int], bool]
     version: collections.abc.Callable[[int], str]
     ending: collections.abc.Callable[[], bool]
     scope: str = ''
@@ -77,15 +87,18 @@ class _Selection:
 
 
 class Watches:
-    """All watches of the server, which are not too many."""
+    """All watches of the server, which are not too many. No threads."""
 
-    def __init__(self, most: int, bookmark_interval: float) -> None:
+    def __init__(self, most: int, bookmark_interval: float,
+                 pool: concurrent.futures.Executor) -> None:
         """Allow some.
 
         :param bookmark_interval: seconds.
+        :param pool: where databases are read.
         """
         self._free = threading.BoundedSemaphore(most)
         self._interval = bookmark_interval
+        self._pool = pool
 
     def begin(self, req: falcon.Request, resp: falcon.Response,
               source: Source, since: int, initial: collections.abc.Sequence[
@@ -98,69 +111,150 @@ class Watches:
         """
         seconds = conventions.number(req, 'timeoutSeconds', _LONGEST, _LONGEST)
         # What is too old is to be an answer, not an event.
-        source.events(since, 0)
-        if not self._free.acquire(blocking=False):
-            raise errors.TooManyError(
-                'there are too many watches ([ext_server]max_watches): try '
-                'again in a moment')
+        source.events(since)
         resp.content_type = CONTENT_TYPE
         resp.set_header('Cache-Control', 'no-store')
         resp.set_header('X-Accel-Buffering', 'no')
-        resp.stream = _Lines(self._lines(source, since, initial, seconds),
-                             self._free.release)
 
-    def _lines(self, source: Source, since: int,
-               initial: collections.abc.Sequence[bytes], seconds: int
-               ) -> collections.abc.Iterator[bytes]:
-        until = time.monotonic() + seconds
-        # The head of the answer goes out with the first bytes.
-        yield b''.join(b'{"type":"ADDED","object":' + document + b'}\n'
-                       for document in initial) or _bookmark(source, since)
-        if initial:
-            yield _bookmark(source, since)
-        told = time.monotonic()
-        selection = _Selection(source.labels)
-        while not source.ending():
-            now = time.monotonic()
-            wait = min(told + self._interval, until) - now
-            try:
-                found, since = source.events(since, max(wait, 0))
-            except errors.GoneError as exc:
-                yield _line('ERROR', statuses.of(exc))
-                return
-            lines = b''.join(
-                selection.line(event) for event in found
-                if event.kind == source.kind
-                and source.scope in ('', event.scope))
-            if lines:
-                yield lines
-                told = time.monotonic()
-            elif time.monotonic() >= told + self._interval:
-                yield _bookmark(source, since)
-                told = time.monotonic()
-            if time.monotonic() >= until:
-                yield _bookmark(source, since)
-                return
+        async def watch(receive: exchange.Receive, answer: answers.Answer
+                        ) -> answers.Answer:
+            if not self._free.acquire(blocking=False):
+                raise errors.TooManyError(
+                    'there are too many watches ([ext_server]max_watches): '
+                    'try again in a moment')
+            return dataclasses.replace(answer, data=_Watch(
+                source, since, initial, receive,
+                _Times(self._interval, seconds), self._pool,
+                self._free.release))
+        bridge.go_on(req, watch)
 
 
-class _Lines:
-    """An iterator that lets go of its place, read or not."""
+class _Times(typing.NamedTuple):
+    """Seconds between two bookmarks, and until the end."""
 
-    def __init__(self, lines: collections.abc.Iterator[bytes],
+    bookmark: float
+    most: float
+
+
+class _Watch:
+    """The lines of a watch, as they come."""
+
+    def __init__(self, source: Source, since: int,
+                 initial: collections.abc.Sequence[bytes],
+                 receive: exchange.Receive, times: _Times,
+                 pool: concurrent.futures.Executor,
                  release: collections.abc.Callable[[], None]) -> None:
-        self._lines = lines
+        self._source = source
+        self._since = since
+        self._initial = initial
+        self._receive = receive
+        self._times = times
+        self._pool = pool
         self._release: collections.abc.Callable[[], None] | None = release
-
-    def __iter__(self) -> '_Lines':
-        return self
-
-    def __next__(self) -> bytes:
-        return next(self._lines)
+        self._loop = asyncio.get_running_loop()
+        self._bell = asyncio.Event()
+        self._is_rung = self._is_left = False
+        self._feed = source.feed()
+        self._feed.listen(self._ring)
+        self._leaving = self._loop.create_task(self._leave())
 
     def close(self) -> None:
+        """Let go of its place; any number of times."""
         release, self._release = self._release, None
         if release is not None:
             release()
+        self._feed.forget(self._ring)
+        self._leaving.cancel()
+
+    async def __aiter__(self) -> collections.abc.AsyncIterator[bytes]:
+        """Yield lines until the client leaves or it is over."""
+        source, now = self._source, time.monotonic
+        until = now() + self._times.most
+        for batch in _batches(self._initial):
+            yield b''.join(b'{"type":"ADDED","object":' + document + b'}\n'
+                           for document in batch)
+        # The head of the answer goes out with the first bytes.
+        yield _bookmark(source, self._since)
+        told = now()
+        selection = _Selection(source.labels)
+        while not source.ending() and not self._is_left and now() < until:
+            self._listen()
+            try:
+                found = await self._events()
+            except errors.GoneError as exc:
+                yield _line('ERROR', statuses.of(exc))
+                return
+            for events in _batches(found):
+                lines = b''.join(
+                    selection.line(event) for event in events
+                    if event.kind == source.kind
+                    and source.scope in ('', event.scope))
+                if lines:
+                    yield lines
+                    told = now()
+                    # Not more than one batch while others wait.
+                    await asyncio.sleep(0)
+            if now() >= told + self._times.bookmark:
+                yield _bookmark(source, self._since)
+                told = now()
+            if not found:
+                await self._wait(min(told + self._times.bookmark, until)
+                                 - now())
+        if not self._is_left:
+            yield _bookmark(source, self._since)
+
+    async def _events(self) -> list[feeds.Event]:
+        """Return what came since the last time.
+
+        :raises: GoneError, DatabaseError
+        """
+        source = self._source
+        if source.is_at_hand(self._since):
+            found, self._since = source.events(self._since)
+        else:
+            found, self._since = await self._loop.run_in_executor(
+                self._pool, source.events, self._since)
+        return found
+
+    def _listen(self) -> None:
+        """Be woken by what comes from now on."""
+        self._bell.clear()
+        self._is_rung = False
+        feed = self._source.feed()
+        if feed is not self._feed:
+            # It began anew.
+            self._feed.forget(self._ring)
+            self._feed = feed
+            feed.listen(self._ring)
+
+    async def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(seconds, 0)):
+                await self._bell.wait()
+
+    def _ring(self) -> None:
+        """Wake it up, from any thread, once."""
+        if not self._is_rung:
+            self._is_rung = True
+            # The loop may have ended by now.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._bell.set)
+
+    async def _leave(self) -> None:
+        """Note that the client leaves."""
+        while (await self._receive())['type'] != 'http.disconnect':
+            pass
+        self._is_left = True
+        self._bell.set()
+
+
+Item = typing.TypeVar('Item')
+
+
+def _batches(items: collections.abc.Sequence[Item]
+             ) -> collections.abc.Iterator[collections.abc.Sequence[Item]]:
+    for start in range(0, len(items), _BATCH):
+        yield items[start:start + _BATCH]
 
 
 def _bookmark(source: Source, number: int) -> bytes:

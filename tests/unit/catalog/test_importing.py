@@ -2,6 +2,7 @@
 
 """ISOs come into the catalog, through the real image store and engine."""
 
+import contextlib
 import dataclasses
 import hashlib
 
@@ -154,9 +155,16 @@ class ImportingTestCase(database.CatalogTestCase):
 
     # Uploads
 
+    def _upload(self, name, chunks, **values):
+        with contextlib.closing(self.importer.begin_upload(
+                name, **values)) as upload:
+            for chunk in chunks:
+                upload.write(chunk)
+            return upload.finish()
+
     def test_an_upload_makes_an_iso_ready(self):
         self._create(checksum=self.digest)
-        self._require_ready(self.importer.upload('live', [self.content]))
+        self._require_ready(self._upload('live', [self.content]))
         self.assertEqual(self.content,
                          (self.root / 'live.iso').read_bytes())
 
@@ -166,37 +174,37 @@ class ImportingTestCase(database.CatalogTestCase):
             raise ConnectionResetError
 
         self._create()
-        self.assertRaises(ConnectionResetError, self.importer.upload,
+        self.assertRaises(ConnectionResetError, self._upload,
                           'live', cut(), total=len(self.content))
         self.assertEqual('Uploading', self._status().phase)
-        self._require_ready(self.importer.upload(
+        self._require_ready(self._upload(
             'live', [self.content[5000:]], offset=5000,
             total=len(self.content)))
 
     def test_an_upload_that_is_no_iso_is_refused_and_can_be_repeated(self):
         self._create()
-        self.assertRaises(catalog.InvalidError, self.importer.upload,
+        self.assertRaises(catalog.InvalidError, self._upload,
                           'live', [b'x' * 100000])
         self.assertEqual('Error', self._status().phase)
         self.assertEqual([], list(self.root.iterdir()))
-        self._require_ready(self.importer.upload('live', [self.content]))
+        self._require_ready(self._upload('live', [self.content]))
 
     def test_an_iso_that_is_ready_is_not_overwritten(self):
         self._create()
-        ready = self.importer.upload('live', [self.content])
-        self.assertRaises(catalog.ConflictError, self.importer.upload,
+        ready = self._upload('live', [self.content])
+        self.assertRaises(catalog.ConflictError, self._upload,
                           'live', [b'x'])
         self._require_ready(ready)
 
     def test_nothing_is_uploaded_to_an_iso_by_url(self):
         self._by_url()
-        self.assertRaises(catalog.ConflictError, self.importer.upload,
+        self.assertRaises(catalog.ConflictError, self._upload,
                           'live', [b'x'])
         self.assertEqual('Pending', self._status().phase)
 
     def test_a_deleted_upload_is_gone(self):
         self._create()
-        self.importer.upload('live', [self.content])
+        self._upload('live', [self.content])
         self.importer.forget(self.catalog.delete(
             catalog.ISCSICdrom, 'live'))
         self.assertEqual([], list(self.root.iterdir()))

@@ -2,6 +2,7 @@
 
 """Uploads that break off and go on, and files that were put there."""
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -31,6 +32,15 @@ def cut(data, error=ConnectionResetError):
     raise error('reset')
 
 
+def receive(isos, name, chunks, judge, **values):
+    """Store an upload."""
+    upload = isos.begin_upload(name, **values)
+    with contextlib.closing(upload):
+        for chunk in chunks:
+            upload.write(chunk)
+        return upload.finish(judge, values.get('checksum', ''))
+
+
 class IsoFilesTestCase(testtools.TestCase):
 
     def setUp(self):
@@ -49,8 +59,8 @@ class IsoFilesTestCase(testtools.TestCase):
         return 'good'
 
     def _receive(self, chunks=None, **values):
-        return self.isos.receive('a.iso', chunks or pieces(), self._judge,
-                                 **values)
+        return receive(self.isos, 'a.iso', chunks or pieces(), self._judge,
+                       **values)
 
     def _files(self):
         return sorted(path.name for path in self.root.iterdir())
@@ -71,9 +81,8 @@ class IsoFilesTestCase(testtools.TestCase):
         self.assertEqual(([], []), (self.isos.names(), self.judged))
         later = self._open()
         self.assertEqual(100000, later.received('a.iso'))
-        got = later.receive('a.iso', pieces(CONTENT[100000:]), self._judge,
-                            offset=100000, total=len(CONTENT),
-                            checksum=SHA512)
+        got = receive(later, 'a.iso', pieces(CONTENT[100000:]), self._judge,
+                      offset=100000, total=len(CONTENT), checksum=SHA512)
         self.assertEqual(DIGEST, got.digest)
 
     def test_an_upload_comes_in_parts(self):
@@ -106,7 +115,7 @@ class IsoFilesTestCase(testtools.TestCase):
         def refuse(path):
             raise KeyError('no ISO')
 
-        self.assertRaises(KeyError, self.isos.receive, 'a.iso', pieces(),
+        self.assertRaises(KeyError, receive, self.isos, 'a.iso', pieces(),
                           refuse)
         self.assertEqual([], self._files())
 
@@ -114,7 +123,7 @@ class IsoFilesTestCase(testtools.TestCase):
         small = self._open(max_size=5000)
         for values in ({}, {'total': 5001}):
             error = self.assertRaises(
-                catalog.InvalidError, small.receive, 'a.iso', pieces(),
+                catalog.InvalidError, receive, small, 'a.iso', pieces(),
                 self._judge, **values)
             self.assertIn('[ext_catalog]max_iso_size', str(error))
         self.assertRaises(catalog.InvalidError, self._receive, total=5000)
@@ -128,7 +137,7 @@ class IsoFilesTestCase(testtools.TestCase):
         def judge(path):
             (self.root / 'a.iso').write_bytes(b'theirs')
 
-        self.assertRaises(catalog.ConflictError, self.isos.receive, 'a.iso',
+        self.assertRaises(catalog.ConflictError, receive, self.isos, 'a.iso',
                           pieces(), judge)
         self.assertEqual(b'theirs', (self.root / 'a.iso').read_bytes())
 
@@ -150,7 +159,7 @@ class IsoFilesTestCase(testtools.TestCase):
         started.wait(30)
         other = self._open()
         error = self.assertRaises(
-            catalog.ConflictError, other.receive, 'a.iso', pieces(b'x'),
+            catalog.ConflictError, receive, other, 'a.iso', pieces(b'x'),
             self._judge)
         self.assertIn('by somebody else', str(error))
         self.assertRaises(catalog.ConflictError, other.discard, 'a.iso')
@@ -162,14 +171,12 @@ class IsoFilesTestCase(testtools.TestCase):
         if not os.path.exists('/dev/full'):
             self.skipTest('/dev/full is missing')
 
-        class Full(iso_files.IsoDirectory):
-            def _write(self, part, *args):
-                with open('/dev/full', 'wb', buffering=0) as full:
-                    super()._write(full, *args)
-
-        full = Full(str(self.root), 1 << 20)
-        error = self.assertRaises(catalog.CatalogError, full.receive,
-                                  'a.iso', pieces(), self._judge)
+        self._receive(pieces(CONTENT[:5000]), total=len(CONTENT))
+        with open('/dev/full', 'wb', buffering=0) as full:
+            upload = iso_files.Upload(self.isos, 'a.iso', full, {}, None,
+                                      contextlib.ExitStack())
+            error = self.assertRaises(catalog.CatalogError, upload.write,
+                                      CONTENT)
         self.assertIn('is full', str(error))
         self.assertEqual([], self._files())
 

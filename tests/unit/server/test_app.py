@@ -2,11 +2,15 @@
 
 """The application as a whole, without a network."""
 
+import concurrent.futures
+import dataclasses
+import ipaddress
 import json
+import os
 import unittest.mock
 
 import falcon.inspect
-import falcon.testing
+import fixtures
 import jsonschema
 from oslo_config import cfg
 import testtools
@@ -20,34 +24,34 @@ from ironic_ext.server.mirror import host_index
 from ironic_ext.server.rest import openapi
 from ironic_ext.server.rest import policies
 from tests.unit.node import test_host as test_hosts
+from tests.unit.server import asgi
 
 #: What people open, and programs only load.
 _NOT_DESCRIBED = {'/', '/page/{name}', '/openapi.json', '/t/{token}'}
 
 
-def make(answers=unittest.mock.Mock(), **given):
-    """Return an application, and its index.
-
-    :param answers: makes machine_answers.Answers of the index.
-    """
+def make(**given):
+    """Return parts, options and an index of an application."""
     conf = cfg.ConfigOpts()
     options.register_opts(conf)
     conf([])
     for name, value in {'auth_strategy': 'noauth', **given}.items():
         conf.set_override(name, value, group='ext_server')
     index = host_index.HostIndex()
-    parts = [unittest.mock.Mock() for _number in range(9)]
-    parts[2], parts[8] = index, answers(index)
-    return app.make(conf, app.Parts(*parts)), index
+    pool = concurrent.futures.ThreadPoolExecutor(4)
+    parts = [unittest.mock.Mock() for _number in range(8)]
+    parts[2] = index
+    return conf, app.Parts(*parts, pool, pool), index
 
 
 class AppTestCase(testtools.TestCase):
     """Paths, and what is said of them."""
 
     def test_every_path_is_described(self):
-        application, _index = make()
-        found = {route.path.replace(':path}', '}')
-                 for route in falcon.inspect.inspect_routes(application)}
+        conf, parts, _index = make()
+        found = {route.path for route in falcon.inspect.inspect_routes(
+            app.operators(conf, parts, unittest.mock.Mock()))}
+        found |= set(app.MACHINES)
         # One resource answers with and without its last slash.
         described = {'/t/{token}' if path == '/t/{token}/' else path
                      for path in openapi.description()['paths']}
@@ -86,31 +90,89 @@ class AppTestCase(testtools.TestCase):
                               described[operation['path']])
 
     def test_before_ironic_answered_nothing_is_concluded(self):
-        application, index = make()
-        client = falcon.testing.TestClient(application)
+        conf, parts, index = make()
+        application = app.make(conf, parts)
         path = '/api/v1/baremetalhosts'
-        self.assertEqual(503, client.simulate_get(path).status_code)
+        self.assertEqual(503, asgi.ask(application, path).status)
         index.loaded.set()
-        self.assertEqual([], client.simulate_get(path).json['items'])
+        self.assertEqual([], asgi.ask(application, path).json['items'])
 
     def test_an_error_of_ours_tells_nothing_of_itself(self):
-        application, index = make()
+        self.useFixture(fixtures.FakeLogger())
+        conf, parts, index = make()
         index.loaded.set()
+        parts.catalog.revision.side_effect = KeyError('secret')
+        application = app.make(conf, parts)
         with unittest.mock.patch.object(index, 'page',
                                         side_effect=KeyError('secret')):
-            found = falcon.testing.TestClient(application).simulate_get(
-                '/api/v1/baremetalhosts')
-        self.assertEqual(500, found.status_code)
-        self.assertEqual('Status', found.json['kind'])
-        self.assertNotIn('secret', json.dumps(found.json))
+            for path in ('/api/v1/baremetalhosts', '/healthz'):
+                found = asgi.ask(application, path)
+                self.assertEqual(500, found.status)
+                self.assertEqual('Status', found.json['kind'])
+                self.assertNotIn('secret', json.dumps(found.json))
 
     def test_the_page_has_a_strict_policy_and_a_tag(self):
-        application, _index = make()
-        client = falcon.testing.TestClient(application)
-        found = client.simulate_get('/')
-        self.assertEqual(200, found.status_code)
+        conf, parts, _index = make()
+        application = app.make(conf, parts)
+        found = asgi.ask(application, '/')
+        self.assertEqual(200, found.status)
         self.assertIn("default-src 'self'",
-                      found.headers['Content-Security-Policy'])
-        again = client.simulate_get('/', headers={
-            'If-None-Match': found.headers['ETag']})
-        self.assertEqual(304, again.status_code)
+                      found.headers['content-security-policy'])
+        again = asgi.ask(application, '/', headers=[
+            ('If-None-Match', found.headers['etag'])])
+        self.assertEqual((304, b''), (again.status, again.data))
+
+    def test_headers_are_the_same_for_all(self):
+        conf, parts, index = make(auth_strategy='http_basic',
+                                  http_basic_auth_user_file=os.devnull)
+        index.loaded.set()
+        index.put(test_hosts.host())
+        application = app.make(conf, parts)
+        for path, method, status, cached in (
+                ('/ipxe', 'GET', 400, 'no-store'),
+                ('/ipxe?mac=52:54:00:00:00:77', 'GET', 200, 'no-store'),
+                ('/api/v1/bootconfig', 'GET', 404, 'no-store'),
+                ('/t/x/', 'GET', 404, 'no-store'),
+                ('/t/', 'GET', 404, None),
+                ('/healthz', 'GET', 200, None),
+                ('/healthz', 'PUT', 405, None),
+                ('/api/v1/boot-complete', 'POST', 401, 'no-cache'),
+                ('/api/v1/bootconfigs', 'GET', 401, 'no-cache'),
+                ('/nowhere', 'GET', 404, None),
+                ('/', 'GET', 200, 'no-cache')):
+            found = asgi.ask(application, path, method)
+            self.assertEqual(
+                (status, cached, 'nosniff', str(len(found.data))),
+                (found.status, found.headers.get('cache-control'),
+                 found.headers['x-content-type-options'],
+                 found.headers['content-length']), path)
+            self.assertEqual(status == 401,
+                             'www-authenticate' in found.headers, path)
+
+    def test_a_parameter_that_is_given_twice_is_refused(self):
+        conf, parts, index = make()
+        index.loaded.set()
+        application = app.make(conf, parts)
+        for query in ('mac=a&mac=b', 'token=a&token=a', 'mac=' + 'a' * 5000):
+            self.assertEqual(400, asgi.ask(
+                application, f'/api/v1/bootconfig?{query}').status)
+
+    def test_only_the_header_itself_tells_who_is_behind_a_proxy(self):
+        conf, parts, index = make()
+        index.loaded.set()
+        index.put(test_hosts.host(extra={'boot_ips': '192.0.2.1'}))
+        application = app.make(conf, dataclasses.replace(
+            parts, proxies=[ipaddress.ip_network('192.0.2.99')]))
+        for peer, headers, known in (
+                ('192.0.2.99', [('X-Forwarded-For', '192.0.2.1')], True),
+                # One line of each proxy; the last one is whom we know.
+                ('192.0.2.99', [('X-Forwarded-For', '192.0.2.7'),
+                                ('X-Forwarded-For', '192.0.2.1')], True),
+                ('192.0.2.99', [('X-Forwarded-For', '192.0.2.1'),
+                                ('X-Forwarded-For', '192.0.2.7')], False),
+                ('192.0.2.99', [('X_Forwarded_For', '192.0.2.1')], False),
+                ('192.0.2.8', [('X-Forwarded-For', '192.0.2.1')], False)):
+            message = asgi.ask(application, '/api/v1/bootconfig',
+                               headers=headers, peer=peer).json['message']
+            self.assertEqual(known, 'server1 has no config' in message,
+                             (peer, headers))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Who a machine is, and what it is given."""
+"""Who a machine is."""
 
+import asyncio
 import ipaddress
 import os
 import stat
@@ -9,15 +10,11 @@ import tempfile
 import unittest.mock
 
 import fixtures
-from oslo_utils import strutils
 import testtools
 
-from ironic_ext import catalog
-from ironic_ext import config_formats
 from ironic_ext.node import tokens
 from ironic_ext.server import errors
-from ironic_ext.server.machines import identity as machines
-from ironic_ext.server.machines import ipxe
+from ironic_ext.server.machines import identity
 from ironic_ext.server.mirror import host_index
 from tests.unit.node import test_host as test_hosts
 
@@ -33,7 +30,7 @@ class FinderTestCase(testtools.TestCase):
         super().setUp()
         self.index = host_index.HostIndex()
         self.signer = tokens.Tokens([KEY])
-        self.finder = machines.Finder(self.index, self.signer)
+        self.finder = identity.Finder(self.index, self.signer)
         self.index.put(test_hosts.host(extra={'boot_ips': '192.0.2.1'}))
         self.index.put(test_hosts.host(
             macs=['52:54:00:00:00:02'], uuid=OTHER, name='server2',
@@ -77,13 +74,51 @@ class FinderTestCase(testtools.TestCase):
                           address='192.0.2.1')
 
 
+class AskingTestCase(testtools.TestCase):
+    """Who asks, by what a request says."""
+
+    def setUp(self):
+        super().setUp()
+        index = host_index.HostIndex()
+        index.put(test_hosts.host(extra={'boot_ips': '192.0.2.1'}))
+        index.loaded.set()
+        self.asked_for = []
+        self.finder = identity.Finder(
+            index, tokens.Tokens([KEY]), self.lessees, self.run_there,
+            [ipaddress.ip_network('10.0.0.0/8')])
+
+    def lessees(self, address):
+        self.asked_for.append(address)
+        return {MAC} if address == '192.0.2.50' else ()
+
+    async def run_there(self, function, *arguments):
+        return function(*arguments)
+
+    def find(self, **said):
+        return asyncio.run(self.finder.asking(identity.Asked(**said))).name
+
+    def test_a_mac_needs_no_lease(self):
+        self.assertEqual('server1', self.find(mac=MAC, peer='192.0.2.9'))
+        self.assertEqual('server1', self.find(
+            provisioning_mac=f'eth0 {MAC}', peer='192.0.2.9'))
+        self.assertEqual([], self.asked_for)
+
+    def test_a_lease_tells_who_has_an_address(self):
+        self.assertEqual('server1', self.find(peer='192.0.2.50'))
+        self.assertEqual('server1', self.find(
+            peer='10.0.0.1', forwarded='192.0.2.50'))
+        self.assertRaises(errors.NotFoundError, self.find,
+                          peer='192.0.2.9', forwarded='192.0.2.50')
+        self.assertEqual(['192.0.2.50'] * 2 + ['192.0.2.9'], self.asked_for)
+
+
 class SourceAddressTestCase(testtools.TestCase):
     """Where a request comes from."""
 
     PROXIES = [ipaddress.ip_network('10.0.0.0/8')]
 
     def source(self, peer, forwarded=''):
-        return machines.source_address(peer, forwarded, self.PROXIES)
+        return identity.source_address(peer, forwarded, self.PROXIES)
 
     def test_a_stranger_cannot_say_who_it_is(self):
         self.assertEqual('192.0.2.1', self.source('192.0.2.1', '192.0.2.2'))
@@ -100,8 +135,8 @@ class SourceAddressTestCase(testtools.TestCase):
         self.assertEqual('', self.source(''))
 
     def test_anaconda_says_its_mac_with_the_interface(self):
-        self.assertEqual(MAC, machines.anaconda_mac(f'eth0 {MAC}'))
-        self.assertEqual('', machines.anaconda_mac(MAC + 'x'))
+        self.assertEqual(MAC, identity.anaconda_mac(f'eth0 {MAC}'))
+        self.assertEqual('', identity.anaconda_mac(MAC + 'x'))
 
 
 class TokenTestCase(testtools.TestCase):
@@ -147,127 +182,3 @@ class TokenTestCase(testtools.TestCase):
             file.write('secret\n')
             file.flush()
             self.assertRaises(ValueError, tokens.Tokens.from_file, file.name)
-
-
-class IpxeTestCase(testtools.TestCase):
-    """Scripts."""
-
-    def script(self, status=None, **info):
-        iso = catalog.ISCSICdrom(catalog.Metadata('live'),
-                                 status=catalog.ISCSICdromStatus(
-                                     'Ready', **(status or {})))
-        return ipxe.script(test_hosts.host(instance_info=info), iso, MAC)
-
-    def test_an_iso_is_booted_from_its_target(self):
-        self.assertEqual(
-            '#!ipxe\n'
-            'echo Booting live for server1 (52:54:00:00:00:01)\n'
-            'sanboot iscsi:192.0.2.1:::1:iqn.2000-02.com.example:live\n',
-            self.script({'target_iqn': 'iqn.2000-02.com.example:live',
-                         'portal_ip': '192.0.2.1'}, boot_iso='live'))
-
-    def test_port_and_lun_are_the_targets(self):
-        self.assertIn(
-            'sanboot iscsi:[2001:db8::1]::3261:a:iqn.2000-02.com.a:b\n',
-            self.script({'target_iqn': 'iqn.2000-02.com.a:b', 'lun': 10,
-                         'portal_ip': '2001:db8::1', 'portal_port': 3261},
-                        boot_iso='live'))
-
-    def test_nothing_assigned_boots_from_the_disk(self):
-        self.assertEndsWith(self.script(), 'exit 1 || exit 0\n')
-
-    def test_what_was_to_boot_once_and_did_boots_from_the_disk(self):
-        self.assertEndsWith(self.script(
-            boot_iso='live', ext_boot_mode='once',
-            ext_boot_completed_at='2026-01-01T00:00:00Z'),
-            'exit 1 || exit 0\n')
-
-    def test_an_iso_without_a_target_says_so_on_the_console(self):
-        found = self.script(boot_iso='live')
-        self.assertIn('echo ISO live has no iSCSI target', found)
-        self.assertEndsWith(found, 'exit 1\n')
-
-    def test_a_target_cannot_add_commands(self):
-        found = self.script({'target_iqn': 'iqn.a\nshell',
-                             'portal_ip': '192.0.2.1'}, boot_iso='live')
-        self.assertNotIn('shell', found)
-
-    def test_a_sentence_cannot_add_commands(self):
-        found = ipxe.problem('x\nshell ${net0/mac} && chain || "')
-        self.assertEqual(4, found.count('\n'))
-        self.assertEqual(set(), set('${}&|"') & set(found))
-
-    def assertEndsWith(self, text, end):
-        self.assertTrue(text.endswith(end), text)
-
-
-class KnownCatalog:
-    def __init__(self, *found):
-        self.found = {(item.kind, item.metadata.name): item
-                      for item in found}
-
-    def iso(self, name):
-        return self.found.get(('ISCSICdrom', name))
-
-    def config(self, name):
-        return self.found.get(('BootConfig', name))
-
-
-def config(name, text='text\n', template=False, version='1'):
-    return catalog.BootConfig(
-        catalog.Metadata(name, uid=name, resource_version=version),
-        catalog.BootConfigSpec('kickstart', {'ks.cfg': text},
-                               template=template))
-
-
-class ConfigsTestCase(testtools.TestCase):
-    """The config of a host."""
-
-    def setUp(self):
-        super().setUp()
-        self.catalog = KnownCatalog(
-            config('server'), config('other'),
-            config('facts', 'text {{ name }} {{ mac }}\n', template=True),
-            test_hosts.iso('netinst', 'server', 'facts'))
-        self.configs = machines.Configs(self.catalog)
-
-    def text(self, **info):
-        found = self.configs.of(test_hosts.host(instance_info=info))
-        self.assertIsInstance(found, config_formats.Config)
-        return found.files[found.primary]
-
-    def test_templates_are_filled_with_the_hosts_facts(self):
-        self.assertEqual(f'text server1 {MAC}\n', self.text(
-            boot_iso='netinst', boot_config='facts'))
-
-    def test_a_config_that_changed_is_served_as_it_is_now(self):
-        self.assertEqual('text\n', self.text(boot_config='server'))
-        self.catalog.found['BootConfig', 'server'] = config(
-            'server', 'reboot\n', version='2')
-        self.assertEqual('reboot\n', self.text(boot_config='server'))
-
-    def test_the_rules_hold_when_a_machine_asks(self):
-        self.assertRaises(errors.ConflictError, self.text,
-                          boot_iso='netinst', boot_config='other')
-
-    def test_what_is_not_there_is_not_found(self):
-        self.assertRaises(errors.NotFoundError, self.text)
-        self.assertRaises(errors.NotFoundError, self.text,
-                          boot_config='gone')
-        self.assertRaises(errors.NotFoundError, self.text,
-                          boot_config='no\nname')
-
-    def test_an_inline_config_is_served(self):
-        self.assertEqual('reboot\n', self.text(boot_config={
-            'format': 'kickstart', 'data': {'ks.cfg': 'reboot\n'}}))
-
-    def test_an_inline_config_that_is_none_is_a_conflict(self):
-        self.assertRaises(errors.ConflictError, self.text,
-                          boot_config={'format': 'kickstart'})
-
-    def test_an_inline_config_with_holes_is_a_conflict(self):
-        shown = strutils.mask_dict_password({'boot_config': {
-            'format': 'kickstart', 'data': {
-                'ks.cfg': 'user --name=a --password=geheim\n'}}}, '******')
-        error = self.assertRaises(errors.ConflictError, self.text, **shown)
-        self.assertIn('put the config into the catalog', str(error))

@@ -11,7 +11,7 @@ from ironic_ext import catalog
 from ironic_ext.catalog import store
 from ironic_ext.server import errors
 from ironic_ext.server.mirror import catalog as catalog_mirror
-from tests.unit.server.machines import test_identity as test_machines
+from tests.unit.server.machines import test_configs
 
 
 class MirrorTestCase(testtools.TestCase):
@@ -23,7 +23,7 @@ class MirrorTestCase(testtools.TestCase):
         self.catalog = store.Catalog(
             f'sqlite:///{os.path.join(folder, "x.sqlite")}', history=100)
         self.addCleanup(self.catalog.close)
-        self.made = self.catalog.create(test_machines.config('server'))
+        self.made = self.catalog.create(test_configs.config('server'))
         self.mirror = catalog_mirror.CatalogMirror(self.catalog, 60)
 
     def text(self):
@@ -73,13 +73,13 @@ class MirrorTestCase(testtools.TestCase):
         since = self.mirror.feed.last
         self.replace('secret\n')
         self.mirror.follow()
-        (event,), reached = self.mirror.events(since, 0)
+        (event,), reached = self.mirror.events(since)
         self.assertEqual(('MODIFIED', 'BootConfig', reached),
                          (event.type, event.kind, event.number))
         self.assertNotIn(b'secret', event.document)
 
     def test_a_watch_reaches_back_before_the_process(self):
-        found, reached = self.mirror.events(0, 0)
+        found, reached = self.mirror.events(0)
         self.assertEqual(['ADDED'], [event.type for event in found])
         self.assertEqual(self.mirror.feed.last, reached)
 
@@ -87,7 +87,7 @@ class MirrorTestCase(testtools.TestCase):
         for number in range(30):
             self.replace(f'text {number}\n')
         self.catalog.compact(10)
-        self.assertRaises(errors.GoneError, self.mirror.events, 0, 0)
+        self.assertRaises(errors.GoneError, self.mirror.events, 0)
         # It is not only watches that missed too much.
         old = self.mirror.feed
         self.mirror.follow()

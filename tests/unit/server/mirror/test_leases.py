@@ -11,7 +11,7 @@ import testtools
 
 from ironic_ext.node import tokens
 from ironic_ext.server import errors
-from ironic_ext.server.machines import identity as machines
+from ironic_ext.server.machines import identity
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import leases
 from tests.unit.node import test_host as test_hosts
@@ -86,8 +86,8 @@ class LesseeTestCase(_FileTestCase):
         super().setUp()
         self.index = host_index.HostIndex()
         self.index.loaded.set()
-        self.finder = machines.Finder(
-            self.index, tokens.Tokens([b'k' * 32]), self.leases.macs)
+        self.finder = identity.Finder(
+            self.index, tokens.Tokens([b'k' * 32]))
 
     def put(self, name, mac, inspected=(), **given):
         self.index.put(test_hosts.hosts.from_node(test_hosts.node(
@@ -95,7 +95,8 @@ class LesseeTestCase(_FileTestCase):
             **given), [mac], inspected))
 
     def found(self):
-        return self.finder.find(address=IP).name
+        return self.finder.find(address=IP,
+                                lessees=self.leases.macs(IP)).name
 
     def test_a_host_is_known_by_what_it_leases(self):
         self.put('server1', MAC)

@@ -15,6 +15,8 @@ from ironic_ext.server import errors
 
 LOG = logging.getLogger(__name__)
 
+_SAID = {404: 'there is nothing of that path',
+         405: 'that cannot be done with this path'}
 _CATALOG_ERRORS: tuple[tuple[type[catalog.CatalogError], int, str], ...] = (
     (catalog.NotFoundError, 404, 'NotFound'),
     (catalog.AlreadyExistsError, 409, 'AlreadyExists'),
@@ -66,11 +68,33 @@ def _details(error: Exception) -> dict[str, typing.Any] | None:
     return None
 
 
+def judged(error: Exception, method: str, path: str
+           ) -> dict[str, typing.Any]:
+    """Return the Status of any error; log what is our fault."""
+    try:
+        body = of(error)
+    except TypeError:
+        LOG.error('%s %s fails', method, path, exc_info=error)
+        return document(500, 'InternalError',
+                        'the server has an error; its log says more')
+    if body['code'] >= 500:
+        LOG.error('%s %s: %s', method, path, str(error))
+    return body
+
+
+def unknown_path() -> dict[str, typing.Any]:
+    """Return the Status for a path of nothing."""
+    return document(404, 'NotFound', _SAID[404])
+
+
+def unknown_method() -> dict[str, typing.Any]:
+    """Return the Status for a method that a path does not have."""
+    return document(405, 'MethodNotAllowed', _SAID[405])
+
+
 def add_handlers(app: falcon.App[typing.Any, typing.Any]) -> None:
     """Answer all errors of an app by a Status."""
-    app.add_error_handler((errors.ServerError, catalog.CatalogError,
-                           config_formats.ConfigError), _on_known)
-    app.add_error_handler(Exception, _on_unknown)
+    app.add_error_handler(Exception, _on_error)
     app.add_error_handler(falcon.HTTPStatus, _on_status)
     app.set_error_serializer(_serialize)
 
@@ -83,23 +107,13 @@ def answer(resp: falcon.Response, body: dict[str, typing.Any]) -> None:
     resp.text = resp.media = resp.stream = None
 
 
-def _on_known(req: falcon.Request, resp: falcon.Response, error: Exception,
-              params: object) -> None:
-    body = of(error)
-    if body['code'] >= 500:
-        LOG.error('%s %s: %s', req.method, req.path, str(error))
-    answer(resp, body)
-
-
-def _on_unknown(req: falcon.Request, resp: falcon.Response,
-                error: Exception, params: object) -> None:
+def _on_error(req: falcon.Request, resp: falcon.Response,
+              error: Exception, params: object) -> None:
     if isinstance(error, falcon.HTTPError):
         resp.set_headers(error.headers or {})
         answer(resp, _of_falcon(error))
-        return
-    LOG.error('%s %s fails', req.method, req.path, exc_info=error)
-    answer(resp, document(500, 'InternalError',
-                          'the server has an error; its log says more'))
+    else:
+        answer(resp, judged(error, req.method, req.path))
 
 
 def _on_status(req: falcon.Request, resp: falcon.Response, error: Exception,
@@ -115,6 +129,5 @@ def _serialize(req: falcon.Request, resp: falcon.Response,
 def _of_falcon(error: falcon.HTTPError) -> dict[str, typing.Any]:
     code = error.status_code
     reason = http.HTTPStatus(code).phrase.title().replace(' ', '')
-    said = {404: 'there is nothing of that path',
-            405: 'that cannot be done with this path'}.get(code)
-    return document(code, reason, said or error.description or reason)
+    return document(code, reason,
+                    _SAID.get(code) or error.description or reason)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What is answered, to machines and to operators alike, and its headers."""
+
+import collections.abc
+import dataclasses
+import json
+import typing
+
+from ironic_ext.server.http import exchange
+from ironic_ext.server import statuses
+
+JSON = 'application/json'
+PLAIN = 'text/plain; charset=utf-8'
+NO_STORE = ((b'cache-control', b'no-store'),)
+
+
+class Lines(typing.Protocol):
+    """A body that goes on; close() is called in any case."""
+
+    def __aiter__(self) -> collections.abc.AsyncIterator[bytes]:
+        """Return the parts."""
+
+    def close(self) -> None:
+        """Let go of what it holds, read or not."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer.
+
+    :ivar content_type: '' for none.
+    :ivar headers: others; their names are in lower case.
+    """
+
+    data: bytes | Lines = b''
+    content_type: str = ''
+    status: int = 200
+    headers: collections.abc.Sequence[tuple[bytes, bytes]] = ()
+
+
+def failure(status: dict[str, typing.Any], *,
+            headers: collections.abc.Sequence[tuple[bytes, bytes]] = ()
+            ) -> Answer:
+    """Return the answer that is a Status; see statuses.py."""
+    return Answer(json.dumps(status).encode(), JSON, status['code'], headers)
+
+
+def of_error(error: Exception, method: str, path: str, *,
+             headers: collections.abc.Sequence[tuple[bytes, bytes]] = ()
+             ) -> Answer:
+    """Return the answer to a request that failed; log what is our fault."""
+    return failure(statuses.judged(error, method, path), headers=headers)
+
+
+class Sender:
+    """Sends answers. The one place that makes their headers."""
+
+    def __init__(self, challenge: str) -> None:
+        """Take what tells clients how to log in."""
+        self._challenge = challenge.encode()
+
+    async def send(self, answer: Answer, path: str, send: exchange.Send
+                   ) -> None:
+        """Send an answer.
+
+        :param path: that was asked for.
+        :raises: ConnectionError when the client is gone
+        """
+        data = answer.data
+        headers = [*answer.headers, (b'x-content-type-options', b'nosniff')]
+        if answer.content_type:
+            headers.append((b'content-type', answer.content_type.encode()))
+        names = {name for name, _value in answer.headers}
+        if path.startswith('/api/') and b'cache-control' not in names:
+            headers.append((b'cache-control', b'no-cache'))
+        if answer.status == 401 and b'www-authenticate' not in names:
+            headers.append((b'www-authenticate', self._challenge))
+        if isinstance(data, bytes):
+            if answer.status not in (204, 304):
+                headers.append((b'content-length', b'%d' % len(data)))
+            await send({'type': 'http.response.start',
+                        'status': answer.status, 'headers': headers})
+            await send({'type': 'http.response.body', 'body': data})
+            return
+        try:
+            await send({'type': 'http.response.start',
+                        'status': answer.status, 'headers': headers})
+            async for part in data:
+                await send({'type': 'http.response.body', 'body': part,
+                            'more_body': True})
+            await send({'type': 'http.response.body'})
+        finally:
+            data.close()

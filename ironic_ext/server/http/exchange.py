@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""A request and its answer, as ASGI has them."""
+
+import asyncio
+import collections.abc
+import http
+import typing
+
+Message = collections.abc.MutableMapping[str, typing.Any]
+Scope = dict[str, typing.Any]
+Receive = collections.abc.Callable[[], collections.abc.Awaitable[Message]]
+Send = collections.abc.Callable[[Message], collections.abc.Awaitable[None]]
+Application = collections.abc.Callable[
+    [Scope, Receive, Send], collections.abc.Awaitable[None]]
+Headers = collections.abc.Iterable[tuple[bytes, bytes]]
+
+#: Bytes of a body that wait to be read.
+_UNREAD = 64 << 10
+_STATUS_LINES = {status.value: b'HTTP/1.1 %d %s\r\n' % (
+    status.value, status.phrase.encode()) for status in http.HTTPStatus}
+
+
+def head(code: int, headers: Headers) -> bytes:
+    """Return the head of an answer.
+
+    :raises: ValueError for a header of several lines
+    """
+    lines = [_STATUS_LINES[code],
+             *(b'%s: %s\r\n' % header for header in headers), b'\r\n']
+    found = b''.join(lines)
+    if found.count(b'\n') != len(lines):
+        raise ValueError('a header of an answer has several lines')
+    return found
+
+
+def plain(code: int, sentence: str, headers: Headers) -> bytes:
+    """Return an answer that no application has made.
+
+    :param headers: of all answers.
+    """
+    body = f'{sentence}\n'.encode()
+    return head(code, [
+        *headers, (b'content-type', b'text/plain; charset=utf-8'),
+        (b'x-content-type-options', b'nosniff'),
+        (b'content-length', b'%d' % len(body)),
+        (b'connection', b'close')]) + body
+
+
+class Link(typing.Protocol):
+    """The connection of a request.
+
+    :ivar writable: whether the client takes what it was sent.
+    :ivar is_half_closed: whether the client sends no more.
+    """
+
+    transport: asyncio.Transport
+    loop: asyncio.AbstractEventLoop
+    writable: asyncio.Event
+    is_half_closed: bool
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        """Headers of all answers."""
+
+    def pause(self) -> None:
+        """Receive nothing."""
+
+    def wait_for_body(self, waited: float, received: int) -> float:
+        """Wait for more of a body."""
+
+    def got_body(self, began: float) -> float:
+        """Wait no more."""
+
+    def answered(self, request: 'Exchange') -> None:
+        """Go on after an answer."""
+
+
+class Exchange:
+    """A request and its answer, as ASGI has them.
+
+    :ivar received: bytes of the body so far.
+    :ivar keeps: whether another request may follow.
+    :ivar expects: whether the client waits to be told to send a body.
+    :ivar is_complete: whether all of the request is here.
+    :ivar is_streamed: whether the answer's length is not known before.
+    """
+
+    __slots__ = ('scope', 'received', 'keeps', 'expects', 'is_complete',
+                 'is_started', 'is_streamed', 'is_answered', 'is_gone',
+                 '_connection', '_body', '_news', '_waited', '_head',
+                 '_is_ended')
+
+    def __init__(self, connection: Link, scope: Scope) -> None:
+        """Begin with the head of a request."""
+        self.scope = scope
+        self.received = 0
+        self.keeps = self.expects = False
+        self.is_complete = self.is_started = self.is_streamed = False
+        self.is_answered = self.is_gone = False
+        self._connection = connection
+        self._body = bytearray()
+        self._news: asyncio.Future[None] | None = None
+        self._waited = 0.0
+        self._head: Message | None = None
+        self._is_ended = False
+
+    def take(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if self.is_answered:
+            return
+        self.expects = False
+        self.received += len(body)
+        self._body += body
+        if len(self._body) >= _UNREAD:
+            self._connection.pause()
+        self._tell()
+
+    def complete(self) -> None:
+        """Note that this was all."""
+        self.is_complete = True
+        self._tell()
+
+    def disconnect(self) -> None:
+        """Note that nobody waits for the answer."""
+        self.is_gone = True
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    async def receive(self) -> Message:
+        """Return what comes next; see ASGI."""
+        while not self.is_gone and not self.is_answered:
+            if self._body or self.is_complete and not self._is_ended:
+                body, self._body = bytes(self._body), bytearray()
+                self._is_ended = self.is_complete
+                return {'type': 'http.request', 'body': body,
+                        'more_body': not self.is_complete}
+            connection = self._connection
+            if self.expects and not self.is_started:
+                self.expects = False
+                connection.transport.write(b'HTTP/1.1 100 Continue\r\n\r\n')
+            self._news = connection.loop.create_future()
+            if self.is_complete:
+                await self._news
+            else:
+                began = connection.wait_for_body(self._waited, self.received)
+                await self._news
+                if not self.is_gone:
+                    self._waited += connection.got_body(began)
+        return {'type': 'http.disconnect'}
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer; see ASGI.
+
+        :raises: ConnectionError when the client is gone
+        """
+        connection = self._connection
+        if not connection.writable.is_set():
+            await connection.writable.wait()
+        if self.is_gone or (connection.is_half_closed
+                            and message.get('more_body')):
+            raise ConnectionResetError('the client is gone')
+        if self.is_answered:
+            raise RuntimeError('the answer has ended')
+        if message['type'] == 'http.response.start':
+            self._head = message
+            return
+        body, more = message.get('body', b''), message.get('more_body',
+                                                           False)
+        data = []
+        if not self.is_started:
+            data.append(self._started(more))
+        if self.scope['method'] == 'HEAD':
+            body = b''
+        if not self.is_streamed or self.scope['http_version'] == '1.0':
+            data.append(body)
+        else:
+            if body:
+                data += b'%x\r\n' % len(body), body, b'\r\n'
+            if not more:
+                data.append(b'0\r\n\r\n')
+        self.is_answered = not more
+        connection.transport.write(b''.join(data))
+        if not more:
+            self._tell()
+            connection.answered(self)
+
+    def _started(self, more: bool) -> bytes:
+        """Return the head of the answer."""
+        assert self._head is not None
+        self.is_started, self.is_streamed = True, more
+        if not self.is_complete:
+            # A body that nobody wants is not read to its end.
+            self.keeps = False
+        headers = [*self._connection.default_headers,
+                   *self._head['headers']]
+        if more and self.scope['http_version'] == '1.1':
+            headers.append((b'transfer-encoding', b'chunked'))
+        if not self.keeps:
+            headers.append((b'connection', b'close'))
+        return head(self._head['status'], headers)

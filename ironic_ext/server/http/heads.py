@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Heads of requests (RFC 9112): those that everybody reads alike, or none.
+
+What the parser lets through and a proxy may read in another way is refused.
+"""
+
+import collections
+import re
+import urllib.parse
+
+# RFC 3986: a path and a query, nothing else, and nothing to be guessed.
+_TARGET = re.compile(
+    rb"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*"
+    rb"(?:\?(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)?")
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)"
+                   rb'(?::[0-9]*)?')
+_SLASH = re.compile('%2F', re.IGNORECASE)
+
+
+class RefusedError(Exception):
+    """What came is no request that can be served.
+
+    :ivar code: the HTTP status.
+    """
+
+    def __init__(self, code: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+def require_plain(version: str, target: bytes, headers: list[
+        tuple[bytes, bytes]]) -> None:
+    """Refuse what somebody might read in another way.
+
+    :raises: RefusedError
+    """
+    if version not in ('1.0', '1.1'):
+        raise RefusedError(505, 'HTTP/1.1 is spoken here')
+    if not _TARGET.fullmatch(target):
+        raise RefusedError(400, 'the target is no path')
+    seen: collections.Counter[bytes] = collections.Counter()
+    for name, value in headers:
+        if name == b'host':
+            seen[name] += 1
+            if not _HOST.fullmatch(value):
+                raise RefusedError(400, 'Host is none')
+        elif name == b'transfer-encoding':
+            seen[name] += 1
+            if version == '1.0' or value.lower() != b'chunked':
+                raise RefusedError(400, 'only HTTP/1.1 and chunks are read')
+        elif name == b'content-length':
+            seen[name] += 1
+            if not value.isdigit():
+                raise RefusedError(400, 'Content-Length is no number')
+        elif name == b'expect' and value.lower() != b'100-continue':
+            raise RefusedError(417, 'that is not expected here')
+    if seen[b'host'] != 1 and (version == '1.1' or seen[b'host']):
+        raise RefusedError(400, 'Host must be given once')
+    if seen[b'transfer-encoding'] + seen[b'content-length'] > 1:
+        raise RefusedError(400, 'the length must be given once')
+
+
+def unquoted(path: str) -> str:
+    """Return a path without %xx, but for slashes, which part nothing."""
+    return '%2F'.join(urllib.parse.unquote(part)
+                      for part in _SLASH.split(path))

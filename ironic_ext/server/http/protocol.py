@@ -1,0 +1,445 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""HTTP/1.1 (RFC 9110, RFC 9112) between uvicorn's server and ASGI.
+
+The parser is httptools' (llhttp), strict. What uvicorn's own protocol leaves
+to clients is bounded here: heads, bodies that nobody wants, requests in a
+row, the time that each of them takes. TLS begins after a client is counted.
+"""
+
+import asyncio
+import collections
+import collections.abc
+import logging
+import typing
+
+import httptools
+import uvicorn
+from uvicorn import server as uvicorn_server
+
+from ironic_ext.server.http import connections
+from ironic_ext.server.http import exchange
+from ironic_ext.server.http import heads
+
+LOG = logging.getLogger(__name__)
+
+#: Bytes of a head, and headers in it.
+MAX_HEAD = 32 << 10
+_MAX_HEADERS = 100
+#: Requests that are sent before the first one is answered.
+_MAX_WAITING = 16
+#: Bytes that may come beside those of a body: sizes of chunks, extensions,
+#: trailers.
+_MAX_FRAMING = 64 << 10
+_FAULT = 'the server has an error'
+
+
+class _EndError(Exception):
+    """Nothing more is read here."""
+
+
+class HttpConnection(asyncio.BufferedProtocol):
+    """A connection, from before TLS to its end.
+
+    uvicorn makes them of a class; see bound().
+    """
+
+    _shared: connections.Connections
+
+    @classmethod
+    def bound(cls, shared: connections.Connections
+              ) -> type['HttpConnection']:
+        """Return the class of the connections of one server."""
+        return type(cls.__name__, (cls,), {'_shared': shared})
+
+    def __init__(self, config: uvicorn.Config,
+                 server_state: uvicorn_server.ServerState,
+                 app_state: dict[str, typing.Any], **_loop: typing.Any
+                 ) -> None:
+        """Take what uvicorn's server gives."""
+        self.host = ''
+        self.app = typing.cast(exchange.Application, config.loaded_app)
+        self.server_state = server_state
+        # uvicorn's set is of its own protocols, of which it asks as much.
+        self._known = typing.cast(set[typing.Any], server_state.connections)
+        self.loop = asyncio.get_running_loop()
+        self.writable = asyncio.Event()
+        self.writable.set()
+        # The second one is below TLS.
+        self.transport: typing.Any = None
+        self._raw: typing.Any = None
+        self._unsent = 0
+        self._parser: typing.Any = None
+        self._client: tuple[str, int] | None = None
+        self._server: tuple[str, int] | None = None
+        self._requests: collections.deque[exchange.Exchange] = (
+            collections.deque())
+        # Of the request that is read: its target, its headers, itself once
+        # its head is here, and the bytes of it that came.
+        self._target = b''
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._open: exchange.Exchange | None = None
+        self._came = 0
+        self._early = b''
+        self._is_paused = self._is_closing = False
+        # Whether no request follows those that are here; and whether the
+        # client has said so itself.
+        self._is_last = False
+        self.is_half_closed = False
+        self._refusal: heads.RefusedError | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, with TLS if that is spoken here."""
+        self.transport = self._raw = transport
+        peer = transport.get_extra_info('peername') or ('', 0)
+        ours = transport.get_extra_info('sockname') or ('', 0)
+        self._client, self._server = peer[:2], ours[:2]
+        self.host = peer[0]
+        if not self._shared.enter(self, self.loop.time()):
+            self.transport.abort()
+            return
+        self._known.add(self)
+        self._shared.wait(self, self.loop.time(), self._shared.limits.head)
+        if self._shared.tls is None:
+            self._begin()
+            return
+        # Not here: the reader is added after this.
+        self.loop.call_soon(self.transport.pause_reading)
+        task = self.loop.create_task(self._secure())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _secure(self) -> None:
+        """Begin TLS."""
+        limits = self._shared.limits
+        assert self._shared.tls is not None
+        async with self._shared.turn:
+            # What hundreds make us compute, others need not wait for.
+            await asyncio.sleep(0)
+        try:
+            secured = await self.loop.start_tls(
+                self.transport, self, self._shared.tls, server_side=True,
+                ssl_handshake_timeout=limits.head,
+                ssl_shutdown_timeout=limits.linger)
+        except (OSError, asyncio.CancelledError) as exc:
+            LOG.debug('%s does not speak TLS: %s', self.host, exc)
+            secured = None
+        if secured is None:
+            self.connection_lost(None)
+            return
+        self.transport = secured
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        if self._early:
+            self._read(self._early)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self._shared.leave(self)
+        self._known.discard(self)
+        self._is_last = self._is_closing = True
+        # It refers to this: nothing is left to the garbage collector.
+        self._parser = None
+        self.writable.set()
+        for request in self._requests:
+            request.disconnect()
+
+    def shutdown(self) -> None:
+        """Take no more requests; uvicorn's server ends."""
+        self._stop_reading()
+        if not self._requests:
+            self._close()
+
+    def abort(self) -> None:
+        """End at once."""
+        self.transport.abort()
+
+    def expire(self) -> None:
+        """End, since the client took too long."""
+        limits = self._shared.limits
+        left = self._raw.get_write_buffer_size()
+        if left and left <= self._unsent - limits.rate * limits.stall:
+            # It takes something all the time.
+            self._unsent = left
+            self._shared.wait(self, self.loop.time(), limits.stall)
+        elif self._is_closing or not self.writable.is_set():
+            self.abort()
+        elif self._came:
+            self._refuse(heads.RefusedError(408, 'that takes too long'))
+        else:
+            self._close()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to receive."""
+        return self._shared.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Read what came."""
+        data = self._shared.buffer[:nbytes]
+        if self._parser is None and not self._is_last:
+            # With the last words of TLS, which asyncio tells a moment later.
+            self._early += data
+        elif not self._is_done():
+            self._read(data)
+        elif self._requests:
+            self.pause()
+
+    def _read(self, data: memoryview | bytes) -> None:
+        if not self._came and not self._requests:
+            # The next request, of which more is to come in a moment.
+            self._shared.wait(self, self.loop.time(),
+                              self._shared.limits.head)
+        self._came += len(data)
+        try:
+            self._parser.feed_data(data)
+            self._require_bounds()
+        except httptools.HttpParserUpgrade:
+            # Not here, and what follows may be of another protocol.
+            self._stop_reading()
+        except httptools.HttpParserCallbackError as exc:
+            cause = exc.__context__
+            if isinstance(cause, heads.RefusedError):
+                self._refuse(cause)
+            elif not isinstance(cause, _EndError):
+                LOG.error('A request cannot be read', exc_info=exc)
+                self._refuse(heads.RefusedError(500, _FAULT))
+        except httptools.HttpParserError as exc:
+            if not self._is_done():
+                self._refuse(
+                    heads.RefusedError(400, f'this is no HTTP: {exc}'))
+        except heads.RefusedError as exc:
+            self._refuse(exc)
+
+    def eof_received(self) -> bool:
+        """Answer what was asked, if that is not for ever."""
+        last = self._requests[-1] if self._requests else None
+        if (last is None or not last.is_complete or last.is_streamed
+                or self.transport.get_extra_info('sslcontext')):
+            return False
+        self.is_half_closed = True
+        self._stop_reading()
+        return True
+
+    def _is_done(self) -> bool:
+        """Tell whether nothing that comes is of use."""
+        return self._parser is None or self._is_last and self._open is None
+
+    def _require_bounds(self) -> None:
+        """Refuse what could go on without an end.
+
+        :raises: heads.RefusedError
+        """
+        if self._open is None:
+            if self._came > MAX_HEAD:
+                raise heads.RefusedError(431, 'the head has too many bytes')
+        elif self._came > _MAX_FRAMING + 8 * self._open.received:
+            raise heads.RefusedError(
+                400, 'the body has more frames than bytes')
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        if self._is_last:
+            raise _EndError
+        self._target, self._headers = b'', []
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the target."""
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; none of those after a body."""
+        if self._open is None:
+            if len(self._headers) >= _MAX_HEADERS:
+                raise heads.RefusedError(431, 'the head has too many headers')
+            self._headers.append((name.lower(), value.strip(b' \t')))
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer."""
+        parser, headers = self._parser, self._headers
+        version = parser.get_http_version()
+        heads.require_plain(version, self._target, headers)
+        raw, _mark, query = self._target.partition(b'?')
+        path = raw.decode()
+        request = self._open = exchange.Exchange(self, {
+            'type': 'http',
+            'asgi': {'version': '3.0', 'spec_version': '2.4'},
+            'http_version': version, 'method': parser.get_method().decode(),
+            'scheme': 'https' if self._shared.tls else 'http',
+            'path': heads.unquoted(path) if '%' in path else path,
+            'raw_path': raw, 'query_string': query, 'root_path': '',
+            'headers': headers, 'client': self._client,
+            'server': self._server})
+        request.keeps = (version == '1.1' and parser.should_keep_alive()
+                         and not parser.should_upgrade())
+        request.expects = version == '1.1' and any(
+            name == b'expect' for name, _value in headers)
+        self._requests.append(request)
+        if len(self._requests) >= _MAX_WAITING:
+            request.keeps = False
+        self._is_last = not request.keeps
+        if len(self._requests) == 1:
+            self._shared.work(self)
+            self._start(request)
+        else:
+            self.pause()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        if self._open is not None:
+            self._open.take(body)
+
+    def on_message_complete(self) -> None:
+        """End a request; what follows is another one."""
+        if self._open is not None:
+            self._open.complete()
+        self._open, self._came = None, 0
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        """Headers of all answers."""
+        return self.server_state.default_headers
+
+    @property
+    def _tasks(self) -> set[asyncio.Task[None]]:
+        return self.server_state.tasks
+
+    def _start(self, request: exchange.Exchange) -> None:
+        task = self.loop.create_task(self._run(request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, request: exchange.Exchange) -> None:
+        try:
+            await self.app(request.scope, request.receive, request.send)
+        except ConnectionError:
+            # The client is gone, or will be.
+            request.is_started = True
+        except Exception:
+            LOG.exception('A request fails')
+        finally:
+            # Whose client is gone has its end already.
+            if not request.is_answered and not request.is_gone:
+                if request.is_started:
+                    self.abort()
+                else:
+                    self._requests.clear()
+                    self._send_refusal(heads.RefusedError(500, _FAULT))
+
+    def answered(self, request: exchange.Exchange) -> None:
+        """Go on after an answer."""
+        self._requests.popleft()
+        if self._requests:
+            if request.keeps:
+                self._start(self._requests[0])
+            else:
+                self._close()
+        elif self._refusal is not None:
+            self._send_refusal(self._refusal)
+        elif not request.keeps:
+            self._close(lingers=not request.is_complete)
+        elif self._is_last:
+            self._close()
+        else:
+            if self.writable.is_set():
+                self._wait_for_request()
+            self.resume()
+
+    def _wait_for_request(self) -> None:
+        # More of the next one may be here.
+        limits = self._shared.limits
+        self._shared.wait(self, self.loop.time(),
+                          limits.head if self._came else limits.idle)
+
+    def _refuse(self, refusal: heads.RefusedError) -> None:
+        """Answer what is no request, after those that are."""
+        self._is_last = True
+        request = self._requests[0] if self._requests else None
+        if request is None:
+            self._send_refusal(refusal)
+        elif request is not self._open:
+            self._refusal = refusal
+            if self._open is not None:
+                # Its answer was to follow.
+                self._requests.remove(self._open)
+            self._open = None
+        elif request.is_started:
+            self.abort()
+        else:
+            self._requests.clear()
+            request.disconnect()
+            self._send_refusal(refusal)
+
+    def _send_refusal(self, refusal: heads.RefusedError) -> None:
+        self.transport.write(exchange.plain(refusal.code, str(refusal),
+                                            self.default_headers))
+        self._close(lingers=True)
+
+    def _close(self, lingers: bool = False) -> None:
+        """End, when all was sent.
+
+        :param lingers: whether what still comes is thrown away for a moment:
+            closed at once, the client might not get to the answer.
+        """
+        self._stop_reading()
+        self._is_closing, self._open = True, None
+        limits = self._shared.limits
+        if not self.transport.is_closing():
+            self._unsent = self._raw.get_write_buffer_size()
+            self._shared.wait(self, self.loop.time(), limits.stall
+                              if self._unsent else limits.linger)
+            if lingers and self.transport.can_write_eof():
+                self.resume()
+                self.transport.write_eof()
+            else:
+                self.transport.close()
+
+    def _stop_reading(self) -> None:
+        self._is_last = True
+        if self._requests:
+            self._requests[-1].keeps = False
+
+    def pause(self) -> None:
+        """Receive nothing."""
+        if not self._is_paused and not self.transport.is_closing():
+            self._is_paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Receive again."""
+        if self._is_paused and not self.transport.is_closing():
+            self._is_paused = False
+            self.transport.resume_reading()
+
+    def wait_for_body(self, waited: float, received: int) -> float:
+        """Wait for more of a body, which is not to dribble.
+
+        :param waited: seconds that were waited for it before.
+        :param received: bytes of it.
+        :returns: when this began.
+        """
+        now, limits = self.loop.time(), self._shared.limits
+        self._shared.wait(self, now - max(waited - received / limits.rate, 0),
+                          limits.stall)
+        self.resume()
+        return now
+
+    def got_body(self, began: float) -> float:
+        """Wait no more; return the seconds that were waited."""
+        self._shared.work(self)
+        return self.loop.time() - began
+
+    def pause_writing(self) -> None:
+        """Wait for a client that takes nothing."""
+        self.writable.clear()
+        self._unsent = self._raw.get_write_buffer_size()
+        self._shared.wait(self, self.loop.time(), self._shared.limits.stall)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self.writable.set()
+        if self._requests:
+            self._shared.work(self)
+        elif not self._is_closing:
+            self._wait_for_request()

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""uvicorn's server with our protocol: it listens, and ends when it is told."""
+
+import asyncio
+import collections.abc
+import socket
+import typing
+
+import uvicorn
+
+from ironic_ext.server.http import connections
+from ironic_ext.server.http import exchange
+from ironic_ext.server.http import protocol
+
+SERVER = 'ironic-boot-server'
+#: Connections that wait to be accepted, and are accepted in one go.
+BACKLOG = 256
+#: Seconds for what is being answered when the server ends.
+_STOP = 5
+
+
+class Server(uvicorn.Server):
+    """uvicorn with our protocol, which ends what would go on."""
+
+    def __init__(self, application: exchange.Application,
+                 shared: connections.Connections, before_end: collections.
+                 abc.Callable[[], None] = lambda: None) -> None:
+        """Take what is needed; nothing runs yet.
+
+        :param before_end: ends what would go on.
+        """
+        # uvicorn's types are of its own protocols and scopes.
+        made: typing.Any = application
+        kind: typing.Any = protocol.HttpConnection.bound(shared)
+        super().__init__(uvicorn.Config(
+            made, loop='asyncio', http=kind, ws='none',
+            lifespan='off', interface='asgi3', log_config=None,
+            access_log=False, proxy_headers=False, server_header=False,
+            headers=[('server', SERVER)], backlog=BACKLOG,
+            timeout_graceful_shutdown=_STOP))
+        self._shared = shared
+        self._before_end = before_end
+
+    async def startup(self, sockets: list[socket.socket] | None = None
+                      ) -> None:
+        """Begin to serve."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._on_exception)
+        self._shared.follow(loop)
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None
+                       ) -> None:
+        """Answer what was asked, and end."""
+        self._before_end()
+        await super().shutdown(sockets)
+
+    def _on_exception(self, loop: asyncio.AbstractEventLoop,
+                      context: dict[str, typing.Any]) -> None:
+        problem = context.get('exception')
+        if isinstance(problem, OSError) and 'accept' in context['message']:
+            # No more open files, or no memory: asyncio tries it again.
+            self._shared.lack(loop.time(), problem)
+        else:
+            loop.default_exception_handler(context)

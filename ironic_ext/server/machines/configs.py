@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The config of a machine: found, made, kept, and served.
+
+What is in memory is answered at once; what has to be read or rendered is
+made by a thread that may wait.
+"""
+
+import collections
+import collections.abc
+import json
+import threading
+import typing
+
+from ironic_ext import catalog
+from ironic_ext.catalog import resources
+from ironic_ext.catalog import rules
+from ironic_ext import config_formats
+from ironic_ext.node import host as hosts
+from ironic_ext.server import answers
+from ironic_ext.server import errors
+from ironic_ext.server.machines import identity
+
+#: Characters of configs without templates that are kept ready to be served.
+_READY = 64 << 20
+#: What Ironic's API shows in place of a secret (node_sanitize in
+#: ironic/api/controllers/v1/node.py).
+_HIDDEN = '******'
+
+
+class CatalogLookup(typing.Protocol):
+    """What is needed of the catalog."""
+
+    def iso(self, name: str) -> catalog.ISCSICdrom | None:
+        """Return an ISO, or None."""
+
+    def config(self, name: str) -> catalog.BootConfig | None:
+        """Return a BootConfig with its data, or None."""
+
+
+class Configs:
+    """Makes the configs of hosts; keeps those that are alike for all."""
+
+    def __init__(self, lookup: CatalogLookup, kept: CatalogLookup) -> None:
+        """Take the catalog.
+
+        :param kept: what is in memory of it: raises LookupError for the
+            rest.
+        """
+        self._lookup = lookup
+        self._kept = kept
+        self._ready: collections.OrderedDict[
+            tuple[str, str], config_formats.Config] = (
+                collections.OrderedDict())
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def of(self, host: hosts.Host) -> config_formats.Config:
+        """Return what a host is given; the catalog's rules hold.
+
+        :raises: NotFoundError, ConflictError, DatabaseError
+        """
+        if not host.config:
+            raise errors.NotFoundError(f'host {host.name} has no config')
+        if isinstance(host.config, dict) and _HIDDEN in json.dumps(
+                host.config):
+            raise errors.ConflictError(
+                f'the inline config of host {host.name} has what Ironic\'s '
+                f'API takes for a password and hides: put the config into '
+                f'the catalog')
+        iso = iso_of(host, self._lookup)
+        try:
+            if host.config_name:
+                return self._named(host, iso)
+            found = config_formats.plan_boot_config(
+                host.config, lookup=self._lookup.config, iso=iso,
+                facts=host.facts)
+        except config_formats.ConfigError as exc:
+            raise errors.ConflictError(
+                f'the config of host {host.name} cannot be used: {exc}'
+            ) from exc
+        except catalog.InvalidError as exc:
+            raise errors.ConflictError(str(exc)) from exc
+        assert found is not None
+        return found
+
+    def at_hand(self, host: hosts.Host) -> config_formats.Config | None:
+        """Return what :meth:`of` would, or None when it takes time.
+
+        Nothing is read, parsed or rendered; errors take the time that they
+        take.
+        """
+        try:
+            found = _config_of(host, iso_of(host, self._kept), self._kept)
+        except (LookupError, errors.ServerError, catalog.CatalogError):
+            return None
+        return None if found.spec.template else self._kept_ready(found)
+
+    def _named(self, host: hosts.Host, iso: catalog.ISCSICdrom | None
+               ) -> config_formats.Config:
+        found = _config_of(host, iso, self._lookup)
+        if found.spec.template:
+            return config_formats.resolve(found.spec, host.facts)
+        ready = self._kept_ready(found)
+        if ready is not None:
+            return ready
+        ready = config_formats.resolve(found.spec)
+        with self._lock:
+            key = _key(found)
+            if key not in self._ready:
+                self._ready[key] = ready
+                self._size += _size(ready)
+            while self._size > _READY:
+                self._size -= _size(self._ready.popitem(last=False)[1])
+        return ready
+
+    def _kept_ready(self, config: catalog.BootConfig
+                    ) -> config_formats.Config | None:
+        with self._lock:
+            found = self._ready.get(_key(config))
+            if found is not None:
+                self._ready.move_to_end(_key(config))
+            return found
+
+
+class MachineConfig:
+    """The config of whoever asks, and its files by their paths."""
+
+    def __init__(self, finder: identity.Finder, configs: Configs,
+                 run: identity.Run) -> None:
+        """Take what is needed.
+
+        :param run: runs what may wait in a thread.
+        """
+        self._finder = finder
+        self._configs = configs
+        self._run = run
+
+    async def get(self, asked: identity.Asked, path: str = ''
+                  ) -> answers.Answer:
+        """Return a file of the config, the primary one without a path.
+
+        :raises: what Finder.asking() and Configs.of() raise, NotFoundError
+        """
+        host = await self._finder.asking(asked)
+        config = self._configs.at_hand(host)
+        if config is None:
+            config = await self._run(self._configs.of, host)
+        wanted = path or config.primary
+        if not wanted:
+            raise errors.NotFoundError(
+                f'the config of host {host.name} has no primary file: ask '
+                f'for one by its path')
+        if wanted not in config.files:
+            raise errors.NotFoundError(
+                f'the config of host {host.name} has no such file')
+        return answers.Answer(config.files[wanted].encode(),
+                              config.content_type(wanted),
+                              headers=answers.NO_STORE)
+
+
+def iso_of(host: hosts.Host, lookup: CatalogLookup
+           ) -> catalog.ISCSICdrom | None:
+    """Return a host's ISO, None for none or one by URL.
+
+    :raises: what the catalog raises
+    """
+    if not resources.is_name(host.image):
+        return None
+    return lookup.iso(host.image)
+
+
+def _config_of(host: hosts.Host, iso: catalog.ISCSICdrom | None,
+               lookup: CatalogLookup) -> catalog.BootConfig:
+    """Return the config that a host names.
+
+    :raises: NotFoundError, InvalidError
+    """
+    name = host.config_name
+    found = lookup.config(name) if resources.is_name(name) else None
+    if found is None:
+        raise errors.NotFoundError(
+            f'host {host.name} is to get a BootConfig that does not exist')
+    rules.require_fit(iso, name, exists=True, field='bootConfigRef')
+    return found
+
+
+def _key(config: catalog.BootConfig) -> tuple[str, str]:
+    return config.metadata.uid, config.metadata.resource_version
+
+
+def _size(config: config_formats.Config) -> int:
+    return sum(map(len, config.files.values()))

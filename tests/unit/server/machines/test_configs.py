@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What config a machine is given."""
+
+from oslo_utils import strutils
+import testtools
+
+from ironic_ext import catalog
+from ironic_ext import config_formats
+from ironic_ext.server import errors
+from ironic_ext.server.machines import configs
+from tests.unit.node import test_host as test_hosts
+
+MAC = '52:54:00:00:00:01'
+
+
+class KnownCatalog:
+    def __init__(self, *found):
+        self.found = {(item.kind, item.metadata.name): item
+                      for item in found}
+
+    def iso(self, name):
+        return self.found.get(('ISCSICdrom', name))
+
+    def config(self, name):
+        return self.found.get(('BootConfig', name))
+
+
+def config(name, text='text\n', template=False, version='1'):
+    return catalog.BootConfig(
+        catalog.Metadata(name, uid=name, resource_version=version),
+        catalog.BootConfigSpec('kickstart', {'ks.cfg': text},
+                               template=template))
+
+
+class ConfigsTestCase(testtools.TestCase):
+    """The config of a host."""
+
+    def setUp(self):
+        super().setUp()
+        self.catalog = KnownCatalog(
+            config('server'), config('other'),
+            config('facts', 'text {{ name }} {{ mac }}\n', template=True),
+            test_hosts.iso('netinst', 'server', 'facts'))
+        self.configs = configs.Configs(self.catalog, self.catalog)
+
+    def text(self, **info):
+        found = self.configs.of(test_hosts.host(instance_info=info))
+        self.assertIsInstance(found, config_formats.Config)
+        return found.files[found.primary]
+
+    def test_templates_are_filled_with_the_hosts_facts(self):
+        self.assertEqual(f'text server1 {MAC}\n', self.text(
+            boot_iso='netinst', boot_config='facts'))
+
+    def test_a_config_that_changed_is_served_as_it_is_now(self):
+        self.assertEqual('text\n', self.text(boot_config='server'))
+        self.catalog.found['BootConfig', 'server'] = config(
+            'server', 'reboot\n', version='2')
+        self.assertEqual('reboot\n', self.text(boot_config='server'))
+
+    def test_the_rules_hold_when_a_machine_asks(self):
+        self.assertRaises(errors.ConflictError, self.text,
+                          boot_iso='netinst', boot_config='other')
+
+    def test_what_is_not_there_is_not_found(self):
+        self.assertRaises(errors.NotFoundError, self.text)
+        self.assertRaises(errors.NotFoundError, self.text,
+                          boot_config='gone')
+        self.assertRaises(errors.NotFoundError, self.text,
+                          boot_config='no\nname')
+
+    def test_an_inline_config_is_served(self):
+        self.assertEqual('reboot\n', self.text(boot_config={
+            'format': 'kickstart', 'data': {'ks.cfg': 'reboot\n'}}))
+
+    def test_an_inline_config_that_is_none_is_a_conflict(self):
+        self.assertRaises(errors.ConflictError, self.text,
+                          boot_config={'format': 'kickstart'})
+
+    def test_an_inline_config_with_holes_is_a_conflict(self):
+        shown = strutils.mask_dict_password({'boot_config': {
+            'format': 'kickstart', 'data': {
+                'ks.cfg': 'user --name=a --password=geheim\n'}}}, '******')
+        error = self.assertRaises(errors.ConflictError, self.text, **shown)
+        self.assertIn('put the config into the catalog', str(error))
+
+    def at_hand(self, **info):
+        return self.configs.at_hand(test_hosts.host(instance_info=info))
+
+    def test_a_config_is_at_hand_once_it_was_made(self):
+        self.assertIsNone(self.at_hand(boot_config='server'))
+        made = self.configs.of(test_hosts.host(
+            instance_info={'boot_config': 'server'}))
+        self.assertIs(made, self.at_hand(boot_config='server'))
+        self.catalog.found['BootConfig', 'server'] = config(
+            'server', 'reboot\n', version='2')
+        self.assertIsNone(self.at_hand(boot_config='server'))
+
+    def test_what_takes_time_or_is_an_error_is_not_at_hand(self):
+        self.text(boot_config='other')
+        for info in ({'boot_config': 'facts'}, {'boot_config': 'gone'},
+                     {'boot_iso': 'netinst', 'boot_config': 'other'}, {},
+                     {'boot_config': {'format': 'kickstart',
+                                      'data': {'ks.cfg': 'reboot\n'}}}):
+            self.assertIsNone(self.at_hand(**info), info)
+
+    def test_what_is_not_in_memory_is_not_at_hand(self):
+        class Nothing:
+            def iso(self, name):
+                raise KeyError(name)
+
+            config = iso
+
+        found = configs.Configs(self.catalog, Nothing())
+        host = test_hosts.host(instance_info={'boot_config': 'server'})
+        found.of(host)
+        self.assertIsNone(found.at_hand(host))
