@@ -180,7 +180,7 @@ def _bios_paths(image: images.IsoImage, tree: file_systems.TreeFiles
     if entry is None:
         return []
     loader = bios_loader(image, entry)
-    found = []
+    found: list[BootPath] = []
     for medium in ('cd', 'disk'):
         if medium == 'disk' and not _boots_as_disk(image):
             continue
@@ -188,7 +188,9 @@ def _bios_paths(image: images.IsoImage, tree: file_systems.TreeFiles
                  else 'master boot record')
         found.append(BootPath(
             'bios', medium, loader.name, (where,),
-            _bios_walk(image, tree, loader, medium)))
+            # ISOLINUX reads the same tree from either.
+            found[0].walk if found and loader.name == 'ISOLINUX'
+            else _bios_walk(image, tree, loader, medium)))
     return found
 
 
@@ -296,10 +298,7 @@ def efi_loader(image: images.IsoImage, files: file_systems.FatFiles,
     :param number: of the ESP among the image's.
     """
     try:
-        content = files.content(path)
-        if content is None:
-            return binary.Binary('unknown')
-        return binary.of_efi(content, _key(
+        return binary.of_efi(files, path, _key(
             image, image.esps[number].start, path))
     except errors.CorruptImageError:
         return binary.Binary('unreadable')

@@ -51,9 +51,10 @@ def of_bios(content: file_systems.Content, key: object) -> Binary:
     return _kept(key, lambda: _of_bios(content))
 
 
-def of_efi(content: file_systems.Content, key: object) -> Binary:
+def of_efi(files: file_systems.Files, path: str, key: object) -> Binary:
     """Return what an EFI executable is; see :func:`of_bios`."""
-    return _kept(key, lambda: _of_efi(content))
+    # To find a file's clusters alone costs more than all the rest.
+    return _kept(key, lambda: _of_efi(files.content(path)))
 
 
 # The base stays as it is while it is customised for many nodes, and such
@@ -84,9 +85,9 @@ def _of_bios(content: file_systems.Content) -> Binary:
     return Binary(name, embedded=embedded)
 
 
-def _of_efi(content: file_systems.Content) -> Binary:
-    executable = pe.parse(content.read)
-    if executable is None:
+def _of_efi(content: file_systems.Content | None) -> Binary:
+    executable = pe.parse(content.read) if content else None
+    if content is None or executable is None:
         return Binary('unknown')
     if '.linux' in executable.sections:
         return Binary('unified kernel', executable.machine,

@@ -100,7 +100,9 @@ class _Plan(drafts.Draft):
         before = self.image.main.find(path)
         self.change(path, content)
         for number in range(len(self.image.esps)):
-            found = self.esp(number).content(path)
+            files = self.esp(number)
+            found = (files.content(path) if files.kind(path) == 'file'
+                     else None)
             if found is None:
                 continue
             entry = self.image.main.entry(*before) if before else None
