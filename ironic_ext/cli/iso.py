@@ -124,6 +124,10 @@ def _add_inject(commands: typing.Any) -> None:
         '--initrd-file', metavar='DEST=SRC', action='append', default=[],
         help='add a file to every initrd that is booted')
     command.add_argument(
+        '--mode', metavar='DEST=MODE', action='append', default=[],
+        help='permissions of an injected file, as 0755; the default is '
+        'those of SRC')
+    command.add_argument(
         '--config', metavar='FORMAT=FILE', action='append', default=[],
         help='put a boot config where the ISO\'s system looks for it, with '
         'the kernel arguments that it needs: ignition, kickstart, '
@@ -220,10 +224,12 @@ def _inject(args: argparse.Namespace) -> None:
     if not args.dry_run:
         _check_target(target, args.iso, args.force)
     files, initrd_files = _read_sources(args.file, args.initrd_file)
+    modes, initrd_modes = _modes(args, files, initrd_files)
     injection = iso.Injection(
         append_args=' '.join(args.append), delete_args=tuple(args.delete),
         files=files, initrd_files=initrd_files,
-        media_check=args.media_check)
+        media_check=args.media_check, modes=modes,
+        initrd_modes=initrd_modes)
     if injection.empty and not args.config:
         raise CommandError('there is nothing to inject: --append has no '
                            'argument')
@@ -288,6 +294,32 @@ def _read_sources(files: list[str], initrd_files: list[str]
             if taken > 1:
                 raise _UsageError('only one SRC can be standard input')
             group[destination] = _read_source(source)
+    return found
+
+
+def _modes(args: argparse.Namespace, files: dict[str, bytes],
+           initrd_files: dict[str, bytes]
+           ) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the permissions of files: the sources' own, or as told."""
+    found: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    for texts, modes in ((args.file, found[0]),
+                         (args.initrd_file, found[1])):
+        for text in texts:
+            destination, _, source = text.partition('=')
+            if source != '-':
+                status = os.stat(source)
+                if stat.S_ISREG(status.st_mode):
+                    modes[destination] = stat.S_IMODE(status.st_mode)
+    for text in args.mode:
+        destination, _, digits = text.rpartition('=')
+        if not destination or len(digits) > 5 or digits.strip('01234567'):
+            raise _UsageError(f'--mode "{text}" is not DEST=MODE, such as '
+                              f'/run.sh=0755')
+        if destination not in files and destination not in initrd_files:
+            raise CommandError(f'--mode: {destination} is not injected')
+        for content, modes in zip((files, initrd_files), found):
+            if destination in content:
+                modes[destination] = int(digits or '0', 8)
     return found
 
 

@@ -8,11 +8,13 @@ buffer-format.rst. Regular files and directories only; no compression.
 
 from collections.abc import Mapping
 import dataclasses
+import stat
+import types
 
 from ironic_ext.iso import errors
 
 _DIRECTORY = 0o040755
-_FILE = 0o100644
+_PERMISSIONS = 0o644
 _TRAILER = 'TRAILER!!!'
 _MAX_SIZE = 0xffffffff      # bytes of a file: the field has 8 hex digits
 _PATH_MAX = 4096            # bytes with the NUL, as the kernel has it
@@ -26,10 +28,12 @@ class _Node:
     data: bytes = b''
 
 
-def archive(files: Mapping[str, bytes], mtime: int = 0) -> bytes:
+def archive(files: Mapping[str, bytes], mtime: int = 0,
+            modes: Mapping[str, int] = types.MappingProxyType({})) -> bytes:
     """Return an archive of the files and their parent directories.
 
-    Everything belongs to root; files are 0644, directories 0755. The same
+    Everything belongs to root; files are 0644 unless ``modes`` (path ->
+    permissions) says otherwise, directories 0755. The same
     files give the same bytes. The length is a multiple of 512 bytes.
 
     :param mtime: seconds since the epoch.
@@ -55,7 +59,8 @@ def archive(files: Mapping[str, bytes], mtime: int = 0) -> bytes:
             raise errors.InjectionError(
                 'the initrd file %s is given twice, or is a directory of '
                 'another one' % name)
-        nodes[name] = _Node(name, _FILE, data)
+        nodes[name] = _Node(name, stat.S_IFREG | modes.get(
+            path, _PERMISSIONS), data)
     out = [_member(index, node, mtime)
            for index, node in enumerate(nodes.values(), 1)]
     out.append(_member(0, _Node(_TRAILER, 0), 0))
@@ -79,7 +84,7 @@ def clean_path(path: str) -> str:
         reason = 'it holds a NUL'
     else:
         try:
-            if len(name.encode()) >= _PATH_MAX:
+            if len(name.encode('utf-8', 'surrogateescape')) >= _PATH_MAX:
                 reason = 'it is longer than %d bytes' % (_PATH_MAX - 1)
         except UnicodeEncodeError:
             reason = 'it is not valid Unicode'
@@ -90,7 +95,7 @@ def clean_path(path: str) -> str:
 
 
 def _member(inode: int, node: _Node, mtime: int) -> bytes:
-    name = node.path.encode() + b'\0'
+    name = node.path.encode('utf-8', 'surrogateescape') + b'\0'
     links = 2 if node.mode == _DIRECTORY else 1
     fields = (inode, node.mode, 0, 0, links, mtime, len(node.data),
               0, 0, 0, 0, len(name), 0)

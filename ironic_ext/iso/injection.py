@@ -24,6 +24,9 @@ class Injection:
         word and every ``quiet=...``, ``console=tty0`` just that word.
     :ivar files: path in the image -> content; added or replaced.
     :ivar initrd_files: path in the initrd -> content.
+    :ivar modes: path in the image -> permissions of that file, where they
+        are not the usual ones.
+    :ivar initrd_modes: likewise in the initrd.
     :ivar ignition: an Ignition config for the area that CoreOS images
         reserve.
     :ivar media_check: what happens to a checksum that the image carries of
@@ -41,6 +44,10 @@ class Injection:
         default_factory=dict)
     ignition: bytes | None = None
     media_check: str = 'drop'
+    modes: collections.abc.Mapping[str, int] = dataclasses.field(
+        default_factory=dict)
+    initrd_modes: collections.abc.Mapping[str, int] = dataclasses.field(
+        default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -60,6 +67,10 @@ class Injection:
             _checked(self.files)))
         object.__setattr__(self, 'initrd_files', types.MappingProxyType(
             _checked(self.initrd_files)))
+        for name, files in (('modes', self.files),
+                            ('initrd_modes', self.initrd_files)):
+            object.__setattr__(self, name, types.MappingProxyType(
+                _checked_modes(getattr(self, name), files)))
         total = len(self.ignition or b'') + sum(
             len(content) for group in (self.files, self.initrd_files)
             for content in group.values())
@@ -83,6 +94,27 @@ class Injection:
     def changes_arguments(self) -> bool:
         """Whether kernel arguments are appended or removed."""
         return bool(self.arguments or self.delete_args)
+
+
+def _checked_modes(modes: collections.abc.Mapping[str, int],
+                   files: collections.abc.Mapping[str, bytes]
+                   ) -> dict[str, int]:
+    """Return modes under normal paths.
+
+    :raises: InjectionError for what is no mode, or of no file.
+    """
+    found = {}
+    for path, mode in modes.items():
+        where = '/' + '/'.join(part for part in path.split('/')
+                               if part not in ('', '.'))
+        if where not in files:
+            raise errors.InjectionError(
+                f'a mode is given for {where}, which is not injected')
+        if not 0 <= mode <= 0o7777:
+            raise errors.InjectionError(
+                f'{mode:#o} is no mode of a file: {where}')
+        found[where] = mode
+    return found
 
 
 def _checked(files: collections.abc.Mapping[str, bytes]

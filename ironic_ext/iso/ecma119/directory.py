@@ -59,6 +59,13 @@ class Record:
         self.raw = (self.raw[:2] + volume.both32(extent)
                     + volume.both32(size) + self.raw[18:])
 
+    def set_mode(self, mode: int) -> None:
+        """Set type and permissions in PX, where there is a PX."""
+        start = self.raw.find(b'PX', len(self.raw) - len(self.area))
+        if start >= 0 and len(self.raw) >= start + 12:
+            self.raw = (self.raw[:start + 4] + volume.both32(mode)
+                        + self.raw[start + 12:])
+
     def add_links(self, count: int) -> None:
         """Raise the link count in PX by ``count``, where there is a PX."""
         start = self.raw.find(b'PX', len(self.raw) - len(self.area))

@@ -11,6 +11,7 @@ descriptors are made to agree.
 import binascii
 import dataclasses
 import re
+import stat
 import struct
 
 from ironic_ext.iso import canvas as canvases
@@ -27,7 +28,8 @@ SECTOR = canvases.SECTOR
 _JOLIET_NAME = 64
 #: Characters of a name without Rock Ridge (ECMA-119 section 7.5.1).
 _PLAIN_NAME = 31
-_NOT_JOLIET = re.compile(r'[*/:;?\\\x00-\x1f\U00010000-\U0010ffff]')
+_NOT_JOLIET = re.compile(
+    r'[*/:;?\\\x00-\x1f\ud800-\udfff\U00010000-\U0010ffff]')
 _NOT_LEVEL1 = re.compile(r'[^A-Z0-9]')
 _FIRST_SERIAL = 1 << 31
 
@@ -46,13 +48,17 @@ class TreeEdit:
 
     :param alone: whether this is the only tree of the image, so that a
         name which it cannot carry cannot be read at all.
+    :param main: whether it is the one that readers prefer.
     """
 
     def __init__(self, tree: trees.Tree, canvas: canvases.Canvas,
-                 alone: bool) -> None:
+                 alone: bool, main: bool = False) -> None:
         self.tree = tree
         self.canvas = canvas
         self.alone = alone
+        self.main = main
+        #: Names that were cut to fit -> nodes that were made for them.
+        self._cut: dict[tuple[int, str], trees.Node] = {}
         self._touched: dict[int, trees.Folder] = {}
         self._created: list[trees.Folder] = []
         root = tree.root.records
@@ -61,7 +67,7 @@ class TreeEdit:
                                        tree.skip)
 
     def put(self, path: str, sector: int, size: int,
-            original: int | None) -> None:
+            original: int | None, mode: int | None = None) -> None:
         """Let a path name new content; directories are made as needed.
 
         :param path: absolute, free of links.
@@ -69,6 +75,7 @@ class TreeEdit:
         :param size: bytes of content.
         :param original: byte offset of the present content, to find the
             file in a tree that carries another name for it.
+        :param mode: permissions, None for the usual or present ones.
         :raises: InjectionError
         """
         *parents, name = path.strip('/').split('/')
@@ -91,7 +98,10 @@ class TreeEdit:
             if original is not None:
                 # Hidden from this tree on purpose.
                 return
-            self._insert(folder, name, extent, size, directory=False)
+            node = self._insert(folder, name, extent, size,
+                                directory=False)
+            if mode is not None:
+                node.records[0].set_mode(stat.S_IFREG | mode)
             return
         if node.is_dir:
             raise errors.InjectionError(
@@ -106,6 +116,8 @@ class TreeEdit:
                 f'{path} is stored compressed (zisofs) and cannot be '
                 f'replaced')
         node.records[0].place(extent, size)
+        if mode is not None:
+            node.records[0].set_mode(stat.S_IFREG | mode)
         self._touch(folder)
 
     def _touch(self, folder: trees.Folder) -> None:
@@ -116,7 +128,10 @@ class TreeEdit:
         ignore = self.tree.ignores_case
         node = folder.find(name, ignore)
         if node is None and self.tree.kind == 'joliet':
-            node = folder.find(_joliet_name(name), ignore)
+            node = self._cut.get((id(folder), name))
+            if node is None and (original is not None
+                                 or len(name) <= _JOLIET_NAME):
+                node = folder.find(_joliet_name(name), ignore)
         if node is None and original:
             extent = original // SECTOR - self.tree.shift
             node = next(
@@ -164,6 +179,12 @@ class TreeEdit:
 
     def _insert(self, folder: trees.Folder, name: str, extent: int,
                 size: int, *, directory: bool) -> trees.Node:
+        if (self.main and self.tree.kind == 'joliet'
+                and len(name) > _JOLIET_NAME):
+            raise errors.InjectionError(
+                f'the image has no Rock Ridge: the name "{name}" has '
+                f'{len(name)} characters, and names of Joliet have '
+                f'{_JOLIET_NAME}')
         record = dirs.new_record(
             self._identifier(folder, name, directory), extent, size,
             flags=dirs.DIRECTORY if directory else 0,
@@ -173,6 +194,8 @@ class TreeEdit:
                  else self.tree.plain_name(record.identifier))
         node = trees.Node(shown, [record], rock_ridge.NOTHING, folder)
         folder.add(node)
+        if len(name) > _JOLIET_NAME:
+            self._cut[id(folder), name] = node
         self._touch(folder)
         return node
 

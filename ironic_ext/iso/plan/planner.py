@@ -98,6 +98,12 @@ class _Plan(drafts.Draft):
     def _put(self, path: str, content: bytes) -> None:
         """Add or replace a file, and its copies in ESPs."""
         before = self.image.main.find(path)
+        other = self.image.main.find(path, ignore_case=True)
+        if before is None and other is not None:
+            raise errors.InjectionError(
+                f'the image has {other[0]}: a file {path} beside it would '
+                f'be the same to readers that ignore case; name it as it '
+                f'is there to replace it')
         self.change(path, content)
         for number in range(len(self.image.esps)):
             files = self.esp(number)
@@ -130,7 +136,8 @@ class _Plan(drafts.Draft):
     def _plan_initrds(self, paths: tuple[boot_path.BootPath, ...]) -> None:
         if not self.injection.initrd_files:
             return
-        archive = cpio.archive(self.injection.initrd_files)
+        archive = cpio.archive(self.injection.initrd_files,
+                               modes=self.injection.initrd_modes)
         found = {entry.path: entry for entry in discovery.initrds(
             self.image, self.literals())}
         reserved = discovery.ignition_initrd(self.image)
@@ -274,8 +281,10 @@ class _Plan(drafts.Draft):
         boot_images = {entry.sector * SECTOR for entry in
                        image.boot_entries}
         edits = [tree_edit.TreeEdit(
-            tree, canvas, alone=len({t.kind for t in image.trees}) == 1)
-            for tree in image.trees]
+            tree, canvas, alone=len({t.kind for t in image.trees}) == 1,
+            main=tree.kind == image.main.kind) for tree in image.trees]
+        modes = {self.place(path): mode for path, mode
+                 in self.injection.modes.items()}
         for path, change in sorted(self.changes.items()):
             found = image.main.find(path)
             original = None
@@ -289,7 +298,8 @@ class _Plan(drafts.Draft):
                         f'catalog and cannot be replaced')
             sector = canvas.place(change.content) if change.size else 0
             for edit in edits:
-                edit.put(path, sector, change.size, original)
+                edit.put(path, sector, change.size, original,
+                         modes.get(path))
         for esp in moved:
             if esp.sector is not None:
                 self._rename_esp(edits, esp)

@@ -186,3 +186,45 @@ class ArrivalTest(testtools.TestCase):
         at = data.index(b'070701', size)
         self.assertEqual(0, at % 4)
         self.assertEqual(bytes(8), data[at - 8:at])
+
+    def test_files_have_the_modes_that_are_asked_for(self) -> None:
+        image = self.written(
+            'isolinux_bios', files={'/run.sh': b'#!', '/README.TXT': b'new'},
+            modes={'/run.sh': 0o755, 'README.TXT': 0o600},
+            initrd_files={'/init': b'#!'}, initrd_modes={'/init': 0o755})
+        for path, mode in (('/run.sh', 0o755), ('/README.TXT', 0o600)):
+            self.assertEqual(0o100000 | mode, image.stat(path).mode, path)
+        self.assertIn(b'070701' + b'00000001' + b'000081ED',
+                      image.read_file('/live/initrd.img'))
+
+    def test_a_mode_needs_a_file(self) -> None:
+        self.assertRaises(iso.InjectionError, iso.Injection,
+                          modes={'/x': 0o755})
+        self.assertRaises(iso.InjectionError, iso.Injection,
+                          files={'/x': b''}, modes={'/x': 0o100644})
+
+    def test_long_names_stay_apart_in_joliet(self) -> None:
+        stem = 'p' * 66
+        image = self.written('isolinux_bios', files={
+            f'/{stem}-a.txt': b'A', f'/{stem}-b.txt': b'B'})
+        joliet = next(tree for tree in image.trees if tree.kind == 'joliet')
+        found = {name: image.read_entry(joliet.entry('/' + name, node))
+                 for name, node in joliet.root.children.items()
+                 if name.startswith('ppp')}
+        self.assertEqual({b'A', b'B'}, set(found.values()))
+        self.assertEqual(2, len(found))
+
+    def test_long_names_need_rock_ridge(self) -> None:
+        self.assertIn('names of Joliet have 64', self.refused(
+            'joliet_only', for_=(), files={'/' + 'p' * 65: b'A'}))
+
+    def test_a_name_that_differs_in_case_is_refused(self) -> None:
+        self.assertIn('the image has /README.TXT', self.refused(
+            'isolinux_bios', files={'/readme.txt': b'x'}))
+
+    def test_names_need_not_be_utf_8(self) -> None:
+        name = b'caf\xe9'.decode('utf-8', 'surrogateescape')
+        image = self.written('isolinux_bios', files={f'/{name}': b'x'},
+                             initrd_files={f'/{name}': b'y'})
+        self.assertEqual(b'x', image.read_file(f'/{name}'))
+        self.assertIn(b'caf\xe9\0', image.read_file('/live/initrd.img'))
