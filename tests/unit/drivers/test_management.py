@@ -266,7 +266,7 @@ class VirtualMediaTestCase(data_image_base.DataImageTestCase):
         self.act('attach_virtual_media', 'cdrom', 'http://x/other.iso')
         self.assertEqual(['http://x/other.iso'], self.bmc.inserted)
 
-    def test_the_boot_image_and_the_data_image_stay(self):
+    def test_no_image_takes_the_slot_of_boot_and_data_image(self):
         self.boot_from(self.bmc.slots[0])
         self.attach()
         self.assertEqual(2, len(self.bmc.inserted))
@@ -275,8 +275,20 @@ class VirtualMediaTestCase(data_image_base.DataImageTestCase):
             'cdrom', URL)
         self.assertIn(f'medium {data_image_base.BOOT_ID}', str(error))
         self.assertNotIn('SECRET', str(error))
-        self.act('detach_virtual_media', ['cdrom'])
         self.assertEqual(2, len(self.bmc.inserted))
+
+    def test_when_nothing_else_is_left_the_data_image_goes(self):
+        submit = self.replace(reconciler, 'submit')
+        self.boot_from(self.bmc.slots[0])
+        self.attach()
+        self.act('attach_virtual_media', 'disk', URL)
+        self.act('detach_virtual_media', ['floppy'])
+        self.act('detach_virtual_media')
+        submit.assert_not_called()
+        self.act('detach_virtual_media')
+        submit.assert_called_once()
+        self.run_once()
+        self.assertEqual([data_image_base.BOOT_URL], self.bmc.inserted)
 
     def test_only_the_type_that_is_named_is_ejected(self):
         self.act('attach_virtual_media', 'cdrom', URL)
