@@ -7,6 +7,7 @@ import unittest.mock
 
 from ironic.api.controllers.v1 import node as api_node
 from ironic.common import exception
+from ironic.common import rpc
 from ironic.common import states
 from ironic.conductor import manager
 from ironic.drivers import base as drivers_base
@@ -120,6 +121,8 @@ class PassthruTestCase(data_image_base.DataImageTestCase):
         self.node.vendor_interface = 'redfish-ext'
         self.store()
         self.submit = self.replace(reconciler, 'submit')
+        # No RPC is prepared for unit tests.
+        self.replace(rpc, 'get_sensors_notifier')
         self.service = manager.ConductorManager('host', 'topic')
 
     def call(self, method, **info):
