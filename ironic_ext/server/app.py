@@ -10,6 +10,7 @@ import collections.abc
 import concurrent.futures
 import dataclasses
 import functools
+import re
 import typing
 import urllib.parse
 
@@ -52,6 +53,7 @@ MACHINES = (_CONFIG, _CONFIG + '/{path}', '/t/{token}', '/t/{token}/{path}',
 #: Where these answers begin that nobody is to store, errors as well.
 _NOT_STORED = (_CONFIG + '/', '/t/', '/ipxe/')
 _MAX_TEXT = 4096
+_PLAIN = re.compile('(?:mac|token)=[A-Za-z0-9:._~-]+')
 ISOS, CONFIGS = f'{API}/iscsi-cdroms', f'{API}/bootconfigs'
 HOSTS = f'{API}/baremetalhosts'
 NAMESPACED = f'{API}/namespaces/{{namespace}}/baremetalhosts'
@@ -290,8 +292,11 @@ def _query(text: bytes) -> dict[str, str]:
     if not text:
         return {}
     found: dict[str, str] = {}
-    for name, value in urllib.parse.parse_qsl(
-            text.decode('latin-1'), keep_blank_values=True):
+    query = text.decode('latin-1')
+    # Most machines say one thing, and as it is.
+    pairs = [query.split('=')] if _PLAIN.fullmatch(query) else (
+        urllib.parse.parse_qsl(query, keep_blank_values=True))
+    for name, value in pairs:
         if name in ('token', 'mac') and (name in found
                                          or len(value) > _MAX_TEXT):
             raise errors.BadRequestError(

@@ -5,7 +5,6 @@
 What the parser lets through and a proxy may read in another way is refused.
 """
 
-import collections
 import re
 import urllib.parse
 
@@ -39,25 +38,25 @@ def require_plain(version: str, target: bytes, headers: list[
         raise RefusedError(505, 'HTTP/1.1 is spoken here')
     if not _TARGET.fullmatch(target):
         raise RefusedError(400, 'the target is no path')
-    seen: collections.Counter[bytes] = collections.Counter()
+    hosts = lengths = 0
     for name, value in headers:
         if name == b'host':
-            seen[name] += 1
+            hosts += 1
             if not _HOST.fullmatch(value):
                 raise RefusedError(400, 'Host is none')
         elif name == b'transfer-encoding':
-            seen[name] += 1
+            lengths += 1
             if version == '1.0' or value.lower() != b'chunked':
                 raise RefusedError(400, 'only HTTP/1.1 and chunks are read')
         elif name == b'content-length':
-            seen[name] += 1
+            lengths += 1
             if not value.isdigit():
                 raise RefusedError(400, 'Content-Length is no number')
         elif name == b'expect' and value.lower() != b'100-continue':
             raise RefusedError(417, 'that is not expected here')
-    if seen[b'host'] != 1 and (version == '1.1' or seen[b'host']):
+    if hosts != 1 and (version == '1.1' or hosts):
         raise RefusedError(400, 'Host must be given once')
-    if seen[b'transfer-encoding'] + seen[b'content-length'] > 1:
+    if lengths > 1:
         raise RefusedError(400, 'the length must be given once')
 
 
