@@ -27,6 +27,8 @@ MAX_BYTES = file_systems.MAX_BYTES
 #: fill the memory.
 _MAX_KEPT = 65536
 _MAX_CONFIGS = 128
+#: Directories that a place with "/*" stands for.
+_MAX_VENDORS = 32
 
 #: In the order in which a file that two of them could read is tried.
 LOADERS: tuple[loader_module.Loader, ...] = (
@@ -173,7 +175,8 @@ def _well_known(files: file_systems.Files) -> collections.abc.Iterator[
             if place.directory.endswith('/*'):
                 above = place.directory[:-2]
                 directories = [f'{above}/{name}' for same
-                               in names(above).values() for name in same]
+                               in names(above).values()
+                               for name in same][:_MAX_VENDORS]
             for directory in directories:
                 for folded, same in names(directory).items():
                     if place.has(folded):

@@ -102,13 +102,16 @@ def parse(data: bytes, inherited: str | None = None
             includes += _menu_file(
                 label.kernel.value + ' ' + label.append.value)
     names = {label.name for label in labels if label.name}
+    alone = not names and not any(
+        line.keyword in ('include', 'menu include', 'ui')
+        for line in statements)
     for line in statements:
         words = split(line.value)
         if line.keyword in ('include', 'menu include', 'config') and words:
             includes.append(words[0])
         elif line.keyword in ('ui', 'default'):
             includes += _menu_file(line.value)
-        if _starts_kernel(line, names, statements):
+        if _starts_kernel(line, names, alone):
             entries.append(entry(Label(
                 name=line.keyword, title=line.keyword, kernel=line),
                 inherited))
@@ -146,8 +149,11 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str],
                 and not inherits:
             changes.append(_new_line(text, label.kernel, append, label.name))
     names = {label.name for label in labels if label.name}
+    alone = not names and not any(
+        line.keyword in ('include', 'menu include', 'ui')
+        for line in statements)
     for line in statements:
-        if _starts_kernel(line, names, statements):
+        if _starts_kernel(line, names, alone):
             changes += _change(line, append, delete, line.keyword, skip=1)
     changes.sort(key=lambda change: change[0])
     return kernel_args.apply(text, changes).encode('latin-1')
@@ -307,16 +313,17 @@ def _check_length(length: int, label: str) -> None:
 
 
 def _starts_kernel(line: Line, names: set[str],
-                   statements: Sequence[Line]) -> bool:
-    """Does ``default`` or its like name a kernel and not a label?"""
+                   alone: bool) -> bool:
+    """Does ``default`` or its like name a kernel and not a label?
+
+    :param alone: whether there are no labels, here or in other files.
+    """
     words = split(line.value)
     if line.keyword not in COMMANDS or not words or words[0] in names \
             or not is_kernel(words[0]):
         return False
     # On its own it may as well be a label of another file.
-    return len(words) > 1 or '/' in words[0] or not names and not any(
-        other.keyword in ('include', 'menu include', 'ui')
-        for other in statements)
+    return len(words) > 1 or '/' in words[0] or alone
 
 
 def _menu_file(command: str) -> list[str]:

@@ -41,6 +41,8 @@ _HEX_ESCAPE = re.compile(r'\\x[0-9A-Fa-f]{2}')
 # Real files stay below these; a hostile one must not multiply our work.
 _MAX_DEPTH = 64         # of nested blocks
 _MAX_TITLE = 256        # characters
+_MAX_TITLES = 4         # of submenus around an entry that are shown
+_MAX_INCLUDES = 256     # of one file
 _MAX_VALUE = 512        # characters of a variable
 _MAX_INITRDS = 64       # of one entry
 _MAX_ALTERNATIVES = 16  # kernels in one menu entry
@@ -56,7 +58,7 @@ def parse(data: bytes) -> boot_entry.BootConfig:
     is left out.
     """
     entries: list[boot_entry.BootEntry] = []
-    includes: list[str] = []
+    includes: dict[str, None] = {}
     variables: dict[str, str] = {}
     titles: list[str] = []
     pending: list[int] = []     # entries that the next initrd belongs to
@@ -80,8 +82,8 @@ def parse(data: bytes) -> boot_entry.BootConfig:
                         entries[index], initrds=initrds[:_MAX_INITRDS])
             elif name in _INCLUDES and values:
                 path = _include(values[0], variables)
-                if path and path not in includes:
-                    includes.append(path)
+                if path and len(includes) < _MAX_INCLUDES:
+                    includes[path] = None
             else:
                 _assign(values if name == 'set' else [name], variables)
         if command.terminator == '{':
@@ -224,7 +226,7 @@ class Grub:
 
 
 def _title(titles: Sequence[str]) -> str:
-    return '>'.join(title for title in titles if title)
+    return '>'.join(title for title in titles[:_MAX_TITLES] if title)
 
 
 def _menu_title(words: Sequence[script.Word]) -> str:

@@ -183,3 +183,17 @@ class EditTestCase(testtools.TestCase):
             edited = grub.edit(data, ('Z',), ())
             self.assertEqual(data, edited.replace(b' Z', b'')
                              .replace(b'Z ', b''))
+
+
+class HostileTestCase(testtools.TestCase):
+
+    def test_sources_are_bounded(self):
+        text = b''.join(b'source /%d\n' % n for n in range(20_000))
+        self.assertThat(len(grub.parse(text).includes),
+                        testtools.matchers.LessThan(1000))
+
+    def test_titles_are_bounded(self):
+        text = (b'submenu %s {\n' % (b'x' * 200)) * 60 + b'linux /k\n' * 9
+        for entry in grub.parse(text).entries:
+            self.assertThat(len(entry.title),
+                            testtools.matchers.LessThan(1100))

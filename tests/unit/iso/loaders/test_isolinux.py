@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import random
+import time
 
 import testtools
 
@@ -176,3 +177,12 @@ class EditTestCase(testtools.TestCase):
             isolinux.parse(data)
             self.assertEqual(data, isolinux.edit(data, (), ()))
             isolinux.edit(data, ('Z',), ('a',))
+
+
+class HostileTestCase(testtools.TestCase):
+
+    def test_a_line_costs_the_same_however_many_there_are(self):
+        begin = time.process_time()
+        isolinux.parse(b'default a\n' * 50_000)
+        self.assertThat(time.process_time() - begin,
+                        testtools.matchers.LessThan(10))
