@@ -62,7 +62,8 @@ def architecture_of(machine: str | None) -> str | None:
 def require_bootable(image: reference.Reference, machine: str | None, *,
                      trust: request.Trust,
                      credential: credentials.Credential | None,
-                     timeout: float = 30) -> Image:
+                     timeout: float = 30,
+                     send: registry_session.Send | None = None) -> Image:
     """Look an image up, and make sure that it can be deployed.
 
     :param machine: processor, as Ironic's ``cpu_arch``. Where it is None,
@@ -70,7 +71,7 @@ def require_bootable(image: reference.Reference, machine: str | None, *,
     :raises: BootcError
     """
     found = look_up(image, machine, trust=trust, credential=credential,
-                    timeout=timeout)
+                    timeout=timeout, send=send)
     wanted = architecture_of(machine)
     if wanted is not None and found.architecture != wanted:
         raise errors.ArchitectureError(
@@ -86,31 +87,34 @@ def require_bootable(image: reference.Reference, machine: str | None, *,
 def look_up(image: reference.Reference, machine: str | None, *,
             trust: request.Trust,
             credential: credentials.Credential | None,
-            timeout: float = 30) -> Image:
+            timeout: float = 30,
+            send: registry_session.Send | None = None) -> Image:
     """Ask the mirrors, then the registry, for an image.
 
     :param timeout: seconds that each of them may take.
+    :param send: as in registry_session.Session.
     :raises: BootcError, what the registry itself led to.
     """
     for mirror in trust.mirrors:
         host, repository = registry_session.location(mirror, image)
         at = dataclasses.replace(image, registry=host, repository=repository)
         try:
-            return _look_up(image, at, machine, trust, credential, timeout)
+            return _look_up(image, at, machine, trust, credential, timeout,
+                            send)
         except (errors.RegistryError, errors.ArchitectureError):
             # A mirror may lack an image, or have it for other processors.
             continue
-    return _look_up(image, image, machine, trust, credential, timeout)
+    return _look_up(image, image, machine, trust, credential, timeout, send)
 
 
 def _look_up(image: reference.Reference, at: reference.Reference,
              machine: str | None, trust: request.Trust,
-             credential: credentials.Credential | None, timeout: float
-             ) -> Image:
+             credential: credentials.Credential | None, timeout: float,
+             send: registry_session.Send | None) -> Image:
     """Look up an image where it, or a copy of it, is."""
     login = credential.for_image(at) if credential is not None else None
     with registry_session.Session(at.registry, at.repository, login, trust,
-                                  str(image), timeout) as session:
+                                  str(image), timeout, send) as session:
         digest, manifest = _manifest(session, image, image.version)
         several = False
         if 'manifests' in manifest:

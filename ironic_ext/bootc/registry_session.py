@@ -41,6 +41,17 @@ _HOSTS = {'docker.io': 'registry-1.docker.io'}
 _WAITS = 3
 
 
+#: Called with an adapter of requests, a request, and what the adapter's own
+#: ``send`` takes beside it.
+Send = collections.abc.Callable[..., requests.Response]
+
+
+def _send(adapter: typing.Any, asked: requests.PreparedRequest,
+          **options: typing.Any) -> requests.Response:
+    response: requests.Response = adapter.send(asked, **options)
+    return response
+
+
 @dataclasses.dataclass(frozen=True)
 class Answer:
     """What a registry answered."""
@@ -58,11 +69,13 @@ class Session:
     :param login: None goes without.
     :param name: of the image, fit for messages.
     :param timeout: seconds that all answers together may take.
+    :param send: sends a request by an adapter, and may refuse to.
     """
 
     def __init__(self, host: str, repository: str,
                  login: credentials.Login | None, trust: request.Trust,
-                 name: str, timeout: float) -> None:
+                 name: str, timeout: float, send: Send | None = None
+                 ) -> None:
         self._host = _HOSTS.get(host, host)
         self._repository = repository
         self._login = login
@@ -70,6 +83,7 @@ class Session:
         self._name = name
         self._timeout = timeout
         self._deadline = time.monotonic() + timeout
+        self._send_by = send or _send
         self._authorization: str | None = None
         self._scheme: str | None = None
         self._session = requests.Session()
@@ -225,8 +239,9 @@ class Session:
                 requests.Request(method, url, headers=headers, data=data))
             # The adapter itself: Session.send would read the body of a
             # redirect, however long it is.
-            with self._session.get_adapter(url).send(
-                    asked, stream=True, timeout=left,
+            with self._send_by(
+                    self._session.get_adapter(url), asked, stream=True,
+                    timeout=left,
                     verify=not self._trust.insecure,
                     proxies=self._proxies(url)) as response:
                 body = self._body(response)

@@ -3,6 +3,9 @@
 """Options of ``[ext_images]``: the image store and what it downloads with."""
 
 from oslo_config import cfg
+from oslo_config import types
+
+_NETWORK = types.String(regex=r'^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$')
 
 GROUP = cfg.OptGroup(
     'ext_images', title='Base images and their cache')
@@ -60,6 +63,30 @@ OPTS = [
                 default=False,
                 help='Accept MD5 checksums. They find damage, but not '
                      'forgery.'),
+    cfg.ListOpt('owner_file_paths',
+                help='Directories of this host that boot_iso_files and '
+                     'config drives may name files in, by file://. When '
+                     'unset: [conductor]file_url_allowed_paths where '
+                     'auth_strategy is noauth or http_basic, since who may '
+                     'use the API is the operator then, and none with '
+                     'Keystone.'),
+    cfg.ListOpt('denied_networks',
+                default=[],
+                item_type=_NETWORK,
+                help='Networks that the URLs of a node\'s owner, and what '
+                     'they redirect to, must not lead to, such as '
+                     '198.51.100.0/24. For Keystone only, which closes the '
+                     'loopback addresses as well. Link-local, multicast and '
+                     'unspecified addresses, and the API, RPC and databases '
+                     'of this installation, are closed in any case. An '
+                     'HTTP proxy connects by itself: close them there, '
+                     'too.'),
+    cfg.ListOpt('allowed_networks',
+                default=[],
+                item_type=_NETWORK,
+                help='Networks that such URLs may lead to although '
+                     'denied_networks, or the rule for loopback addresses, '
+                     'closes them.'),
     cfg.BoolOpt('replace_ironic_image_services',
                 default=False,
                 help='Let all of Ironic fetch images by the services of this '

@@ -16,6 +16,7 @@ from oslo_utils import strutils
 
 from ironic_ext.images import settings as image_settings
 from ironic_ext.images.store import image_store as store
+from ironic_ext import walls
 
 _MIB = 1 << 20
 
@@ -24,8 +25,6 @@ _IRONIC_OPTS = (
     ('conductor', cfg.ListOpt('file_url_allowed_paths',
                               default=['/var/lib/ironic'])),
     (None, cfg.StrOpt('webserver_verify_ca', default='True')))
-#: As ironic/common/image_service.py has them, BLOCKED_FILE_URL_PATHS.
-_DENIED_PATHS = ('/dev', '/sys', '/proc', '/boot', '/run', '/etc')
 
 
 def register_ironic_opts(conf: cfg.ConfigOpts) -> None:
@@ -57,7 +56,7 @@ def settings_from(conf: cfg.ConfigOpts,
         retries=options.retries, retry_interval=options.retry_interval,
         connections=options.connections,
         allowed_paths=tuple(conf.conductor.file_url_allowed_paths),
-        denied_paths=(*_private_paths(conf), *_DENIED_PATHS),
+        wall=walls.wall_of(conf),
         allow_md5=options.allow_md5, glance=glance)
 
 
@@ -67,22 +66,9 @@ def with_catalog(conf: cfg.ConfigOpts, settings: image_settings.Settings
 
     file:// leads to the ISOs of the catalog then, wherever they are.
     """
-    return dataclasses.replace(settings, allowed_paths=(
-        *settings.allowed_paths, conf.ext_catalog.iso_dir))
-
-
-def _private_paths(conf: cfg.ConfigOpts) -> list[str]:
-    """Return paths of this suite that hold what belongs to other nodes.
-
-    By default all of them are below a directory that file:// may lead to.
-    """
-    found = [conf.ext_images.cache_dir, conf.ext_media.overlay_dir]
-    for group in (conf.ext_media, conf.ext_catalog):
-        kind, _colon, path = group.connection.partition(':///')
-        if kind.partition('+')[0] == 'sqlite' and path:
-            found += [f'{path}{suffix}' for suffix in (
-                '', '-journal', '-wal', '-shm')]
-    return found
+    return dataclasses.replace(
+        settings, wall=walls.wall_of(conf, catalog=True), allowed_paths=(
+            *settings.allowed_paths, conf.ext_catalog.iso_dir))
 
 
 def verify_from(conf: cfg.ConfigOpts) -> bool | str:

@@ -25,6 +25,7 @@ from ironic_ext.images import hashing
 from ironic_ext.images import href as hrefs
 from ironic_ext.images import service
 from ironic_ext.images import settings as image_settings
+from ironic_ext.walls import paths
 
 _CHUNK = 1 << 20
 # A handle for looking at something without opening it.
@@ -48,11 +49,12 @@ class FileImageService(ironic_contract.IronicImageService):
 
     def __init__(self, settings: image_settings.Settings) -> None:
         super().__init__(settings)
-        self._roots = tuple(
-            _Root(os.path.abspath(path), os.path.realpath(path))
-            for path in settings.allowed_paths if path)
-        self._denied = tuple(
-            os.path.realpath(path) for path in settings.denied_paths if path)
+        # The one furthest down first: it may open what others do not.
+        self._roots = tuple(sorted(
+            (_Root(os.path.abspath(path), os.path.realpath(path))
+             for path in settings.allowed_paths if path),
+            key=lambda root: -len(root.real)))
+        self._wall = settings.wall
 
     def open_fd(self, href: str) -> int:
         """Return a descriptor of the image, open for reading.
@@ -60,6 +62,7 @@ class FileImageService(ironic_contract.IronicImageService):
         :raises: HrefError, ImageNotFoundError, ImageAccessError, ImageError
         """
         root, inner = self._place(href, _path(href))
+        closed = self._wall.identities()
         try:
             handle = os.open(root.real, _HANDLE | os.O_DIRECTORY)
             try:
@@ -68,14 +71,19 @@ class FileImageService(ironic_contract.IronicImageService):
                                     dir_fd=handle)
                     os.close(handle)
                     handle = below
-                    if stat.S_ISLNK(os.fstat(handle).st_mode):
+                    info = os.fstat(handle)
+                    if stat.S_ISLNK(info.st_mode):
                         raise errors.HrefError(
                             f'{href} has the symbolic link "{name}" on its '
                             'path: name the place that it leads to')
+                    if (info.st_dev, info.st_ino) in closed:
+                        raise self._forbidden(href)
                 # Only now, as opening a FIFO or a device does something.
                 if not stat.S_ISREG(os.fstat(handle).st_mode):
                     raise errors.HrefError(f'{href} is not a regular file: '
                                            'name the image itself')
+                if self._is_closed(handle, root):
+                    raise self._forbidden(href)
                 return os.open(f'/proc/self/fd/{handle}',
                                os.O_RDONLY | os.O_CLOEXEC)
             finally:
@@ -165,18 +173,26 @@ class FileImageService(ironic_contract.IronicImageService):
         """Return the allowed directory, and the components below it."""
         for root in self._roots:
             for top in (root.given, root.real):
-                if not _below(path, top):
+                if not paths.below(path, top):
                     continue
                 inner = os.path.relpath(path, top)
                 real = os.path.normpath(os.path.join(root.real, inner))
                 if inner == '.':
                     raise errors.HrefError(f'{href} is a directory: name '
                                            'the image itself')
-                if not any(_below(real, denied) for denied in self._denied):
+                if not self._wall.refuses(real, root.real):
                     return root, inner.split(os.sep)
-        raise errors.HrefError(
+        raise self._forbidden(href)
+
+    def _is_closed(self, handle: int, root: _Root) -> bool:
+        """Judge what is open, by the name that it has now."""
+        name = os.readlink(f'/proc/self/fd/{handle}')
+        return self._wall.refuses(name, root.real)
+
+    def _forbidden(self, href: str) -> errors.HrefError:
+        return errors.HrefError(
             f'{href} leads to a path that is not allowed: put the image '
-            'below one of [conductor]file_url_allowed_paths')
+            f'below one of {self.settings.paths_option}')
 
 
 def _path(href: str) -> str:
@@ -194,10 +210,6 @@ def _path(href: str) -> str:
             'file:///path/of/image, with %3F for "?" and %23 for "#"')
     # "//" at the start may mean something else in POSIX.
     return os.path.normpath('/' + path.lstrip('/'))
-
-
-def _below(path: str, top: str) -> bool:
-    return top == '/' or path == top or path.startswith(top + os.sep)
 
 
 def _refusal(href: str, exc: OSError) -> errors.ImageError:

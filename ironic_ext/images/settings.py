@@ -12,6 +12,8 @@ import typing
 
 import requests
 
+from ironic_ext import walls
+
 _MIB = 1 << 20
 
 
@@ -26,8 +28,9 @@ class Access:
     :param token: a bearer token, instead of a user.
     :param verify: False, True, or the path of a CA bundle.
     :param ca: further CA certificates, PEM.
-    :param client_cert: path of a PEM file: certificate, perhaps the key.
-    :param client_key: path of the private key.
+    :param client_cert: PEM, or the path of such a file: certificate,
+        perhaps the key.
+    :param client_key: the private key, likewise.
     :param proxies: scheme -> URL as in requests; None means those of the
         environment.
     """
@@ -38,7 +41,7 @@ class Access:
     verify: bool | str = True
     ca: str | None = dataclasses.field(default=None, repr=False)
     client_cert: str | None = None
-    client_key: str | None = None
+    client_key: str | None = dataclasses.field(default=None, repr=False)
     proxies: collections.abc.Mapping[str, str] | None = dataclasses.field(
         default=None, repr=False)
 
@@ -60,7 +63,10 @@ class Settings:
     :param connections: parallel ranges of one download.
     :param parallel_above: bytes from which on ranges are parallel.
     :param allowed_paths: directories that file:// may lead to.
-    :param denied_paths: directories that it must not, whatever is allowed.
+    :param paths_option: the setting that they come from, for messages.
+    :param wall: files that it must not lead to, whatever is allowed.
+    :param fence: where hrefs, and what they redirect to, must not lead;
+        None where the operator chose them.
     :param allow_md5: accept MD5, which stops accidents but no attacker.
     :param glance: returns the image proxy of an openstacksdk connection;
         None where there is no Glance.
@@ -80,7 +86,9 @@ class Settings:
     connections: int = 4
     parallel_above: int = 64 * _MIB
     allowed_paths: tuple[str, ...] = ()
-    denied_paths: tuple[str, ...] = ()
+    paths_option: str = '[conductor]file_url_allowed_paths'
+    wall: walls.Wall = walls.Wall()
+    fence: walls.Fence | None = None
     allow_md5: bool = False
     glance: collections.abc.Callable[[], typing.Any] | None = None
     glance_permits: collections.abc.Callable[

@@ -85,6 +85,8 @@ class BootPlan:
     :param delivery: the way of that config.
     :param user_access: whether the image is fetched with the credentials
         of the node's owner.
+    :param chosen_by_owner: whether the node itself names the image, not
+        ironic.conf or the catalogue.
     """
 
     href: str
@@ -93,6 +95,7 @@ class BootPlan:
     config: config_formats.Config | None = None
     delivery: config_formats.Delivery = config_formats.Delivery()
     user_access: bool = False
+    chosen_by_owner: bool = False
 
     def with_config_in(self, image: iso.IsoImage
                        ) -> tuple['BootPlan', tuple[str, ...]]:
@@ -162,7 +165,8 @@ def for_instance(node: typing.Any, *, limits: boot_files.Limits,
     plan = _plan('instance_info/boot_iso', base.href, base.checksum,
                  append_args=' '.join(filter(None, arguments)), files=files)
     return dataclasses.replace(plan, config=config, delivery=delivery,
-                               user_access=base.cdrom is None)
+                               user_access=base.cdrom is None,
+                               chosen_by_owner=base.cdrom is None)
 
 
 def _delivery(node: typing.Any, sources: Sources
@@ -267,11 +271,14 @@ def for_agent(node: typing.Any, name: str, href: str,
         content = json.dumps(network_data, indent=2).encode()
         files[_NETWORK_DATA] = content
         initrd_files[_GLEAN_DRIVE + _NETWORK_DATA] = content
-    return _plan(f'driver_info/{name}', href,
+    plan = _plan(f'driver_info/{name}', href,
                  _checksum(node.driver_info.get(f'{name}_checksum'),
                            f'driver_info/{name}_checksum'),
                  append_args=' '.join(words), files=files,
                  initrd_files=initrd_files)
+    # Ironic knows the key by older names, too.
+    return dataclasses.replace(plan, chosen_by_owner=href in (
+        *node.driver_info.values(), *node.instance_info.values()))
 
 
 def agent_finds_files(volume_id: str) -> bool:

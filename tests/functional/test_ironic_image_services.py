@@ -50,6 +50,8 @@ class ConductorTestCase(base.TestCase):
             disable_validation=True)
         self.config(replace_ironic_image_services=True, retry_interval=0,
                     group='ext_images')
+        # Its servers are on loopback addresses.
+        self.config(auth_strategy='noauth')
         self.config(file_url_allowed_paths=[str(self.folder)],
                     group='conductor')
         for patch in (

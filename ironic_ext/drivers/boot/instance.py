@@ -56,7 +56,9 @@ def plan(task: typing.Any, default_arguments: str | None, *,
     :raises: InvalidParameterValue
     """
     def read(href: str, limit: int) -> bytes:
-        return base_images.store(task, patient=patient).read(href, limit)
+        return base_images.store(
+            task, patient=patient, reach=base_images.Reach.CONTENT
+        ).read(href, limit)
 
     try:
         return boot_plan.for_instance(
@@ -138,6 +140,18 @@ def _cause(node: typing.Any) -> boot_state.Cause | None:
                             boot_state.of(node.driver_internal_info))
 
 
+def base_store(task: typing.Any, plan: boot_plan.BootPlan, *,
+               patient: bool = True) -> images.ImageStore:
+    """Return the store that gets a plan's base, as who chose it may.
+
+    :raises: ImageAccessError
+    """
+    return base_images.store(
+        task, user_access=plan.user_access, patient=patient,
+        reach=base_images.Reach.IMAGE if plan.chosen_by_owner
+        else base_images.Reach.OPERATOR)
+
+
 def judge_base(plan: boot_plan.BootPlan, store: images.ImageStore) -> None:
     """Try the injection if the base is here, else look at its start.
 
@@ -163,7 +177,7 @@ def fetched(task: typing.Any, plan: boot_plan.BootPlan
     :returns: the customised image, and the base, leased.
     :raises: any of FAILURES
     """
-    store = base_images.store(task, user_access=plan.user_access)
+    store = base_store(task, plan)
     with store.lease(plan.href, plan.checksum) as base:
         with customised_iso.opened(base) as image:
             customised, warnings = customised_iso.inject(image, plan)

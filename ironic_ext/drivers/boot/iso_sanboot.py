@@ -26,7 +26,6 @@ from ironic_ext.drivers.boot import end
 from ironic_ext.drivers.boot import instance
 from ironic_ext.drivers.boot import published_script as scripts
 from ironic_ext.drivers.boot import sanboot_delivery as delivery
-from ironic_ext.drivers.images import bases as base_images
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import sanboot as records
@@ -70,8 +69,8 @@ class IsoSanboot(ipxe.iPXEBoot):
         delivery.require(task, plan, way)
         instance.require_end(task.node, plan)
         try:
-            instance.judge_base(plan, base_images.store(
-                task, user_access=plan.user_access, patient=False))
+            instance.judge_base(plan, instance.base_store(
+                task, plan, patient=False))
         except _FAILURES as exc:
             raise exception.InvalidParameterValue(str(exc)) from exc
 

@@ -32,7 +32,6 @@ from ironic_ext.drivers.bmc import drives as redfish_media
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.boot import end
 from ironic_ext.drivers.boot import instance
-from ironic_ext.drivers.images import bases as base_images
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import media as node_media
@@ -95,8 +94,8 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                        ) -> None:
         media_delivery.require(task)
         try:
-            instance.judge_base(plan, base_images.store(
-                task, user_access=plan.user_access, patient=False))
+            instance.judge_base(plan, instance.base_store(
+                task, plan, patient=False))
             redfish_media.require_slot(task)
         except (*instance.FAILURES, redfish_media.MediaError) as exc:
             raise exception.InvalidParameterValue(str(exc)) from exc

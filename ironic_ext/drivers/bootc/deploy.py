@@ -9,6 +9,7 @@ pulls and installs it; Ironic's ``custom-agent`` is what boots the agent.
 import dataclasses
 import types
 import typing
+from urllib import parse as urlparse
 
 from ironic.common import exception
 from ironic.common import image_service
@@ -26,6 +27,8 @@ from ironic_ext.bootc import registry
 from ironic_ext.bootc import request
 from ironic_ext import conf
 from ironic_ext.drivers.bootc import wishes
+from ironic_ext.drivers.walls import owners
+from ironic_ext import walls
 
 LOG = log.getLogger(__name__)
 
@@ -181,7 +184,34 @@ def _ask(node: typing.Any, wish: wishes.Wish) -> registry.Image:
     """
     return registry.require_bootable(
         wish.image, node.properties.get('cpu_arch'), trust=wish.trust,
-        credential=wish.credential, timeout=CONF.ext_bootc.registry_timeout)
+        credential=wish.credential, timeout=CONF.ext_bootc.registry_timeout,
+        send=_sent_within_the_fence)
+
+
+def _sent_within_the_fence(adapter: typing.Any, request: typing.Any,
+                           **options: typing.Any) -> typing.Any:
+    """Ask registries, and whom they send to, where an owner may lead.
+
+    :raises: RegistryError
+    """
+    # A registry that ironic.conf names is the operator's choice.
+    known = urlparse.urlsplit(request.url).netloc in _configured_hosts()
+    try:
+        return walls.send(adapter, request,
+                          None if known else owners.fence(), **options)
+    except walls.Refused as exc:
+        raise errors.RegistryError(
+            f'the registry is not asked: {exc}. '
+            '[ext_images]allowed_networks of ironic.conf says which '
+            'addresses are open') from None
+
+
+def _configured_hosts() -> set[str]:
+    """Return "host[:port]" of the registries that ironic.conf names."""
+    settings = CONF.ext_bootc
+    return {place.rpartition('=')[2].strip().partition('/')[0] for place in (
+        *settings.mirrors, *settings.insecure_registries,
+        *settings.allowed_registries)}
 
 
 def _pin(node: typing.Any, wish: wishes.Wish, found: registry.Image

@@ -9,7 +9,6 @@ options; what is believed, and by which way it is reached, is the operator's
 
 import collections.abc
 import dataclasses
-import os
 import typing
 from urllib import parse as urlparse
 
@@ -24,6 +23,9 @@ from ironic_ext.bootc import reference
 from ironic_ext.bootc import registry_session
 from ironic_ext.bootc import request
 from ironic_ext import conf
+from ironic_ext.drivers.walls import certificates
+from ironic_ext.drivers.walls import owners
+from ironic_ext import walls
 
 conf.register_opts(CONF)
 
@@ -50,8 +52,8 @@ PROPERTIES = {
     _SECRET: 'Secret for the registry: user:password, an "auth" of Docker\'s '
              'config.json or that file, or an identity token. The one in '
              'instance_info goes first. Optional.',
-    _CA: 'Certificates to believe registries by, PEM, or a path of them on '
-         'the conductor. Optional.',
+    _CA: 'Certificates to believe registries by, PEM, or, without '
+         'Keystone, a path of them on the conductor. Optional.',
     _INSECURE: 'Whether certificates of registries are not verified, and '
                'HTTP is spoken where they know nothing else. Optional.',
     _MIRRORS: 'Mirrors to ask before the registry, a list or parted by '
@@ -150,15 +152,14 @@ def _trust(driver_info: Info, image: reference.Reference) -> request.Trust:
 
 def _ca(driver_info: Info) -> str | None:
     text = _text(driver_info, _CA)
-    if text is not None and '-----BEGIN' in text:
-        return text
-    path = text or CONF.ext_bootc.ca_file
-    if text is not None and not os.path.isabs(text):
-        raise errors.OptionError(
-            f'driver_info/{_CA} is neither PEM nor an absolute path on the '
-            'conductor')
-    return _read(path, f'driver_info/{_CA}' if text
-                 else '[ext_bootc]ca_file') if path else None
+    name = f'driver_info/{_CA}' if text else '[ext_bootc]ca_file'
+    try:
+        if text is not None:
+            return certificates.of(text)
+        path = CONF.ext_bootc.ca_file
+        return certificates.of_file(path) if path else None
+    except certificates.NotCertificatesError as exc:
+        raise errors.OptionError(f'{name} {exc}') from None
 
 
 def _mirrors(driver_info: Info, image: reference.Reference
@@ -185,8 +186,14 @@ def _proxy(driver_info: Info) -> str | None:
         url = (_text(driver_info, 'image_https_proxy')
                or _text(driver_info, 'image_http_proxy')
                or CONF.ext_bootc.proxy)
-        return _proxy_url(url)[0] if url else None
+        if not url:
+            return None
+        url, parts = _proxy_url(url)
+        if url != _configured_proxy():
+            _require_open(parts)
+        return url
     url, parts = _proxy_url(url)
+    _require_open(parts)
     if parts.password is not None:
         raise errors.OptionError(
             f'driver_info/{_PROXY} holds a password, which Ironic would '
@@ -202,6 +209,29 @@ def _proxy(driver_info: Info) -> str | None:
     quoted = urlparse.quote(password, safe='')
     return urlparse.urlunsplit(
         parts._replace(netloc=f'{user.rstrip(":")}:{quoted}@{host}'))
+
+
+def _configured_proxy() -> str | None:
+    url = CONF.ext_bootc.proxy
+    return _proxy_url(url)[0] if url else None
+
+
+def _require_open(parts: urlparse.SplitResult) -> None:
+    """Let no proxy of a node lead to what is closed to its owner.
+
+    :raises: OptionError
+    """
+    try:
+        owners.fence().addresses(
+            parts.hostname or '', parts.port or (
+                443 if parts.scheme == 'https' else 80))
+    except walls.Refused as exc:
+        raise errors.OptionError(
+            f'the proxy for registries is not used: {exc}. '
+            '[ext_images]allowed_networks of ironic.conf says which '
+            'addresses are open') from None
+    except OSError:
+        pass  # the machine may know the name; nobody can be reached by it
 
 
 def _proxy_url(text: str) -> tuple[str, urlparse.SplitResult]:

@@ -31,13 +31,14 @@ _WRITE_SECONDS = 5.0
 # enough is left for the BMC.
 _API_SECONDS = 10.0
 
+Reach = ironic_images.Reach
 ServiceFor = collections.abc.Callable[[str], images.ImageService]
 
 
 def store(task: typing.Any, access: images.Access | None = None,
           service_for: ServiceFor | None = None, *,
-          user_access: bool = True, patient: bool = True
-          ) -> images.ImageStore:
+          user_access: bool = True, patient: bool = True,
+          reach: Reach = Reach.IMAGE) -> images.ImageStore:
     """Return the conductor's store of base images, as a node may use it.
 
     :param task: of the node; its progress is shown there.
@@ -47,12 +48,12 @@ def store(task: typing.Any, access: images.Access | None = None,
         an image that only the operator chooses.
     :param patient: False where somebody waits for an API answer: a server
         that fails is not tried again, one that is slow is given up.
+    :param reach: whose choice the href is.
     :raises: ImageAccessError when the node's credentials make no sense.
     """
     settings = ironic_images.settings_for(task.node, task.context,
-                                          user_access=user_access)
-    if not user_access:
-        settings = configured.with_catalog(CONF, settings)
+                                          user_access=user_access,
+                                          reach=reach)
     if access is not None:
         # The operator's credentials are not for such an image.
         settings = dataclasses.replace(

@@ -9,6 +9,7 @@ trust, could else collect the operator's.
 
 import collections.abc
 import dataclasses
+import enum
 import functools
 import os
 import typing
@@ -23,6 +24,8 @@ from oslo_utils import strutils
 import requests
 
 from ironic_ext import conf
+from ironic_ext.drivers.walls import certificates
+from ironic_ext.drivers.walls import owners
 from ironic_ext.images import configured
 from ironic_ext.images import errors
 from ironic_ext.images import href as hrefs
@@ -54,14 +57,27 @@ class _Login:
     secret: str = dataclasses.field(repr=False)
 
 
+class Reach(enum.Enum):
+    """How far an href may lead, by who chose it and what becomes of it."""
+
+    #: ironic.conf and the catalog: no fence.
+    OPERATOR = 'operator'
+    #: An image that a node names.
+    IMAGE = 'image'
+    #: What a node names to be put, as it is, into an image.
+    CONTENT = 'content'
+
+
 def settings_for(node: typing.Any, context: typing.Any, *,
-                 user_access: bool = True) -> image_settings.Settings:
+                 user_access: bool = True, reach: Reach = Reach.IMAGE
+                 ) -> image_settings.Settings:
     """Return how images of a node are fetched.
 
     :param node: None for what belongs to no node.
     :param context: request context, for Glance.
     :param user_access: whether what instance_info says counts: not for an
         image that only the operator chooses, such as a deploy ISO.
+    :param reach: whose choice the hrefs are.
     :raises: ImageAccessError when the node's keys make no sense.
     """
     operator = _Info('driver_info', node.driver_info if node else {})
@@ -80,19 +96,38 @@ def settings_for(node: typing.Any, context: typing.Any, *,
         ca=user.text(_CA) or operator.text(_CA))
     configuration = configured.settings_from(
         CONF, access, glance=functools.partial(_image_proxy, context))
+    if reach is Reach.OPERATOR or (not user_access and owners.is_standalone()):
+        configuration = configured.with_catalog(CONF, configuration)
     settings = dataclasses.replace(
-        configuration, session=_session,
-        denied_paths=(*configuration.denied_paths,
-                      *image_service.BLOCKED_FILE_URL_PATHS),
+        _within(configuration, reach), session=_session,
         glance_permits=functools.partial(_permitted_image, context))
     if login is None and verify is None and not user.text(_CA):
         return dataclasses.replace(
             settings, access=dataclasses.replace(
-                access, client_cert=operator.path(_CERT),
+                access, client_cert=operator.certificates(_CERT),
                 client_key=operator.path(_KEY)),
             default_access=functools.partial(
                 _operators_access, operator.login()))
     return dataclasses.replace(settings, access=_with(access, login))
+
+
+def _within(settings: image_settings.Settings, reach: Reach
+            ) -> image_settings.Settings:
+    """Return settings that lead as far as they may."""
+    settings = dataclasses.replace(settings, wall=dataclasses.replace(
+        settings.wall, closed=(*settings.wall.closed,
+                               *image_service.BLOCKED_FILE_URL_PATHS)))
+    if reach is Reach.OPERATOR:
+        return settings
+    settings = dataclasses.replace(settings, fence=owners.fence())
+    if reach is Reach.IMAGE:
+        return settings
+    allowed = CONF.ext_images.owner_file_paths
+    if allowed is None and owners.is_standalone():
+        return settings
+    return dataclasses.replace(
+        settings, allowed_paths=tuple(allowed or ()),
+        paths_option='[ext_images]owner_file_paths')
 
 
 class _Info:
@@ -114,15 +149,36 @@ class _Info:
         return value or None
 
     def path(self, key: str) -> str | None:
-        """Return a value that is an absolute path.
+        """Return a value that is PEM or, standalone, an absolute path.
 
         :raises: ImageAccessError
         """
         value = self.text(key)
-        if value is not None and not os.path.isabs(value):
+        if value is None or '-----BEGIN' in value:
+            return value
+        if not owners.is_standalone():
             raise errors.ImageAccessError(
-                f'{self._name}/{key} must be an absolute path on the '
+                f'{self._name}/{key} is a path: give the PEM itself. Paths '
+                'of the conductor are for ironic.conf alone, as owners may '
+                'write driver_info')
+        if not os.path.isabs(value):
+            raise errors.ImageAccessError(
+                f'{self._name}/{key} must be PEM, or an absolute path on the '
                 'conductor')
+        return value
+
+    def certificates(self, key: str) -> str | None:
+        """Return a value that is PEM, or the path of certificates.
+
+        :raises: ImageAccessError
+        """
+        value = self.path(key)
+        if value is not None:
+            try:
+                certificates.of(value)
+            except certificates.NotCertificatesError as exc:
+                raise errors.ImageAccessError(
+                    f'{self._name}/{key} {exc}') from exc
         return value
 
     def login(self) -> _Login | None:
@@ -165,7 +221,11 @@ class _Info:
             raise errors.ImageAccessError(
                 f'{self._name}/{_VERIFY} must be true or false; give CA '
                 f'certificates as PEM in {_CA}')
-        return self.path(_VERIFY)
+        if not owners.is_standalone() or '-----BEGIN' in str(value):
+            raise errors.ImageAccessError(
+                f'{self._name}/{_VERIFY} must be true or false; give CA '
+                f'certificates as PEM in {_CA}')
+        return self.certificates(_VERIFY)
 
 
 def _first(*values: bool | str | None) -> bool | str:

@@ -128,8 +128,9 @@ class Trust:
     """The TLS files of one ``Access``.
 
     Extra CA certificates come beside those that are trusted anyway. The
-    joined bundle lies in memory, since requests wants a path: nothing is
-    left on a disk whatever happens to the process.
+    joined bundle, and what a node gives as PEM, lie in memory, since
+    requests wants a path: nothing is left on a disk whatever happens to the
+    process.
 
     :ivar verify: as in requests.
     :ivar cert: as in requests.
@@ -137,9 +138,10 @@ class Trust:
 
     def __init__(self, access: image_settings.Access) -> None:
         self.verify = self._verify(access)
-        self.cert: str | tuple[str, str] | None = access.client_cert
-        if access.client_cert and access.client_key:
-            self.cert = access.client_cert, access.client_key
+        cert, key = (self._file(text) for text in (
+            access.client_cert, access.client_key))
+        self.cert: str | tuple[str, str] | None = (
+            (cert, key) if cert and key else cert)
 
     def _verify(self, access: image_settings.Access) -> bool | str:
         verify: bool | str = access.verify
@@ -163,10 +165,19 @@ class Trust:
             raise errors.ImageError(
                 f'cannot read the CA bundle {path}: {exc.strerror}'
             ) from exc
-        fd = os.memfd_create('ca-bundle', os.MFD_CLOEXEC)
+        return self._in_memory(bundle)
+
+    def _file(self, text: str | None) -> str | None:
+        """Return the path of what is a path, or PEM."""
+        if not text or '-----BEGIN' not in text:
+            return text
+        return self._in_memory(text.encode())
+
+    def _in_memory(self, content: bytes) -> str:
+        fd = os.memfd_create('tls', os.MFD_CLOEXEC)
         weakref.finalize(self, os.close, fd)
         with open(fd, 'wb', closefd=False) as file:
-            file.write(bundle)
+            file.write(content)
         return f'/proc/{os.getpid()}/fd/{fd}'
 
 

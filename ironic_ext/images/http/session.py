@@ -25,6 +25,7 @@ from ironic_ext.images.http import access as http_access
 from ironic_ext.images.http import errors as http_errors
 from ironic_ext.images.http import headers as http_headers
 from ironic_ext.images import settings as image_settings
+from ironic_ext import walls
 
 _MAX_REDIRECTS = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -288,13 +289,18 @@ class Web:
                 requests.Request(method, place.url, headers=sent))
             # The adapter itself: Session.send would read the body of a
             # redirect, however long it is, and keep its cookies.
-            response = session.get_adapter(place.url).send(
-                request, stream=True,
+            response = walls.send(
+                session.get_adapter(place.url), request,
+                self.settings.fence, stream=True,
                 timeout=(self.settings.connect_timeout,
                          self.settings.stall_timeout),
                 verify=self._trust.verify,
                 cert=self._trust.cert if at_home else None,
                 proxies=http_access.proxies(access, place.url))
+        except walls.Refused as exc:
+            raise errors.HrefError(
+                f'{name} is not fetched: {exc}. [ext_images]allowed_networks '
+                'of ironic.conf says which addresses are open') from None
         except (*_FAILURES, ValueError) as exc:
             raise http_errors.of_exception(name, exc) from None
         return Answer(name, place, response, self.settings.stall_timeout)

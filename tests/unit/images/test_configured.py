@@ -21,7 +21,8 @@ class ConfiguredTestCase(testtools.TestCase):
         self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
 
     def conf(self, text=''):
-        path = self.folder / 'ironic.conf'
+        path = self.folder / 'etc' / 'ironic.conf'
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text)
         conf = cfg.ConfigOpts()
         ext_conf.register_opts(conf)

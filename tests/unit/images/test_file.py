@@ -19,6 +19,7 @@ from ironic_ext.images import errors
 from ironic_ext.images import file
 from ironic_ext.images.for_ironic import file_target
 from ironic_ext.images import settings
+from ironic_ext import walls
 
 CONTENT = bytes(range(256)) * 5000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -40,7 +41,7 @@ class FileTestCase(testtools.TestCase):
     def allow(self, *paths, deny=()):
         return file.FileImageService(settings.Settings(
             allowed_paths=tuple(map(str, paths)),
-            denied_paths=tuple(map(str, deny))))
+            wall=walls.Wall(closed=tuple(map(str, deny)))))
 
     def read(self, path, service=None):
         fd = (service or self.service).open_fd(f'file://{path}')

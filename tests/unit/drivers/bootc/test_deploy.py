@@ -51,7 +51,7 @@ class BootcTestCase(base.DriverTestCase):
         self.executed.return_value = {'command_status': 'RUNNING'}
 
     def publish(self, digest):
-        def answer(image, machine, *, trust, credential, timeout):
+        def answer(image, machine, *, trust, credential, timeout, send):
             return registry.Image(image.pinned(digest), 'amd64', {},
                                   request.Size(10, 30))
         self.registry.side_effect = answer

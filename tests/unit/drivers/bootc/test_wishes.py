@@ -4,10 +4,12 @@
 
 import base64
 import json
+import os
 import types
 
 import fixtures
 from ironic.tests import base
+import trustme
 
 from ironic_ext.bootc import credentials
 from ironic_ext.bootc import errors
@@ -17,7 +19,8 @@ from tests import ironic_series
 
 IMAGE = 'oci://r.test:5000/team/os:1'
 HOST = 'r.test:5000'
-PEM = '-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n'
+AUTHORITY = trustme.CA()
+PEM = AUTHORITY.cert_pem.bytes().decode()
 KEY = '-----BEGIN PUBLIC KEY-----\nMII\n-----END PUBLIC KEY-----\n'
 
 
@@ -26,6 +29,11 @@ def encoded(text):
 
 
 class NodeTestCase(base.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        # Tests of owners beside the operator say "keystone".
+        self.config(auth_strategy='noauth')
 
     def wish(self, driver_info=None, step=None, **instance_info):
         return bootc_node.wish_of(types.SimpleNamespace(
@@ -136,6 +144,47 @@ class TrustTestCase(NodeTestCase):
             {'bootc_ca': '/nowhere/ca.pem'}))
         self.config(ca_file='/nowhere/ca.pem', group='ext_bootc')
         self.assertIn('[ext_bootc]ca_file', self.refused())
+
+    def test_no_other_file_is_shown_as_certificates(self):
+        secret = self.file('[database]\nconnection = SecretWord\n')
+        key = self.file(AUTHORITY.private_key_pem.bytes().decode())
+        for path in (secret, key, '/proc/self/environ', '/dev/zero',
+                     '/etc/passwd', '/tmp'):
+            with self.subTest(path):
+                self.assertIn('bootc_ca', self.refused(
+                    {'bootc_ca': path, 'bootc_insecure': True}))
+
+    def test_what_lies_beside_certificates_stays_here(self):
+        path = self.file('SecretWord\n' + PEM +
+                         AUTHORITY.private_key_pem.bytes().decode())
+        self.assertEqual(PEM, self.wish({'bootc_ca': path}).trust.ca)
+
+    def test_state_of_the_suite_is_behind_a_wall(self):
+        path = self.file(PEM)
+        self.config(cache_dir=os.path.dirname(path), group='ext_images')
+        self.assertIn('bootc_ca', self.refused({'bootc_ca': path}))
+
+    def test_paths_are_not_for_owners_beside_the_operator(self):
+        path = self.file(PEM)
+        self.config(auth_strategy='keystone')
+        self.assertIn('give the PEM itself',
+                      self.refused({'bootc_ca': path}))
+        self.assertEqual(PEM, self.wish({'bootc_ca': PEM}).trust.ca)
+        self.config(ca_file=path, group='ext_bootc')
+        self.assertEqual(PEM, self.wish().trust.ca)
+
+    def test_a_proxy_of_a_node_leads_nowhere_inside(self):
+        for key in ('bootc_proxy', 'image_https_proxy'):
+            for place in ('169.254.169.254', '127.0.0.1:6385'):
+                with self.subTest(f'{key} {place}'):
+                    self.assertIn('proxy', self.refused(
+                        {key: f'http://{place}'}))
+        info = {'bootc_proxy': 'http://127.0.0.1:3128'}
+        self.assertEqual(info['bootc_proxy'], self.wish(info).trust.proxy)
+        self.config(auth_strategy='keystone')
+        self.assertIn('this host itself', self.refused(info))
+        self.config(proxy=info['bootc_proxy'], group='ext_bootc')
+        self.assertEqual(info['bootc_proxy'], self.wish().trust.proxy)
 
     def test_a_user_cannot_choose_what_is_believed(self):
         found = self.wish(bootc_ca=PEM, bootc_insecure=True,

@@ -2,6 +2,8 @@
 
 """Tests for how a conductor gets at images of a node."""
 
+import dataclasses
+import tempfile
 import types
 import unittest.mock
 
@@ -10,11 +12,16 @@ from ironic.common import image_service
 from ironic.common import keystone
 from ironic.tests import base
 from oslo_utils import strutils
+import trustme
 
 from ironic_ext.drivers.images import configured as ironic_images
 from ironic_ext.images import errors
+from ironic_ext.images.http import access as http_access
 from tests import ironic_series
 
+AUTHORITY = trustme.CA()
+PEM = AUTHORITY.cert_pem.bytes().decode()
+KEY = AUTHORITY.private_key_pem.bytes().decode()
 HREF = 'http://images.example.com/live.iso?signature=secret'
 CERTIFICATE = '-----BEGIN CERTIFICATE-----\n...'
 
@@ -155,18 +162,45 @@ class OperatorTestCase(ImagesTestCase):
         judge.assert_called_once_with('http://images.example.com/live.iso')
 
     def test_files_of_the_conductor_are_named_by_absolute_paths(self):
+        self.config(auth_strategy='noauth')
+        path = self.file(PEM)
         access = self.settings({}, {
-            'image_server_client_cert': '/etc/cert.pem',
+            'image_server_client_cert': path,
             'image_server_private_key': '/etc/key.pem',
-            'image_server_verify_ca': '/etc/ca.pem',
+            'image_server_verify_ca': path,
             'image_server_ca': CERTIFICATE}).access
         self.assertEqual(
-            ('/etc/cert.pem', '/etc/key.pem', '/etc/ca.pem', CERTIFICATE),
+            (path, '/etc/key.pem', path, CERTIFICATE),
             (access.client_cert, access.client_key, access.verify,
              access.ca))
         for key in ('image_server_client_cert', 'image_server_private_key',
                     'image_server_verify_ca'):
             self.assertIn(key, self.refusal({}, {key: 'relative'}))
+        for key in ('image_server_client_cert', 'image_server_verify_ca'):
+            self.assertIn(key, self.refusal({}, {
+                key: self.file('[database]\nconnection = secret')}))
+
+    def test_an_owner_gives_pem_and_no_path(self):
+        path = self.file(PEM)
+        for key in ('image_server_client_cert', 'image_server_private_key',
+                    'image_server_verify_ca'):
+            self.assertIn(key, self.refusal({}, {key: path}))
+        access = self.settings({}, {'image_server_client_cert': PEM,
+                                    'image_server_private_key': KEY}).access
+        self.assertEqual((PEM, KEY), (access.client_cert, access.client_key))
+        self.assertNotIn('BEGIN', repr(dataclasses.replace(
+            access, client_cert=None)))
+        trust = http_access.Trust(access)
+        for name, text in zip(trust.cert, (PEM, KEY), strict=True):
+            with open(name) as file:
+                self.assertEqual(text, file.read())
+
+    def file(self, text):
+        file = tempfile.NamedTemporaryFile('w', suffix='.pem')
+        self.addCleanup(file.close)
+        file.write(text)
+        file.flush()
+        return file.name
 
 
 class ServiceTestCase(ImagesTestCase):
@@ -192,7 +226,7 @@ class ServiceTestCase(ImagesTestCase):
 
     def test_the_cache_and_system_directories_are_closed(self):
         self.config(cache_dir='/var/lib/cache', group='ext_images')
-        denied = ironic_images.settings_for(None, None).denied_paths
+        denied = ironic_images.settings_for(None, None).wall.closed
         self.assertIn('/var/lib/cache', denied)
         self.assertIn('/etc', denied)
 
