@@ -21,6 +21,7 @@ from oslo_policy import policy
 from ironic_ext import catalog
 from ironic_ext.catalog import store
 from ironic_ext import conf as options
+from ironic_ext.conf import state
 from ironic_ext.images import configured
 from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server import service
@@ -63,6 +64,7 @@ def main(arguments: collections.abc.Sequence[str] | None = None) -> int:
     """Serve until SIGTERM; return the exit code."""
     try:
         conf = load(arguments)
+        state.settle(conf)
         if conf.upgrade:
             store.Catalog(conf.ext_catalog.connection).upgrade()
             return 0

@@ -22,6 +22,7 @@ from ironic_ext.cli import images_progress
 from ironic_ext.cli import images_report
 from ironic_ext.cli import progress
 from ironic_ext import conf as ext_conf
+from ironic_ext.conf import state
 from ironic_ext import images
 from ironic_ext.images import configured
 
@@ -227,6 +228,7 @@ def _conf(args: argparse.Namespace) -> cfg.ConfigOpts:
     ext_conf.register_opts(conf)
     configured.register_ironic_opts(conf)
     conf([], project='ironic', default_config_files=args.config_file)
+    state.settle(conf)
     return conf
 
 

@@ -17,6 +17,7 @@ from oslo_config import cfg
 from oslo_log import log
 
 from ironic_ext import conf as options
+from ironic_ext.conf import state
 from ironic_ext.images import configured
 from ironic_ext.images import registry
 from ironic_ext.media import bases
@@ -26,6 +27,7 @@ from ironic_ext.media import replica
 from ironic_ext.media.stream import contract
 from ironic_ext.media.stream import server
 from ironic_ext.media.stream import settings as server_settings
+from ironic_ext import walls
 
 PROG = 'ironic-media-server'
 
@@ -96,7 +98,9 @@ def connect(conf: cfg.ConfigOpts
     known = records.MediaRecords(conf.ext_media.connection)
     overlays = replica.Overlays(conf.ext_media.overlay_dir, known)
     # Conductors have judged what the records name.
-    settings = configured.with_catalog(conf, configured.settings_from(conf))
+    settings = dataclasses.replace(
+        configured.with_catalog(conf, configured.settings_from(conf)),
+        fence=walls.fence_of(conf, strict=False))
     store = configured.store_from(conf, settings)
     # A reader waits for what is read from a source, the store's download
     # goes on beside it.
@@ -116,6 +120,7 @@ def main(arguments: collections.abc.Sequence[str] | None = None) -> int:
     """Serve until SIGTERM; return the exit code."""
     try:
         conf = load(arguments)
+        state.settle(conf)
         if conf.upgrade:
             records.MediaRecords(conf.ext_media.connection).upgrade()
             return 0

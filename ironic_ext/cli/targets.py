@@ -17,6 +17,7 @@ import sys
 from oslo_config import cfg
 
 from ironic_ext import conf as ext_conf
+from ironic_ext.conf import state
 from ironic_ext import san
 from ironic_ext.san import configured
 
@@ -81,6 +82,7 @@ def _targets(args: argparse.Namespace) -> san.Targets:
     conf = cfg.ConfigOpts()
     ext_conf.register_opts(conf)
     conf([], project='ironic', default_config_files=args.config_file)
+    state.settle(conf)
     return configured.targets_from(conf)
 
 

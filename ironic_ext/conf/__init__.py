@@ -16,6 +16,7 @@ from ironic_ext.conf import images
 from ironic_ext.conf import media
 from ironic_ext.conf import san
 from ironic_ext.conf import server
+from ironic_ext.conf import state
 
 # Ironic's get_verify_ca() fails for a type that has no such group.
 _VERIFY_CA_OPTS = [
@@ -27,6 +28,7 @@ _VERIFY_CA_OPTS = [
 ]
 
 _ALL = (
+    (state.GROUP, state.OPTS),
     (images.GROUP, images.OPTS),
     (boot.GROUP, boot.OPTS),
     (bootc.GROUP, bootc.OPTS),

@@ -9,7 +9,7 @@ GROUP = cfg.OptGroup(
 
 OPTS = [
     cfg.StrOpt('connection',
-               default='sqlite:////var/lib/ironic/ext-catalog.sqlite',
+               default='sqlite:///${ext_state.dir}/catalog.sqlite',
                secret=True,
                help='SQLAlchemy URL of the database of the catalog, which '
                     'conductors and boot servers share. SQLite does where '
@@ -20,7 +20,7 @@ OPTS = [
                help='Changes of the catalog that are kept at least, so '
                     'that a watch that was interrupted can resume.'),
     cfg.StrOpt('iso_dir',
-               default='/var/lib/ironic/ext-isos',
+               default='${ext_state.dir}/isos',
                help='Directory of ISOs that are uploaded or put there by '
                     'hand. ISOs that are given by URL are in the cache of '
                     'base images instead, see [ext_images].'),

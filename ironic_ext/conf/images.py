@@ -12,7 +12,7 @@ GROUP = cfg.OptGroup(
 
 OPTS = [
     cfg.StrOpt('cache_dir',
-               default='/var/lib/ironic/ext-images',
+               default='${ext_state.dir}/images',
                help='Directory of the cache of base images. Put it on the '
                     'file system of [deploy]http_root, where that file '
                     'system has reflinks (XFS, btrfs): a customised image '

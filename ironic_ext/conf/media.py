@@ -26,14 +26,14 @@ OPTS = [
                help='URL of the media server as the conductor reaches it, '
                     'if server_url is none that it can reach.'),
     cfg.StrOpt('connection',
-               default='sqlite:////var/lib/ironic/ext-media.sqlite',
+               default='sqlite:///${ext_state.dir}/media.sqlite',
                secret=True,
                help='SQLAlchemy URL of the database of media, which '
                     'conductors and media servers share. SQLite does where '
                     'all of them are on one host and the same user; else '
                     'use PostgreSQL or MariaDB.'),
     cfg.StrOpt('overlay_dir',
-               default='/var/lib/ironic/ext-overlays',
+               default='${ext_state.dir}/overlays',
                help='Directory in which a media server keeps overlays, '
                     'which hold config drives, as local files.'),
     cfg.IntOpt('token_lifetime',

@@ -29,7 +29,7 @@ OPTS = [
                     'of this host; "static" makes none, each ISO has to '
                     'name its target.'),
     cfg.StrOpt('export_dir',
-               default='/var/lib/ironic/ext-exports',
+               default='${ext_state.dir}/exports',
                help='Directory of the images that are served by iSCSI, and '
                     'of the records of their targets. Put it on the file '
                     'system of [ext_images]cache_dir, with reflinks (XFS, '

@@ -99,7 +99,7 @@ OPTS = [
                 help='Networks of reverse proxies whose X-Forwarded-For is '
                      'believed, such as 192.0.2.0/24.'),
     cfg.StrOpt('token_key_file',
-               default='/var/lib/ironic/ext-boot.key',
+               default='${ext_state.dir}/boot.key',
                help='File with the keys that machines\' tokens are signed '
                     'by, one a line; the first signs, all are good. It is '
                     'made when it is missing. All conductors and boot '

@@ -2,6 +2,7 @@
 
 """Hardware types: the stock ones plus the interfaces of this suite."""
 
+from ironic.conf import CONF
 from ironic.drivers import base
 from ironic.drivers import drac
 from ironic.drivers import generic
@@ -9,6 +10,7 @@ from ironic.drivers import hardware_type
 from ironic.drivers import ipmi
 from ironic.drivers import redfish
 
+from ironic_ext.conf import state
 from ironic_ext.drivers.boot import iso_sanboot
 from ironic_ext.drivers.boot import redfish_iso
 from ironic_ext.drivers.bootc import deploy as bootc
@@ -30,6 +32,7 @@ class _Suite(hardware_type.AbstractHardwareType):
 
     def __init__(self) -> None:
         super().__init__()
+        state.settle(CONF)
         ironic_patches.install()
 
     @property

@@ -24,7 +24,19 @@ _MIB = 1 << 20
 _IRONIC_OPTS = (
     ('conductor', cfg.ListOpt('file_url_allowed_paths',
                               default=['/var/lib/ironic'])),
-    (None, cfg.StrOpt('webserver_verify_ca', default='True')))
+    (None, cfg.StrOpt('webserver_verify_ca', default='True')),
+    # What the walls have to know of.
+    (None, cfg.StrOpt('rpc_transport', default='oslo')),
+    (None, cfg.StrOpt('transport_url', secret=True)),
+    ('api', cfg.StrOpt('host_ip', default='0.0.0.0')),
+    ('api', cfg.PortOpt('port', default=6385)),
+    ('database', cfg.StrOpt('connection', secret=True)),
+    ('deploy', cfg.StrOpt('http_image_subdir', default='agent_images')),
+    ('deploy', cfg.StrOpt('http_root', default='/httpboot')),
+    ('json_rpc', cfg.StrOpt('host_ip', default='::')),
+    ('json_rpc', cfg.PortOpt('port', default=8089)),
+    ('pxe', cfg.StrOpt('images_path', default='/var/lib/ironic/images/')),
+    ('pxe', cfg.StrOpt('tftp_root', default='/tftpboot')))
 
 
 def register_ironic_opts(conf: cfg.ConfigOpts) -> None:

@@ -17,13 +17,16 @@ from oslo_config import cfg
 import sqlalchemy
 from sqlalchemy import exc as sql_errors
 
+from ironic_ext.conf import state
 from ironic_ext.walls import addresses
 from ironic_ext.walls import paths
 
 # As ironic/common/image_service.py has them, BLOCKED_FILE_URL_PATHS.
 _SYSTEM = ('/dev', '/sys', '/proc', '/boot', '/run', '/etc')
-# Files that SQLite keeps beside a database.
-_BESIDE = ('', '-journal', '-wal', '-shm')
+_BESIDE = ('', *state.BESIDE)
+# Where older releases had state; until it is moved it is there.
+_OLD_STATE = tuple(f'{place.old}{end}' for place in state.PLACES
+                   for end in (_BESIDE if place.is_database else ('',)))
 # Directories with images, or with everything: not for the wall.
 _NOT_PRIVATE = {
     ('conductor', 'file_url_allowed_paths'), ('deploy', 'http_root'),
@@ -58,7 +61,7 @@ def wall_of(conf: typing.Any, *, catalog: bool = False) -> paths.Wall:
     :param conf: oslo.config's, with any options.
     :param catalog: whether the ISOs of the catalog are open.
     """
-    closed = [*_SYSTEM]
+    closed = [*_SYSTEM, *_OLD_STATE]
     guarded = []
     for group, name, value in _settings(conf):
         if name in _DATABASES:
@@ -92,7 +95,7 @@ def certificate_wall_of(conf: typing.Any) -> paths.Wall:
     Whoever reads them takes certificates alone, which are public, so that
     it is enough to keep away from devices and from the suite's state.
     """
-    closed = ['/dev', '/sys', '/proc']
+    closed = ['/dev', '/sys', '/proc', *_OLD_STATE]
     for group, name, value in _settings(conf):
         if name in _DATABASES:
             path = _sqlite(value)

@@ -109,17 +109,56 @@ class Downloads:
     def by_checksum(self, request: Request) -> objects.Content | None:
         """Open what has the checksum that is wanted, if it is here.
 
-        :raises: OSError
+        A digest is no secret: who asks for the first time has to show that
+        the source would give the image to them.
+
+        :raises: ImageError, OSError
         """
         wanted = request.wanted
         if wanted is None:
             return None
         if sha256 := self.files.objects.find(wanted):
-            return self.files.objects.open(sha256)
+            return self._admitted(request, self.files.objects.open(sha256))
         # Perhaps the image is here, but nobody asked for this digest yet.
         record = self.files.index.get(request.key)
         content = self.files.objects.open(record.sha256) if record else None
-        return self._fitting(content, wanted)
+        return self._admitted(request, self._fitting(content, wanted))
+
+    def _admitted(self, request: Request, content: objects.Content | None
+                  ) -> objects.Content | None:
+        """Return content if the one who asks may have it, else None.
+
+        :raises: ImageError when the source refuses them.
+        """
+        if content is None:
+            return None
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(content)
+            stored = self.files.objects.stored(content.sha256)
+            holder = index.holder(request.href, request.settings)
+            holders = stored.holders if stored else []
+            if not ('' in holders or (holder and holder in holders)):
+                if stored is None or not self._proven(request, stored):
+                    return None
+                if holder:
+                    self.files.objects.admit(content.sha256, holder)
+            stack.pop_all()
+        return content
+
+    def _proven(self, request: Request, stored: objects.Stored) -> bool:
+        """Ask the source, as the one who asks, if it has that very image.
+
+        Only a place that the image came from can prove anything: another
+        one may answer whatever pleases its owner.
+        """
+        records = [index.Record.parse(facts)
+                   for facts in stored.sources.values()]
+        known = [record.version for record in records
+                 if record and record.href == index.place(request.href)]
+        if not known:
+            return False
+        found = request.service.stat(request.href)
+        return any(_same(version, found) for version in known)
 
     def current(self, request: Request) -> objects.Content | None:
         """Open what the source has at this moment, if it is here.
@@ -230,6 +269,9 @@ class Downloads:
                   version: services.ImageVersion) -> None:
         self.files.index.put(request.key, index.Record(
             request.name, content.sha256, version, time.time(), request.who))
+        holder = index.holder(request.href, request.settings)
+        if holder is not None:
+            self.files.objects.admit(content.sha256, holder)
 
     # Local files
 

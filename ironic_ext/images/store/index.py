@@ -13,7 +13,9 @@ import hashlib
 import os
 import re
 import shutil
+from urllib import parse as urlparse
 
+from ironic_ext.images import href as hrefs
 from ironic_ext.images import service
 from ironic_ext.images import settings as image_settings
 from ironic_ext.images.store import metadata
@@ -41,6 +43,34 @@ def who(href: str, settings: image_settings.Settings) -> str:
     login = (access.username, access.password, access.token)
     return _digest(login, access.client_cert, access.client_key,
                    settings.default_access(href) if not any(login) else None)
+
+
+def holder(href: str, settings: image_settings.Settings) -> str | None:
+    """Return as whom an image is had, for another request to be told from.
+
+    :returns: '' for what everybody can have, as no credentials were shown
+        and the URL has nothing that could be one; None where the service
+        has to be asked each time, since it judges by more than that.
+    :raises: ImageError when the operator's own make no sense.
+    """
+    parts = urlparse.urlsplit(href)
+    scheme = parts.scheme.lower()
+    if scheme not in ('http', 'https'):
+        return None
+    access = settings.access
+    login = (access.username, access.password, access.token)
+    default = settings.default_access(href) if not any(login) else None
+    if not (any(login) or default or access.client_cert or parts.query
+            or parts.username is not None):
+        return ''
+    # Credentials that are good for one server prove nothing of another.
+    return _digest(scheme, parts.netloc, parts.query, login, default,
+                   access.client_cert, access.client_key)
+
+
+def place(href: str) -> str:
+    """Return an href without what somebody may prove access by."""
+    return hrefs.redacted(href)
 
 
 def _digest(*values: object) -> str:

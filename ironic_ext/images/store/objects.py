@@ -30,6 +30,8 @@ LOG = logging.getLogger(__name__)
 _NAME = re.compile(r'[0-9a-f]{64}')
 #: Sources of one image that are remembered; pre-signed URLs are many.
 _MAX_SOURCES = 32
+#: As whom it was had; who is forgotten proves access again.
+_MAX_HOLDERS = 256
 # Far more than looking for leases and an unlink(2) take.
 _REMOVAL_SECONDS = 5.0
 
@@ -53,6 +55,7 @@ class Stored:
     :param identity: of the file when its digests were computed.
     :param verified_at: when that was, seconds since the epoch.
     :param sources: key of the index -> its record there.
+    :param holders: as whom it was had, see index.holder.
     """
 
     digests: dict[str, str]
@@ -60,6 +63,7 @@ class Stored:
     verified_at: float
     sources: dict[str, metadata.Facts] = dataclasses.field(
         default_factory=dict)
+    holders: list[str] = dataclasses.field(default_factory=list)
 
     @classmethod
     def parse(cls, facts: metadata.Facts | None) -> 'Stored | None':
@@ -72,7 +76,8 @@ class Stored:
                 return None
             return cls({str(k): str(v) for k, v in facts['digests'].items()},
                        (inode, size, written), float(facts['verified_at']),
-                       sources)
+                       sources, [str(who) for who in facts.get(
+                           'holders') or ()])
         except (AssertionError, AttributeError, KeyError, TypeError,
                 ValueError):
             return None
@@ -243,7 +248,8 @@ class Objects:
             self._write(sha256, Stored(
                 {**(earlier.digests if earlier else {}), **digests},
                 base_image.identity(fd), time.time(),
-                earlier.sources if earlier else {}))
+                earlier.sources if earlier else {},
+                earlier.holders if earlier else []))
             os.rename(path, place)
         metadata.remove(path)  # rename(2) of two links to one file
         blocks.sync_directory(self.folder)
@@ -264,7 +270,8 @@ class Objects:
                 {**(earlier.digests if earlier else {}),
                  'sha256': content.sha256, **digests},
                 base_image.identity(content.fd), time.time(),
-                earlier.sources if earlier else {}))
+                earlier.sources if earlier else {},
+                earlier.holders if earlier else []))
 
     def add_source(self, sha256: str, key: str, record: metadata.Facts
                    ) -> list[str]:
@@ -283,6 +290,18 @@ class Objects:
             self._write(sha256, dataclasses.replace(
                 stored, sources={**kept, key: record}))
         return forgotten
+
+    def admit(self, sha256: str, holder: str) -> None:
+        """Note as whom an object was had.
+
+        :raises: OSError
+        """
+        with metadata.locked(self._lock):
+            stored = self.stored(sha256)
+            if stored is None or holder in stored.holders:
+                return
+            self._write(sha256, dataclasses.replace(
+                stored, holders=[*stored.holders, holder][-_MAX_HOLDERS:]))
 
     def remove(self, sha256: str,
                unless: collections.abc.Callable[[], bool] = lambda: False

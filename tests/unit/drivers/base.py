@@ -127,6 +127,7 @@ class DriverTestCase(db_base.DbTestCase):
                     group='conductor')
         # The class that would say so does it for the first test only.
         self.config(sqlite_retries=False, group='database')
+        self.config(dir=str(self.folder / 'state'), group='ext_state')
         self.config(cache_dir=str(self.folder / 'cache'), group='ext_images')
         self.config(insert_retry_interval=0, group='ext_boot')
         # BMCs are waited for in no time.
