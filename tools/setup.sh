@@ -73,11 +73,12 @@ if [ -n "$missing" ]; then
     apt_install $missing
 fi
 
-wanted=$(sha256sum setup.cfg setup.py requirements.txt lab/requirements.txt)
+wanted=$(sha256sum setup.cfg setup.py requirements.txt lab/requirements.txt \
+    constraints.txt)
 if [ "$(cat $venv/installed 2>/dev/null)" != "$wanted" ]; then
     say 'Installing Python packages'
     $venv/bin/pip install -q -e '.[conductor,agent,server,test]' \
-        -r lab/requirements.txt
+        -r lab/requirements.txt -c constraints.txt
     echo "$wanted" > $venv/installed
 fi
 

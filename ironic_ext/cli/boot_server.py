@@ -8,6 +8,7 @@ and needs nothing but Ironic's API.
 
 import collections.abc
 import importlib.metadata
+import ipaddress
 import logging
 import signal
 import sys
@@ -25,6 +26,8 @@ from ironic_ext.conf import state
 from ironic_ext.images import configured
 from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server import service
+
+LOG = logging.getLogger(__name__)
 
 PROG = 'ironic-boot-server'
 
@@ -65,6 +68,7 @@ def main(arguments: collections.abc.Sequence[str] | None = None) -> int:
     try:
         conf = load(arguments)
         state.settle(conf)
+        warn_of_open_door(conf)
         if conf.upgrade:
             store.Catalog(conf.ext_catalog.connection).upgrade()
             return 0
@@ -79,6 +83,23 @@ def main(arguments: collections.abc.Sequence[str] | None = None) -> int:
         print(f'{PROG}: {exc}', file=sys.stderr)
         return 1
     return 0
+
+
+def warn_of_open_door(conf: cfg.ConfigOpts) -> None:
+    """Say so where everybody on the network may do everything."""
+    group = conf.ext_server
+    if group.auth_strategy != 'noauth':
+        return
+    try:
+        private = ipaddress.ip_address(group.host_ip).is_loopback
+    except ValueError:
+        private = group.host_ip == 'localhost'
+    if not private:
+        LOG.warning(
+            '[ext_server]auth_strategy is noauth and [ext_server]host_ip is '
+            '%s: whoever reaches port %s may switch machines, change what '
+            'they boot, and read configs. Set http_basic or keystone, or '
+            'listen on 127.0.0.1', group.host_ip, group.port)
 
 
 def _once(thread: threading.Thread) -> None:
