@@ -178,14 +178,7 @@ class Importer:
 
         A file ``<name>.iso`` becomes the ISO ``<name>``, with no configs.
         """
-        known = set()
-        following = ''
-        while True:
-            page = self._catalog.page(resources.ISCSICdrom, after=following)
-            known |= {item.spec.iso_file for item in page.items}
-            following = page.following
-            if not following:
-                break
+        known = self._files_in_use()
         made = []
         for file in self._directory.names():
             name = file[:-len('.iso')]
@@ -202,10 +195,23 @@ class Importer:
     def forget(self, cdrom: resources.ISCSICdrom) -> None:
         """Let go of the content of an ISO that was deleted."""
         if cdrom.spec.iso_file:
-            self._directory.remove(cdrom.spec.iso_file)
+            # Another ISO may be the same file with other configs.
+            if cdrom.spec.iso_file not in self._files_in_use():
+                self._directory.remove(cdrom.spec.iso_file)
         elif cdrom.status.digest:
             self._store.release(cdrom.status.digest,
                                 HOLDER + cdrom.metadata.name)
+
+    def _files_in_use(self) -> set[str]:
+        """Return the files that ISOs of the catalog are."""
+        found: set[str] = set()
+        following = ''
+        while True:
+            page = self._catalog.page(resources.ISCSICdrom, after=following)
+            found |= {item.spec.iso_file for item in page.items}
+            following = page.following
+            if not following:
+                return found
 
     def tidy(self, upload_lifetime: float) -> None:
         """Let go of images and uploads that nothing needs any more.

@@ -42,6 +42,14 @@ OPTS = [
     cfg.IntOpt('max_configdrive_size',
                default=64, min=1,
                help='Largest config drive, unpacked, in MiB.'),
+    cfg.StrOpt('foreign_media',
+               default='eject',
+               choices=[('eject', 'eject it'),
+                        ('refuse', 'leave it, and fail')],
+               help='What to do with a medium that somebody else left in a '
+                    'virtual CD or DVD drive, when a node is about to boot '
+                    'from such a drive: the machine might boot from that '
+                    'one. An active node\'s media are left alone.'),
     cfg.IntOpt('insert_attempts',
                default=4, min=1,
                help='How often inserting a medium is tried when the BMC '

@@ -12,6 +12,7 @@ import dataclasses
 import typing
 
 from ironic.common import exception
+from ironic.common import states
 from ironic.conf import CONF
 from ironic.drivers.modules.redfish import utils as redfish_utils
 from oslo_log import log
@@ -188,8 +189,38 @@ def _insert(task: typing.Any, source: Source, medium: media.Medium
         return 1 if redfish_slots.holds(slot, data) else 2
 
     slots.sort(key=need)
+    if task.node.provision_state != states.ACTIVE:
+        _clear(task, [slot for slot in slots if need(slot) == 2])
     return _into_one_of(task, slots, source, medium, 'the boot image',
                         may_empty=lambda slot: True)
+
+
+def _clear(task: typing.Any, slots: list[typing.Any]) -> None:
+    """Free drives of what is not ours: "Cd" may mean any of them.
+
+    :raises: MediaError when it has to stay
+    """
+    for slot in slots:
+        title = redfish_slots.title(slot)
+        if CONF.ext_boot.foreign_media == 'refuse':
+            raise MediaError(
+                f'slot {slot.identity} of node {task.node.uuid} has {title}, '
+                'which somebody else inserted and the machine might boot '
+                'from: eject it, or set [ext_boot]foreign_media to "eject"')
+        LOG.warning('Ejecting %(what)s from slot %(slot)s of node %(node)s: '
+                    'somebody else inserted it, and the machine might boot '
+                    'from it', {'what': title, 'slot': slot.identity,
+                                'node': task.node.uuid})
+        try:
+            _empty(task, slot)
+        except (sushy.exceptions.ServerSideError,
+                sushy.exceptions.ConnectionError) as exc:
+            raise _TryAgain(redfish_slots.reason(exc)) from exc
+        except sushy.exceptions.SushyError as exc:
+            raise MediaError(
+                f'{title} in slot {slot.identity} of node {task.node.uuid}, '
+                'which the machine might boot from, cannot be ejected: '
+                f'{redfish_slots.reason(exc)}') from exc
 
 
 def _put(task: typing.Any, paths: collections.abc.Sequence[str],

@@ -63,6 +63,15 @@ class ImportingTestCase(database.CatalogTestCase):
         self.assertEqual(cdrom, self.catalog.get(
             catalog.ISCSICdrom, cdrom.metadata.name))
 
+    def test_a_file_stays_as_long_as_an_iso_is_that_file(self):
+        first = self._create(iso_file='live.iso')
+        second = self._create('other', iso_file='live.iso')
+        self._upload('live', [self.content])
+        for cdrom, left in ((first, 1), (second, 0)):
+            self.catalog.delete(catalog.ISCSICdrom, cdrom.metadata.name)
+            self.importer.forget(cdrom)
+            self.assertEqual(left, len(list(self.root.glob('live.iso'))))
+
     # By URL
 
     def test_an_iso_by_url_is_kept_in_the_image_store(self):

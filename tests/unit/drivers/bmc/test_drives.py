@@ -5,6 +5,7 @@
 import logging
 import unittest.mock
 
+from ironic.common import states
 import sushy
 from sushy.resources.manager import virtual_media
 
@@ -133,6 +134,30 @@ class InsertTestCase(base.DriverTestCase):
         self.assertIn('no virtual CD or DVD drive', self.refusal())
 
     def test_a_free_slot_is_preferred_to_somebody_elses(self):
+        taken, free = self.slots(fake_bmc.Slot('1'), fake_bmc.Slot('2'))
+        taken.put(FOREIGN)
+        self.assertEqual(free.path, self.insert())
+        # "Cd" would have meant the first of them.
+        self.assertEqual([URL], self.bmc.inserted)
+
+    def test_a_foreign_medium_stays_if_the_operator_wants_that(self):
+        self.config(foreign_media='refuse', group='ext_boot')
+        taken, free = self.slots(fake_bmc.Slot('1'), fake_bmc.Slot('2'))
+        taken.put(FOREIGN)
+        message = self.refusal()
+        self.assertIn('foreign_media', message)
+        self.assertNotIn('hunter2', message)
+        self.assertEqual([], free.calls)
+        self.assertEqual([FOREIGN], self.bmc.inserted)
+
+    def test_a_foreign_medium_that_stays_is_told(self):
+        taken, _free = self.slots(fake_bmc.Slot('1'), fake_bmc.Slot('2'))
+        taken.put(FOREIGN)
+        taken.stuck = True
+        self.assertIn('eject it by hand', self.refusal())
+
+    def test_media_of_an_active_node_are_left_alone(self):
+        self.be(states.ACTIVE)
         taken, free = self.slots(fake_bmc.Slot('1'), fake_bmc.Slot('2'))
         taken.put(FOREIGN)
         self.assertEqual(free.path, self.insert())
