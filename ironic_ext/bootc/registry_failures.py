@@ -6,26 +6,14 @@ Texts of requests' exceptions may hold the password of a proxy, so none of
 them is ever shown or chained.
 """
 
-import collections.abc
 import json
-import ssl
 import typing
 from urllib import parse as urlparse
 
-import requests
-import urllib3
-
 from ironic_ext.bootc import errors
-
-# X509_V_ERR_* of OpenSSL's x509_vfy.h.
-_CERTIFICATES = {
-    9: 'is not valid yet: check both clocks',
-    10: 'has expired: renew it there',
-    62: 'is for another host name: use the name that is in the certificate',
-    64: 'does not name this IP address: use the name that is in the '
-        'certificate'}
-_UNTRUSTED = ('is signed by an authority that is not trusted: give its '
-              'certificate as bootc_ca')
+from ironic_ext.web import failures
+_CA = 'give its certificate as bootc_ca'
+_TLS = (failures.Kind.CERTIFICATE, failures.Kind.CLIENT, failures.Kind.TLS)
 
 
 def of_exception(exc: Exception, url: str, name: str, timeout: float
@@ -37,29 +25,16 @@ def of_exception(exc: Exception, url: str, name: str, timeout: float
     :param timeout: seconds that were waited at most.
     """
     host = host_of(url)
-    causes = [*_chain(exc)]
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            what = _CERTIFICATES.get(cause.verify_code, _UNTRUSTED)
-            return errors.CertificateError(
-                f'the certificate of {host} {what}')
-    if isinstance(exc, requests.exceptions.ProxyError):
-        return errors.RegistryError(
-            f'the proxy does not lead to {host}: check its URL, user and '
-            'password')
-    if isinstance(exc, requests.exceptions.SSLError):
-        return errors.CertificateError(
-            f'{host} does not speak TLS as it should: is it a registry '
-            'without TLS (bootc_insecure)?')
-    if isinstance(exc, requests.exceptions.Timeout) or any(
-            isinstance(cause, urllib3.exceptions.ReadTimeoutError)
-            for cause in causes):
+    found = failures.of_exception(exc, _CA)
+    if found.kind is failures.Kind.SILENCE:
         return of_silence(host, name, timeout)
-    if isinstance(exc, requests.exceptions.ConnectionError):
-        return errors.RegistryError(
-            f'{host} cannot be reached: check the name, the port and the '
-            'network')
-    return errors.RegistryError(f'{host} gives no usable answer for {name}')
+    if found.kind in _TLS:
+        advice = ('; is it a registry without TLS (bootc_insecure)?'
+                  if found.kind is failures.Kind.TLS else '')
+        return errors.CertificateError(
+            f'{host} cannot be asked for {name}: {found.text}{advice}')
+    return errors.RegistryError(
+        f'{host} cannot be reached for {name}: {found.text}')
 
 
 def of_silence(host: str, name: str, timeout: float
@@ -121,16 +96,3 @@ def _codes(body: bytes) -> set[str]:
     found = json_object(body).get('errors')
     return {str(error.get('code')) for error in found
             if isinstance(error, dict)} if isinstance(found, list) else set()
-
-
-def _chain(exc: BaseException) -> collections.abc.Iterator[BaseException]:
-    """Yield an exception and those that it was made of."""
-    waiting: list[object] = [exc]
-    seen = set()
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, BaseException) and id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            waiting += [*one.args, one.__cause__, one.__context__,
-                        getattr(one, 'reason', None)]

@@ -27,13 +27,14 @@ from ironic_ext.bootc import errors
 from ironic_ext.bootc import reference
 from ironic_ext.bootc import registry_failures as failures
 from ironic_ext.bootc import request
+from ironic_ext.web import redirects
+from ironic_ext.web import tls
 
 #: The specification has registries refuse larger manifests.
 MAX_BODY = 4 << 20
 
 _CLIENT = 'ironic-ext'
 _MAX_REDIRECTS = 5
-_REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK = 64 << 10
 # Docker Hub's images have one name, its registry another.
 _HOSTS = {'docker.io': 'registry-1.docker.io'}
@@ -133,19 +134,18 @@ class Session:
         return 'https'
 
     def _ask(self, url: str, accept: str) -> Answer:
-        home = _origin(url)
-        for _redirect in range(_MAX_REDIRECTS + 1):
+        home = redirects.origin(url)
+        trail = redirects.Trail(url, _MAX_REDIRECTS)
+        while True:
             headers = {'Accept': accept}
-            if self._authorization is not None and _origin(url) == home:
+            if (self._authorization is not None
+                    and redirects.origin(url) == home):
                 headers['Authorization'] = self._authorization
             answer = self._send('GET', url, headers)
-            if (answer.status not in _REDIRECTS
+            if (answer.status not in redirects.STATUSES
                     or 'Location' not in answer.headers):
                 return answer
-            url = self._next(url, answer.headers['Location'])
-        raise errors.RegistryError(
-            f'{self._named(self._host)} redirects more than '
-            f'{_MAX_REDIRECTS} times')
+            url = self._next(url, answer.headers['Location'], trail)
 
     def _patient(self, url: str, accept: str) -> Answer:
         """Ask, and once more when a registry has said when (429)."""
@@ -160,12 +160,21 @@ class Session:
             time.sleep(pause)
         return self._ask(url, accept)
 
-    def _next(self, url: str, target: str) -> str:
+    def _next(self, url: str, location: str, trail: redirects.Trail) -> str:
         try:
-            place = urlparse.urljoin(url, target)
+            place = redirects.target(url, location)
         except ValueError:
             place = ''
         self._require_safe(place, 'redirects to')
+        try:
+            trail.goes_on(place)
+        except redirects.LoopError:
+            raise errors.RegistryError(
+                f'{self._named(self._host)} redirects in a loop') from None
+        except redirects.TooManyError:
+            raise errors.RegistryError(
+                f'{self._named(self._host)} redirects more than '
+                f'{_MAX_REDIRECTS} times') from None
         return place
 
     def _require_safe(self, url: str, does: str) -> None:
@@ -174,11 +183,10 @@ class Session:
         :raises: RegistryError
         """
         try:
-            scheme = urlparse.urlsplit(url).scheme
-            known = _origin(url) is not None
+            origin = redirects.origin(url)
         except ValueError:
-            scheme, known = '', False
-        if known and (scheme == 'https' or self._trust.insecure):
+            origin = None
+        if origin and (origin[0] == 'https' or self._trust.insecure):
             return
         raise errors.RegistryError(
             f'{self._named(self._host)} {does} {failures.host_of(url)}, '
@@ -291,10 +299,8 @@ class _Adapter(adapters.HTTPAdapter):
         self._context = ssl.create_default_context()
         if trust.ca and not trust.insecure:
             try:
-                self._context.load_verify_locations(
-                    # Bundles have comments in any alphabet.
-                    cadata=trust.ca.encode('ascii', 'ignore').decode())
-            except (ssl.SSLError, ValueError):
+                tls.trust(self._context, trust.ca)
+            except ValueError:
                 raise errors.CertificateError(
                     'the certificates given as bootc_ca are not PEM: they '
                     'begin with "-----BEGIN CERTIFICATE-----"') from None
@@ -335,11 +341,3 @@ def location(place: str, image: reference.Reference) -> tuple[str, str]:
     """
     host, _slash, path = place.partition('/')
     return host, f'{path.strip("/")}/{image.repository}'.lstrip('/')
-
-
-def _origin(url: str) -> tuple[str, str, int] | None:
-    parts = urlparse.urlsplit(url)
-    ports = {'http': 80, 'https': 443}
-    if parts.scheme not in ports or not parts.hostname:
-        return None
-    return parts.scheme, parts.hostname, parts.port or ports[parts.scheme]

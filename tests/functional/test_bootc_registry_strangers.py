@@ -132,6 +132,12 @@ class RedirectTestCase(StrangersTestCase):
 
     def test_redirects_come_to_an_end(self):
         self.manifest().always = fault_server.redirect(MANIFEST)
+        self.assertIn('redirects in a loop', self.fail(errors.RegistryError))
+        self.manifest().always = fault_server.redirect('/step/0')
+        for number in range(9):
+            self.server.add(f'/step/{number}').always = (
+                fault_server.redirect(f'/step/{number + 1}'))
+        self.server.requests.clear()
         self.assertIn('redirects more than', self.fail(errors.RegistryError))
         self.assertLess(len(self.server.requests), 10)
 

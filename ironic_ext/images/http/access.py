@@ -19,8 +19,9 @@ from requests import utils as requests_utils
 from ironic_ext.images import errors
 from ironic_ext.images import href as hrefs
 from ironic_ext.images import settings as image_settings
+from ironic_ext.web import redirects
+from ironic_ext.web import tls
 
-_PORTS = {'http': 80, 'https': 443}
 _CONTROL = re.compile(r'[\x00-\x1f\x7f]')
 # CA bundles that requests honours, in its order.
 _BUNDLES = ('REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE')
@@ -36,7 +37,7 @@ class Location:
     """
 
     url: str = dataclasses.field(repr=False)
-    origin: tuple[str, str, int]
+    origin: redirects.Origin
     userinfo: tuple[str, str] | None = dataclasses.field(
         default=None, repr=False)
 
@@ -53,7 +54,7 @@ class Location:
             raise errors.HrefError(
                 f'{hrefs.redacted(href)} is malformed: {exc}') from None
         scheme = parts.scheme.lower()
-        if scheme not in _PORTS or not parts.hostname:
+        if scheme not in redirects.PORTS or not parts.hostname:
             raise errors.HrefError(
                 f'{hrefs.redacted(href)[:200]} is no http:// or https:// '
                 'URL with a host')
@@ -64,15 +65,8 @@ class Location:
         host = parts.netloc.rpartition('@')[2]
         return cls(urlparse.urlunsplit(
             (scheme, host, parts.path or '/', parts.query, '')),
-            (scheme, parts.hostname.lower(), port or _PORTS[scheme]),
+            (scheme, parts.hostname.lower(), port or redirects.PORTS[scheme]),
             userinfo)
-
-    def leads_to(self, target: str) -> 'Location':
-        """Return where a redirect from here leads.
-
-        :raises: HrefError
-        """
-        return Location.parse(urlparse.urljoin(self.url, target))
 
 
 def authorization(settings: image_settings.Settings, href: str,
@@ -183,11 +177,8 @@ class Trust:
 
 def _require_certificates(text: str) -> None:
     try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        # Bundles have comments in any alphabet between the certificates.
-        context.load_verify_locations(
-            cadata=text.encode('ascii', 'ignore').decode())
-    except (ssl.SSLError, ValueError):
+        tls.trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), text)
+    except ValueError:
         raise errors.ImageError(
             'the CA certificates given for the image server are not PEM: '
             'they begin with "-----BEGIN CERTIFICATE-----"') from None

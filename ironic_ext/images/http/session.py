@@ -2,9 +2,8 @@
 
 """Requests to an image server, and the bodies of its answers.
 
-Redirects are followed here, by hand: requests would follow them to any
-scheme, read their bodies into memory and keep cookies. There are no cookies
-and no .netrc. HTTP semantics: RFC 9110; framing: RFC 9112.
+Redirects are followed here, by hand. There are no cookies and no .netrc.
+HTTP semantics: RFC 9110; framing: RFC 9112.
 """
 
 import collections.abc
@@ -26,9 +25,9 @@ from ironic_ext.images.http import errors as http_errors
 from ironic_ext.images.http import headers as http_headers
 from ironic_ext.images import settings as image_settings
 from ironic_ext import walls
+from ironic_ext.web import redirects
 
 _MAX_REDIRECTS = 10
-_REDIRECTS = (301, 302, 303, 307, 308)
 # Each piece costs its receiver a write, a note of it and a wake-up of the
 # digest, so that large ones pay; smaller ones come where the link is slow.
 _CHUNK = 1 << 20
@@ -256,15 +255,15 @@ class Web:
         start = http_access.Location.parse(href)
         auth = http_access.authorization(self.settings, href, start)
         place = at or start
-        seen = [place.url]
+        trail = redirects.Trail(place.url, _MAX_REDIRECTS)
         while True:
             answer = self._send(href, start, place, auth, headers, method)
             target = answer.headers.get('Location')
-            if answer.status not in _REDIRECTS or target is None:
+            if answer.status not in redirects.STATUSES or target is None:
                 return self._judged(answer)
             with answer:
                 answer.finish()
-            place = self._next_place(href, place, target, seen)
+            place = self._next_place(href, place, target, trail)
 
     def forget(self) -> None:
         """Close the connections of this thread."""
@@ -314,24 +313,25 @@ class Web:
         return session
 
     def _next_place(self, href: str, place: http_access.Location,
-                    target: str, seen: list[str]) -> http_access.Location:
+                    target: str, trail: redirects.Trail
+                    ) -> http_access.Location:
         name = hrefs.redacted(href)
         try:
-            # http.client reads headers as latin-1, servers mean UTF-8.
-            found = place.leads_to(
-                target.encode('latin-1').decode('utf-8', 'replace'))
+            found = http_access.Location.parse(
+                redirects.target(place.url, target))
         except ValueError:  # HrefError is one
             raise errors.HrefError(
                 f'{name} redirects to {hrefs.redacted(target)[:200]}, which '
                 'is no http:// or https:// URL') from None
-        if found.url in seen:
-            circle = ' -> '.join(hrefs.redacted(url) for url in
-                                 [*seen[seen.index(found.url):], found.url])
-            raise errors.ImageError(f'{name} redirects in a loop: {circle}')
-        seen.append(found.url)
-        if len(seen) > _MAX_REDIRECTS + 1:
+        try:
+            trail.goes_on(found.url)
+        except redirects.LoopError as exc:
+            circle = ' -> '.join(map(hrefs.redacted, exc.circle))
             raise errors.ImageError(
-                f'{name} redirects more than {_MAX_REDIRECTS} times')
+                f'{name} redirects in a loop: {circle}') from None
+        except redirects.TooManyError:
+            raise errors.ImageError(f'{name} redirects more than '
+                                    f'{_MAX_REDIRECTS} times') from None
         return found
 
     def _judged(self, answer: Answer) -> Answer:
