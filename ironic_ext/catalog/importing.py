@@ -69,18 +69,16 @@ class Importer:
 
     Methods that take long are for threads of their own; what becomes of an
     ISO is in its status.
+
+    :param inspect: looks into the ISO at a path.
+    :param failures: what ``inspect`` and the store raise, each with one
+        sentence that is fit to show.
     """
 
     def __init__(self, catalog: stores.Catalog,
                  directory: iso_files.IsoDirectory, store: ImageStore,
                  inspect: collections.abc.Callable[[str], Inspected],
                  failures: tuple[type[Exception], ...]) -> None:
-        """Take what is needed.
-
-        :param inspect: looks into the ISO at a path.
-        :param failures: what ``inspect`` and the store raise, each with one
-            sentence that is fit to show.
-        """
         self._catalog = catalog
         self._directory = directory
         self._store = store

@@ -27,13 +27,13 @@ class ParallelTestCase(test_http.DownloadTestCase):
 
     def setUp(self):
         super().setUp()
-        for name, value in (('http_crew.PIECE', _PIECE),
-                            ('http_pieces._MEASURED', 0.03),
-                            ('http_pieces._SETTLING', 0.01),
-                            ('http_download.FIRST', 64 << 10),
-                            ('http_download._NEARLY_DONE', 0)):
+        for name, value in (('crew.PIECE', _PIECE),
+                            ('pieces._MEASURED', 0.03),
+                            ('pieces._SETTLING', 0.01),
+                            ('download.FIRST', 64 << 10),
+                            ('download._NEARLY_DONE', 0)):
             self.useFixture(fixtures.MonkeyPatch(
-                f'ironic_ext.images.{name}', value))
+                f'ironic_ext.images.http.{name}', value))
         self.allow(4)
         self.addCleanup(self.assertNoReaders)
 

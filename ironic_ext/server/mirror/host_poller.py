@@ -33,18 +33,17 @@ _Ask = collections.abc.Callable[
 
 
 class HostPoller:
-    """Fills an index from Ironic, in a thread of its own."""
+    """Fills an index from Ironic, in a thread of its own.
+
+    :param interval: seconds between two looks for changes.
+    :param resync_interval: seconds between two looks at everything.
+    :param inventories: whether to ask for the addresses that
+        inspections found.
+    """
 
     def __init__(self, api: ironic_api.IronicApi,
                  index: host_index.HostIndex, *, interval: float,
                  resync_interval: float, inventories: bool = True) -> None:
-        """Take what is needed.
-
-        :param interval: seconds between two looks for changes.
-        :param resync_interval: seconds between two looks at everything.
-        :param inventories: whether to ask for the addresses that
-            inspections found.
-        """
         self._api = api
         self._index = index
         self._interval = interval

@@ -83,7 +83,6 @@ class Leases:
     """All files of leases."""
 
     def __init__(self, paths: collections.abc.Iterable[str] = ()) -> None:
-        """Take the paths."""
         self._files = tuple(map(LeaseFile, paths))
 
     def macs(self, address: str) -> set[str]:

@@ -36,16 +36,15 @@ R = typing.TypeVar('R', resources.ISCSICdrom, resources.BootConfig)
 
 
 class Resources(typing.Generic[R]):
-    """What the resources below share, for one kind."""
+    """What the resources below share, for one kind.
+
+    :param path: of the list, such as ``/api/v1/bootconfigs``.
+    """
 
     def __init__(self, kind: type[R], path: str, catalog: store.Catalog,
                  mirror: catalog_mirror.CatalogMirror,
                  index: host_index.HostIndex,
                  imports: iso_imports.IsoImports) -> None:
-        """Take what is needed.
-
-        :param path: of the list, such as ``/api/v1/bootconfigs``.
-        """
         self.kind: type[R] = kind
         self.path = path
         self.mirror = mirror
@@ -221,16 +220,15 @@ class Resources(typing.Generic[R]):
 
 
 class CatalogList(typing.Generic[R]):
-    """All of a kind."""
+    """All of a kind.
+
+    :param limit: bytes of a body.
+    :param ending: whether the server stops.
+    """
 
     def __init__(self, shared: Resources[R], guard: access.Access,
                  streams: watches.Watches, limit: int,
                  ending: collections.abc.Callable[[], bool]) -> None:
-        """Take what is needed.
-
-        :param limit: bytes of a body.
-        :param ending: whether the server stops.
-        """
         self._shared: Resources[R] = shared
         self._guard = guard
         self._streams = streams
@@ -290,7 +288,6 @@ class CatalogItem(typing.Generic[R]):
 
     def __init__(self, shared: Resources[R], guard: access.Access,
                  limit: int) -> None:
-        """Take what is needed."""
         self._shared: Resources[R] = shared
         self._guard = guard
         self._limit = limit
@@ -336,7 +333,6 @@ class CdromStatus:
 
     def __init__(self, shared: Resources[resources.ISCSICdrom],
                  guard: access.Access, limit: int) -> None:
-        """Take what is needed."""
         self._shared = shared
         self._guard = guard
         self._limit = limit

@@ -33,7 +33,6 @@ class Hosts:
     def __init__(self, index: host_index.HostIndex,
                  poller: host_poller.HostPoller, api: ironic_api.IronicApi,
                  mirror: catalog_mirror.CatalogMirror) -> None:
-        """Take what is needed."""
         self.index = index
         self._poller = poller
         self._api = api
@@ -135,7 +134,6 @@ class HostList:
 
     def __init__(self, shared: Hosts, guard: access.Access,
                  streams: watches.Watches) -> None:
-        """Take what is needed."""
         self._shared = shared
         self._guard = guard
         self._streams = streams
@@ -184,14 +182,13 @@ class HostList:
 
 
 class HostItem:
-    """One host."""
+    """One host.
+
+    :param limit: bytes of a body.
+    """
 
     def __init__(self, shared: Hosts, guard: access.Access, limit: int
                  ) -> None:
-        """Take what is needed.
-
-        :param limit: bytes of a body.
-        """
         self._shared = shared
         self._guard = guard
         self._limit = limit
@@ -226,7 +223,6 @@ class HostPower:
 
     def __init__(self, shared: Hosts, guard: access.Access, limit: int
                  ) -> None:
-        """Take what is needed."""
         self._shared = shared
         self._guard = guard
         self._limit = limit
@@ -242,16 +238,15 @@ class HostPower:
 
 
 class HostToken:
-    """Tokens by which a host's machine is known."""
+    """Tokens by which a host's machine is known.
+
+    :param lifetime: seconds.
+    :param public_url: of this server, without a "/" at the end.
+    """
 
     def __init__(self, shared: Hosts, guard: access.Access,
                  signer: tokens.Tokens, lifetime: int, public_url: str
                  ) -> None:
-        """Take what is needed.
-
-        :param lifetime: seconds.
-        :param public_url: of this server, without a "/" at the end.
-        """
         self._shared = shared
         self._guard = guard
         self._signer = signer

@@ -60,16 +60,15 @@ def inspect(path: str) -> importing.Inspected:
 
 
 class IsoImports:
-    """The jobs. Each ISO has one at a time."""
+    """The jobs. Each ISO has one at a time.
+
+    :param follow: is called when an ISO changed.
+    :param upload_lifetime: seconds that broken-off uploads are kept.
+    """
 
     def __init__(self, work: importing.Importer,
                  follow: collections.abc.Callable[[], None],
                  upload_lifetime: float) -> None:
-        """Take what is needed.
-
-        :param follow: is called when an ISO changed.
-        :param upload_lifetime: seconds that broken-off uploads are kept.
-        """
         self._work = work
         self._follow = follow
         self._upload_lifetime = upload_lifetime
@@ -215,7 +214,6 @@ class Upload:
                      [str], resources.ISCSICdrom],
                  directory: iso_files.IsoDirectory, guard: access.Access
                  ) -> None:
-        """Take what is needed."""
         self._jobs = jobs
         self._get = get
         self._directory = directory

@@ -24,7 +24,6 @@ class Preview:
                  get: collections.abc.Callable[[str], catalog.BootConfig],
                  find: collections.abc.Callable[[str], hosts.Host],
                  guard: access.Access, limit: int) -> None:
-        """Take what is needed."""
         self._get = get
         self._find = find
         self._guard = guard
@@ -62,7 +61,6 @@ class Formats:
     """The formats of configs that are installed."""
 
     def __init__(self, guard: access.Access) -> None:
-        """Take what is needed."""
         self._guard = guard
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
