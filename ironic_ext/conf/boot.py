@@ -19,7 +19,8 @@ OPTS = [
                default='0644',
                regex=r'^0[0-7]{3}$',
                help='Permission bits of a published image, octal. The user '
-                    'of the web server must be able to read it.'),
+                    'of the web server must be able to read it. Better set '
+                    '[ext_media]publish_group, which goes before it.'),
     cfg.StrOpt('config_delivery',
                default='auto',
                choices=[('inject', 'put into the ISO'),

@@ -17,6 +17,12 @@ OPTS = [
                         ('auto', 'stream, where server_url is set and the '
                                  'media server answers, else file')],
                help='How a customised image reaches the BMC.'),
+    cfg.StrOpt('publish_group',
+               help='Group of the web server that serves [deploy]http_root. '
+                    'Published images are readable by it and the conductor '
+                    'only (0640); the user of the conductor must be a '
+                    'member. Unset, [ext_boot]file_permission says who may '
+                    'read them.'),
     cfg.StrOpt('server_url',
                help='URL of the media server as the BMCs reach it, such as '
                     'https://media.example.com:8092. With several replicas '

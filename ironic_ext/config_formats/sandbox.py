@@ -3,16 +3,17 @@
 """Jinja2 for strangers' templates: a sandbox with a budget.
 
 Jinja2's sandbox keeps a template away from Python. On top of that there are
-no attributes but a few methods of text and mappings, and every step and
-every character, also intermediate ones, is paid from a budget that ends.
-What cannot be priced (``**``, text formatting, filters that repeat) is left
-out, as are includes, imports and blocks.
+no attributes but a few methods of text and mappings, and every step, every
+character and every item, also intermediate ones, is paid from a budget that
+ends, as does the time. What cannot be priced (``**``, text formatting,
+filters that repeat) is left out, as are includes, imports and blocks.
 """
 
 import base64
 import collections.abc
 import functools
 import json
+import time
 import types
 import typing
 
@@ -25,6 +26,12 @@ from jinja2 import visitor
 
 #: What a turn of a loop or a call costs; a character costs 1.
 _STEP = 32
+#: What an item costs that a filter looks at or keeps: 40 bytes and more.
+_ITEM = 8
+#: Characters that are compared for 1.
+_COMPARED = 16
+#: Payments between two looks at the clock.
+_LOOKS = 256
 #: Characters of a template whose code is kept.
 _SHORT = 16 << 10
 #: Bits of a number.
@@ -50,6 +57,8 @@ _TESTS = (
     'eq', 'equalto', 'even', 'false', 'ge', 'greaterthan', 'gt', 'in',
     'integer', 'le', 'lessthan', 'lt', 'mapping', 'ne', 'none', 'number',
     'odd', 'sequence', 'string', 'true', 'undefined')
+#: What Jinja2 itself gives to filters that want it.
+_PASSED = (jinja2.Environment, runtime.Context, nodes.EvalContext)
 _REFUSED = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport,
             nodes.Block)
 
@@ -63,23 +72,29 @@ class Environment(sandbox.ImmutableSandboxedEnvironment):
 
     intercepted_binops = frozenset(('+', '*', '**', '%'))
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, seconds: float = 5.0) -> None:
         """Open an account.
 
         :param budget: characters and steps.
+        :param seconds: of the thread's time on a processor, in case that
+            something costs more than its price.
         """
         super().__init__(
             undefined=jinja2.StrictUndefined, keep_trailing_newline=True,
             # What is computed ahead would be paid once, in a loop as well.
             optimized=False, finalize=_finalize)
         self._left = budget
+        self._ends = time.thread_time() + seconds
+        self._looks = 0
         known = self.filters
         self.filters = {name: self._priced(known[name])
                         for name in _FILTERS}
         self.filters |= {name: self._priced(function) for name, function in (
             ('b64encode', _b64encode), ('join', _join),
             ('replace', _replace), ('tojson', _tojson))}
-        self.tests = {name: self.tests[name] for name in _TESTS}
+        tests: dict[str, typing.Any] = dict(self.tests)
+        self.tests = {name: self._weighed_test(tests[name])
+                      for name in _TESTS}
         self.globals = {name: self.globals[name]
                         for name in ('namespace', 'range')}
 
@@ -101,6 +116,9 @@ class Environment(sandbox.ImmutableSandboxedEnvironment):
         self._left -= max(amount, 0)
         if self._left < 0:
             raise BudgetError
+        self._looks += 1
+        if self._looks % _LOOKS == 0 and time.thread_time() > self._ends:
+            raise BudgetError
 
     def pay_for(self, value: object) -> None:
         """Pay for a value as it would be written out.
@@ -114,7 +132,10 @@ class Environment(sandbox.ImmutableSandboxedEnvironment):
                 self.spend(1 + len(item))
                 continue
             self.spend(1)
-            if isinstance(item, (list, tuple)):
+            if isinstance(item, range):
+                # Whoever is given one goes through it.
+                self.spend(len(item))
+            elif isinstance(item, (list, tuple)):
                 self.spend(len(item))
                 rest.extend(item)
             elif isinstance(item, dict):
@@ -132,7 +153,34 @@ class Environment(sandbox.ImmutableSandboxedEnvironment):
 
     def turn(self, literal: int) -> None:
         """Pay for the text in a turn of a loop or of a macro."""
-        self.spend(literal)
+        self.spend(_STEP + literal)
+
+    def sliced(self, part: typing.Any) -> typing.Any:
+        """Pay for a part that was copied out of a text or a list."""
+        self.spend(_STEP + (len(part) if isinstance(part, str)
+                            else _ITEM * _length(part)))
+        return part
+
+    def iterated(self, items: typing.Any) -> typing.Any:
+        """Pay for what a loop is going to look at, whether it takes it."""
+        self.spend(_STEP + _length(items))
+        return items
+
+    def compared(self, value: typing.Any) -> typing.Any:
+        """Pay for an operand of "==", "<" and their like."""
+        if isinstance(value, str):
+            self.spend(1 + len(value) // _COMPARED)
+        else:
+            self.pay_for(value)
+        return value
+
+    def searched(self, value: typing.Any) -> typing.Any:
+        """Pay for what "in" searches."""
+        if isinstance(value, dict):
+            self.spend(1)
+        else:
+            self.compared(value)
+        return value
 
     # What Jinja2 asks
 
@@ -150,6 +198,9 @@ class Environment(sandbox.ImmutableSandboxedEnvironment):
              __obj: typing.Any, *args: typing.Any, **kwargs: typing.Any
              ) -> typing.Any:
         """Call what the template calls, once it has paid."""
+        if getattr(__obj, '__func__', None) in _PRICE_TAGS:
+            # Its own: no template can get hold of it.
+            return __obj(*args)
         __self.spend(_STEP)
         __self.pay_for(args)
         __self.pay_for(kwargs)
@@ -183,12 +234,44 @@ class Environment(sandbox.ImmutableSandboxedEnvironment):
             self.spend(_STEP)
             self.pay_for(tuple(arg for arg in args if isinstance(
                 arg, (str, list, tuple, dict))))
-            result = function(*args, **kwargs)
+            self.pay_for(kwargs)
+            # What is filtered comes after what Jinja2 passes.
+            place = next(number for number, arg in enumerate(args)
+                         if not isinstance(arg, _PASSED))
+            result = function(*args[:place], self._counted(args[place]),
+                              *args[place + 1:], **kwargs)
             if isinstance(result, str):
                 self.spend(len(result))
+            elif isinstance(result, collections.abc.Iterator):
+                return self._counted(result)
+            else:
+                self.spend(_ITEM * _length(result))
             return result
 
         return priced
+
+    def _counted(self, value: typing.Any) -> typing.Any:
+        """Let a filter pay for each item that it takes from a value."""
+        if not isinstance(value, (range, collections.abc.Iterator)):
+            return value
+        return self._items(value)
+
+    def _items(self, value: collections.abc.Iterable[typing.Any]
+               ) -> collections.abc.Iterator[typing.Any]:
+        for item in value:
+            self.spend(_ITEM)
+            yield item
+
+    def _weighed_test(self, function: typing.Callable[..., typing.Any]
+                      ) -> typing.Callable[..., typing.Any]:
+        @functools.wraps(function)
+        def weighed(*args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+            for value in (*args, *kwargs.values()):
+                if isinstance(value, (str, list, tuple, dict, range)):
+                    self.compared(value)
+            return function(*args, **kwargs)
+
+        return weighed
 
 
 def _compiled(source: str, filename: str) -> types.CodeType:
@@ -225,8 +308,25 @@ class _PriceTags(visitor.NodeTransformer):
             return node
         return _call('collected', [node], node.lineno)
 
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
+        self.generic_visit(node)
+        if not isinstance(node.arg, nodes.Slice):
+            return node
+        return _call('sliced', [node], node.lineno)
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
+        self.generic_visit(node)
+        node.expr = _weighed('compared', node.expr)
+        for operand in node.ops:
+            operand.expr = _weighed(
+                'searched' if operand.op in ('in', 'notin') else 'compared',
+                operand.expr)
+        return node
+
     def visit_For(self, node: nodes.Node) -> nodes.Node:
         self.generic_visit(node)
+        if isinstance(node, nodes.For):
+            node.iter = _call('iterated', [node.iter], node.lineno)
         body = typing.cast(typing.Any, node).body
         literal = sum(len(data.data) for part in body
                       for data in part.find_all(nodes.TemplateData))
@@ -244,6 +344,26 @@ def _call(method: str, arguments: list[typing.Any], line: int
     """Return a call that no template can write by itself."""
     return nodes.Call(nodes.EnvironmentAttribute(method), arguments, [],
                       None, None, lineno=line)
+
+
+def _weighed(method: str, operand: nodes.Expr) -> nodes.Expr:
+    # Numbers and short texts cost nothing worth the call.
+    if isinstance(operand, nodes.Const):
+        return operand
+    return _call(method, [operand], operand.lineno)
+
+
+#: The methods that templates call without writing so.
+_PRICE_TAGS = frozenset((
+    Environment.turn, Environment.sliced, Environment.iterated,
+    Environment.compared, Environment.searched))
+
+
+def _length(value: typing.Any) -> int:
+    """Return the items of a list or its like, 0 of anything else."""
+    return len(value) if isinstance(
+        value, (str, list, tuple, collections.abc.Set, dict, range,
+                collections.abc.MappingView)) else 0
 
 
 @jinja2.pass_environment

@@ -11,16 +11,24 @@ image changes with another's.
 
 import contextlib
 import dataclasses
+import errno
+import grp
 import os
 import re
 import secrets
+import stat
 import typing
 import uuid
 
 #: 16 bytes from the system's random source, 22 characters.
 _SECRET_BYTES = 16
 _ID = re.compile(r'[0-9a-f]{32}')
-_DIRECTORY_MODE = 0o755
+#: A web server reaches a file whose name it is asked for; nobody else on
+#: the host can list the names.
+_DIRECTORY_MODE = 0o711
+#: Before that everybody could.
+_OLD_MODE = 0o755
+_GROUP_MODE = 0o640
 
 
 class Image(typing.Protocol):
@@ -60,11 +68,14 @@ class MediaStore:
     :param http_root: the root directory of the web server.
     :param subdir: the directory below it.
     :param mode: permission bits of the files.
+    :param group: who may read the files beside the conductor, whatever
+        ``mode`` says; None for whom ``mode`` lets.
     """
 
     http_root: str
     subdir: str
     mode: int = 0o644
+    group: str | None = None
 
     def url(self, name: MediaName, http_url: str) -> str:
         """Return the URL of an image under the server's ``http_url``."""
@@ -81,18 +92,42 @@ class MediaStore:
 
         :raises: OSError, and what ``image.write`` raises
         """
-        directory = os.path.join(self.http_root, self.subdir)
-        if not os.path.isdir(directory):
-            os.makedirs(directory, exist_ok=True)
-            # Whatever the umask: the web server has to get in.
-            os.chmod(directory, _DIRECTORY_MODE)
+        group = None if self.group is None else _group(self.group)
+        self._make_directory()
         path = self.path(name)
         try:
-            image.write(path, mode=self.mode)
+            image.write(path, mode=self.mode if group is None
+                        else _GROUP_MODE)
+            if group is not None:
+                self._give(path, group)
         except BaseException:
             self.unpublish(name.id)
             raise
         return path
+
+    def _make_directory(self) -> None:
+        directory = os.path.join(self.http_root, self.subdir)
+        try:
+            known = stat.S_IMODE(os.stat(directory).st_mode)
+        except FileNotFoundError:
+            os.makedirs(directory, exist_ok=True)
+            # Whatever the umask: the web server has to get in.
+            os.chmod(directory, _DIRECTORY_MODE)
+            return
+        if known == _OLD_MODE:
+            # An operator who chose another mode keeps it, and one who owns
+            # the directory its mode.
+            with contextlib.suppress(PermissionError):
+                os.chmod(directory, _DIRECTORY_MODE)
+
+    def _give(self, path: str, group: int) -> None:
+        try:
+            os.chown(path, -1, group)
+        except PermissionError as exc:
+            raise PermissionError(
+                exc.errno, 'the conductor may not give a published image to '
+                f'the group "{self.group}" of [ext_media]publish_group: '
+                'make its user a member of that group') from exc
 
     def find(self, media_id: str) -> MediaName | None:
         """Return the name of a published image, None when it is not here."""
@@ -126,3 +161,12 @@ class MediaStore:
         # ".<name>.<random>.part" is what a killed writer leaves behind.
         return [name for name in names
                 if name.startswith((f'{media_id}-', f'.{media_id}-'))]
+
+
+def _group(name: str) -> int:
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise OSError(
+            errno.EINVAL, f'there is no group "{name}", which '
+            '[ext_media]publish_group names') from None

@@ -30,6 +30,10 @@ _VERSIONS = ('2012-08-10', 'latest')
 _JSON_KEYS = ('meta_data', 'network_data', 'user_data', 'vendor_data')
 _GZIP_MAGIC = b'\x1f\x8b'
 _FAT_MAGIC = (510, b'\x55\xaa')
+# Bytes that are unpacked at once: what follows a member is copied.
+_PIECE = 64 << 10
+# One, as a rule; tools that compress in parallel write one for 64 KiB.
+_MAX_MEMBERS = 4096
 # A config drive is a handful of small files.
 _MAX_FILES = 1000
 _MAX_DEPTH = 16
@@ -151,22 +155,44 @@ def _gunzipped(data: bytes, limit: int) -> bytes:
     """Unpack, one byte past the limit at most (a bomb stays small)."""
     if not data.startswith(_GZIP_MAGIC):
         raise _refused('is not compressed with gzip')
-    unpacked = b''
+    unpacked = bytearray()
+    position = members = 0
     try:
-        while data:
-            # 16: gzip header and trailer (zlib's manual).
-            unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
-            unpacked += unpacker.decompress(data, limit + 1 - len(unpacked))
-            if len(unpacked) > limit:
-                raise _refused(f'is larger than the limit of {limit} bytes '
-                               'when unpacked')
-            if not unpacker.eof:
-                raise _refused('is cut off: its gzip data ends too early')
-            # A gzip file can have several members; padding ends it.
-            data = unpacker.unused_data.lstrip(b'\0')
+        # A gzip file can have several members; padding ends it.
+        while (position := _past_padding(data, position)) < len(data):
+            members += 1
+            if members > _MAX_MEMBERS:
+                raise _refused(f'has more than {_MAX_MEMBERS} gzip members')
+            position = _add_member(data, position, unpacked, limit)
     except zlib.error as exc:
         raise _refused(f'does not unpack: {exc}') from exc
-    return unpacked
+    return bytes(unpacked)
+
+
+def _add_member(data: bytes, position: int, unpacked: bytearray, limit: int
+                ) -> int:
+    """Unpack the gzip member at a position; return where it ends."""
+    # 16: gzip header and trailer (zlib's manual).
+    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    while not unpacker.eof:
+        piece = data[position:position + _PIECE]
+        if not piece:
+            raise _refused('is cut off: its gzip data ends too early')
+        unpacked += unpacker.decompress(piece, limit + 1 - len(unpacked))
+        if len(unpacked) > limit:
+            raise _refused(f'is larger than the limit of {limit} bytes '
+                           'when unpacked')
+        position += len(piece) - len(unpacker.unused_data)
+    return position
+
+
+def _past_padding(data: bytes, position: int) -> int:
+    """Return where the next byte is that is not zero, or the end."""
+    while piece := data[position:position + _PIECE]:
+        if rest := piece.lstrip(b'\0'):
+            return position + len(piece) - len(rest)
+        position += len(piece)
+    return position
 
 
 def _has(data: bytes, offset: int, magic: bytes) -> bool:

@@ -256,7 +256,8 @@ def _http_url(node: typing.Any) -> str | None:
 def _files() -> publish.MediaStore:
     return publish.MediaStore(CONF.deploy.http_root,
                               CONF.ext_boot.publish_subdir,
-                              int(CONF.ext_boot.file_permission, 8))
+                              int(CONF.ext_boot.file_permission, 8),
+                              CONF.ext_media.publish_group)
 
 
 def _store() -> images.ImageStore:

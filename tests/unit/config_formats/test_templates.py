@@ -9,6 +9,7 @@ import fixtures
 import testtools
 
 from ironic_ext import config_formats
+from ironic_ext.config_formats import sandbox
 from ironic_ext.config_formats import templates
 
 FACTS = {'node': {
@@ -166,6 +167,51 @@ class HostileTemplateTestCase(TemplateTestCase):
             self.refusal(f'{{{{ {text} }}}}')
         # Far less than one such text.
         self.assertGreater(300 << 10, _peak_memory() - before)
+
+    def test_lists_are_paid_for_as_they_are_made(self):
+        before = _peak_memory()
+        for text in (
+                ''.join(f'{{% set a{number} = range(99999)|list %}}'
+                        for number in range(200)),
+                '{% set a = "' + 'x' * 60000 + '" %}' + ''.join(
+                    f'{{% set a{number} = a[1:] %}}'
+                    for number in range(999)),
+                ''.join(f'{{% set a{number} = range(9999)|map("string")|list'
+                        ' %}' for number in range(200))):
+            self.assertIn('costs too much', self.refusal(text)[1], text[:60])
+        self.assertGreater(100 << 10, _peak_memory() - before)
+
+    def test_what_a_filter_looks_at_is_paid_for(self):
+        many = '{% for x in range(500) %}'
+        for text in (
+                many + '{{ range(99999)|select("odd")|list|length }}',
+                many + '{{ range(99999)|select("mapping")|first is defined }}',
+                many + '{{ range(99999)|max }}',
+                many + '{% for y in range(99999) if false %}{% endfor %}',
+                '{% set a = range(40000)|list %}' + many
+                + '{% if -1 in a %}{% endif %}',
+                '{% set a = range(40000)|list %}' + many
+                + '{% if a == a %}{% endif %}',
+                '{% set a = range(40000)|list %}' + many
+                + '{{ range(9)|select("in", a)|list }}',
+                many + '{{ [1]|select("in", range(99999))|list }}'):
+            began = time.thread_time()
+            self.assertIn('costs too much', self.refusal(
+                text + '{% endfor %}' * ('for x' in text))[1], text)
+            self.assertGreater(3, time.thread_time() - began, text)
+
+    def test_time_ends_what_has_too_low_a_price(self):
+        environment = sandbox.Environment(1 << 60, seconds=0.2)
+        template = environment.template(
+            '{% for x in range(99999) %}{% for y in range(99999) %}'
+            '{% endfor %}{% endfor %}', 'x')
+        self.assertRaises(sandbox.BudgetError, template.render)
+
+    def test_everyday_comparisons_and_slices_work(self):
+        self.assertEqual('yes b [2, 3] 3', render(
+            '{% if "a" in ["a", "b"] and node.name != "x" and 1 < 2 < 3 %}'
+            'yes{% endif %} {{ "abc"[1:2] }} {{ [1, 2, 3][1:] }} '
+            '{{ range(9)|select("odd")|list|length - 1 }}'))
 
     def test_numbers_do_not_grow_without_end(self):
         for text in ('{{ 10 ** 10 ** 10 }}', '{{ ' + '9' * 5000 + ' }}',

@@ -2,10 +2,13 @@
 
 """Tests for publishing customised images as files."""
 
+import dataclasses
+import grp
 import os
 import pathlib
 import re
 import tempfile
+import unittest.mock
 
 import testtools
 
@@ -52,8 +55,36 @@ class PublishTestCase(testtools.TestCase):
         umask = os.umask(0o077)
         self.addCleanup(os.umask, umask)
         path = self.store.publish(Image(), self.name)
-        self.assertEqual(0o755, self.folder.stat().st_mode & 0o777)
+        self.assertEqual(0o711, self.folder.stat().st_mode & 0o777)
         self.assertEqual(0o640, os.stat(path).st_mode & 0o777)
+
+    def test_nobody_lists_a_directory_of_an_earlier_release(self):
+        for before, after in ((0o755, 0o711), (0o750, 0o750)):
+            self.folder.mkdir(exist_ok=True)
+            self.folder.chmod(before)
+            self.store.publish(Image(), publish.MediaName.new())
+            self.assertEqual(after, self.folder.stat().st_mode & 0o777)
+
+    def test_a_group_reads_what_others_may_not(self):
+        group = grp.getgrgid(os.getgid())
+        store = dataclasses.replace(self.store, mode=0o644,
+                                    group=group.gr_name)
+        facts = os.stat(store.publish(Image(), self.name))
+        self.assertEqual((0o640, group.gr_gid),
+                         (facts.st_mode & 0o777, facts.st_gid))
+
+    def test_a_group_that_cannot_have_it_is_told_and_nothing_is_left(self):
+        store = dataclasses.replace(self.store, group='no-such-group')
+        error = self.assertRaises(OSError, store.publish, Image(), self.name)
+        self.assertIn('[ext_media]publish_group', str(error))
+        store = dataclasses.replace(
+            self.store, group=grp.getgrgid(os.getgid()).gr_name)
+        with unittest.mock.patch.object(os, 'chown',
+                                        side_effect=PermissionError(1, 'x')):
+            error = self.assertRaises(PermissionError, store.publish,
+                                      Image(), self.name)
+        self.assertIn('a member of that group', str(error))
+        self.assertEqual([], self.files())
 
     def test_names_end_in_iso_and_are_never_the_same(self):
         names = {publish.MediaName.new().file_name for _n in range(100)}
