@@ -8,12 +8,15 @@ What an ISO is, and how an image is fetched, is passed in.
 import collections.abc
 import contextlib
 import dataclasses
+import logging
 import typing
 
 from ironic_ext.catalog import errors
 from ironic_ext.catalog import iso_files
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import store as stores
+
+LOG = logging.getLogger(__name__)
 
 #: Begins the names by which ISOs keep images in the image store.
 HOLDER = 'iso:'
@@ -106,18 +109,15 @@ class Importer:
             status = _ready(found, self._inspect(found.path))
         except self._failures as exc:
             status = _failed(exc)
+        except Exception as exc:
+            self._settle(cdrom, _broken(exc))
+            raise
         return self._settle(cdrom, status)
 
     def unfinished(self) -> list[str]:
         """Return the ISOs to :meth:`bring` after a restart."""
-        names, following = [], ''
-        while True:
-            page = self._catalog.page(resources.ISCSICdrom, after=following)
-            names += [item.metadata.name for item in page.items
-                      if item.status.phase in ('Pending', 'Uploading')]
-            following = page.following
-            if not following:
-                return names
+        return [cdrom.metadata.name for cdrom in self._all()
+                if cdrom.status.phase in ('Pending', 'Uploading')]
 
     def begin_upload(self, name: str, *, offset: int = 0,
                      total: int | None = None) -> 'IsoUpload':
@@ -223,7 +223,26 @@ class Importer:
             if cdrom is None or (cdrom.status.phase == 'Ready'
                                  and cdrom.status.digest != digest):
                 self._store.release(digest, owner)
-        self._directory.purge(upload_lifetime)
+        for file in self._directory.purge(upload_lifetime):
+            self._give_up(file)
+
+    def _give_up(self, file: str) -> None:
+        """Say of the ISO whose upload was purged what to do."""
+        for cdrom in self._all():
+            if (cdrom.spec.iso_file == file
+                    and cdrom.status.phase == 'Uploading'):
+                self._settle(cdrom, resources.ISCSICdromStatus(
+                    'Error', error='the upload was broken off and nobody '
+                    'went on with it: upload the file anew'))
+
+    def _all(self) -> collections.abc.Iterator[resources.ISCSICdrom]:
+        following = ''
+        while True:
+            page = self._catalog.page(resources.ISCSICdrom, after=following)
+            yield from page.items
+            following = page.following
+            if not following:
+                return
 
     def _fetch(self, cdrom: resources.ISCSICdrom, observer: typing.Any
                ) -> resources.ISCSICdrom:
@@ -239,6 +258,9 @@ class Importer:
                 status = _ready(image, inspected)
         except self._failures as exc:
             status = _failed(exc)
+        except Exception as exc:
+            self._settle(cdrom, _broken(exc))
+            raise
         settled = self._settle(cdrom, status)
         if status.digest and settled.status.digest != status.digest:
             self._store.release(status.digest, owner)
@@ -250,6 +272,10 @@ class Importer:
         except self._failures as exc:
             raise errors.InvalidError(errors.Problem(
                 '', f'the upload is refused: {exc}')) from exc
+        except Exception as exc:
+            LOG.exception('An upload cannot be looked into')
+            raise errors.InvalidError(errors.Problem(
+                '', f'the upload is refused: {_broken(exc).error}')) from exc
 
     def _settle(self, cdrom: resources.ISCSICdrom,
                 status: resources.ISCSICdromStatus) -> resources.ISCSICdrom:
@@ -322,3 +348,10 @@ def _failed(error: Exception) -> resources.ISCSICdromStatus:
     text = ''.join(char if char.isprintable() else ' '
                    for char in str(error))
     return resources.ISCSICdromStatus('Error', error=text[:1000])
+
+
+def _broken(error: Exception) -> resources.ISCSICdromStatus:
+    """Return the end of an import that failed for no known reason."""
+    return resources.ISCSICdromStatus(
+        'Error', error=f'it fails with {type(error).__name__}: see the log '
+        'of the boot server')

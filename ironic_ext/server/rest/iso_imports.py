@@ -20,6 +20,7 @@ from ironic_ext.catalog import iso_files
 from ironic_ext.catalog import resources
 from ironic_ext import images
 from ironic_ext import iso
+from ironic_ext.iso import apart
 from ironic_ext.server import answers
 from ironic_ext.server import errors
 from ironic_ext.server.http import exchange
@@ -49,14 +50,13 @@ def importer(catalog: typing.Any, directory: iso_files.IsoDirectory,
 
 
 def inspect(path: str) -> importing.Inspected:
-    """Look into an ISO.
+    """Look into an ISO, which is a stranger's.
 
     :raises: IsoError, OSError
     """
-    with iso.IsoImage.open(path) as image:
-        found = iso.inspect(image)
+    found = apart.inspect(path)
     return importing.Inspected(found.volume_id, tuple(
-        f'{loader.firmware}: {loader.name}' for loader in found.loaders))
+        f'{firmware}: {name}' for firmware, name in found.loaders))
 
 
 class IsoImports:

@@ -6,7 +6,10 @@ import contextlib
 import dataclasses
 import hashlib
 
+import fixtures
+
 from ironic_ext import catalog
+from ironic_ext.catalog import errors
 from ironic_ext.catalog import importing
 from ironic_ext.catalog import iso_files
 from ironic_ext import images
@@ -43,6 +46,34 @@ class ImportingTestCase(database.CatalogTestCase):
             self.catalog, iso_files.IsoDirectory(str(self.root), 1 << 30),
             self.store, lambda path: self.inspect(path),
             (images.ImageError, iso.IsoError, OSError))
+
+    def test_what_nobody_foresaw_is_an_error_too(self):
+        def fail(path):
+            raise RecursionError('secret')
+
+        self.inspect = fail
+        self.useFixture(fixtures.FakeLogger('ironic_ext'))
+        self._by_url()
+        self.assertRaises(RecursionError, self.importer.bring, 'live')
+        self.assertEqual('Error', self._status().phase)
+        self.assertIn('RecursionError', self._status().error)
+        self._create('file', iso_file='file.iso')
+        self.assertRaises(errors.InvalidError, self.importer.upload, 'file',
+                          [self.content], total=len(self.content))
+        self.assertEqual('Error', self._status('file').phase)
+        (self.root / 'there.iso').write_bytes(self.content)
+        self._create('there', iso_file='there.iso')
+        self.assertRaises(RecursionError, self.importer.bring, 'there')
+        self.assertEqual('Error', self._status('there').phase)
+
+    def test_an_upload_that_nobody_goes_on_with_ends(self):
+        self._create(iso_file='live.iso')
+        self.importer.upload('live', [self.content[:5000]], total=9000)
+        self.importer.tidy(3600)
+        self.assertEqual('Uploading', self._status().phase)
+        self.importer.tidy(-1)
+        self.assertEqual('Error', self._status().phase)
+        self.assertIn('upload the file anew', self._status().error)
 
     def _create(self, name='live', **spec):
         return self.catalog.create(database.iso(name, **spec))
