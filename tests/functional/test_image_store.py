@@ -377,8 +377,9 @@ class DiskTestCase(StoreTestCase):
         # As if the room were taken between the look and the writing.
         self.serve()
         self.offer('a.iso', 32 * _MIB)
-        with mock.patch.object(images.store.housekeeping.Housekeeping,
-                               'room'):
+        kind = images.store.housekeeping.Housekeeping
+        with mock.patch.object(kind, 'room'), mock.patch.object(
+                kind, 'require_possible'):
             self.assertRefused(f'{self.nginx.url}/a.iso')
 
     def test_a_local_file_of_another_file_system_is_copied(self):

@@ -232,8 +232,12 @@ class Downloads:
         while True:
             target = partial.PartialFile(
                 self.files.partial(request.key), request.name,
-                partial.Limits(self.max_image_size, lambda count:
-                               self.housekeeping.room(count, request.name)),
+                partial.Limits(
+                    self.max_image_size,
+                    lambda count: self.housekeeping.room(
+                        count, request.name),
+                    lambda count: self.housekeeping.require_possible(
+                        count, request.name)),
                 wanted=request.wanted, reporter=reporter)
             keep = False
             try:

@@ -168,12 +168,33 @@ class Housekeeping:
             self._drop_partials(0)
             short = self._short(missing)
         if short > 0:
-            raise errors.NoSpaceError(
-                f'there is no room for {name} in {self._files.root}: '
-                f'{-(-short // _MIB)} MiB are missing, '
-                f'{self._min_free // _MIB} MiB being left to others '
-                '([ext_images]min_free_space): make room there, or move '
-                '[ext_images]cache_dir')
+            raise self._no_space(short, name)
+
+    def require_possible(self, missing: int, name: str) -> None:
+        """Make sure that room could be made; nothing is removed.
+
+        :param missing: bytes.
+        :param name: of the image, fit for messages.
+        :raises: NoSpaceError, OSError
+        """
+        short = self._short(missing)
+        if short <= 0:
+            return
+        short -= sum(found.size for found in self._candidates()
+                     if not found.leased
+                     and not self._files.objects.is_read(found.sha256))
+        with os.scandir(self._files.partial()) as entries:
+            short -= sum(entry.stat().st_blocks * 512 for entry in entries)
+        if short > 0:
+            raise self._no_space(short, name)
+
+    def _no_space(self, short: int, name: str) -> errors.NoSpaceError:
+        return errors.NoSpaceError(
+            f'there is no room for {name} in {self._files.root}: '
+            f'{-(-short // _MIB)} MiB are missing, '
+            f'{self._min_free // _MIB} MiB being left to others '
+            '([ext_images]min_free_space): make room there, or move '
+            '[ext_images]cache_dir')
 
     def _short(self, missing: int) -> int:
         return missing + self._min_free - blocks.free(self._files.root)

@@ -29,6 +29,9 @@ from ironic_ext import spans
 _MIB = 1 << 20
 # Bytes between two beginnings of a write-back.
 _WRITEBACK = 8 * _MIB
+# Bytes that room is made for at a time: what a source promises costs other
+# images nothing before it arrives.
+_GRANT = 16 * _MIB
 
 Room = collections.abc.Callable[[int], None]
 
@@ -77,11 +80,14 @@ class Limits:
 
     :param size: bytes of the largest image that is accepted.
     :param room: called with a number of bytes that are about to be
-        written; raises NoSpaceError.
+        written: makes room, or raises NoSpaceError.
+    :param possible: called with the number of bytes that are still to come:
+        raises NoSpaceError if there can be no room, and makes none.
     """
 
     size: int
     room: Room
+    possible: Room
 
 
 class PartialFile:
@@ -113,6 +119,8 @@ class PartialFile:
         self._digests: dict[str, hashing.FollowingDigest] = {}
         self._state_fd = -1
         self._written_back = 0
+        # Bytes of the whole that room was made for.
+        self._granted = 0
 
     # What services use
 
@@ -134,7 +142,7 @@ class PartialFile:
                     else self._kept_by_other(version))
             self.version = version
             self._spans = kept or spans.Spans()
-            self._make_room(keeping=kept is not None)
+            self._prepare(keeping=kept is not None)
             self._start_state()
             for name in self._algorithms():
                 self._digests[name] = hashing.FollowingDigest(self._fd, name)
@@ -155,6 +163,8 @@ class PartialFile:
         start, end = offset, offset + len(view)
         self._judge_end(end)
         with self._translated():
+            with self._lock:
+                self._make_room(len(view))
             while view:
                 count = os.pwrite(self._fd, view, offset)
                 offset += count
@@ -170,8 +180,6 @@ class PartialFile:
             for digest in self._digests.values():
                 digest.advance(head)
             if total - written_back >= _WRITEBACK:
-                if self.version.size is None:
-                    self._limits.room(0)
                 blocks.start_writeback(self._fd, 0, 0)
         self._reporter.note(total)
 
@@ -258,16 +266,30 @@ class PartialFile:
             return None
         return state.spans
 
-    def _make_room(self, keeping: bool) -> None:
+    def _prepare(self, keeping: bool) -> None:
         assert self.version is not None
         if not keeping:
             os.ftruncate(self._fd, 0)
+        self._granted = self._spans.total
         size = self.version.size
         if size is None:
-            self._limits.room(0)
+            self._limits.possible(0)
             return
-        self._limits.room(size - os.fstat(self._fd).st_blocks * 512)
-        blocks.allocate(self._fd, size)
+        self._limits.possible(size - os.fstat(self._fd).st_blocks * 512)
+        os.ftruncate(self._fd, size)
+
+    def _make_room(self, length: int) -> None:
+        """Make room for bytes that are here."""
+        needed = self._spans.total + length
+        if needed <= self._granted:
+            return
+        count = max(_GRANT, needed - self._granted)
+        if self.version is not None and self.version.size is not None:
+            # Several connections may write at once.
+            count = max(length, min(count, self.version.size
+                                    - self._spans.total))
+        self._limits.room(count)
+        self._granted = self._spans.total + count
 
     def _judge_end(self, end: int) -> None:
         size = self.version.size if self.version else None

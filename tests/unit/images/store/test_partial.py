@@ -29,11 +29,13 @@ class PartialFileTestCase(testtools.TestCase):
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.path = folder / 'part'
         self.asked = []
+        self.judged = []
 
     def new_file(self, size=1 << 30, **options):
         file = partial.PartialFile(
             str(self.path), 'http://x/a.iso',
-            partial.Limits(size, self.asked.append), **options)
+            partial.Limits(size, self.asked.append, self.judged.append),
+            **options)
         self.addCleanup(file.close, keep=False)
         return file
 
@@ -72,9 +74,22 @@ class PartialFileTestCase(testtools.TestCase):
         self.assertEqual(hashlib.sha256(CONTENT).hexdigest(),
                          file.finish()['sha256'])
 
-    def test_room_is_asked_for_before_anything_is_written(self):
-        self.new_file().begin(VERSION)
+    def test_room_is_made_for_what_arrives_not_for_what_is_promised(self):
+        file = self.new_file(size=1 << 40)
+        file.begin(service.ImageVersion(1 << 30, '"1"'))
+        self.assertEqual([], self.asked)
+        self.assertEqual([1 << 30], self.judged)
+        for number in range(40):
+            file.write(number << 20, bytes(1 << 20))
+        self.assertEqual([16 << 20] * 3, self.asked)
+        self.assertLess(self.path.stat().st_blocks * 512, 50 << 20)
+
+    def test_room_is_made_for_the_whole_if_that_is_little(self):
+        file = self.new_file()
+        file.begin(VERSION)
+        file.write(0, CONTENT)
         self.assertEqual([len(CONTENT)], self.asked)
+        file.finish()
 
     def test_a_version_that_changes_under_way_starts_over(self):
         file = self.new_file()
@@ -105,7 +120,7 @@ class PartialFileTestCase(testtools.TestCase):
             raise errors.NoSpaceError('full')
 
         file = partial.PartialFile(str(self.path), 'x',
-                                   partial.Limits(1 << 30, room))
+                                   partial.Limits(1 << 30, room, room))
         self.assertRaises(errors.NoSpaceError, file.begin, VERSION)
         file.close(keep=False)
         self.assertEqual([], os.listdir(self.path.parent))
