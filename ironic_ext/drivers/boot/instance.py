@@ -37,6 +37,7 @@ FAILURES = (config_formats.ConfigError, delivery.DeliveryError,
             images.ImageError, iso.IsoError, OSError)
 
 _MIB = 1 << 20
+_ONCE_KEY = 'once_boot_device'
 # System area and the first volume descriptors: enough to tell an ISO.
 _HEAD = 34 << 10
 
@@ -118,6 +119,20 @@ def require_end(node: typing.Any, planned: boot_plan.BootPlan) -> None:
             'every start. Set it to "Default", or '
             f'instance_info/{boot_state.MODE_KEY} to '
             f'"{boot_state.FOREVER}"')
+
+
+def stays(node: typing.Any, mode: str) -> bool:
+    """Tell whether the medium stays the boot device after the first boot.
+
+    :raises: InvalidParameterValue
+    """
+    if mode != boot_state.ONCE:
+        return True
+    how = node.driver_info.get(_ONCE_KEY) or CONF.ext_boot.once_boot_device
+    if how not in ('once', 'persistent'):
+        raise exception.InvalidParameterValue(
+            f'driver_info/{_ONCE_KEY} must be "once" or "persistent"')
+    return bool(how == 'persistent')
 
 
 def is_over(node: typing.Any) -> bool:

@@ -50,7 +50,6 @@ conf.register_opts(CONF)
 # Seconds; a small part of the shortest [ext_media]token_lifetime.
 _LOOK_AFTER = 900
 _NAMES = ('redfish-iso',)
-_ONCE_KEY = 'once_boot_device'
 
 
 class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
@@ -74,7 +73,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         plan = instance.plan(task, CONF.redfish.kernel_append_params,
                              patient=False)
         instance.require_end(task.node, plan)
-        _stays(task.node, boot_state.ONCE)
+        instance.stays(task.node, boot_state.ONCE)
         self._validate_plan(task, plan)
 
     def validate_rescue(self, task: typing.Any) -> None:
@@ -155,7 +154,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         boot_mode_utils.configure_secure_boot_if_needed(task)
         with self._delivered(task, plan, media.Purpose.INSTANCE):
             self._set_boot_device(task, boot_devices.CDROM,
-                                  persistent=_stays(node, mode))
+                                  persistent=instance.stays(node, mode))
             end.see_device(task, boot_devices.CDROM)
         LOG.info('Node %(node)s is set to boot %(iso)s with its own config',
                  {'node': node.uuid, 'iso': images.redacted(plan.href)})
@@ -409,20 +408,6 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
     def _set_boot_device(self, task: typing.Any, device: str,
                          persistent: bool = False) -> None:
         quirks.stock_boot(task)._set_boot_device(task, device, persistent)
-
-
-def _stays(node: typing.Any, mode: str) -> bool:
-    """Tell whether the medium stays the boot device after the first boot.
-
-    :raises: InvalidParameterValue
-    """
-    if mode != boot_state.ONCE:
-        return True
-    how = node.driver_info.get(_ONCE_KEY) or CONF.ext_boot.once_boot_device
-    if how not in ('once', 'persistent'):
-        raise exception.InvalidParameterValue(
-            f'driver_info/{_ONCE_KEY} must be "once" or "persistent"')
-    return bool(how == 'persistent')
 
 
 def _has_medium(node: typing.Any) -> bool:
