@@ -58,7 +58,7 @@ class ImportingTestCase(database.CatalogTestCase):
         self.assertEqual('Error', self._status().phase)
         self.assertIn('RecursionError', self._status().error)
         self._create('file', iso_file='file.iso')
-        self.assertRaises(errors.InvalidError, self.importer.upload, 'file',
+        self.assertRaises(errors.InvalidError, self._upload, 'file',
                           [self.content], total=len(self.content))
         self.assertEqual('Error', self._status('file').phase)
         (self.root / 'there.iso').write_bytes(self.content)
@@ -68,7 +68,7 @@ class ImportingTestCase(database.CatalogTestCase):
 
     def test_an_upload_that_nobody_goes_on_with_ends(self):
         self._create(iso_file='live.iso')
-        self.importer.upload('live', [self.content[:5000]], total=9000)
+        self._upload('live', [self.content[:5000]], total=9000)
         self.importer.tidy(3600)
         self.assertEqual('Uploading', self._status().phase)
         self.importer.tidy(-1)

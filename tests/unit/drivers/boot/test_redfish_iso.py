@@ -146,8 +146,8 @@ class InstanceTestCase(base.RedfishIsoTestCase):
     def test_clean_up_leaves_somebody_elses_medium_alone(self):
         other = fake_bmc.Slot('2')
         other.put('http://x/data.iso')
-        self.bmc.slots.append(other)
         self.call('prepare_instance')
+        self.bmc.slots.append(other)
         self.call('clean_up_instance')
         self.assertEqual(['http://x/data.iso'], self.bmc.inserted)
         self.assertEqual([], self.published())
