@@ -26,12 +26,14 @@ ONCE, FOREVER = boot_state.ONCE, boot_state.FOREVER
 ISO_KEY, CONFIG_KEY = boot_state.ISO_KEY, 'boot_config'
 MODE_KEY, COMPLETED_KEY = boot_state.MODE_KEY, boot_state.COMPLETED_KEY
 #: Fields to ask Ironic for.
-FIELDS = ('uuid', 'name', 'driver', 'power_state', 'target_power_state',
-          'provision_state', 'target_provision_state', 'maintenance',
-          'last_error', 'instance_info', 'properties', 'extra',
-          'network_data', 'inspection_finished_at', 'created_at',
+FIELDS = ('uuid', 'name', 'driver', 'boot_interface', 'power_state',
+          'target_power_state', 'provision_state', 'target_provision_state',
+          'maintenance', 'last_error', 'instance_info', 'properties',
+          'extra', 'network_data', 'inspection_finished_at', 'created_at',
           'updated_at')
 
+#: Boot interfaces whose conductor ends a boot, and puts that on record.
+_ENDED_BY_CONDUCTORS = ('redfish-iso', 'iso-sanboot')
 _MAC = re.compile(r'[0-9a-f]{2}(:[0-9a-f]{2}){5}')
 _Map = collections.abc.Mapping
 
@@ -46,6 +48,7 @@ class Host:
     :ivar config: name of a BootConfig, an inline config, or None.
     :ivar completed: when the installed system reported, RFC 3339, or ''.
     :ivar data_image: see node.data_image.kept().
+    :ivar boot: what a conductor knows of the boot that it prepared.
     :ivar facts: what templates are filled with.
     """
 
@@ -68,6 +71,8 @@ class Host:
     last_error: str = ''
     created: str = ''
     data_image: _Map[str, typing.Any] | None = None
+    boot_interface: str = ''
+    boot: boot_state.BootState = boot_state.BootState()
     facts: _Map[str, typing.Any] = dataclasses.field(
         default_factory=dict, repr=False)
 
@@ -89,8 +94,21 @@ class Host:
     @functools.cached_property
     def boots_locally(self) -> bool:
         """Whether it is to boot from its disk."""
-        return not self.image or (self.boot_mode == ONCE
-                                  and bool(self.completed))
+        return (not self.image or self.boot.cause is not None
+                or self.boot_mode == ONCE and bool(self.completed))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether what it was to boot once is over, as far as is known.
+
+        A conductor that prepared the boot has made the disk its boot
+        device by then. A host without one boots what this server's script
+        says.
+        """
+        return (self.boots_locally and (
+            bool(self.boot.disk_at)
+            or self.boot_interface not in _ENDED_BY_CONDUCTORS
+            or self.provision_state != 'active'))
 
 
 def from_node(node: _Map[str, typing.Any],
@@ -107,6 +125,7 @@ def from_node(node: _Map[str, typing.Any],
     name = node.get('name') or ''
     namespace = extra.get('namespace')
     image, config = info.get(ISO_KEY), info.get(CONFIG_KEY)
+    boot = node.get('boot') or boot_state.BootState()
     found_macs = tuple(sorted(filter(None, map(mac, macs))))
     declared = tuple(dict.fromkeys(filter(None, map(address, (
         *_texts(extra.get('boot_ips')), *_network_ips(
@@ -123,7 +142,7 @@ def from_node(node: _Map[str, typing.Any],
         image=image if isinstance(image, str) else '',
         config=config if isinstance(config, (str, dict)) and config
         else None,
-        boot_mode=ONCE if info.get(MODE_KEY) == ONCE else FOREVER,
+        boot_mode=boot_state.mode(info, installs=boot.mode == ONCE),
         completed=_text(info.get(COMPLETED_KEY)),
         driver=_text(node.get('driver')), power=node.get('power_state'),
         target_power=node.get('target_power_state'),
@@ -132,7 +151,8 @@ def from_node(node: _Map[str, typing.Any],
         maintenance=bool(node.get('maintenance')),
         last_error=_text(node.get('last_error'))[:2000],
         created=_text(node.get('created_at')),
-        data_image=node.get('data_image'))
+        data_image=node.get('data_image'),
+        boot_interface=_text(node.get('boot_interface')), boot=boot)
     return dataclasses.replace(host, facts=facts(
         uuid=host.uuid, name=host.name, macs=found_macs, ips=ips,
         properties=_mapping(node.get('properties')), extra=extra))
@@ -177,6 +197,12 @@ def document(host: Host, version: str) -> dict[str, typing.Any]:
         status['lastError'] = host.last_error
     if host.completed:
         status['bootCompletedAt'] = host.completed
+    if host.boot.cause is not None:
+        status['bootEnd'] = {
+            'cause': host.boot.cause.value,
+            'diskIsBootDevice': bool(host.boot.disk_at),
+            'seen': host.boot.disk_seen,
+            'mediumIsGone': bool(host.boot.ended_at)}
     if isinstance(host.config, dict):
         status['inlineConfig'] = True
     data_image = host_data_images.status(host.data_image)

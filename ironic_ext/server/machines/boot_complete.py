@@ -10,12 +10,15 @@ from ironic_ext.server import answers
 from ironic_ext.server import errors
 from ironic_ext.server.machines import identity
 
+_NOT_YET = (b'The report is noted. The disk is not the boot device yet: its '
+            b'conductor makes it that. Report again to see whether it is.\n')
+
 
 class Hosts(typing.Protocol):
     """What is needed of the hosts."""
 
-    def complete(self, host: hosts.Host, when: str) -> None:
-        """Note that a host runs what it was to boot once."""
+    def complete(self, host: hosts.Host, when: str) -> hosts.Host:
+        """Note that a host runs what it was to boot once; return it."""
 
 
 class BootComplete:
@@ -32,7 +35,10 @@ class BootComplete:
         self._run = run
 
     async def post(self, asked: identity.Asked) -> answers.Answer:
-        """Leave boot mode "once": the host boots from its disk now.
+        """Leave boot mode "once": the host is to boot from its disk.
+
+        204 once it is seen that it does, or where nothing is to be seen;
+        202 until then: whoever wants to know repeats the report.
 
         :raises: UnauthorizedError, and what Finder.asking() and
             Hosts.complete() raise
@@ -43,6 +49,8 @@ class BootComplete:
                 '/api/v1/boot-complete?token=...')
         host = await self._finder.asking(asked)
         now = datetime.datetime.now(datetime.UTC)
-        await self._run(self._shared.complete, host,
-                        now.strftime('%Y-%m-%dT%H:%M:%SZ'))
+        host = await self._run(self._shared.complete, host,
+                               now.strftime('%Y-%m-%dT%H:%M:%SZ'))
+        if host.boot_mode == hosts.ONCE and not host.is_over:
+            return answers.Answer(_NOT_YET, answers.PLAIN, 202)
         return answers.Answer(status=204)

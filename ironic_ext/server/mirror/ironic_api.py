@@ -15,6 +15,7 @@ from keystoneauth1 import exceptions
 from keystoneauth1 import loading
 from oslo_config import cfg
 
+from ironic_ext.node import boot_state
 from ironic_ext.node import data_image as host_data_images
 from ironic_ext.node import host as hosts
 from ironic_ext.server import errors
@@ -205,6 +206,7 @@ class IronicApi:
 def _bare(node: Node) -> Node:
     """Return what is wanted of a node; driver_info is not kept."""
     return {**{name: node.get(name) for name in hosts.FIELDS},
+            'boot': boot_state.of(node.get('driver_internal_info')),
             'data_image': host_data_images.kept(node)}
 
 

@@ -107,13 +107,14 @@ class Hosts:
             return self._poller.note(
                 self._api.set_instance_info(uuid, changes))
 
-    def complete(self, host: hosts.Host, when: str) -> None:
-        """Note that a host runs what it was to boot once."""
+    def complete(self, host: hosts.Host, when: str) -> hosts.Host:
+        """Note that a host runs what it was to boot once; return it."""
         with self._locks[hash(host.uuid) % _LOCKS]:
             now = self._poller.refresh(host.uuid).host
             if now.boot_mode == hosts.ONCE and not now.completed:
-                self._poller.note(self._api.set_instance_info(
-                    now.uuid, {hosts.COMPLETED_KEY: when}))
+                now = self._poller.note(self._api.set_instance_info(
+                    now.uuid, {hosts.COMPLETED_KEY: when})).host
+            return now
 
     def set_power(self, namespace: str, name: str, target: str
                   ) -> host_index.Entry:

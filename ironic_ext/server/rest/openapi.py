@@ -58,6 +58,9 @@ _DATA_IMAGE = _object(
     files={'type': 'object'}, device={'enum': ['cdrom', 'usb']},
     apply={'enum': ['immediate', 'on_reboot']},
     delivery={'enum': ['conductor', 'bmc']})
+_BOOT_END = _object(
+    'cause diskIsBootDevice seen mediumIsGone', cause=_TEXT,
+    diskIsBootDevice=_FLAG, seen=_FLAG, mediumIsGone=_FLAG)
 _DATA_IMAGE_STATUS = _object(
     'phase', phase=_TEXT, reason=_TEXT, inserted=_FLAG, slot=_TEXT,
     device=_TEXT, attachedImage=_object('url', url=_TEXT, digest=_TEXT,
@@ -86,7 +89,7 @@ SCHEMAS: Schema = {
             macs=_TEXTS, ips=_TEXTS, power=_NULLABLE, targetPower=_NULLABLE,
             provisionState=_NULLABLE, targetProvisionState=_NULLABLE,
             maintenance=_FLAG, driver=_TEXT, lastError=_TEXT,
-            bootCompletedAt=_TEXT, inlineConfig=_FLAG,
+            bootCompletedAt=_TEXT, bootEnd=_BOOT_END, inlineConfig=_FLAG,
             dataImage=_DATA_IMAGE_STATUS)),
     'Status': _object(
         'kind status', apiVersion={'const': resources.API_VERSION},
@@ -231,7 +234,11 @@ def _machines() -> Schema:
                               'get': file},
         '/api/v1/boot-complete': {'post': _operation(
             'Tell that the installed system runs.',
-            {'204': {'description': 'Noted.'}}, _MACHINE_QUERY[:1])},
+            {'202': {'description': 'Noted; the disk is not the boot device '
+                                    'yet. Report again to see it.'},
+             '204': {'description': 'Noted; the host boots from its disk, '
+                                    'or was not to boot once.'}},
+            _MACHINE_QUERY[:1])},
         '/ipxe': {'get': _operation('The iPXE script of a MAC.',
                                     _text('text/plain'),
                                     _MACHINE_QUERY[1:])},
