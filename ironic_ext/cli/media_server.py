@@ -85,6 +85,7 @@ def settings_from(conf: cfg.ConfigOpts) -> server_settings.ServerSettings:
         tls=tls, metrics_host=group.metrics_host_ip,
         metrics_port=group.metrics_port or None,
         max_connections=group.max_connections,
+        max_client_connections=group.max_client_connections,
         send_timeout=group.send_timeout, min_rate=group.min_rate,
         stop_timeout=group.stop_timeout)
 

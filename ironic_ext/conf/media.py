@@ -87,6 +87,13 @@ OPTS = [
     cfg.IntOpt('max_connections',
                default=4096, min=1,
                help='Connections of one worker; more wait to be accepted.'),
+    cfg.IntOpt('max_client_connections',
+               default=64, min=0,
+               help='Connections of one worker that one address, or one IPv6 '
+                    'network of 64 bits, may have. An idle one of its own '
+                    'makes room for a new one; while all are busy, new ones '
+                    'are closed. 0 for any number, as behind a load '
+                    'balancer that hides addresses.'),
     cfg.IntOpt('send_timeout',
                default=60, min=1,
                help='Seconds without a byte leaving after which a reader is '

@@ -14,6 +14,8 @@ import typing
 _HELP = {
     'connections_total': 'Connections accepted',
     'open_connections': 'Connections open now',
+    'refused_connections_total': 'Connections of clients that had as many '
+                                 'as they may',
     'sent_bytes_total': 'Bytes of images sent',
     'remote_bytes_total': 'Bytes that came from an image\'s source because '
                           'this host did not have them yet',

@@ -33,6 +33,8 @@ class ServerSettings:
     :ivar metrics_port: where Prometheus asks, over plain HTTP; None: no
         metrics; 0: one that is free.
     :ivar max_connections: of each worker; more wait to be accepted.
+    :ivar max_client_connections: of each worker for one client, an address
+        or a /64 of IPv6; 0: any number.
     :ivar header_timeout: for a TLS handshake or a whole request head.
     :ivar idle_timeout: between two requests on one connection.
     :ivar send_timeout: without a byte leaving for the reader.
@@ -56,6 +58,7 @@ class ServerSettings:
     metrics_port: int | None = None
     backlog: int = 1024
     max_connections: int = 4096
+    max_client_connections: int = 64
     header_timeout: float = 15
     idle_timeout: float = 75
     send_timeout: float = 60

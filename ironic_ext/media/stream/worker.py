@@ -14,6 +14,7 @@ import ssl
 import time
 
 from ironic_ext.media.stream import admission
+from ironic_ext.media.stream import clients
 from ironic_ext.media.stream import connection as connections
 from ironic_ext.media.stream import contract
 from ironic_ext.media.stream.http import body as bodies
@@ -67,6 +68,7 @@ class Worker:
         self._report = report
         self._unreported: list[contract.ReadReport] = []
         self._connections: set[connections.Connection] = set()
+        self._clients = clients.Clients(settings.max_client_connections)
         self.reads = reads.ReadLog()
         self._warned: dict[str, int] = {}
         self._warned_at = time.monotonic()
@@ -141,6 +143,12 @@ class Worker:
                     self.warn(f'Cannot accept: {exc.strerror}')
                     self._listen(False)
                 return
+            if not self._clients.make_room(address[0]):
+                self.counters.add('refused_connections_total')
+                sock.close()
+                self.warn(f'{address[0]} has as many connections as '
+                          '[ext_media]max_client_connections already')
+                continue
             try:
                 sock.setblocking(False)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -153,11 +161,13 @@ class Worker:
                 sock.close()
                 continue
             self._connections.add(connection)
+            self._clients.enter(connection)
             self.counters.add('connections_total')
 
     def closed(self, connection: connections.Connection) -> None:
         """Forget a connection that closed itself."""
         self._connections.discard(connection)
+        self._clients.leave(connection)
         self._end_if_done()
 
     def _cut(self, served: admission.Served) -> None:

@@ -79,7 +79,8 @@ class MediaServerTestCase(testtools.TestCase):
             host_ip='::1', port=9000, workers=3, use_ssl='true',
             cert_file='/c.pem', key_file='/k.pem', tls_ciphers='HIGH',
             tls_minimum_version='1.3', metrics_host_ip='192.0.2.1',
-            metrics_port=9001, max_connections=10, send_timeout=5,
+            metrics_port=9001, max_connections=10,
+            max_client_connections=3, send_timeout=5,
             min_rate=0, stop_timeout=7)
         self.assertEqual(server_settings.ServerSettings(
             host='::1', port=9000, workers=3,
@@ -87,6 +88,7 @@ class MediaServerTestCase(testtools.TestCase):
                 '/c.pem', '/k.pem', minimum_version='TLSv1_3',
                 ciphers='HIGH'),
             metrics_host='192.0.2.1', metrics_port=9001, max_connections=10,
+            max_client_connections=3,
             send_timeout=5, min_rate=0, stop_timeout=7), found)
 
     def test_tls_needs_a_certificate(self):

@@ -341,6 +341,11 @@ class Connection:
     # The end.
 
     @property
+    def client(self) -> str:
+        """The address of the peer."""
+        return self._client
+
+    @property
     def idle(self) -> bool:
         """Whether it waits for a request that has not begun."""
         return self._state is READING and not self._reader.midway
