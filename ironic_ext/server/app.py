@@ -53,6 +53,8 @@ MACHINES = (_CONFIG, _CONFIG + '/{path}', '/t/{token}', '/t/{token}/{path}',
 #: Where these answers begin that nobody is to store, errors as well.
 _NOT_STORED = (_CONFIG + '/', '/t/', '/ipxe/')
 _MAX_TEXT = 4096
+#: What Anaconda says of each network card, and of how many it is believed.
+_CARD, _MAX_CARDS = b'x-rhn-provisioning-mac-', 32
 _PLAIN = re.compile('(?:mac|token)=[A-Za-z0-9:._~-]+')
 ISOS, CONFIGS = f'{API}/iscsi-cdroms', f'{API}/bootconfigs'
 HOSTS = f'{API}/baremetalhosts'
@@ -257,10 +259,15 @@ async def _run(pool: concurrent.futures.Executor,
 
 
 def _refused(scope: exchange.Scope, method: str) -> answers.Answer | None:
-    """Return the answer to another method than the one there is."""
-    if scope['method'] == method:
+    """Return the answer to another method than the one there is.
+
+    HEAD is answered as GET is; the server leaves the body out.
+    """
+    if scope['method'] == method or (
+            method == 'GET' and scope['method'] == 'HEAD'):
         return None
-    allowed = [(b'allow', f'{method}, OPTIONS'.encode())]
+    methods = 'GET, HEAD' if method == 'GET' else method
+    allowed = [(b'allow', f'{methods}, OPTIONS'.encode())]
     if scope['method'] == 'OPTIONS':
         return answers.Answer(headers=allowed)
     return answers.failure(statuses.unknown_method(), headers=allowed)
@@ -273,14 +280,14 @@ def _asked(scope: exchange.Scope, token: str = '') -> identity.Asked:
     :raises: BadRequestError
     """
     query = _query(scope['query_string'])
-    mac, forwarded = '', []
+    macs, forwarded = [], []
     for name, value in scope['headers']:
         if name == b'x-forwarded-for':
             forwarded.append(value.decode('latin-1'))
-        elif name == b'x-rhn-provisioning-mac-0':
-            mac = value.decode('latin-1')
+        elif name.startswith(_CARD) and len(macs) < _MAX_CARDS:
+            macs.append(value.decode('latin-1'))
     return identity.Asked(
-        token or query.get('token', ''), query.get('mac', ''), mac,
+        token or query.get('token', ''), query.get('mac', ''), tuple(macs),
         scope['client'][0], ','.join(forwarded))
 
 

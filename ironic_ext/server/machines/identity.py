@@ -29,14 +29,15 @@ class Asked(typing.NamedTuple):
     """What a request says of the machine that it is from, '' for nothing.
 
     :ivar mac: in any form.
-    :ivar provisioning_mac: X-RHN-Provisioning-MAC-0.
+    :ivar provisioning_macs: X-RHN-Provisioning-MAC-0 and so on: one for
+        each network card, in no order that tells which one boots.
     :ivar peer: the address of the connection.
     :ivar forwarded: X-Forwarded-For.
     """
 
     token: str = ''
     mac: str = ''
-    provisioning_mac: str = ''
+    provisioning_macs: tuple[str, ...] = ()
     peer: str = ''
     forwarded: str = ''
 
@@ -72,9 +73,16 @@ class Finder:
 
         :raises: what find() and the lessees raise
         """
-        mac = asked.mac or anaconda_mac(asked.provisioning_mac)
-        if asked.token or mac:
-            return self.find(token=asked.token, mac=mac)
+        if asked.token or asked.mac:
+            return self.find(token=asked.token, mac=asked.mac)
+        cards = [mac for mac in map(anaconda_mac, asked.provisioning_macs)
+                 if mac and self._index.by_mac(hosts.mac(mac))]
+        if cards:
+            # Ironic may know some of a machine's cards alone.
+            return self._one(list({
+                host.uuid: host for mac in cards
+                for host in self._index.by_mac(hosts.mac(mac))}.values()),
+                f'the MACs {", ".join(cards)}')
         address = source_address(asked.peer, asked.forwarded, self._proxies)
         lessees: collections.abc.Iterable[str] = ()
         if address and self._lessees is not None and self._run is not None:
@@ -159,7 +167,7 @@ def is_of(address: str, networks: collections.abc.Sequence[Network]) -> bool:
 
 
 def anaconda_mac(header: str) -> str:
-    """Return the MAC of X-RHN-Provisioning-MAC-0, '' for none.
+    """Return the MAC of an X-RHN-Provisioning-MAC-*, '' for none.
 
     Anaconda sends ``<interface> <MAC>`` with ``inst.ks.sendmac``.
     """

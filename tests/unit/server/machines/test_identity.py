@@ -79,7 +79,7 @@ class AskingTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        index = host_index.HostIndex()
+        index = self.index = host_index.HostIndex()
         index.put(test_hosts.host(extra={'boot_ips': '192.0.2.1'}))
         index.loaded.set()
         self.asked_for = []
@@ -100,8 +100,23 @@ class AskingTestCase(testtools.TestCase):
     def test_a_mac_needs_no_lease(self):
         self.assertEqual('server1', self.find(mac=MAC, peer='192.0.2.9'))
         self.assertEqual('server1', self.find(
-            provisioning_mac=f'eth0 {MAC}', peer='192.0.2.9'))
+            provisioning_macs=(f'eth0 {MAC}',), peer='192.0.2.9'))
         self.assertEqual([], self.asked_for)
+
+    def test_any_card_that_anaconda_names_is_the_machines(self):
+        self.assertEqual('server1', self.find(provisioning_macs=(
+            'eth0 aa:bb:cc:00:99:99', f'eth1 {MAC}', 'junk'),
+            peer='192.0.2.9'))
+        self.assertEqual('server1', self.find(provisioning_macs=(
+            'eth0 aa:bb:cc:00:99:99',), peer='192.0.2.50'))
+
+    def test_cards_of_two_machines_are_nobodys(self):
+        self.index.put(test_hosts.host(
+            macs=['52:54:00:00:00:02'], uuid=OTHER, name='server2'))
+        self.assertRaises(errors.ConflictError, self.find,
+                          provisioning_macs=(
+                              f'eth0 {MAC}', 'eth1 52:54:00:00:00:02'),
+                          peer='192.0.2.9')
 
     def test_a_lease_tells_who_has_an_address(self):
         self.assertEqual('server1', self.find(peer='192.0.2.50'))
