@@ -280,7 +280,8 @@ def _asked(scope: exchange.Scope, token: str = '') -> identity.Asked:
     :raises: BadRequestError
     """
     query = _query(scope['query_string'])
-    macs, forwarded = [], []
+    macs: list[str] = []
+    forwarded: list[str] = []
     for name, value in scope['headers']:
         if name == b'x-forwarded-for':
             forwarded.append(value.decode('latin-1'))
