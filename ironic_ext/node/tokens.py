@@ -27,6 +27,16 @@ _TOKEN = re.compile(r'[A-Za-z0-9_-]{48}')
 _CONTEXT = b'ironic-ext boot token 1'
 
 
+def links(public_url: str, token: str) -> dict[str, dict[str, str]]:
+    """Return what the templates of a machine's config know as ``boot``.
+
+    :param public_url: of the boot server, without a "/" at its end.
+    """
+    return {'boot': {
+        'token': token, 'config_url': f'{public_url}/t/{token}/',
+        'complete_url': f'{public_url}/api/v1/boot-complete?token={token}'}}
+
+
 class TokenError(Exception):
     """What was given is no token, or none any more; one sentence."""
 

@@ -80,6 +80,7 @@ class Parts:
     machine_pool: concurrent.futures.Executor
     lessees: identity.Lessees | None = None
     proxies: collections.abc.Sequence[identity.Network] = ()
+    links: configs.Links = lambda uuid: {}
 
 
 class Application:
@@ -123,7 +124,7 @@ class Machines:
                                  self._run, parts.proxies)
         mirror, kept = parts.mirror, parts.mirror.at_hand
         self._config = configs.MachineConfig(
-            finder, configs.Configs(mirror, kept), self._run)
+            finder, configs.Configs(mirror, kept, parts.links), self._run)
         self._ipxe = ipxe.Ipxe(finder, mirror, kept, self._run)
         self._complete = boot_complete.BootComplete(finder, hosts, self._run)
         self._is_loaded = parts.index.loaded.is_set

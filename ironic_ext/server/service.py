@@ -19,6 +19,7 @@ from ironic_ext.node import tokens
 from ironic_ext.server import app
 from ironic_ext.server.http import connections
 from ironic_ext.server.http import server
+from ironic_ext.server.machines import configs
 from ironic_ext.server.machines import identity
 from ironic_ext.server.mirror import catalog as catalog_mirror
 from ironic_ext.server.mirror import host_index
@@ -71,7 +72,8 @@ class BootServer:
             app.make(conf, app.Parts(
                 self._catalog, self._mirror, self._index, self._poller,
                 api, self._imports, directory, signer, self._pools[0],
-                self._pools[1], _lessees(conf, api), proxies)),
+                self._pools[1], _lessees(conf, api), proxies,
+                _links(conf, signer))),
             connections.Connections(
                 connections.Limits(options.max_connections,
                                    options.max_connections_per_address),
@@ -112,6 +114,15 @@ class BootServer:
         for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)
         self._catalog.close()
+
+
+def _links(conf: cfg.ConfigOpts, signer: tokens.Tokens) -> configs.Links:
+    """Return what makes what templates know of this server."""
+    url = (conf.ext_server.public_url or '').rstrip('/')
+    if not url:
+        return lambda uuid: {}
+    return lambda uuid: dict(tokens.links(
+        url, signer.new(uuid, conf.ext_server.token_lifetime)[0]))
 
 
 def _lessees(conf: cfg.ConfigOpts, api: ironic_api.IronicApi

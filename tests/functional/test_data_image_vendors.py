@@ -7,6 +7,7 @@ Redfish, which fetches the images from a web server.
 """
 
 import atexit
+import dataclasses
 import functools
 import http.server
 import pathlib
@@ -158,7 +159,9 @@ class _Common:
         medium = media.Medium(media_id, media.Purpose.INSTANCE,
                               media.Kind.FILE, mark=media_id)
         with self.task() as task:
-            redfish_media.insert(task, f'{self.url}/{path.name}', medium)
+            slot = redfish_media.insert(task, f'{self.url}/{path.name}',
+                                        medium)
+            medium = dataclasses.replace(medium, slot=slot)
             self.assertEqual(1, len(self.inserted()))
             self.assertTrue(redfish_media.shown(task, [medium]))
             redfish_media.eject(task, [medium])

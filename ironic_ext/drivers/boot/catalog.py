@@ -11,6 +11,7 @@ import typing
 
 from ironic.common import exception
 from ironic.conf import CONF
+from oslo_log import log
 
 from ironic_ext import catalog
 from ironic_ext.catalog import store
@@ -19,6 +20,8 @@ from ironic_ext.node import boot_plan
 from ironic_ext.node import errors
 from ironic_ext.node import host as hosts
 from ironic_ext.node import tokens
+
+LOG = log.getLogger(__name__)
 
 _LOCK = threading.Lock()
 _OPEN: dict[tuple[int, str], store.Catalog] = {}
@@ -51,16 +54,38 @@ def named_iso(task: typing.Any) -> catalog.ISCSICdrom | None:
 def facts(task: typing.Any) -> dict[str, typing.Any]:
     """Return what the templates of boot configs know of a node.
 
-    The same as from the boot server, which sees nodes by the API.
+    The same as from the boot server, which sees nodes by the API; with
+    where it has the node's config and takes its report.
     """
     node = task.node
     fields = {name: getattr(node, name, None) for name in hosts.FIELDS}
     macs = [port.address for port in task.ports]
-    return dict(hosts.from_node(fields, macs).facts)
+    known = dict(hosts.from_node(fields, macs).facts)
+    if CONF.ext_server.public_url and node.instance_info.get('boot_config'):
+        try:
+            known |= tokens.links(_public_url(), _token(node.uuid))
+        except config_formats.ConfigError as exc:
+            # Few templates need it; those that do say what is not there.
+            LOG.warning('The boot config of node %(node)s cannot name its '
+                        'URLs: %(error)s', {'node': node.uuid, 'error': exc})
+    return known
 
 
 def _base_url(node_uuid: str) -> str:
     """Return where a node, by a token of its own, finds its config.
+
+    :raises: ConfigError
+    """
+    return tokens.links(_public_url(), _token(node_uuid))['boot'][
+        'config_url']
+
+
+def _public_url() -> str:
+    return str(CONF.ext_server.public_url).rstrip('/')
+
+
+def _token(node_uuid: str) -> str:
+    """Return a token of a node.
 
     :raises: ConfigError
     """
@@ -70,8 +95,7 @@ def _base_url(node_uuid: str) -> str:
         raise config_formats.ConfigError(config_formats.Finding(
             '', None, f'the token for its URL cannot be signed: {exc}'
         )) from exc
-    token, _ends = signer.new(node_uuid, CONF.ext_server.token_lifetime)
-    return f'{CONF.ext_server.public_url.rstrip("/")}/t/{token}/'
+    return signer.new(node_uuid, CONF.ext_server.token_lifetime)[0]
 
 
 def _opened() -> store.Catalog:

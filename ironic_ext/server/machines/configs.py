@@ -38,17 +38,24 @@ class CatalogLookup(typing.Protocol):
         """Return a BootConfig with its data, or None."""
 
 
+Links = collections.abc.Callable[[str], dict[str, typing.Any]]
+
+
 class Configs:
     """Makes the configs of hosts; keeps those that are alike for all."""
 
-    def __init__(self, lookup: CatalogLookup, kept: CatalogLookup) -> None:
+    def __init__(self, lookup: CatalogLookup, kept: CatalogLookup,
+                 links: Links = lambda uuid: {}) -> None:
         """Take the catalog.
 
         :param kept: what is in memory of it: raises LookupError for the
             rest.
+        :param links: what templates know beside the facts of the host of a
+            UUID: see tokens.links().
         """
         self._lookup = lookup
         self._kept = kept
+        self._links = links
         self._ready: collections.OrderedDict[
             tuple[str, str], config_formats.Config] = (
                 collections.OrderedDict())
@@ -74,7 +81,7 @@ class Configs:
                 return self._named(host, iso)
             found = config_formats.plan_boot_config(
                 host.config, lookup=self._lookup.config, iso=iso,
-                facts=host.facts)
+                facts=self._facts(host))
         except config_formats.ConfigError as exc:
             raise errors.ConflictError(
                 f'the config of host {host.name} cannot be used: {exc}'
@@ -100,7 +107,7 @@ class Configs:
                ) -> config_formats.Config:
         found = _config_of(host, iso, self._lookup)
         if found.spec.template:
-            return config_formats.resolve(found.spec, host.facts)
+            return config_formats.resolve(found.spec, self._facts(host))
         ready = self._kept_ready(found)
         if ready is not None:
             return ready
@@ -113,6 +120,9 @@ class Configs:
             while self._size > _READY:
                 self._size -= _size(self._ready.popitem(last=False)[1])
         return ready
+
+    def _facts(self, host: hosts.Host) -> dict[str, typing.Any]:
+        return {**host.facts, **self._links(host.uuid)}
 
     def _kept_ready(self, config: catalog.BootConfig
                     ) -> config_formats.Config | None:

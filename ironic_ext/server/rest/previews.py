@@ -11,6 +11,7 @@ from ironic_ext import catalog
 from ironic_ext.catalog import resources
 from ironic_ext import config_formats
 from ironic_ext.node import host as hosts
+from ironic_ext.node import tokens
 from ironic_ext.server.rest import access
 from ironic_ext.server.rest import bodies
 from ironic_ext.server.rest import conventions
@@ -48,7 +49,8 @@ class Preview:
                 spec: catalog.BootConfigSpec) -> None:
         name = conventions.text(req, 'host')
         facts: collections.abc.Mapping[str, typing.Any] = (
-            self._find(name).facts if name else {})
+            {**self._find(name).facts, **tokens.links('URL', 'TOKEN')}
+            if name else {})
         config = config_formats.resolve(spec, facts)
         resp.set_header('Cache-Control', 'no-store')
         conventions.answer(resp, {

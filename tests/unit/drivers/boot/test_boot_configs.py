@@ -97,6 +97,20 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
                 r'inst\.ks=http://192\.0\.2\.9:8093/t/(\S+)/ks\.cfg ', line)
             self.assertEqual(self.node.uuid, signer.node(token))
 
+    def test_a_template_names_where_its_machine_reports(self):
+        self.by_url()
+        self.say(boot_iso=self.href, boot_config_delivery='inject',
+                 boot_config={
+                     'format': 'kickstart', 'template': True,
+                     'data': {'ks.cfg': 'url {{ boot.complete_url }}\n'}})
+        self.call('prepare_instance')
+        text = self.medium().read_file('/ks.cfg').decode()
+        url, token = text.strip().split('=')
+        self.assertEqual(
+            'url http://192.0.2.9:8093/api/v1/boot-complete?token', url)
+        signer = tokens.Tokens.from_file(str(self.folder / 'boot.key'))
+        self.assertEqual(self.node.uuid, signer.node(token))
+
     def test_the_token_is_not_logged(self):
         logged = self.useFixture(fixtures.FakeLogger(level=logging.DEBUG))
         self.by_url()

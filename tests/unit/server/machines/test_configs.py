@@ -7,6 +7,7 @@ import testtools
 
 from ironic_ext import catalog
 from ironic_ext import config_formats
+from ironic_ext.node import tokens
 from ironic_ext.server import errors
 from ironic_ext.server.machines import configs
 from tests.unit.node import test_host as test_hosts
@@ -52,6 +53,17 @@ class ConfigsTestCase(testtools.TestCase):
     def test_templates_are_filled_with_the_hosts_facts(self):
         self.assertEqual(f'text server1 {MAC}\n', self.text(
             boot_iso='netinst', boot_config='facts'))
+
+    def test_templates_know_where_the_machine_reports(self):
+        self.catalog.found['BootConfig', 'facts'] = config(
+            'facts', 'url {{ boot.complete_url }}\n', template=True)
+        self.configs = configs.Configs(
+            self.catalog, self.catalog,
+            lambda uuid: tokens.links('http://192.0.2.1', f'T-{uuid}'))
+        self.assertEqual(
+            'url http://192.0.2.1/api/v1/boot-complete'
+            f'?token=T-{test_hosts.UUID}\n',
+            self.text(boot_iso='netinst', boot_config='facts'))
 
     def test_a_config_that_changed_is_served_as_it_is_now(self):
         self.assertEqual('text\n', self.text(boot_config='server'))
