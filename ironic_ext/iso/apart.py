@@ -28,7 +28,7 @@ _MAX_OUTPUT = 1 << 20
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What a catalogue keeps of an ISO.
+    """What the catalog keeps of an ISO.
 
     :ivar loaders: firmware and name of each boot loader.
     """

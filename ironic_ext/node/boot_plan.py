@@ -86,7 +86,7 @@ class BootPlan:
     :param user_access: whether the image is fetched with the credentials
         of the node's owner.
     :param chosen_by_owner: whether the node itself names the image, not
-        ironic.conf or the catalogue.
+        ironic.conf or the catalog.
     """
 
     href: str

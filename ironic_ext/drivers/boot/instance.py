@@ -53,7 +53,7 @@ def plan(task: typing.Any, default_arguments: str | None, *,
     """Plan the boot of a node's ``boot_iso``.
 
     :param default_arguments: see boot_plan.for_instance().
-    :param patient: see base_images.store().
+    :param patient: see images.bases.store().
     :raises: InvalidParameterValue
     """
     def read(href: str, limit: int) -> bytes:

@@ -154,7 +154,7 @@ def deliver(task: typing.Any, plan: boot_plan.BootPlan, how: Way
     What is made is on record on the node before it is there.
 
     :returns: a target, or a URL.
-    :raises: SanError, and any of instance_boots.FAILURES
+    :raises: SanError, and any of instance.FAILURES
     """
     records.save(task.node, records.SanbootRecord(how.transport,
                                                   how.targets))
