@@ -121,7 +121,8 @@ class _Ours(media_streams.Server):
         super().__init__(
             directory,
             {media_streams.TOKEN: media_streams.medium(base, overlay)},
-            workers=workers, stop_timeout=1)
+            # All its readers have one address.
+            workers=workers, stop_timeout=1, max_client_connections=0)
         self.path = f'/{media_streams.TOKEN}/node-1.iso'
 
 

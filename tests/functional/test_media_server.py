@@ -38,6 +38,11 @@ def sha256(path):
         return hashlib.file_digest(stream, 'sha256').hexdigest()
 
 
+def _address(number):
+    """Return where one of many clients connects from."""
+    return f'127.0.0.{2 + number % 100}'
+
+
 class _ServerTest(testtools.TestCase):
     """A server on a customised image, and that image written to a file."""
 
@@ -250,7 +255,7 @@ class ManyReadersTest(_ServerTest):
             spans.append((first, first + rng.randrange(1, 200000)))
         everybody_is_in = asyncio.Barrier(count + 1)
         tasks = [asyncio.create_task(self._read(
-            content, first, end, number % 10 == 0, everybody_is_in))
+            number, content, first, end, everybody_is_in))
             for number, (first, end) in enumerate(spans)]
         async with asyncio.timeout(PATIENCE):
             await everybody_is_in.wait()
@@ -258,16 +263,17 @@ class ManyReadersTest(_ServerTest):
             await asyncio.gather(*tasks)
         return memory
 
-    async def _read(self, content, first, end, hangs_up, everybody_is_in):
+    async def _read(self, number, content, first, end, everybody_is_in):
         reader, writer = await asyncio.open_connection(
-            '127.0.0.1', self.server.port, limit=4096)
+            '127.0.0.1', self.server.port, limit=4096,
+            local_addr=(_address(number), 0))
         with contextlib.closing(writer):
             writer.write(f'GET /{TOKEN} HTTP/1.1\r\nHost: x\r\n'
                          f'Range: bytes={first}-{end - 1}\r\n\r\n'.encode())
             head = await reader.readuntil(b'\r\n\r\n')
             self.assertIn(b' 206 ', head)
             await everybody_is_in.wait()
-            if hangs_up:
+            if number % 10 == 0:
                 writer.transport.abort()
                 return
             self.assertEqual(content[first:end],
@@ -280,9 +286,10 @@ class HostileClientsTest(_ServerTest):
 
     def test_slowloris_does_not_keep_others_out(self):
         slow = []
-        for _ in range(300):
+        for number in range(300):
             sock = self.enterContext(socket.create_connection(
-                ('127.0.0.1', self.server.port)))
+                ('127.0.0.1', self.server.port),
+                source_address=(_address(number), 0)))
             sock.sendall(b'GET / HTTP/1.1\r\nHost: x\r\nX-')
             slow.append(sock)
         self._curl()
