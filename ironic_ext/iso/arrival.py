@@ -63,9 +63,8 @@ class Arrival:
             if isinstance(outcome, NotReached))
 
     def asked_for(self, wanted: str) -> bool:
-        """Whether ``bios``, ``uefi``, ``uefi-x64`` or ``all`` means it."""
-        return wanted in ('all', self.firmware) or (
-            self.firmware.startswith(wanted + '-'))
+        """Whether a name means it; see boot_path.means()."""
+        return boot_path.means(wanted, self.firmware, self.medium)
 
 
 def why_no_arguments(path: boot_path.BootPath) -> str:

@@ -45,6 +45,17 @@ _WHAT = {'local': ' (boots the disk)', 'exit': ' (leaves the loader)',
 _BOOT_SECTORS = (b'isolinux.bin missing', b'GRUB ')
 
 
+def means(wanted: str, firmware: str, medium: str) -> bool:
+    """Tell whether a name means the boot path of a firmware and a medium.
+
+    :param wanted: ``bios``, ``uefi``, ``uefi-x64`` or ``all``; followed by
+        ``from cd`` or ``from disk`` for one medium.
+    """
+    name, _, of_medium = wanted.partition(' from ')
+    return of_medium in ('', medium) and (
+        name in ('all', firmware) or firmware.startswith(name + '-'))
+
+
 @dataclasses.dataclass(frozen=True)
 class BootPath:
     """One way in which the image boots.
@@ -70,6 +81,10 @@ class BootPath:
     def name(self) -> str:
         """As people call it: ``uefi-x64 from cd``."""
         return f'{self.firmware} from {self.medium}'
+
+    def asked_for(self, wanted: str) -> bool:
+        """Whether a name means it; see means()."""
+        return means(wanted, self.firmware, self.medium)
 
     @property
     def kernels(self) -> tuple[Start, ...]:

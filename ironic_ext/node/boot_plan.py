@@ -87,6 +87,8 @@ class BootPlan:
         of the node's owner.
     :param chosen_by_owner: whether the node itself names the image, not
         ironic.conf or the catalog.
+    :param firmware: what the machine boots by: ``bios``, ``uefi``,
+        ``uefi-x64``, ...; '' where that is not known.
     """
 
     href: str
@@ -96,6 +98,7 @@ class BootPlan:
     delivery: config_formats.Delivery = config_formats.Delivery()
     user_access: bool = False
     chosen_by_owner: bool = False
+    firmware: str = ''
 
     def with_config_in(self, image: iso.IsoImage
                        ) -> tuple['BootPlan', tuple[str, ...]]:
@@ -121,8 +124,8 @@ class BootPlan:
 def for_instance(node: typing.Any, *, limits: boot_files.Limits,
                  read: boot_files.Read,
                  default_arguments: str | None, sources: Sources,
-                 facts: collections.abc.Mapping[str, typing.Any]
-                 ) -> BootPlan:
+                 facts: collections.abc.Mapping[str, typing.Any],
+                 firmware: str = '') -> BootPlan:
     """Plan the boot of ``instance_info/boot_iso``.
 
     :param node: an ironic node.
@@ -132,6 +135,7 @@ def for_instance(node: typing.Any, *, limits: boot_files.Limits,
         ``kernel_append_params``.
     :param sources: asked when the node names an ISO or a config in it.
     :param facts: about the node, for the templates of boot configs.
+    :param firmware: see BootPlan.
     :raises: PlanError
     """
     info = node.instance_info
@@ -166,7 +170,8 @@ def for_instance(node: typing.Any, *, limits: boot_files.Limits,
                  append_args=' '.join(filter(None, arguments)), files=files)
     return dataclasses.replace(plan, config=config, delivery=delivery,
                                user_access=base.cdrom is None,
-                               chosen_by_owner=base.cdrom is None)
+                               chosen_by_owner=base.cdrom is None,
+                               firmware=firmware)
 
 
 def _delivery(node: typing.Any, sources: Sources
@@ -244,7 +249,7 @@ def for_agent(node: typing.Any, name: str, href: str,
               params: collections.abc.Mapping[str, str | None], *,
               append_params: str | None,
               network_data: collections.abc.Mapping[str, typing.Any] | None,
-              ca: bytes | None) -> BootPlan:
+              ca: bytes | None, firmware: str = '') -> BootPlan:
     """Plan the boot of the agent from a ``deploy_iso`` or ``rescue_iso``.
 
     The files go into the ISO's root, where IPA looks on media with one of
@@ -256,6 +261,7 @@ def for_agent(node: typing.Any, name: str, href: str,
         and so win.
     :param network_data: of the network interface, for the agent.
     :param ca: certificates that the agent trusts the API by.
+    :param firmware: see BootPlan.
     :raises: PlanError
     """
     words = [_word(key, value) for key, value in params.items()]
@@ -277,8 +283,8 @@ def for_agent(node: typing.Any, name: str, href: str,
                  append_args=' '.join(words), files=files,
                  initrd_files=initrd_files)
     # Ironic knows the key by older names, too.
-    return dataclasses.replace(plan, chosen_by_owner=href in (
-        *node.driver_info.values(), *node.instance_info.values()))
+    return dataclasses.replace(plan, firmware=firmware, chosen_by_owner=(
+        href in (*node.driver_info.values(), *node.instance_info.values())))
 
 
 def agent_finds_files(volume_id: str) -> bool:

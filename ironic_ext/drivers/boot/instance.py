@@ -19,6 +19,7 @@ from oslo_log import log
 from ironic_ext import config_formats
 from ironic_ext.drivers.boot import catalog
 from ironic_ext.drivers.boot import end
+from ironic_ext.drivers.boot import firmware
 from ironic_ext.drivers.images import bases as base_images
 from ironic_ext.drivers.images import customised as customised_iso
 from ironic_ext.drivers.records import boot as boot_record
@@ -66,7 +67,7 @@ def plan(task: typing.Any, default_arguments: str | None, *,
             task.node, limits=_limits(), read=read,
             default_arguments=default_arguments,
             sources=catalog.sources(),
-            facts=catalog.facts(task))
+            facts=catalog.facts(task), firmware=firmware.of(task.node))
     except errors.PlanError as exc:
         raise exception.InvalidParameterValue(str(exc)) from exc
 

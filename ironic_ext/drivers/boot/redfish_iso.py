@@ -31,6 +31,7 @@ from ironic_ext import conf
 from ironic_ext.drivers.bmc import drives as redfish_media
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.boot import end
+from ironic_ext.drivers.boot import firmware
 from ironic_ext.drivers.boot import instance
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import boot as boot_record
@@ -123,7 +124,8 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                 image_utils.override_api_url(params),
                 append_params=driver_utils.get_kernel_append_params(
                     node, default=CONF.redfish.kernel_append_params),
-                network_data=network_data, ca=ca)
+                network_data=network_data, ca=ca,
+                firmware=firmware.of(node))
         except errors.PlanError as exc:
             raise exception.InvalidParameterValue(str(exc)) from exc
 

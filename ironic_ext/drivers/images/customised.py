@@ -8,9 +8,12 @@ import dataclasses
 
 from ironic_ext import images
 from ironic_ext import iso
+from ironic_ext.iso import boot_path
 from ironic_ext.iso import segments
 from ironic_ext.node import boot_plan
 
+#: What virtual media and sanboot are to the firmware.
+_MEDIUM = 'cd'
 #: Where a config drive lies in an ISO.
 _DRIVE = '/openstack/'
 #: Names the datasource to cloud-init's detector, in all its versions.
@@ -35,18 +38,23 @@ def inject(image: iso.IsoImage, plan: boot_plan.BootPlan
            ) -> tuple[iso.SegmentMap, tuple[str, ...]]:
     """Return the customised image, and what an operator should know of it.
 
+    All of the injection arrives where the machine boots from a CD by the
+    plan's firmware; where that is not known, on some boot path.
+
     :raises: ConfigError, IsoError
     """
     plan, notes = plan.with_config_in(image)
     if plan.injection.empty:
         # Also images that nothing can be injected into boot as they are.
         return iso.SegmentMap(image.path, [
-            segments.BaseRange(0, image.size)]), notes
+            segments.BaseRange(0, image.size)]), (
+                *notes, *_cannot_boot(image, plan.firmware))
     if _hides_config_drive(image, plan.injection):
         try:
-            made = iso.inject(image, dataclasses.replace(
+            made, warnings = _injected(image, dataclasses.replace(
                 plan.injection, append_args=' '.join(filter(None, (
-                    _DATASOURCE, plan.injection.append_args)))))
+                    _DATASOURCE, plan.injection.append_args)))),
+                plan.firmware)
         except iso.InjectionError:
             # It is not asked for: there may be no cloud-init at all.
             notes += (f'the kernel argument {_DATASOURCE} cannot be added: '
@@ -54,16 +62,56 @@ def inject(image: iso.IsoImage, plan: boot_plan.BootPlan
                       'another label than config-2 only if it is built to '
                       'look for nothing else',)
         else:
-            return made, (*notes, *made.warnings)
+            return made, (*notes, *warnings)
     try:
-        made = iso.inject(image, plan.injection)
+        made, warnings = _injected(image, plan.injection, plan.firmware)
     except iso.InjectionError:
         # IPA reads the same files from the ISO's root, given the label.
         if not (plan.injection.initrd_files
                 and boot_plan.agent_finds_files(image.volume_id)):
             raise
-        made = iso.inject(image, plan.without_initrd_files().injection)
-    return made, (*notes, *made.warnings)
+        made, warnings = _injected(
+            image, plan.without_initrd_files().injection, plan.firmware)
+    return made, (*notes, *warnings)
+
+
+def _injected(image: iso.IsoImage, injection: iso.Injection, firmware: str
+              ) -> tuple[iso.CustomisedImage, tuple[str, ...]]:
+    if firmware:
+        made = iso.inject(image, injection,
+                          for_=(f'{firmware} from {_MEDIUM}',))
+        return made, made.warnings
+    made = iso.inject(image, injection)
+    good = [one for one in made.arrivals if one.medium == _MEDIUM
+            and not one.dead and not one.lacks]
+    if {one.firmware.partition('-')[0] for one in good} == {'bios', 'uefi'}:
+        return made, made.warnings
+    names = ', '.join(one.name for one in good) or f'no {_MEDIUM} path'
+    return made, (
+        'it is not known whether the machine boots by BIOS or by UEFI, and '
+        f'what is put into the ISO arrives on {names} alone: set boot_mode '
+        'in the capabilities of the node', *made.warnings)
+
+
+def _cannot_boot(image: iso.IsoImage, firmware: str) -> tuple[str, ...]:
+    """Say that a machine does not boot an image that stays as it is.
+
+    That is no reason to refuse it: firmware may know more ways than are
+    followed here.
+    """
+    if not firmware:
+        return ()
+    try:
+        live = [path for path in boot_path.boot_paths(image)
+                if not path.dead]
+    except iso.IsoError:
+        return ()
+    wanted = f'{firmware} from {_MEDIUM}'
+    if any(path.asked_for(wanted) for path in live):
+        return ()
+    names = ', '.join(path.name for path in live) or 'nothing'
+    return (f'the ISO does not boot by {wanted}, as the machine is to: it '
+            f'boots by {names}',)
 
 
 def _hides_config_drive(image: iso.IsoImage, injection: iso.Injection

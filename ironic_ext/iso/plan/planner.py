@@ -55,8 +55,9 @@ def inject(image: images.IsoImage, injection: injections.Injection, *,
     """Return the customised image; its ``arrivals`` say what goes where.
 
     :param for_: the boot paths that must get everything: ``bios``,
-        ``uefi``, ``uefi-x64``, ..., or ``all``. Without any, one that gets
-        everything is enough; what the others lack is a warning.
+        ``uefi``, ``uefi-x64``, ..., or ``all``, for one medium with
+        ``from cd`` behind it. Without any, one that gets everything is
+        enough; what the others lack is a warning.
     :param partial: warn of what does not arrive, where it must, too.
     :raises: InjectionError when the image cannot take the injection,
         CorruptImageError

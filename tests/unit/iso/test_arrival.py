@@ -78,6 +78,16 @@ class ArrivalTest(testtools.TestCase):
         self.assertIn('uefi-x64', self.refused(
             'unified_kernel', for_=('uefi',), append_args='a=1'))
 
+    def test_one_medium_can_be_asked_for(self) -> None:
+        self.inject('isolinux_bios', for_=('bios from cd', 'all from disk'),
+                    append_args='a=1')
+        self.assertIn('does not boot by uefi-x64 from cd', self.refused(
+            'isolinux_bios', for_=('uefi-x64 from cd',), append_args='a=1'))
+        # Its ESP is El Torito's alone.
+        self.assertIn('does not boot by uefi from disk', self.refused(
+            'esp_fat16', for_=('uefi from disk',), append_args='a=1'))
+        self.inject('esp_fat16', for_=('uefi from cd',), append_args='a=1')
+
     def test_part_of_it_can_be_asked_for(self) -> None:
         made = self.inject('unified_kernel', partial=True,
                            append_args='a=1')
