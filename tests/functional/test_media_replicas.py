@@ -213,7 +213,7 @@ class ReplicaTestCase(_Hosts):
     def test_a_stream_that_was_revoked_ends_here_too(self):
         delivered, wanted = self.deliver()
         self.assertEqual((200, wanted), get(delivered.url))
-        self.records.revoke(delivered.id)
+        self.records.revoke(delivered.medium.id)
         process.await_condition(lambda: self._is_gone(delivered.url),
                                 'the stream to end', timeout=10,
                                 interval=0.05)
