@@ -70,13 +70,14 @@ class NetworkLab(stack.Lab):
         return [path for path in super().published()
                 if path.name != _BOOT_SCRIPT]
 
-    def create(self, name: str, firmware: hypervisor.Firmware
+    def create(self, name: str, firmware: hypervisor.Firmware,
+               hardware: hypervisor.Hardware = hypervisor.Hardware()
                ) -> stack.Node:
         """Make a machine that boots over the network first, and its node.
 
         From this host the machine reaches media at hypervisor.HOST.
         """
-        node = super().create(name, firmware)
+        node = super().create(name, firmware, hardware)
         mac = _mac(node.identity)
         plug(node.machine, mac, f'http://{hypervisor.HOST}:{self.web.port}/'
                                 f'{_BOOT_SCRIPT}')
