@@ -18,8 +18,10 @@ from lab import debian_root
 
 _TREE = pathlib.Path(__file__).resolve().parent.parent
 #: Of the distribution, what the agent needs.
-_EXTENSION = ('LICENSE', 'README.rst', 'ironic_python_agent_ext',
-              'requirements.txt', 'setup.cfg', 'setup.py')
+_EXTENSION = ('LICENSE', 'README.rst', 'ironic_ext/__init__.py',
+              'ironic_ext/bootc', 'ironic_ext/web',
+              'ironic_python_agent_ext', 'requirements.txt', 'setup.cfg',
+              'setup.py')
 _PACKAGES = (
     'busybox', 'ca-certificates', 'crun', 'dmidecode', 'dosfstools',
     'e2fsprogs', 'efibootmgr', 'fdisk', 'gdisk', 'hdparm', 'iproute2', 'kmod',
@@ -177,10 +179,8 @@ def _make_extension(directory: pathlib.Path) -> None:
                                 ignore=shutil.ignore_patterns('__pycache__',
                                                               '.*'))
             else:
-                shutil.copy(_TREE / entry, source)
-        setup = (source / 'setup.cfg').read_text()
-        (source / 'setup.cfg').write_text(
-            setup.replace('    ironic_ext\n', '', 1))
+                (source / entry).parent.mkdir(exist_ok=True)
+                shutil.copy(_TREE / entry, source / entry)
         (root / 'etc').mkdir(parents=True)
         for path, text in ('init', _INIT), ('etc/udhcpc.sh', _DHCP):
             (root / path).write_text(text)
