@@ -35,7 +35,11 @@ class BootEndTestCase(base.EndToEndTestCase):
         token = made.json['path'].split('/')[2]
         answer = self.server.call('POST',
                                   f'/api/v1/boot-complete?token={token}')
-        self.assertIn(answer.code, (202, 204))
+        self.assertEqual(202, answer.code)
+        process.await_condition(
+            lambda: self.server.call(
+                'POST', f'/api/v1/boot-complete?token={token}').code == 204,
+            'the disk to be the boot device', timeout=120)
 
     def state(self) -> dict:
         return self.node.show()['driver_internal_info']['ext_boot']

@@ -138,8 +138,11 @@ class SanbootTestCase(base.EndToEndTestCase):
             == 200, 'the boot server to know the node', timeout=60)
         made = server.call('POST', f'{HOSTS}/{self.node.name}/token')
         token = made.json['path'].split('/')[2]
-        answer = server.call('POST', f'/api/v1/boot-complete?token={token}')
-        self.assertEqual(204, answer.code)
+        report = f'/api/v1/boot-complete?token={token}'
+        self.assertEqual(202, server.call('POST', report).code)
+        process.await_condition(
+            lambda: server.call('POST', report).code == 204,
+            'the conductor to end the boot', timeout=60)
 
     def assert_local(self) -> None:
         """The machine leaves iPXE from now on; nothing is held for it."""
@@ -218,6 +221,8 @@ class BiosSanbootTestCase(BootTests, SanbootTestCase):
         self.deploy()
         process.await_condition(self.lab.sessions, 'the machine to log in',
                                 timeout=300, interval=0.05)
+        # iPXE does not open again what it has not opened once.
+        self.await_console('Booting from SAN device')
         self.lab.tgtd.kill()
         self.lab.tgtd.start()
         # The conductor makes the target again, and iPXE logs in again.
