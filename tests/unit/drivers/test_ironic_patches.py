@@ -110,9 +110,9 @@ class InstallTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.library = Library()
+        self.module = Library()
         self.useFixture(fixtures.MonkeyPatch(
-            'sys.modules', {**sys.modules, 'tests_library': self.library}))
+            'sys.modules', {**sys.modules, 'tests_library': self.module}))
         self.log = self.useFixture(fixtures.FakeLogger(
             ironic_patches.__name__, level=logging.WARNING))
 
@@ -129,7 +129,7 @@ class InstallTestCase(testtools.TestCase):
             return ('new', *stock(this, a + 1, *args, **kwargs))
 
         self.install(self.wrap('Kind.method', ('self', 'a'), body))
-        self.assertEqual(('new', 3, 4), self.library.Kind().method(2, b=4))
+        self.assertEqual(('new', 3, 4), self.module.Kind().method(2, b=4))
         self.assertEqual('', self.log.output)
 
     def test_what_does_not_fit_is_left_as_it_is(self):
@@ -139,18 +139,18 @@ class InstallTestCase(testtools.TestCase):
                 ('Kind.other', ('self',), 'Kind.other is gone'),
                 ('Other.method', ('self',), 'Other.method is gone'),
                 ('table', ('self',), 'table does not take self any more')):
-            before = dict(vars(self.library)), self.library.Kind.method
+            before = dict(vars(self.module)), self.module.Kind.method
             self.install(self.wrap(name, takes, lambda stock: None))
-            self.assertEqual(before, (vars(self.library),
-                                      self.library.Kind.method))
+            self.assertEqual(before, (vars(self.module),
+                                      self.module.Kind.method))
             self.assertIn(f'tests_library:{said}. All is lost.',
                           self.log.output)
 
     def test_a_patch_is_made_whole_or_not_at_all(self):
-        stock = self.library.double
+        stock = self.module.double
         self.install(self.wrap('double', ('number',), lambda stock, n: 0),
                      self.wrap('triple', ('number',), lambda stock, n: 0))
-        self.assertIs(stock, self.library.double)
+        self.assertIs(stock, self.module.double)
 
     def test_what_is_not_wanted_is_neither_made_nor_missed(self):
         self.install(self.wrap('triple', (), lambda stock: 0), wanted=False)
