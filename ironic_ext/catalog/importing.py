@@ -42,7 +42,7 @@ class Fetched(typing.Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Its size in bytes."""
 
     @property
     def digest(self) -> str:

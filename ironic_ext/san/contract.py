@@ -36,7 +36,7 @@ class Image(typing.Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Its size in bytes."""
 
     @property
     def segments(self) -> tuple[typing.Any, ...]:
@@ -74,7 +74,7 @@ class Base(typing.Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Its size in bytes."""
 
     def place(self, path: str) -> str:
         """Put it at ``path`` as well, as a reflink, a link or a copy."""

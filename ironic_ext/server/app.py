@@ -118,7 +118,7 @@ class Machines:
     """What machines ask for, by path."""
 
     def __init__(self, parts: Parts, hosts: boot_complete.Hosts) -> None:
-        """Take what is needed."""
+        """Take the parts, and the hosts that reports change."""
         self._run = functools.partial(_run, parts.machine_pool)
         finder = identity.Finder(parts.index, parts.signer, parts.lessees,
                                  self._run, parts.proxies)

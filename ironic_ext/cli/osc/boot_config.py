@@ -116,7 +116,7 @@ class DeleteBootConfig(command.Command):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Delete them."""
+        """Delete the configs in their order; the first failure ends it."""
         api = boot_api.BootApi.of(self, parsed_args)
         for name in parsed_args.name:
             api.call('DELETE', boot_api.item(boot_api.CONFIGS, name))

@@ -148,7 +148,7 @@ class SetIso(_OneIso):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
-        """Change it."""
+        """Change what is given of the ISO, and show it."""
         spec: dict[str, typing.Any] = {}
         if parsed_args.description is not None:
             spec['description'] = parsed_args.description
@@ -170,7 +170,7 @@ class DeleteIso(command.Command):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Delete them."""
+        """Delete the ISOs in their order; the first failure ends it."""
         api = boot_api.BootApi.of(self, parsed_args)
         for name in parsed_args.name:
             api.call('DELETE', boot_api.item(boot_api.ISOS, name))

@@ -136,7 +136,7 @@ class HttpConnection(asyncio.BufferedProtocol):
             self._read(self._early)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Let go of the connection and of who works for it."""
         self._shared.leave(self)
         self._known.discard(self)
         self._is_last = self._is_closing = True

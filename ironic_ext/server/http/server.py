@@ -26,7 +26,7 @@ class Server(uvicorn.Server):
     def __init__(self, application: exchange.Application,
                  shared: connections.Connections, before_end: collections.
                  abc.Callable[[], None] = lambda: None) -> None:
-        """Take what is needed; nothing runs yet.
+        """Take the application and its limits; nothing runs yet.
 
         :param before_end: ends what would go on.
         """

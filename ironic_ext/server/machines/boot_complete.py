@@ -26,7 +26,7 @@ class BootComplete:
 
     def __init__(self, finder: identity.Finder, shared: Hosts,
                  run: identity.Run) -> None:
-        """Take what is needed.
+        """Take who tells machines, and the hosts.
 
         :param run: runs what may wait in a thread.
         """

@@ -138,7 +138,7 @@ class MachineConfig:
 
     def __init__(self, finder: identity.Finder, configs: Configs,
                  run: identity.Run) -> None:
-        """Take what is needed.
+        """Take who tells machines, and their configs.
 
         :param run: runs what may wait in a thread.
         """

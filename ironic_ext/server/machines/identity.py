@@ -56,7 +56,7 @@ class Finder:
     def __init__(self, index: host_index.HostIndex, signer: tokens.Tokens,
                  lessees: Lessees | None = None, run: Run | None = None,
                  proxies: collections.abc.Sequence[Network] = ()) -> None:
-        """Take what is needed.
+        """Take the hosts, and what tells them.
 
         :param lessees: returns the MACs that lease an address now, or
             anything else for somebody else; may wait, in what ``run`` gives.

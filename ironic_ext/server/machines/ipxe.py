@@ -27,7 +27,7 @@ class Ipxe:
 
     def __init__(self, finder: identity.Finder, isos: Isos, kept: Isos,
                  run: identity.Run) -> None:
-        """Take what is needed.
+        """Take who tells machines, and the ISOs.
 
         :param kept: those in memory: raises LookupError for others.
         :param run: runs what may wait in a thread.

@@ -63,7 +63,7 @@ class CatalogMirror:
         self._thread.start()
 
     def stop(self) -> None:
-        """End."""
+        """Follow the catalog no more; what is known stays."""
         self._ending.set()
         if self._thread.is_alive():
             self._thread.join(10)

@@ -67,7 +67,7 @@ class HostPoller:
                                         name='host-poller')
 
     def start(self) -> None:
-        """Begin."""
+        """Begin to look at Ironic, in a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:

@@ -52,7 +52,7 @@ class Bridge:
     def __init__(self, app: access.Application, guard: collections.abc.
                  Callable[[access.Application], access.Application],
                  pool: concurrent.futures.Executor) -> None:
-        """Take what is needed.
+        """Take the WSGI application and its pool.
 
         :param app: answers whom the guard let through.
         :param guard: puts what finds out who asks before an application.

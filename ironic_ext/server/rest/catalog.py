@@ -249,7 +249,7 @@ class CatalogList(typing.Generic[R]):
                                 map(_encoded, page.items), page.following)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Create."""
+        """Create a resource; its name must be new."""
         self._guard.require(req, policies.CATALOG_WRITE)
         made = self._shared.create(bodies.document(req, self._limit))
         resp.status = falcon.HTTP_201
@@ -320,7 +320,7 @@ class CatalogItem(typing.Generic[R]):
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response,
                   name: str) -> None:
-        """Delete it."""
+        """Delete a resource that nothing refers to."""
         self._guard.require(req, policies.CATALOG_WRITE)
         gone = self._shared.delete(req, name)
         conventions.answer(resp, {

@@ -196,7 +196,7 @@ class HostItem:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response,
                namespace: str, name: str) -> None:
-        """Show it."""
+        """Show what the host boots, and its state."""
         self._guard.require(req, policies.HOSTS_READ)
         entry = self._shared.get(namespace, name)
         conventions.answer(resp, entry.document, entry.version)
@@ -256,7 +256,7 @@ class HostToken:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response,
                 namespace: str, name: str) -> None:
-        """Make one."""
+        """Make a token of the host, and say when it ends."""
         self._guard.require(req, policies.TOKENS)
         host = self._shared.get(namespace, name).host
         token, ends = self._signer.new(host.uuid, self._lifetime)

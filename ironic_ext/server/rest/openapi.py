@@ -285,5 +285,5 @@ class OpenApi:
     """The description as a resource; public."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Serve it."""
+        """Serve the description as JSON."""
         conventions.answer(resp, description())

@@ -24,7 +24,7 @@ class PageFiles:
     """The files, read once."""
 
     def __init__(self) -> None:
-        """Read them."""
+        """Read all files, with their types and digests."""
         self._files: dict[str, tuple[bytes, str, str]] = {}
         root = importlib.resources.files('ironic_ext.server') / 'page'
         for file in root.iterdir() if root.is_dir() else ():
@@ -40,7 +40,7 @@ class PageFiles:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response,
                name: str = _INDEX) -> None:
-        """Serve one."""
+        """Serve a file, or 304 to who has it already."""
         found = self._files.get(name)
         if found is None:
             raise errors.NotFoundError('there is no such file')
