@@ -69,6 +69,25 @@ def take_down(device: str) -> None:
     :raises: DiskBusyError; the disk itself is as it was then.
     """
     name = os.path.basename(os.path.realpath(device))
+    deadline = time.monotonic() + _BUSY
+    while True:
+        _free(device, name)
+        _wipe(name)
+        _settle()
+        left = above(name)
+        if not left:
+            return
+        if time.monotonic() > deadline:
+            raise errors.DiskBusyError(
+                f'disk {device} is in use by {_named(left[0])}, which comes '
+                'back when it is taken down')
+
+
+def _free(device: str, name: str) -> None:
+    """Take down what lies on a disk, from the top, and see that it is free.
+
+    :raises: DiskBusyError
+    """
     for held in above(name):
         LOG.warning('Taking down %(what)s, which lies on %(disk)s',
                     {'what': _named(held), 'disk': device})
@@ -78,13 +97,20 @@ def take_down(device: str) -> None:
             raise errors.DiskBusyError(
                 f'disk {device} is in use by {_named(held)}, which cannot be '
                 f'taken down: {_why(exc)}') from exc
-    left = above(name)
-    if left:
-        raise errors.DiskBusyError(
-            f'disk {device} is in use by {_named(left[0])}, which comes back '
-            'when it is taken down')
     for part in [*partitions(name), name]:
         _require_free(device, part)
+
+
+def _settle() -> None:
+    """Await udev, which looks at what changed and assembles what it knows."""
+    try:
+        utils.execute('udevadm', 'settle')
+    except (OSError, processutils.ProcessExecutionError) as exc:
+        LOG.warning('udev cannot be waited for: %s', _why(exc))
+
+
+def _wipe(name: str) -> None:
+    """Wipe what says of partitions that they belong to an array or volume."""
     for part in partitions(name):
         try:
             utils.execute('wipefs', '--all', '--quiet', f'/dev/{part}')
@@ -120,7 +146,8 @@ def _require_free(device: str, name: str) -> None:
     deadline = time.monotonic() + _BUSY
     while True:
         try:
-            os.close(os.open(f'/dev/{name}', os.O_RDWR | os.O_EXCL))
+            # Not to write: that alone has udev assemble arrays again.
+            os.close(os.open(f'/dev/{name}', os.O_RDONLY | os.O_EXCL))
             return
         except FileNotFoundError:
             return

@@ -73,7 +73,7 @@ class StacksTest(testtools.TestCase):
             'dmsetup remove --retry vg0-home',
             'dmsetup remove --retry luks-1', 'mdadm --stop /dev/md127',
             'wipefs --all --quiet /dev/sda1',
-            'wipefs --all --quiet /dev/sda2'], self.calls)
+            'wipefs --all --quiet /dev/sda2', 'udevadm settle'], self.calls)
 
     def test_what_lies_on_the_whole_disk_or_on_an_arrays_partitions_goes(
             self):
@@ -83,14 +83,46 @@ class StacksTest(testtools.TestCase):
         self.put('dm-7', 'dm', 'md0p1', mapping='vg-x')
         stacks.take_down('/dev/nvme0n1')
         self.assertEqual(['dmsetup remove --retry vg-x',
-                          'mdadm --stop /dev/md0'], self.calls)
+                          'mdadm --stop /dev/md0', 'udevadm settle'],
+                         self.calls)
 
     def test_other_disks_are_left_alone(self):
         self.disk('sda', 'sda1')
         self.put('dm-0', 'dm', 'sdb1', mapping='data')
         self.put('dm-1', 'dm', 'sdaa1', mapping='more')
         stacks.take_down('/dev/sda')
-        self.assertEqual(['wipefs --all --quiet /dev/sda1'], self.calls)
+        self.assertEqual(['wipefs --all --quiet /dev/sda1',
+                          'udevadm settle'], self.calls)
+
+    def test_what_is_assembled_again_is_taken_down_again(self):
+        self.disk('sda', 'sda1')
+        self.put('md127', 'md', 'sda1')
+        comes_back = iter((True, False))
+
+        def settle(*command):
+            self.execute(*command)
+            if command == ('udevadm', 'settle') and next(comes_back):
+                self.put('md127', 'md', 'sda1')
+
+        with mock.patch.object(stacks.utils, 'execute', settle):
+            stacks.take_down('/dev/sda')
+        self.assertEqual(2, self.calls.count('mdadm --stop /dev/md127'))
+        self.assertEqual(2, self.calls.count(
+            'wipefs --all --quiet /dev/sda1'))
+
+    def test_what_always_comes_back_is_named(self):
+        self.disk('sda', 'sda1')
+        self.put('md127', 'md', 'sda1')
+
+        def settle(*command):
+            self.execute(*command)
+            if command == ('udevadm', 'settle'):
+                self.put('md127', 'md', 'sda1')
+
+        with (mock.patch.object(stacks.utils, 'execute', settle),
+              mock.patch.object(stacks, '_BUSY', -1)):
+            self.assertIn('comes back', str(self.assertRaises(
+                errors.DiskBusyError, stacks.take_down, '/dev/sda')))
 
     def test_what_cannot_be_taken_down_is_named_before_the_disk_is_touched(
             self):
