@@ -102,11 +102,11 @@ class Host:
         """Whether what it was to boot once is over, as far as is known.
 
         A conductor that prepared the boot has made the disk its boot
-        device by then. A host without one boots what this server's script
-        says.
+        device by then, or its script leads there. A host without one boots
+        what this server's script says.
         """
         return (self.boots_locally and (
-            bool(self.boot.disk_at)
+            bool(self.boot.disk_at or self.boot.ended_at)
             or self.boot_interface not in _ENDED_BY_CONDUCTORS
             or self.provision_state != 'active'))
 

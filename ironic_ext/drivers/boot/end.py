@@ -71,11 +71,15 @@ def go_on(task: typing.Any, withdraw: Withdraw, *, at_once: bool = False
 
 
 def close(node: typing.Any, *, disk_seen: bool) -> None:
-    """Put on record that the disk is the boot device, and nothing is left."""
+    """Put on record that nothing of a boot is left.
+
+    :param disk_seen: whether the disk was seen as boot device; without that
+        nothing is said of it.
+    """
     now = time.time()
     boot_record.save(node, dataclasses.replace(
-        boot_record.load(node), disk_at=now, disk_seen=disk_seen,
-        ended_at=now))
+        boot_record.load(node), disk_at=now if disk_seen else 0,
+        disk_seen=disk_seen, ended_at=now))
 
 
 def is_time(node: typing.Any, state: boot_state.BootState) -> bool:

@@ -226,7 +226,7 @@ class IsoSanboot(ipxe.iPXEBoot):
         records.save(node, records.SanbootRecord(
             record.transport, record.targets, script=digest, done=True))
         end.close(node, disk_seen=seen)
-        LOG.info('Node %s boots from its disk now', node.uuid)
+        LOG.info('Node %s leaves iPXE from now on', node.uuid)
 
     def has_boot(self, node: typing.Any) -> bool:
         """Tell whether the node boots over the network by this interface."""

@@ -407,6 +407,14 @@ class ActiveTestCase(sanboot_base.SanbootTestCase):
         self.call('clean_up_instance')
         self.assertNothingLeft()
 
+    def test_a_boot_device_that_was_not_seen_is_not_on_record(self):
+        self.say(**DONE)
+        self.act('_end_boots')
+        state = self.node.driver_internal_info['ext_boot']
+        self.assertTrue(state['ended_at'])
+        self.assertFalse(state['disk_at'])
+        self.assertFalse(state['disk_seen'])
+
     def test_what_was_installed_stays_so_after_a_rescue(self):
         self.say(**DONE)
         self.act('_end_boots')

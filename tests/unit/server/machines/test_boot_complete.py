@@ -48,6 +48,14 @@ class BootCompleteTestCase(testtools.TestCase):
         self.assertEqual(204, self.report(self.host(
             DONE, cause=boot_state.Cause.REPORT, asked_at=1, disk_at=2)))
 
+    def test_a_script_that_leads_to_the_disk_is_enough_and_claims_no_more(
+            self):
+        host = self.host(DONE, 'iso-sanboot', cause=boot_state.Cause.REPORT,
+                         asked_at=1, ended_at=2)
+        self.assertEqual(204, self.report(host))
+        self.assertFalse(test_hosts.hosts.document(host, '1')[
+            'status']['bootEnd']['diskIsBootDevice'])
+
     def test_where_no_conductor_ends_it_the_script_does(self):
         self.assertEqual(204, self.report(self.host(DONE, 'ipxe')))
 
