@@ -33,7 +33,7 @@ import sushy
 
 from ironic_ext.data_image import record as records
 from ironic_ext.drivers.bmc import drives as redfish_media
-from ironic_ext.drivers.data_image import reconciler
+from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.data_image import worker as data_images
 from ironic_ext.drivers import management
 from ironic_ext.drivers.records import data_image as data_image_record
@@ -206,7 +206,7 @@ def run(nodes: int, failing: int, workers: int, periods: int, delay: float,
                 default=0)
     print(f'tries of the failing node that was tried most often: {worst} in '
           f'{periods} periods')
-    reconciler.conductors_own().stop()
+    queue.conductors_own().stop()
 
 
 def _cpu() -> float:

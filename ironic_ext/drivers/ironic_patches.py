@@ -24,6 +24,7 @@ from oslo_log import log
 
 from ironic_ext.drivers.bmc import sessions
 from ironic_ext.drivers.bmc import slots
+from ironic_ext.drivers.boot import leaving
 from ironic_ext.drivers.boot import published_script
 from ironic_ext.drivers.bootc import deploy
 from ironic_ext.drivers.data_image import ends
@@ -292,6 +293,16 @@ PATCHES: tuple[Patch, ...] = (
         releases='35 to 39',
         loss='The data image of a node that is deleted stays in its drive, '
              'and readable: detach data images before nodes are deleted.'),
+    Patch(
+        name='End of the boot of a node',
+        targets=(Wrapped('ironic.objects.node:Node.destroy', ('self',),
+                         leaving.destroy),),
+        reason='No interface is told that a node is deleted. An active one '
+               'in maintenance is deleted without being torn down.',
+        releases='35 to 39',
+        loss='The boot medium of a node that is deleted while it is active '
+             'stays in its drive, and readable until its token expires: '
+             'undeploy nodes before they are deleted.'),
     Patch(
         name='Rebuild of nodes with a boot_iso',
         targets=(Wrapped('ironic.conductor.utils:update_image_type',

@@ -14,7 +14,9 @@ from ironic.drivers.modules.redfish import management as redfish_management
 from oslo_log import log
 
 from ironic_ext import conf
+from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.bmc import vmedia_api as virtual_media
+from ironic_ext.drivers.data_image import ends as data_image_ends
 from ironic_ext.drivers.data_image import reconciler
 from ironic_ext.drivers.data_image import requests as data_image_requests
 from ironic_ext.drivers.data_image import steps as data_image_steps
@@ -53,6 +55,9 @@ class DataImages(data_image_steps.DataImageSteps):
             if interface in self._names and data_image_record.is_due(node):
                 reconciler.submit(
                     node, failed=data_image_record.has_failed(node))
+            elif (data_image_record.KEY in node.driver_internal_info
+                  and not data_image_ends.is_looked_after(interface)):
+                queue.submit(node, data_image_ends.end_left, failed=True)
 
     def restore_boot_device(self, task: typing.Any, system: typing.Any
                             ) -> None:

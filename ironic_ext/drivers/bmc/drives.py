@@ -176,6 +176,22 @@ def eject(task: typing.Any, media_: collections.abc.Collection[
         raise MediaError(_unreachable(task, exc)) from exc
 
 
+def eject_named(task: typing.Any, names: collections.abc.Collection[str]
+                ) -> None:
+    """Eject media whose URL or name has one of these names in it.
+
+    :raises: MediaError when the BMC cannot be reached or keeps a medium.
+    """
+    try:
+        for slot in _all_slots(task):
+            shown = f'{slot.image or ""} {slot.image_name or ""}'
+            if (quirks.is_inserted(slot)
+                    and any(name in shown for name in names)):
+                _empty(task, slot)
+    except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
+        raise MediaError(_unreachable(task, exc)) from exc
+
+
 def _insert(task: typing.Any, source: Source, medium: media.Medium
             ) -> str:
     slots = _disc_slots(task)

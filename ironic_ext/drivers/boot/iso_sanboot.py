@@ -22,8 +22,10 @@ from ironic import objects
 from oslo_log import log
 
 from ironic_ext import conf
+from ironic_ext.drivers.boot import boot_medium
 from ironic_ext.drivers.boot import end
 from ironic_ext.drivers.boot import instance
+from ironic_ext.drivers.boot import leaving
 from ironic_ext.drivers.boot import published_script as scripts
 from ironic_ext.drivers.boot import sanboot_delivery as delivery
 from ironic_ext.drivers.images import delivery as media_delivery
@@ -41,7 +43,7 @@ LOG = log.getLogger(__name__)
 
 conf.register_opts(CONF)
 
-NAME = 'iso-sanboot'
+NAME = leaving.ISO_SANBOOT
 # Seconds, as for redfish-iso.
 _LOOK_AFTER = 900
 # Seconds between two tries to prepare the boots of adopted nodes.
@@ -92,6 +94,7 @@ class IsoSanboot(ipxe.iPXEBoot):
             return
         plan, way = self._plan(task)
         self._withdraw(task)
+        boot_medium.withdraw_stock(task)
         mode = instance.begin(node, plan)
         boot_mode_utils.sync_boot_mode(task)
         boot_mode_utils.configure_secure_boot_if_needed(task)
@@ -121,6 +124,7 @@ class IsoSanboot(ipxe.iPXEBoot):
                     and not instance.boots_iso(node)):
                 super().clean_up_instance(task)
                 return
+            boot_medium.withdraw_stock(task)
             scripts.remove(task)
             self._withdraw(task)
             boot_record.remove(node)
@@ -279,8 +283,9 @@ class IsoSanboot(ipxe.iPXEBoot):
                                 'instance_info', 'driver_internal_info'),
         # "autodetect" may stand for "ramdisk".
         predicate=lambda row: (
-            _is_adopted(row) and _interface(row, 'boot') == NAME
-            and _interface(row, 'deploy') in ('ramdisk', 'autodetect')),
+            _is_adopted(row) and leaving.interface(row, 'boot') == NAME
+            and leaving.interface(row, 'deploy') in ('ramdisk',
+                                                     'autodetect')),
         shared_task=False)
     def _adopt(self, task: typing.Any, manager: typing.Any,
                context: typing.Any) -> None:
@@ -315,6 +320,12 @@ class IsoSanboot(ipxe.iPXEBoot):
         """Let the media live on that this conductor's nodes have."""
         media_delivery.look_after(manager)
 
+    @periodics.periodic(spacing=leaving.SPACING)
+    def _end_left_boots(self, manager: typing.Any, context: typing.Any
+                        ) -> None:
+        """End the boots of nodes that have another interface by now."""
+        leaving.sweep(manager)
+
 
 def _is_over(row: typing.Any) -> bool:
     record = records.of(row.driver_internal_info)
@@ -327,12 +338,6 @@ def _is_adopted(row: typing.Any) -> bool:
     record = records.of(row.driver_internal_info)
     return ((record is None or not record.script)
             and not instance.is_over(row))
-
-
-def _interface(row: typing.Any, kind: str) -> typing.Any:
-    """Return what Node.get_interface() does: an instance may have its own."""
-    name = f'{kind}_interface'
-    return (row.instance_info or {}).get(name, getattr(row, name))
 
 
 def _node(owner: str) -> str:

@@ -9,7 +9,6 @@ Ironic's own redfish-virtual-media, which this class is based on.
 
 import collections.abc
 import contextlib
-import dataclasses
 import typing
 
 from ironic.common import boot_devices
@@ -30,9 +29,11 @@ import sushy
 from ironic_ext import conf
 from ironic_ext.drivers.bmc import drives as redfish_media
 from ironic_ext.drivers.bmc import quirks
+from ironic_ext.drivers.boot import boot_medium
 from ironic_ext.drivers.boot import end
 from ironic_ext.drivers.boot import firmware
 from ironic_ext.drivers.boot import instance
+from ironic_ext.drivers.boot import leaving
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import media as node_media
@@ -50,7 +51,7 @@ conf.register_opts(CONF)
 
 # Seconds; a small part of the shortest [ext_media]token_lifetime.
 _LOOK_AFTER = 900
-_NAMES = ('redfish-iso',)
+_NAMES = (leaving.REDFISH_ISO,)
 
 
 class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
@@ -138,7 +139,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         """
         node = task.node
         if not instance.boots_iso(node):
-            self._withdraw(task)
+            boot_medium.withdraw(task)
             super().prepare_instance(task)
             return
         if node.provision_state == states.ACTIVE:
@@ -146,11 +147,12 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                 self._take_over(task)
             return
         if instance.ends_here(node):
-            self._withdraw(task)
+            boot_medium.withdraw(task)
             end.close(node, disk_seen=end.set_disk(task))
             return
         plan = instance.plan(task, CONF.redfish.kernel_append_params)
-        self._withdraw(task)
+        boot_medium.withdraw(task)
+        boot_medium.withdraw_stock(task)
         mode = instance.begin(node, plan)
         boot_mode_utils.sync_boot_mode(task)
         boot_mode_utils.configure_secure_boot_if_needed(task)
@@ -184,7 +186,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                 if found is not None:
                     LOG.warning('The boot medium of the active node %s is '
                                 'gone; inserting it again', node.uuid)
-                    self._insert(task, found)
+                    boot_medium.insert(task, found)
                     return
         except (delivery.DeliveryError, media_records.RecordsError,
                 redfish_media.MediaError) as exc:
@@ -209,7 +211,8 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                 boot_record.remove(task.node)
                 super().clean_up_instance(task)
                 return
-            self._withdraw(task)
+            boot_medium.withdraw_stock(task)
+            boot_medium.withdraw(task)
             boot_record.remove(task.node)
             boot_mode_utils.deconfigure_secure_boot_if_needed(task)
 
@@ -227,7 +230,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
             it is tried again by a periodic task.
         """
         end.ask(task.node, cause)
-        return end.go_on(task, self._withdraw,
+        return end.go_on(task, boot_medium.withdraw,
                          at_once=cause is boot_state.Cause.EJECT)
 
     def restarts(self, task: typing.Any) -> None:
@@ -239,7 +242,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         """
         if instance.is_over(task.node) and node_media.load(task.node):
             end.ask(task.node, instance.cause(task.node))
-            end.go_on(task, self._withdraw, at_once=True)
+            end.go_on(task, boot_medium.withdraw, at_once=True)
 
     @periodics.node_periodic(
         purpose='ending boots from virtual media',
@@ -303,7 +306,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         ramdisk_params['boot_method'] = 'vmedia'
         plan = self._plan_agent(task, ramdisk_params, mode)
         manager_utils.node_power_action(task, states.POWER_OFF)
-        self._withdraw(task)
+        boot_medium.withdraw(task)
         with self._delivered(task, plan, media.Purpose.AGENT):
             boot_mode_utils.sync_boot_mode(task)
             self._set_boot_device(task, boot_devices.CDROM)
@@ -324,7 +327,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                 super().clean_up_ramdisk(task)
                 return
             manager_utils.node_power_action(task, states.POWER_OFF)
-            self._withdraw(task)
+            boot_medium.withdraw(task)
 
     # Media
 
@@ -343,7 +346,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                     medium, customised,
                     media_delivery.base_of(base, plan.href),
                     media_delivery.lifetime(purpose))
-            self._insert(task, delivered)
+            boot_medium.insert(task, delivered)
             yield
         except Exception as exc:
             self._withdraw_quietly(task)
@@ -352,40 +355,9 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                 raise exception.InstanceDeployFailure(str(exc)) from exc
             raise
 
-    def _insert(self, task: typing.Any, delivered: delivery.Delivered
-                ) -> None:
-        medium = delivered.medium
-        # First: what is in a drive is recognised whatever happens next.
-        node_media.save(task.node, medium)
-        slot = redfish_media.insert(task, delivered.url, medium)
-        node_media.save(task.node, dataclasses.replace(medium, slot=slot))
-
-    def _withdraw(self, task: typing.Any) -> None:
-        """Eject this node's media and make them unreadable.
-
-        The images go whether or not the BMC can be reached: they hold the
-        node's secrets. What could not be ejected stays on record.
-
-        :raises: MediaError
-        """
-        going = node_media.load(task.node)
-        if not going:
-            return
-        try:
-            try:
-                redfish_media.eject(task, going)
-            finally:
-                media_delivery.withdraw(task, going)
-        except (delivery.DeliveryError, OSError) as exc:
-            raise redfish_media.MediaError(
-                f'the boot image of node {task.node.uuid} could not be '
-                f'withdrawn: {exc}') from exc
-        for medium in going:
-            node_media.remove(task.node, medium.id)
-
     def _withdraw_quietly(self, task: typing.Any) -> None:
         try:
-            self._withdraw(task)
+            boot_medium.withdraw(task)
         except Exception as exc:
             LOG.warning('Undoing the failed boot of node %(node)s is left '
                         'to its clean-up: %(error)s',
@@ -396,6 +368,12 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                           ) -> None:
         """Let the media live on that this conductor's nodes have."""
         media_delivery.look_after(manager)
+
+    @periodics.periodic(spacing=leaving.SPACING)
+    def _end_left_boots(self, manager: typing.Any, context: typing.Any
+                        ) -> None:
+        """End the boots of nodes that have another interface by now."""
+        leaving.sweep(manager)
 
     # Vendors
 

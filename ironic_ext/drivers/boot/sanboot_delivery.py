@@ -197,12 +197,20 @@ def withdraw(task: typing.Any) -> None:
     """
     record = records.load(task.node)
     try:
-        if (record is not None and record.transport == records.ISCSI
-                and record.targets != _STATIC):
-            configured.targets_from(CONF, record.targets).release(
-                owner(task.node.uuid))
+        if record is not None:
+            release(task.node, record)
     finally:
         withdraw_media(task, made_for(task.node))
+
+
+def release(node: typing.Any, record: records.SanbootRecord) -> None:
+    """Release the target of a node, if this suite has made one.
+
+    :raises: SanError
+    """
+    if record.transport == records.ISCSI and record.targets != _STATIC:
+        configured.targets_from(CONF, record.targets).release(
+            owner(node.uuid))
 
 
 def withdraw_media(task: typing.Any, going: collections.abc.Collection[

@@ -3,20 +3,25 @@
 """A data image ends with what it belongs to: an instance, or the node.
 
 Called in place of Ironic's methods that tear an instance down and delete a
-node (see ironic_patches).
+node (see ironic_patches), and by the periodic task that finds nodes whose
+management interface has left.
 """
 
 import collections.abc
 import types
 import typing
 
+from ironic.common import context as ironic_context
+from ironic.common import exception
+from ironic.conductor import task_manager
 from oslo_log import log
 
 from ironic_ext.drivers.bmc import drives as redfish_media
-from ironic_ext.drivers.data_image import reconciler
+from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.data_image import source
 from ironic_ext.drivers.data_image import worker
 from ironic_ext.drivers.records import data_image as data_image_record
+from ironic_ext.media import delivery
 
 LOG = log.getLogger(__name__)
 
@@ -49,8 +54,57 @@ def destroy(stock: collections.abc.Callable[..., typing.Any],
     ending = _withdrawn(node)
     result = stock(node, *args, **kwargs)
     if ending is not None:
-        reconciler.conductors_own().later(ending)
+        queue.conductors_own().later(ending)
     return result
+
+
+def end_left(uuid: str) -> None:
+    """End the data image of a node whose management interface has left."""
+    # Whether or not the node's new driver can be loaded here.
+    try:
+        with task_manager.acquire(
+                ironic_context.get_admin_context(), uuid, shared=False,
+                load_driver=False,
+                purpose='ending a data image without interface') as task:
+            record = data_image_record.load(task.node)
+            if record is None or is_looked_after(
+                    task.node.management_interface):
+                return
+            if record.medium is not None:
+                try:
+                    source.withdraw(task, record.medium)
+                finally:
+                    _eject(task)
+            data_image_record.save(task.node, None)
+            LOG.info('Node %(node)s has management interface %(now)s by now, '
+                     'which knows no data images: its own is detached',
+                     {'node': uuid, 'now': task.node.management_interface})
+    except exception.NodeLocked:
+        LOG.debug('Node %s is locked; its data image is looked after '
+                  'later', uuid)
+    except exception.NodeNotFound:
+        LOG.debug('Node %s is gone', uuid)
+    except (exception.IronicException, delivery.DeliveryError,
+            OSError) as exc:
+        LOG.warning('The data image of node %(node)s, whose management '
+                    'interface is another one by now, is not gone yet; it is '
+                    'tried again: %(error)s', {'node': uuid, 'error': exc})
+
+
+def is_looked_after(interface: str | None) -> bool:
+    """Tell whether a management interface is one with data images."""
+    return interface in ('redfish-ext', 'idrac-redfish-ext')
+
+
+def _eject(task: typing.Any) -> None:
+    try:
+        redfish_media.eject(task, data_image_record.media(task.node))
+    except (exception.MissingParameterValue,
+            exception.InvalidParameterValue) as exc:
+        LOG.warning('The data image of node %(node)s can be read no more, '
+                    'but stays in its drive: the node has no Redfish address '
+                    'any more to eject it by (%(error)s). Eject it by hand',
+                    {'node': task.node.uuid, 'error': exc})
 
 
 def _withdrawn(node: typing.Any) -> collections.abc.Callable[[], None] | None:

@@ -12,6 +12,11 @@ def load(node: typing.Any) -> boot_state.BootState:
     return boot_state.of(node.driver_internal_info)
 
 
+def exists(node: typing.Any) -> bool:
+    """Tell whether this suite has prepared the boot of a node."""
+    return boot_state.KEY in (node.driver_internal_info or {})
+
+
 def save(node: typing.Any, state: boot_state.BootState) -> None:
     """Write that to the node, and save the node."""
     node.set_driver_internal_info(boot_state.KEY, state.to_json())
@@ -20,7 +25,7 @@ def save(node: typing.Any, state: boot_state.BootState) -> None:
 
 def remove(node: typing.Any) -> None:
     """Remove the record of a node, if any."""
-    if boot_state.KEY in node.driver_internal_info:
+    if exists(node):
         node.del_driver_internal_info(boot_state.KEY)
         node.save()
 

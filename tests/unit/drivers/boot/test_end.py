@@ -10,6 +10,7 @@ from ironic.common import states
 import sushy
 
 from ironic_ext.drivers.bmc import drives
+from ironic_ext.drivers.boot import boot_medium
 from ironic_ext.node import boot_state
 from tests.unit.drivers import base
 
@@ -216,7 +217,9 @@ class EndTestCase(base.RedfishIsoTestCase):
 
     def test_an_installer_does_not_run_again_after_a_rescue(self):
         self.deploy(ext_boot_mode='once')
-        self.call('_withdraw')
+        with self.task() as task:
+            boot_medium.withdraw(task)
+        self.node.refresh()
         self.bmc.boot = {'target': sushy.BOOT_SOURCE_TARGET_CD}
         self.be(states.UNRESCUING)
         self.call('prepare_instance')

@@ -13,7 +13,7 @@ from ironic import objects
 import requests
 
 from ironic_ext.data_image import record as records
-from ironic_ext.drivers.data_image import reconciler
+from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.data_image import source as data_image_source
 from ironic_ext.drivers.data_image import worker as data_images
 from ironic_ext.drivers.images import delivery as media_delivery
@@ -102,7 +102,7 @@ class DeletionTestCase(base.DataImageTestCase):
     def setUp(self):
         super().setUp()
         self.work = []
-        self.replace(reconciler, 'conductors_own', lambda: (
+        self.replace(queue, 'conductors_own', lambda: (
             types.SimpleNamespace(later=self.work.append)))
 
     def delete(self):

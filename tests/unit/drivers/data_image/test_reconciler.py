@@ -1,119 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Tests for the work on many nodes at once."""
+"""Tests for which data images are looked after, and when."""
 
-import threading
-import time
 import unittest.mock
 
 from ironic.common import exception
 from ironic.common import states
 from ironic.conductor import task_manager
-import testtools
 
+from ironic_ext.drivers.bmc import queue
+from ironic_ext.drivers.data_image import ends
 from ironic_ext.drivers.data_image import reconciler
 from ironic_ext.drivers.data_image import worker as data_images
 from ironic_ext.drivers import management
 from ironic_ext.drivers.records import data_image as data_image_record
 from tests.unit.drivers.data_image import base
-
-TIMEOUT = 30
-
-
-class ReconcilerTestCase(testtools.TestCase):
-
-    def setUp(self):
-        super().setUp()
-        self.lock = threading.Lock()
-        self.done = []
-        self.gates = {}
-        self.entered = {}
-
-    def start(self, workers=4):
-        self.reconciler = reconciler.Reconciler(self.work, workers)
-        self.addCleanup(self.reconciler.stop)
-        self.addCleanup(lambda: [gate.set() for gate in self.gates.values()])
-
-    def gate(self, node):
-        """Have the work on a node wait."""
-        self.gates[node] = threading.Event()
-        self.entered[node] = threading.Event()
-        return self.gates[node]
-
-    def work(self, node):
-        if node in self.gates:
-            self.entered[node].set()
-            self.gates[node].wait(TIMEOUT)
-        with self.lock:
-            self.done.append(node)
-        if node == 'bad':
-            raise ValueError(node)
-
-    def await_done(self, *nodes):
-        deadline = time.monotonic() + TIMEOUT
-        while time.monotonic() < deadline:
-            with self.lock:
-                if sorted(self.done) == sorted(nodes):
-                    return
-            time.sleep(0.005)
-        self.assertEqual(sorted(nodes), sorted(self.done))
-
-    def test_nodes_of_one_bmc_go_one_after_the_other(self):
-        self.start()
-        gate = self.gate('a')
-        self.reconciler.submit('a', 'bmc')
-        self.assertTrue(self.entered['a'].wait(TIMEOUT))
-        self.reconciler.submit('b', 'bmc')
-        self.reconciler.submit('c', 'other')
-        self.await_done('c')
-        gate.set()
-        self.await_done('a', 'b', 'c')
-
-    def test_a_node_that_waits_is_taken_once(self):
-        self.start()
-        gate = self.gate('a')
-        self.reconciler.submit('a', 'bmc')
-        self.assertTrue(self.entered['a'].wait(TIMEOUT))
-        for _n in range(5):
-            self.reconciler.submit('b', 'bmc')
-        gate.set()
-        self.await_done('a', 'b')
-
-    def test_a_node_at_work_may_be_submitted_again(self):
-        self.start()
-        gate = self.gate('a')
-        self.reconciler.submit('a', 'bmc')
-        self.assertTrue(self.entered['a'].wait(TIMEOUT))
-        self.reconciler.submit('a', 'bmc')
-        gate.set()
-        self.await_done('a', 'a')
-
-    def test_those_that_failed_do_not_hold_up_the_others(self):
-        self.start(workers=4)
-        for number in range(8):
-            self.gate(f'failed-{number}')
-            self.reconciler.submit(f'failed-{number}', f'bmc-{number}',
-                                   failed=True)
-        self.reconciler.submit('well', 'bmc')
-        self.await_done('well')
-
-    def test_an_error_ends_neither_the_worker_nor_the_queue(self):
-        self.start(workers=1)
-        with unittest.mock.patch.object(reconciler, 'LOG') as log:
-            self.reconciler.submit('bad', 'bmc')
-            self.reconciler.submit('next', 'bmc')
-            self.await_done('bad', 'next')
-        log.exception.assert_called_once()
-
-    def test_stopping_forgets_what_waits(self):
-        self.start()
-        gate = self.gate('a')
-        self.reconciler.submit('a', 'bmc')
-        self.assertTrue(self.entered['a'].wait(TIMEOUT))
-        self.reconciler.submit('b', 'bmc')
-        threading.Timer(0.05, gate.set).start()
-        self.reconciler.stop()
-        self.assertEqual(['a'], self.done)
 
 
 class NodeTestCase(base.DataImageTestCase):
@@ -145,11 +46,11 @@ class NodeTestCase(base.DataImageTestCase):
         reconciler._reconcile('11111111-2222-3333-4444-555555555555')
 
     def test_the_bmc_is_known_by_its_address(self):
-        with unittest.mock.patch.object(reconciler,
-                                        'conductors_own') as own:
+        with unittest.mock.patch.object(queue, 'conductors_own') as own:
             reconciler.submit(self.node, failed=True)
         own().submit.assert_called_once_with(
-            self.node.uuid, self.node.driver_info['redfish_address'], True)
+            self.node.uuid, self.node.driver_info['redfish_address'],
+            reconciler._reconcile, True)
 
 
 class PeriodicTestCase(base.DataImageTestCase):
@@ -177,8 +78,7 @@ class PeriodicTestCase(base.DataImageTestCase):
 
     def test_nodes_of_another_interface_are_not_submitted(self):
         self.attach()
-        for name in ('redfish', 'idrac-redfish-ext'):
-            self.run_periodic(name)
+        self.run_periodic('idrac-redfish-ext')
         self.assertEqual([], self.submitted)
 
     def test_nodes_that_are_due_are_submitted(self):
@@ -188,6 +88,33 @@ class PeriodicTestCase(base.DataImageTestCase):
         # Only this conductor's nodes, and none that is locked.
         _args, options = manager.iter_nodes.call_args
         self.assertEqual({'reserved': False}, options['filters'])
+
+    def test_nodes_whose_interface_has_left_are_ended(self):
+        self.attach()
+        self.node.management_interface = 'redfish'
+        self.store()
+        work = []
+        with unittest.mock.patch.object(
+                queue, 'submit', lambda node, what, failed: work.append(
+                    (what, node.uuid))):
+            self.run_periodic('redfish')
+        self.assertEqual([(ends.end_left, self.node.uuid)], work)
+        self.bmc.slots[0].stuck = True
+        ends.end_left(self.node.uuid)
+        self.node.refresh()
+        self.assertEqual([], self.published())
+        self.assertIsNotNone(self.record())
+        self.bmc.slots[0].stuck = False
+        ends.end_left(self.node.uuid)
+        self.node.refresh()
+        self.assertIsNone(self.record())
+        self.assertEqual([], self.bmc.inserted)
+
+    def test_nodes_whose_interface_came_back_are_not(self):
+        self.attach()
+        ends.end_left(self.node.uuid)
+        self.node.refresh()
+        self.assertEqual(1, len(self.bmc.inserted))
 
     def test_nodes_that_back_off_are_not(self):
         self.bmc.slots[0].deaf = True
