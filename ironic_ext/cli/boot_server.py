@@ -23,6 +23,7 @@ from ironic_ext import catalog
 from ironic_ext.catalog import store
 from ironic_ext import conf as options
 from ironic_ext.conf import state
+from ironic_ext import host_records
 from ironic_ext.images import configured
 from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server import service
@@ -70,7 +71,7 @@ def main(arguments: collections.abc.Sequence[str] | None = None) -> int:
         state.settle(conf)
         warn_of_open_door(conf)
         if conf.upgrade:
-            store.Catalog(conf.ext_catalog.connection).upgrade()
+            _upgrade(conf.ext_catalog.connection)
             return 0
         server = service.BootServer(conf)
         stopping = threading.Thread(target=server.stop, daemon=True)
@@ -78,11 +79,22 @@ def main(arguments: collections.abc.Sequence[str] | None = None) -> int:
             # Not in the handler: it may interrupt who holds a lock.
             signal.signal(number, lambda *_signal: _once(stopping))
         server.run()
-    except (cfg.Error, catalog.CatalogError, policy.PolicyNotAuthorized,
-            policy.InvalidRuleDefault, OSError, ValueError) as exc:
+    except (cfg.Error, catalog.CatalogError, host_records.RecordsError,
+            policy.PolicyNotAuthorized, policy.InvalidRuleDefault, OSError,
+            ValueError) as exc:
         print(f'{PROG}: {exc}', file=sys.stderr)
         return 1
     return 0
+
+
+def _upgrade(connection: str) -> None:
+    """Make or change all tables.
+
+    :raises: CatalogError, RecordsError
+    """
+    # The catalog comes last: hosts' records note whether it was there.
+    host_records.HostRecords(connection).upgrade()
+    store.Catalog(connection).upgrade()
 
 
 def warn_of_open_door(conf: cfg.ConfigOpts) -> None:

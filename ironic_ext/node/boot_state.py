@@ -8,11 +8,13 @@ is in ``driver_internal_info``, under KEY. Pure.
 
 import collections.abc
 import dataclasses
+import datetime
 import enum
 import typing
 
-#: Key of driver_internal_info.
+#: Keys of driver_internal_info.
 KEY = 'ext_boot'
+GENERATION_KEY = 'ext_boot_generation'
 #: Boot modes: until the installed system reports, or as long as assigned.
 ONCE, FOREVER = 'once', 'forever'
 #: Keys of instance_info.
@@ -46,6 +48,7 @@ class BootState:
     :ivar asked_at: when the conductor learned that.
     :ivar disk_at: when the disk became the boot device.
     :ivar disk_seen: whether the BMC showed that.
+    :ivar begun: the generation of the tokens that it was begun with.
     :ivar ended_at: when the medium was seen out of its drive, and the image
         could be read no more.
     """
@@ -56,6 +59,7 @@ class BootState:
     disk_at: float = 0
     ended_at: float = 0
     disk_seen: bool = False
+    begun: int = 0
 
     @property
     def is_ending(self) -> bool:
@@ -84,7 +88,41 @@ def of(internal_info: _Map | None) -> BootState:
         asked_at=_seconds(row.get('asked_at')),
         disk_at=_seconds(row.get('disk_at')),
         ended_at=_seconds(row.get('ended_at')),
-        disk_seen=bool(row.get('disk_seen')))
+        disk_seen=bool(row.get('disk_seen')),
+        begun=_whole(row.get('begun')))
+
+
+def generation(internal_info: _Map | None) -> int:
+    """Return the generation of a node's tokens that conductors know.
+
+    :param internal_info: its ``driver_internal_info``.
+    """
+    return _whole((internal_info or {}).get(GENERATION_KEY))
+
+
+def created(when: object) -> int:
+    """Return the generation of a node that had no end yet.
+
+    :param when: its ``created_at``, a datetime or RFC 3339.
+    """
+    try:
+        found = datetime.datetime.fromisoformat(str(when))
+    except ValueError:
+        return 0
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=datetime.UTC)
+    return max(int(found.timestamp()), 0)
+
+
+def following(present: int, now: float) -> int:
+    """Return the generation after one.
+
+    It is a time, so that a node which lost its record of it (a new driver,
+    another node of the same UUID) never comes back to an earlier one.
+
+    :param now: seconds since the epoch.
+    """
+    return max(int(now), present + 1)
 
 
 def mode(info: _Map, installs: bool = False) -> str:
@@ -117,3 +155,7 @@ def cause(info: _Map, state: BootState) -> Cause | None:
 
 def _seconds(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0

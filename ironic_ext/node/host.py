@@ -30,10 +30,10 @@ FIELDS = ('uuid', 'name', 'driver', 'boot_interface', 'power_state',
           'target_power_state', 'provision_state', 'target_provision_state',
           'maintenance', 'last_error', 'instance_info', 'properties',
           'extra', 'network_data', 'inspection_finished_at', 'created_at',
-          'updated_at')
+          'updated_at', 'owner', 'lessee', 'instance_uuid')
 
 #: Boot interfaces whose conductor ends a boot, and puts that on record.
-_ENDED_BY_CONDUCTORS = ('redfish-iso', 'iso-sanboot')
+ENDED_BY_CONDUCTORS = ('redfish-iso', 'iso-sanboot')
 _MAC = re.compile(r'[0-9a-f]{2}(:[0-9a-f]{2}){5}')
 _Map = collections.abc.Mapping
 
@@ -49,6 +49,9 @@ class Host:
     :ivar completed: when the installed system reported, RFC 3339, or ''.
     :ivar data_image: see node.data_image.kept().
     :ivar boot: what a conductor knows of the boot that it prepared.
+    :ivar generation: of its tokens, as conductors count them.
+    :ivar owner: a project, '' for none; likewise ``lessee``.
+    :ivar instance: UUID of the instance that is on it, '' for none.
     :ivar facts: what templates are filled with.
     """
 
@@ -73,6 +76,10 @@ class Host:
     data_image: _Map[str, typing.Any] | None = None
     boot_interface: str = ''
     boot: boot_state.BootState = boot_state.BootState()
+    generation: int = 0
+    owner: str = ''
+    lessee: str = ''
+    instance: str = ''
     facts: _Map[str, typing.Any] = dataclasses.field(
         default_factory=dict, repr=False)
 
@@ -92,6 +99,15 @@ class Host:
         return self.config if isinstance(self.config, str) else ''
 
     @functools.cached_property
+    def token_generation(self) -> int:
+        """The generation of its new tokens, as conductors count them.
+
+        A node that had no end yet counts from its creation: another one may
+        have had its UUID before.
+        """
+        return self.generation or boot_state.created(self.created)
+
+    @functools.cached_property
     def boots_locally(self) -> bool:
         """Whether it is to boot from its disk."""
         return (not self.image or self.boot.cause is not None
@@ -107,7 +123,7 @@ class Host:
         """
         return (self.boots_locally and (
             bool(self.boot.disk_at or self.boot.ended_at)
-            or self.boot_interface not in _ENDED_BY_CONDUCTORS
+            or self.boot_interface not in ENDED_BY_CONDUCTORS
             or self.provision_state != 'active'))
 
 
@@ -150,9 +166,12 @@ def from_node(node: _Map[str, typing.Any],
         target_provision_state=node.get('target_provision_state'),
         maintenance=bool(node.get('maintenance')),
         last_error=_text(node.get('last_error'))[:2000],
-        created=_text(node.get('created_at')),
+        created=str(node.get('created_at') or ''),
         data_image=node.get('data_image'),
-        boot_interface=_text(node.get('boot_interface')), boot=boot)
+        boot_interface=_text(node.get('boot_interface')), boot=boot,
+        generation=node.get('boot_generation') or 0,
+        owner=_text(node.get('owner')), lessee=_text(node.get('lessee')),
+        instance=_text(node.get('instance_uuid')))
     return dataclasses.replace(host, facts=facts(
         uuid=host.uuid, name=host.name, macs=found_macs, ips=ips,
         properties=_mapping(node.get('properties')), extra=extra))

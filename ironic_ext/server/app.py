@@ -31,6 +31,7 @@ from ironic_ext.server.machines import ipxe
 from ironic_ext.server.mirror import catalog as catalog_mirror
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import host_poller
+from ironic_ext.server.mirror import host_records as record_mirror
 from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server.rest import access
 from ironic_ext.server.rest import bridge
@@ -73,6 +74,7 @@ class Parts:
     index: host_index.HostIndex
     poller: host_poller.HostPoller
     ironic: ironic_api.IronicApi
+    records: record_mirror.RecordMirror
     imports: iso_imports.IsoImports
     directory: iso_files.IsoDirectory
     signer: tokens.Tokens
@@ -80,7 +82,7 @@ class Parts:
     machine_pool: concurrent.futures.Executor
     lessees: identity.Lessees | None = None
     proxies: collections.abc.Sequence[identity.Network] = ()
-    links: configs.Links = lambda uuid: {}
+    links: configs.Links = lambda host: {}
 
 
 class Application:
@@ -120,8 +122,9 @@ class Machines:
     def __init__(self, parts: Parts, hosts: boot_complete.Hosts) -> None:
         """Take the parts, and the hosts that reports change."""
         self._run = functools.partial(_run, parts.machine_pool)
-        finder = identity.Finder(parts.index, parts.signer, parts.lessees,
-                                 self._run, parts.proxies)
+        finder = identity.Finder(
+            parts.index, parts.signer, parts.records, parts.lessees,
+            self._run, parts.proxies, functools.partial(_refresh, parts))
         mirror, kept = parts.mirror, parts.mirror.at_hand
         self._config = configs.MachineConfig(
             finder, configs.Configs(mirror, kept, parts.links), self._run)
@@ -170,7 +173,7 @@ def make(conf: cfg.ConfigOpts, parts: Parts) -> Application:
     :raises: what oslo.policy raises for bad rules
     """
     hosts = host_resources.Hosts(parts.index, parts.poller, parts.ironic,
-                                 parts.mirror)
+                                 parts.mirror, parts.records)
     return Application(
         Machines(parts, hosts),
         bridge.Bridge(operators(conf, parts, hosts),
@@ -257,6 +260,15 @@ async def _run(pool: concurrent.futures.Executor,
                *arguments: typing.Any) -> identity.Result:
     return await asyncio.get_running_loop().run_in_executor(
         pool, function, *arguments)
+
+
+def _refresh(parts: Parts, uuid: str) -> None:
+    """Learn what Ironic and the records have of a host now.
+
+    :raises: NotFoundError, IronicError, RecordsError
+    """
+    parts.records.follow()
+    parts.poller.refresh(uuid)
 
 
 def _refused(scope: exchange.Scope, method: str) -> answers.Answer | None:

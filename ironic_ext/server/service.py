@@ -14,6 +14,7 @@ from oslo_config import cfg
 
 from ironic_ext.catalog import iso_files
 from ironic_ext.catalog import store
+from ironic_ext import host_records
 from ironic_ext.images import configured
 from ironic_ext.node import tokens
 from ironic_ext.server import app
@@ -24,6 +25,7 @@ from ironic_ext.server.machines import identity
 from ironic_ext.server.mirror import catalog as catalog_mirror
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import host_poller
+from ironic_ext.server.mirror import host_records as record_mirror
 from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server.mirror import leases
 from ironic_ext.server.mirror import neutron
@@ -52,11 +54,14 @@ class BootServer:
                                       history=conf.ext_catalog.history)
         self._mirror = catalog_mirror.CatalogMirror(
             self._catalog, options.catalog_interval)
+        self._records = record_mirror.RecordMirror(
+            host_records.HostRecords(conf.ext_catalog.connection),
+            options.catalog_interval)
         self._index = host_index.HostIndex()
         self._poller = host_poller.HostPoller(
             api, self._index, interval=options.poll_interval,
             resync_interval=options.resync_interval,
-            inventories=options.use_inventories)
+            inventories=options.use_inventories, records=self._records)
         os.makedirs(conf.ext_catalog.iso_dir, mode=0o755, exist_ok=True)
         directory = iso_files.IsoDirectory(
             conf.ext_catalog.iso_dir, conf.ext_catalog.max_iso_size * _MIB)
@@ -71,9 +76,9 @@ class BootServer:
         self._server = server.Server(
             app.make(conf, app.Parts(
                 self._catalog, self._mirror, self._index, self._poller,
-                api, self._imports, directory, signer, self._pools[0],
-                self._pools[1], _lessees(conf, api), proxies,
-                _links(conf, signer))),
+                api, self._records, self._imports, directory, signer,
+                self._pools[0], self._pools[1], _lessees(conf, api),
+                proxies, _links(conf, signer, self._records))),
             connections.Connections(
                 connections.Limits(options.max_connections,
                                    options.max_connections_per_address),
@@ -91,6 +96,7 @@ class BootServer:
         listener = socket.create_server(self._address, family=family,
                                         backlog=server.BACKLOG)
         sys.setswitchinterval(_SWITCH)
+        self._records.start(lambda nodes: None)
         for part in (self._mirror, self._poller, self._imports):
             part.start()
         LOG.info('The boot server listens on %s port %s', *self._address)
@@ -109,20 +115,23 @@ class BootServer:
         self._mirror.feed.close()
 
     def _end(self) -> None:
-        for part in (self._imports, self._poller, self._mirror):
+        for part in (self._imports, self._poller, self._mirror,
+                     self._records):
             part.stop()
         for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)
         self._catalog.close()
 
 
-def _links(conf: cfg.ConfigOpts, signer: tokens.Tokens) -> configs.Links:
+def _links(conf: cfg.ConfigOpts, signer: tokens.Tokens,
+           records: record_mirror.RecordMirror) -> configs.Links:
     """Return what makes what templates know of this server."""
     url = (conf.ext_server.public_url or '').rstrip('/')
     if not url:
-        return lambda uuid: {}
-    return lambda uuid: dict(tokens.links(
-        url, signer.new(uuid, conf.ext_server.token_lifetime)[0]))
+        return lambda host: {}
+    return lambda host: dict(tokens.links(url, signer.new(
+        host.uuid, conf.ext_server.token_lifetime,
+        records.generation(host))[0]))
 
 
 def _lessees(conf: cfg.ConfigOpts, api: ironic_api.IronicApi

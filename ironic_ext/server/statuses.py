@@ -5,16 +5,20 @@
 import http
 import json
 import logging
+import re
 import typing
 
 import falcon
 
 from ironic_ext import catalog
 from ironic_ext import config_formats
+from ironic_ext import host_records
 from ironic_ext.server import errors
 
 LOG = logging.getLogger(__name__)
 
+#: A machine's token, or what looks like one: paths may be misspelt.
+_TOKEN = re.compile('(?<=/t/)[^/]+|[A-Za-z0-9_-]{48,}')
 _SAID = {404: 'there is nothing of that path',
          405: 'that cannot be done with this path'}
 _CATALOG_ERRORS: tuple[tuple[type[catalog.CatalogError], int, str], ...] = (
@@ -52,6 +56,8 @@ def of(error: Exception) -> dict[str, typing.Any]:
              'field': f'spec.data["{item.file}"]' if item.file else 'spec',
              **({'line': item.line} if item.line is not None else {})}
             for item in error.findings]})
+    if isinstance(error, host_records.RecordsError):
+        return document(503, 'ServiceUnavailable', str(error))
     for kind, code, reason in _CATALOG_ERRORS:
         if isinstance(error, kind):
             return document(code, reason, str(error), _details(error))
@@ -71,6 +77,7 @@ def _details(error: Exception) -> dict[str, typing.Any] | None:
 def judged(error: Exception, method: str, path: str
            ) -> dict[str, typing.Any]:
     """Return the Status of any error; log what is our fault."""
+    path = without_token(path)
     try:
         body = of(error)
     except TypeError:
@@ -80,6 +87,11 @@ def judged(error: Exception, method: str, path: str
     if body['code'] >= 500:
         LOG.error('%s %s: %s', method, path, str(error))
     return body
+
+
+def without_token(path: str) -> str:
+    """Return a path as logs may have it."""
+    return _TOKEN.sub('TOKEN', path)
 
 
 def unknown_path() -> dict[str, typing.Any]:

@@ -190,6 +190,10 @@ class RealIronicTestCase(testtools.TestCase):
                   code=204)
         self.assertIn('boots from its disk', self.call(
             'GET', f'/ipxe?mac={self.mac}').text)
+        # What is over is told again, and read no more.
+        self.call('GET', made['path'], code=410)
+        self.call('POST', f'/api/v1/boot-complete?token={made["token"]}',
+                  code=204)
         again = self.assign(bootMode='forever')
         self.assertNotIn('bootCompletedAt', again['status'])
 

@@ -196,6 +196,62 @@ class StrangerTestCase(_ServerTestCase):
         found = self.call('GET', f'/t/{token}/', code=404)
         self.assertIn('expired', found.json['message'])
 
+    def tenant(self, name, mac, **fields):
+        """Add a host with a config of its tenant's; return what to call."""
+        known = self.ironic.known
+        node = known.add(name, mac, instance_info={
+            'boot_config': f'of-{name}', 'ext_boot_mode': 'once'}, **fields)
+        self.call('POST', CONFIGS, config(f'of-{name}', f'rootpw {name}\n'),
+                  201)
+        self.await_host(name, lambda host: True)
+        return node, lambda: self.call(
+            'POST', f'{HOSTS}/{name}/token', {}, 201).json['token']
+
+    def await_host(self, name, condition):
+        def look():
+            found = self.server.call('GET', f'{HOSTS}/{name}')
+            return found.code == 200 and condition(found.json)
+        process.await_condition(look, 'the host', timeout=PATIENCE)
+
+    def test_tokens_end_with_the_tenant(self):
+        known, report = self.ironic.known, '/api/v1/boot-complete?token='
+        for name, mac, interface, ended in (
+                ('apart', '52:54:00:00:02:01', 'ipxe', {}),
+                ('ours', '52:54:00:00:02:02', 'redfish-iso',
+                 {'driver_internal_info': {'ext_boot_generation': 1 << 31}})):
+            node, token = self.tenant(name, mac, boot_interface=interface)
+            old = token()
+            for _number in range(3):
+                self.assertEqual(f'rootpw {name}\n', self.call(
+                    'GET', f'/t/{old}/').text)
+            # To the next one, by what Ironic and its conductors tell.
+            known.change(node, provision_state='deleting', **ended)
+            self.await_host(name, lambda host: host['status'][
+                'provisionState'] == 'deleting')
+            known.change(node, provision_state='active', instance_info={
+                'boot_config': f'of-{name}', 'boot_iso': 'x',
+                'ext_boot_mode': 'once'})
+            self.await_host(name, lambda host: host['status'][
+                'provisionState'] == 'active')
+            self.call('GET', f'/t/{old}/', code=410)
+            self.call('POST', report + old, code=410)
+            self.assertNotIn('ext_boot_completed_at', known.nodes[node][
+                'instance_info'])
+            self.assertEqual(f'rootpw {name}\n', self.call(
+                'GET', f'/t/{token()}/').text)
+
+    def test_to_boot_from_the_disk_ends_the_token_and_not_the_config(self):
+        node, token = self.tenant('local', '52:54:00:00:02:03')
+        self.ironic.known.change(node, instance_info={
+            'boot_iso': 'http://192.0.2.1/x.iso', 'boot_config': 'of-local'})
+        old = token()
+        self.call('PATCH', f'{HOSTS}/local', {'spec': {'image': 'localboot'}})
+        self.call('GET', f'/t/{old}/', code=410)
+        self.call('POST', f'/api/v1/boot-complete?token={old}', code=204)
+        for path in ('/api/v1/bootconfig?mac=52:54:00:00:02:03',
+                     f'/t/{token()}/'):
+            self.assertEqual('rootpw local\n', self.call('GET', path).text)
+
     def test_an_old_version_is_gone(self):
         self.call('GET', '/api/v1/baremetalhosts?watch=true'
                          '&resourceVersion=other.1', code=410)

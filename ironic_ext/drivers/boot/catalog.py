@@ -16,7 +16,10 @@ from oslo_log import log
 from ironic_ext import catalog
 from ironic_ext.catalog import store
 from ironic_ext import config_formats
+from ironic_ext.drivers.records import boot as boot_record
+from ironic_ext import host_records
 from ironic_ext.node import boot_plan
+from ironic_ext.node import boot_state
 from ironic_ext.node import errors
 from ironic_ext.node import host as hosts
 from ironic_ext.node import tokens
@@ -24,20 +27,21 @@ from ironic_ext.node import tokens
 LOG = log.getLogger(__name__)
 
 _LOCK = threading.Lock()
-_OPEN: dict[tuple[int, str], store.Catalog] = {}
+_OPEN: dict[tuple[int, str], '_Opened'] = {}
 
 
-def sources() -> boot_plan.Sources:
-    """Return where plans find ISOs and configs.
+def sources(node: typing.Any) -> boot_plan.Sources:
+    """Return where plans of a node find ISOs and configs.
 
     The database of the catalog is opened when it is asked.
     """
     return boot_plan.Sources(
-        iso=lambda name: _opened().find(catalog.ISCSICdrom, name),
-        config=lambda name: _opened().find(catalog.BootConfig, name),
+        iso=lambda name: _opened().catalog.find(catalog.ISCSICdrom, name),
+        config=lambda name: _opened().catalog.find(catalog.BootConfig, name),
         directory=CONF.ext_catalog.iso_dir,
         delivery=CONF.ext_boot.config_delivery,
-        base_url=_base_url if CONF.ext_server.public_url else None)
+        base_url=(lambda _uuid: _base_url(node))
+        if CONF.ext_server.public_url else None)
 
 
 def named_iso(task: typing.Any) -> catalog.ISCSICdrom | None:
@@ -46,7 +50,8 @@ def named_iso(task: typing.Any) -> catalog.ISCSICdrom | None:
     :raises: InvalidParameterValue, CatalogError
     """
     try:
-        return boot_plan.base_of(task.node.instance_info, sources()).cdrom
+        return boot_plan.base_of(task.node.instance_info,
+                                 sources(task.node)).cdrom
     except errors.PlanError as exc:
         raise exception.InvalidParameterValue(str(exc)) from exc
 
@@ -63,7 +68,7 @@ def facts(task: typing.Any) -> dict[str, typing.Any]:
     known = dict(hosts.from_node(fields, macs).facts)
     if CONF.ext_server.public_url and node.instance_info.get('boot_config'):
         try:
-            known |= tokens.links(_public_url(), _token(node.uuid))
+            known |= tokens.links(_public_url(), _token(node))
         except config_formats.ConfigError as exc:
             # Few templates need it; those that do say what is not there.
             LOG.warning('The boot config of node %(node)s cannot name its '
@@ -71,43 +76,58 @@ def facts(task: typing.Any) -> dict[str, typing.Any]:
     return known
 
 
-def _base_url(node_uuid: str) -> str:
+def _base_url(node: typing.Any) -> str:
     """Return where a node, by a token of its own, finds its config.
 
     :raises: ConfigError
     """
-    return tokens.links(_public_url(), _token(node_uuid))['boot'][
-        'config_url']
+    return tokens.links(_public_url(), _token(node))['boot']['config_url']
 
 
 def _public_url() -> str:
     return str(CONF.ext_server.public_url).rstrip('/')
 
 
-def _token(node_uuid: str) -> str:
-    """Return a token of a node.
+def _token(node: typing.Any) -> str:
+    """Return a token of a node, good until its boot ends.
 
     :raises: ConfigError
     """
     try:
         signer = tokens.Tokens.from_file(CONF.ext_server.token_key_file)
-    except (OSError, ValueError) as exc:
+        generation = tokens.Generation(
+            boot_record.generation(node)
+            or boot_state.created(node.created_at),
+            _opened().records.of(node.uuid).generation)
+    except (OSError, ValueError, catalog.CatalogError,
+            host_records.RecordsError) as exc:
         raise config_formats.ConfigError(config_formats.Finding(
-            '', None, f'the token for its URL cannot be signed: {exc}'
+            '', None, f'the token for its URL cannot be made: {exc}'
         )) from exc
-    return signer.new(node_uuid, CONF.ext_server.token_lifetime)[0]
+    return signer.new(node.uuid, CONF.ext_server.token_lifetime,
+                      generation)[0]
 
 
-def _opened() -> store.Catalog:
-    """Open the catalog once in each process.
+class _Opened(typing.NamedTuple):
+    """What is in the database of [ext_catalog]."""
 
-    :raises: DatabaseError
+    catalog: store.Catalog
+    records: host_records.HostRecords
+
+
+def _opened() -> _Opened:
+    """Open the database once in each process.
+
+    :raises: DatabaseError, RecordsError
     """
-    key = os.getpid(), CONF.ext_catalog.connection
+    connection = CONF.ext_catalog.connection
+    key = os.getpid(), connection
     with _LOCK:
         if key not in _OPEN:
-            opened = store.Catalog(CONF.ext_catalog.connection,
-                                   history=CONF.ext_catalog.history)
-            opened.upgrade()
+            opened = _Opened(
+                store.Catalog(connection, history=CONF.ext_catalog.history),
+                host_records.HostRecords(connection))
+            opened.catalog.upgrade()
+            opened.records.upgrade()
             _OPEN[key] = opened
         return _OPEN[key]

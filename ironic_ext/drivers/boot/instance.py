@@ -66,10 +66,19 @@ def plan(task: typing.Any, default_arguments: str | None, *,
         return boot_plan.for_instance(
             task.node, limits=_limits(), read=read,
             default_arguments=default_arguments,
-            sources=catalog.sources(),
+            sources=catalog.sources(task.node),
             facts=catalog.facts(task), firmware=firmware.of(task.node))
     except errors.PlanError as exc:
         raise exception.InvalidParameterValue(str(exc)) from exc
+
+
+def end_former(node: typing.Any) -> None:
+    """End the tokens of the boot before, when a node is deployed.
+
+    Before the boot is planned, which makes tokens.
+    """
+    if node.provision_state == states.DEPLOYING:
+        boot_record.end_tokens(node)
 
 
 def begin(node: typing.Any, planned: boot_plan.BootPlan) -> str:

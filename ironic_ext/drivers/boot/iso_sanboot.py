@@ -92,6 +92,7 @@ class IsoSanboot(ipxe.iPXEBoot):
         if instance.ends_here(node):
             self._let_go(task)
             return
+        instance.end_former(node)
         plan, way = self._plan(task)
         self._withdraw(task)
         boot_medium.withdraw_stock(task)

@@ -150,6 +150,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
             boot_medium.withdraw(task)
             end.close(node, disk_seen=end.set_disk(task))
             return
+        instance.end_former(node)
         plan = instance.plan(task, CONF.redfish.kernel_append_params)
         boot_medium.withdraw(task)
         boot_medium.withdraw_stock(task)

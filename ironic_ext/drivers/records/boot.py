@@ -2,6 +2,7 @@
 
 """The record of a boot and its end, in driver_internal_info."""
 
+import time
 import typing
 
 from ironic_ext.node import boot_state
@@ -23,11 +24,24 @@ def save(node: typing.Any, state: boot_state.BootState) -> None:
     node.save()
 
 
+def generation(node: typing.Any) -> int:
+    """Return the generation of a node's tokens."""
+    return boot_state.generation(node.driver_internal_info)
+
+
+def end_tokens(node: typing.Any) -> None:
+    """End all tokens that the node's machine was given until now."""
+    node.set_driver_internal_info(
+        boot_state.GENERATION_KEY,
+        boot_state.following(generation(node), time.time()))
+    node.save()
+
+
 def remove(node: typing.Any) -> None:
-    """Remove the record of a node, if any."""
+    """Remove the record of a node, if any, and end its tokens."""
     if exists(node):
         node.del_driver_internal_info(boot_state.KEY)
-        node.save()
+    end_tokens(node)
 
 
 def begin(node: typing.Any, mode: str) -> None:
@@ -35,4 +49,4 @@ def begin(node: typing.Any, mode: str) -> None:
     info = dict(node.instance_info)
     if info.pop(boot_state.COMPLETED_KEY, None):
         node.instance_info = info
-    save(node, boot_state.BootState(mode))
+    save(node, boot_state.BootState(mode, begun=generation(node)))

@@ -38,20 +38,20 @@ class CatalogLookup(typing.Protocol):
         """Return a BootConfig with its data, or None."""
 
 
-Links = collections.abc.Callable[[str], dict[str, typing.Any]]
+Links = collections.abc.Callable[[hosts.Host], dict[str, typing.Any]]
 
 
 class Configs:
     """Makes the configs of hosts; keeps those that are alike for all."""
 
     def __init__(self, lookup: CatalogLookup, kept: CatalogLookup,
-                 links: Links = lambda uuid: {}) -> None:
+                 links: Links = lambda host: {}) -> None:
         """Take the catalog.
 
         :param kept: what is in memory of it: raises LookupError for the
             rest.
-        :param links: what templates know beside the facts of the host of a
-            UUID: see tokens.links().
+        :param links: what templates know beside the facts of a host: see
+            tokens.links().
         """
         self._lookup = lookup
         self._kept = kept
@@ -122,7 +122,7 @@ class Configs:
         return ready
 
     def _facts(self, host: hosts.Host) -> dict[str, typing.Any]:
-        return {**host.facts, **self._links(host.uuid)}
+        return {**host.facts, **self._links(host)}
 
     def _kept_ready(self, config: catalog.BootConfig
                     ) -> config_formats.Config | None:

@@ -12,6 +12,7 @@ import re
 import typing
 
 from ironic_ext.catalog import rules
+from ironic_ext import host_records
 from ironic_ext.node import host as hosts
 from ironic_ext.node import tokens
 from ironic_ext.server import errors
@@ -50,20 +51,49 @@ class Run(typing.Protocol):
         """Return what the function returns, or raise what it raises."""
 
 
+class Records(typing.Protocol):
+    """What is needed of hosts' records."""
+
+    def of(self, node: str) -> host_records.Record:
+        """Return what is known of a host."""
+
+    def generation(self, host: hosts.Host) -> tokens.Generation:
+        """Return the generation of a host's new tokens."""
+
+
+class Report(typing.NamedTuple):
+    """Whose boot a token was for, and whether that goes on.
+
+    :ivar generation: of the token.
+    :ivar goes_on: whether it reads; if not, the boot ended last.
+    """
+
+    host: hosts.Host
+    generation: tokens.Generation
+    goes_on: bool
+
+
 class Finder:
     """Finds the host that a request comes from."""
 
     def __init__(self, index: host_index.HostIndex, signer: tokens.Tokens,
-                 lessees: Lessees | None = None, run: Run | None = None,
-                 proxies: collections.abc.Sequence[Network] = ()) -> None:
+                 records: Records, lessees: Lessees | None = None,
+                 run: Run | None = None,
+                 proxies: collections.abc.Sequence[Network] = (),
+                 refresh: collections.abc.Callable[[str], object] = (
+                     lambda uuid: None)) -> None:
         """Take the hosts, and what tells them.
 
+        :param refresh: has the index and the records learn what there is
+            of a host now; may wait, in what ``run`` gives.
         :param lessees: returns the MACs that lease an address now, or
             anything else for somebody else; may wait, in what ``run`` gives.
         :param proxies: whose X-Forwarded-For is believed.
         """
         self._index = index
         self._signer = signer
+        self._records = records
+        self._refresh = refresh
         self._lessees = lessees
         self._run = run
         self._proxies = proxies
@@ -73,8 +103,13 @@ class Finder:
 
         :raises: what find() and the lessees raise
         """
-        if asked.token or asked.mac:
-            return self.find(token=asked.token, mac=asked.mac)
+        if asked.token:
+            report = await self.reporting(asked.token)
+            if not report.goes_on:
+                raise _over()
+            return report.host
+        if asked.mac:
+            return self.find(mac=asked.mac)
         cards = [mac for mac in map(anaconda_mac, asked.provisioning_macs)
                  if mac and self._index.by_mac(hosts.mac(mac))]
         if cards:
@@ -89,7 +124,49 @@ class Finder:
             lessees = await self._run(self._lessees, address)
         return self.find(address=address, lessees=lessees)
 
-    def find(self, *, token: str = '', mac: str = '', address: str = '',
+    async def reporting(self, text: str) -> Report:
+        """Return the host whose boot a token is for, if that was the last.
+
+        :raises: NotFoundError, UnavailableError, GoneError when that boot
+            is over, and another one came since.
+        """
+        try:
+            token = self._signer.read(text)
+        except tokens.TokenError as exc:
+            raise errors.NotFoundError(str(exc)) from exc
+        report = self._report(token)
+        if report is None and self._is_newer(token):
+            # A conductor made it a moment ago.
+            assert self._run is not None
+            await self._run(self._refresh, token.node)
+            report = self._report(token)
+        if report is None:
+            raise _over()
+        return report
+
+    def _report(self, token: tokens.Token) -> Report | None:
+        """Return what a token is for; None for another boot of its host."""
+        host = self._one([host for host in (
+            self._index.by_uuid(token.node),) if host], 'the token')
+        said, now = token.generation, self._records.generation(host)
+        if said == now or (said == (0, 0) == (
+                host.generation, now.server)):
+            # As releases without generations made them.
+            return Report(host, said, True)
+        ended = self._records.of(host.uuid).ended
+        if (said.conductor in (now.conductor, host.boot.begun)
+                and said.server in (now.server, ended)):
+            return Report(host, said, False)
+        return None
+
+    def _is_newer(self, token: tokens.Token) -> bool:
+        """Tell whether a token is of what is not known yet."""
+        host = self._index.by_uuid(token.node)
+        return host is not None and any(
+            said > known for said, known in zip(
+                token.generation, self._records.generation(host)))
+
+    def find(self, *, mac: str = '', address: str = '',
              lessees: collections.abc.Iterable[str] = ()) -> hosts.Host:
         """Return a host by the first that is given.
 
@@ -99,12 +176,6 @@ class Finder:
         :raises: BadRequestError, NotFoundError, ConflictError,
             UnavailableError
         """
-        if token:
-            try:
-                host = self._index.by_uuid(self._signer.node(token))
-            except tokens.TokenError as exc:
-                raise errors.NotFoundError(str(exc)) from exc
-            return self._one([host] if host else [], 'the token')
         if mac:
             known = hosts.mac(mac)
             if not known:
@@ -141,6 +212,10 @@ class Finder:
             raise errors.UnavailableError(
                 'Ironic did not tell its nodes yet: try again in a moment')
         raise errors.NotFoundError(f'no host has {what}')
+
+
+def _over() -> errors.GoneError:
+    return errors.GoneError('the boot that the token was for is over')
 
 
 def source_address(peer: str, forwarded: str,

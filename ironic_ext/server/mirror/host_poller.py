@@ -15,10 +15,13 @@ import threading
 import time
 import typing
 
+from ironic_ext import host_records
 from ironic_ext.node import host as hosts
 from ironic_ext.server import errors
 from ironic_ext.server.mirror import host_index
+from ironic_ext.server.mirror import host_records as record_mirror
 from ironic_ext.server.mirror import ironic_api
+from ironic_ext.server.mirror import tenancy
 
 LOG = logging.getLogger(__name__)
 
@@ -39,12 +42,15 @@ class HostPoller:
     :param resync_interval: seconds between two looks at everything.
     :param inventories: whether to ask for the addresses that
         inspections found.
+    :param records: where ends are noted that only this shows.
     """
 
     def __init__(self, api: ironic_api.IronicApi,
                  index: host_index.HostIndex, *, interval: float,
-                 resync_interval: float, inventories: bool = True) -> None:
+                 resync_interval: float, inventories: bool = True,
+                 records: record_mirror.RecordMirror | None = None) -> None:
         self._api = api
+        self._records = records
         self._index = index
         self._interval = interval
         self._resync_interval = resync_interval
@@ -236,14 +242,32 @@ class HostPoller:
 
     def _put(self, node: ironic_api.Node) -> host_index.Entry:
         uuid = node['uuid']
-        self._nodes[uuid] = node
-        self._any_updated |= bool(node.get('updated_at'))
         finished = node.get('inspection_finished_at') or ''
         if finished and self._found.get(uuid, ('', ()))[0] != finished:
             self._inspected[uuid] = finished
-        return self._index.put(hosts.from_node(
-            node, self._macs.get(uuid, ()),
-            self._found.get(uuid, ('', ()))[1]))
+        host = hosts.from_node(node, self._macs.get(uuid, ()),
+                               self._found.get(uuid, ('', ()))[1])
+        before = self._index.by_uuid(uuid)
+        if before is not None and tenancy.has_ended(before, host):
+            # First: what the next one has is not to be had by old tokens.
+            self._end_tokens(host)
+        self._nodes[uuid] = node
+        self._any_updated |= bool(node.get('updated_at'))
+        return self._index.put(host)
+
+    def _end_tokens(self, host: hosts.Host) -> None:
+        """Note that the tokens of a host are over.
+
+        :raises: UnavailableError
+        """
+        if self._records is None:
+            return
+        try:
+            self._records.end(
+                host.uuid, above=host.token_generation,
+                generation=self._records.of(host.uuid).generation)
+        except host_records.RecordsError as exc:
+            raise errors.UnavailableError(str(exc)) from exc
 
     def _newer(self, node: ironic_api.Node) -> ironic_api.Node:
         """Return a node, or what is known if that is the same or newer."""

@@ -207,6 +207,8 @@ def _bare(node: Node) -> Node:
     """Return what is wanted of a node; driver_info is not kept."""
     return {**{name: node.get(name) for name in hosts.FIELDS},
             'boot': boot_state.of(node.get('driver_internal_info')),
+            'boot_generation': boot_state.generation(
+                node.get('driver_internal_info')),
             'data_image': host_data_images.kept(node)}
 
 

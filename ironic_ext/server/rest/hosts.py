@@ -8,6 +8,7 @@ import typing
 import falcon
 
 from ironic_ext import catalog
+from ironic_ext import host_records
 from ironic_ext.node import host as hosts
 from ironic_ext.node import tokens
 from ironic_ext.server import errors
@@ -15,6 +16,7 @@ from ironic_ext.server.mirror import catalog as catalog_mirror
 from ironic_ext.server.mirror import feed as feeds
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import host_poller
+from ironic_ext.server.mirror import host_records as record_mirror
 from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server.rest import access
 from ironic_ext.server.rest import bodies
@@ -32,7 +34,9 @@ class Hosts:
 
     def __init__(self, index: host_index.HostIndex,
                  poller: host_poller.HostPoller, api: ironic_api.IronicApi,
-                 mirror: catalog_mirror.CatalogMirror) -> None:
+                 mirror: catalog_mirror.CatalogMirror,
+                 records: record_mirror.RecordMirror) -> None:
+        self._records = records
         self.index = index
         self._poller = poller
         self._api = api
@@ -104,17 +108,64 @@ class Hosts:
                 entry = self._poller.refresh(uuid)
             if not changes:
                 return entry
-            return self._poller.note(
-                self._api.set_instance_info(uuid, changes))
+            return self._changed(entry.host, changes)
 
-    def complete(self, host: hosts.Host, when: str) -> hosts.Host:
-        """Note that a host runs what it was to boot once; return it."""
+    def _changed(self, host: hosts.Host, changes: dict[str, typing.Any]
+                 ) -> host_index.Entry:
+        """Change keys of a node's instance_info."""
+        changed = self._poller.note(
+            self._api.set_instance_info(host.uuid, changes))
+        if hosts.ISO_KEY in changes and changes[hosts.ISO_KEY] is None:
+            # To boot from its disk is the end of what it booted.
+            self._end_tokens(
+                host, self._records.of(host.uuid).generation)
+        return changed
+
+    def token_generation(self, host: hosts.Host) -> tokens.Generation:
+        """Return the generation of a token for a host, as of now.
+
+        :raises: NotFoundError, IronicError
+        """
+        return self._records.generation(self.now(host))
+
+    def complete(self, host: hosts.Host, generation: tokens.Generation,
+                 when: str) -> hosts.Host:
+        """Note that a host runs what it was to boot once; return it.
+
+        :param generation: of the token that says so, which is over then.
+        :raises: GoneError when another boot came since
+        """
         with self._locks[hash(host.uuid) % _LOCKS]:
             now = self._poller.refresh(host.uuid).host
-            if now.boot_mode == hosts.ONCE and not now.completed:
+            if generation not in ((0, 0), self._records.generation(now)):
+                # Between the machine's question and this one to Ironic.
+                raise errors.GoneError(
+                    'the boot that the token was for is over')
+            if now.boot_mode != hosts.ONCE:
+                return now
+            if not now.completed:
                 now = self._poller.note(self._api.set_instance_info(
                     now.uuid, {hosts.COMPLETED_KEY: when})).host
+            self._end_tokens(now, generation.server)
             return now
+
+    def now(self, host: hosts.Host) -> hosts.Host:
+        """Return a host as Ironic has it now.
+
+        :raises: NotFoundError, IronicError
+        """
+        return self._poller.refresh(host.uuid).host
+
+    def _end_tokens(self, host: hosts.Host, generation: int) -> None:
+        """End a generation of a host's tokens, unless that was done.
+
+        :raises: UnavailableError
+        """
+        try:
+            self._records.end(host.uuid, generation=generation,
+                              above=host.token_generation)
+        except host_records.RecordsError as exc:
+            raise errors.UnavailableError(str(exc)) from exc
 
     def set_power(self, namespace: str, name: str, target: str
                   ) -> host_index.Entry:
@@ -259,7 +310,8 @@ class HostToken:
         """Make a token of the host, and say when it ends."""
         self._guard.require(req, policies.TOKENS)
         host = self._shared.get(namespace, name).host
-        token, ends = self._signer.new(host.uuid, self._lifetime)
+        token, ends = self._signer.new(host.uuid, self._lifetime,
+                                       self._shared.token_generation(host))
         body: dict[str, typing.Any] = {
             'token': token, 'path': f'/t/{token}/', 'expires': ends}
         if self._url:

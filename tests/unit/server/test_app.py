@@ -19,7 +19,9 @@ from ironic_ext import catalog
 from ironic_ext.catalog import resources
 from ironic_ext import conf as options
 from ironic_ext.node import host as hosts
+from ironic_ext.node import tokens
 from ironic_ext.server import app
+from ironic_ext.server import errors
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.rest import openapi
 from ironic_ext.server.rest import policies
@@ -39,7 +41,7 @@ def make(**given):
         conf.set_override(name, value, group='ext_server')
     index = host_index.HostIndex()
     pool = concurrent.futures.ThreadPoolExecutor(4)
-    parts = [unittest.mock.Mock() for _number in range(8)]
+    parts = [unittest.mock.Mock() for _number in range(9)]
     parts[2] = index
     return conf, app.Parts(*parts, pool, pool), index
 
@@ -110,6 +112,19 @@ class AppTestCase(testtools.TestCase):
                 self.assertEqual(500, found.status)
                 self.assertEqual('Status', found.json['kind'])
                 self.assertNotIn('secret', json.dumps(found.json))
+
+    def test_a_token_is_not_logged_whatever_fails(self):
+        logged = self.useFixture(fixtures.FakeLogger())
+        conf, parts, index = make()
+        application = app.make(conf, parts)
+        token, _ends = tokens.Tokens([b'k' * 32]).new(test_hosts.UUID, 60)
+        for failure in (KeyError('x'), errors.UnavailableError('x')):
+            parts.signer.read.side_effect = failure
+            for path in (f'/t/{token}/', f'/t/{token}/{token}',
+                         f'/t//{token}/', f'/api/v1/bootconfig?token={token}'):
+                self.assertLess(400, asgi.ask(application, path).status)
+        self.assertIn('/t/TOKEN/', logged.output)
+        self.assertNotIn(token, logged.output)
 
     def test_the_page_has_a_strict_policy_and_a_tag(self):
         conf, parts, _index = make()

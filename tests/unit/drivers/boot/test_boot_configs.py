@@ -8,10 +8,14 @@ import shutil
 
 import fixtures
 from ironic.common import exception
+from ironic.common import states
+from ironic.conf import CONF
 
 from ironic_ext import catalog
 from ironic_ext.catalog import store
+from ironic_ext import host_records
 from ironic_ext import iso
+from ironic_ext.node import boot_state
 from ironic_ext.node import tokens
 from tests.unit.catalog import database
 from tests.unit.drivers import base
@@ -95,7 +99,23 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
         for line in self.arguments(image):
             token, = re.findall(
                 r'inst\.ks=http://192\.0\.2\.9:8093/t/(\S+)/ks\.cfg ', line)
-            self.assertEqual(self.node.uuid, signer.node(token))
+            self.assertEqual(self.node.uuid, signer.read(token).node)
+
+    def test_the_token_is_of_the_boot_that_begins(self):
+        self.by_url()
+        self.be(states.DEPLOYING)
+        records = host_records.HostRecords(CONF.ext_catalog.connection)
+        self.addCleanup(records.close)
+        ended = records.end(self.node.uuid, generation=0)
+        self.call('prepare_instance')
+        signer = tokens.Tokens.from_file(str(self.folder / 'boot.key'))
+        token = self.arguments(self.medium())[0].partition(
+            '/t/')[2].partition('/')[0]
+        generation = signer.read(token).generation
+        self.assertTrue(generation.conductor)
+        self.assertEqual(
+            (boot_state.generation(self.node.driver_internal_info),
+             ended.generation), generation)
 
     def test_a_template_names_where_its_machine_reports(self):
         self.by_url()
@@ -109,20 +129,20 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
         self.assertEqual(
             'url http://192.0.2.9:8093/api/v1/boot-complete?token', url)
         signer = tokens.Tokens.from_file(str(self.folder / 'boot.key'))
-        self.assertEqual(self.node.uuid, signer.node(token))
+        self.assertEqual(self.node.uuid, signer.read(token).node)
 
     def test_the_token_is_not_logged(self):
         logged = self.useFixture(fixtures.FakeLogger(level=logging.DEBUG))
         self.by_url()
         self.call('prepare_instance')
-        token = self.arguments(self.medium())[0].partition('/t/')[2][:48]
-        self.assertEqual(48, len(token))
+        token = self.arguments(self.medium())[0].partition('/t/')[2][:60]
+        self.assertEqual(60, len(token))
         self.assertNotIn(token, logged.output)
 
     def test_a_token_that_cannot_be_signed_is_refused(self):
         self.by_url()
         (self.folder / 'boot.key').write_text('no key')
-        self.assertIn('cannot be signed', self.failure(
+        self.assertIn('cannot be made', self.failure(
             exception.InvalidParameterValue, 'validate'))
 
     def test_the_catalogs_database_is_no_image(self):

@@ -83,6 +83,43 @@ class EndTestCase(base.RedfishIsoTestCase):
         self.assertEqual(sushy.BOOT_SOURCE_ENABLED_ONCE,
                          self.bmc.boot['enabled'])
 
+    def generation(self):
+        return boot_state.generation(self.node.driver_internal_info)
+
+    def test_each_deployment_and_each_end_ends_the_tokens_of_before(self):
+        known = [0]
+
+        def assertNewer():
+            self.node.refresh()
+            self.assertGreater(self.generation(), known[-1])
+            known.append(self.generation())
+
+        self.deploy(ext_boot_mode='once')
+        assertNewer()
+        self.assertEqual(self.generation(), self.state().begun)
+        self.say(**DONE)
+        self.periodic()
+        assertNewer()
+        self.assertEqual(known[1], self.state().begun)
+        # What is done once is not an end every few seconds.
+        self.periodic()
+        self.assertEqual(known[-1], self.generation())
+        # Rebuilt, torn down.
+        self.deploy(ext_boot_completed_at=None)
+        assertNewer()
+        self.be(states.DELETING)
+        self.call('clean_up_instance')
+        assertNewer()
+        self.assertNotIn(boot_state.KEY, self.node.driver_internal_info)
+
+    def test_a_rescue_ends_what_is_for_once_and_nothing_else(self):
+        for mode, ends in (('once', True), ('forever', False)):
+            self.deploy(ext_boot_mode=mode)
+            begun = self.generation()
+            self.be(states.UNRESCUING)
+            self.call('prepare_instance')
+            self.assertEqual(ends, self.generation() > begun, mode)
+
     def test_another_word_for_that_is_refused(self):
         self.node.driver_info = {**self.node.driver_info,
                                  'once_boot_device': 'always'}

@@ -256,8 +256,9 @@ class WayTestCase(sanboot_base.SanbootTestCase):
             status=catalog.ISCSICdromStatus(
                 'Ready', target_iqn='iqn.2001-04.com.example:live',
                 portal_ip='203.0.113.1'))
-        self.replace(boot_catalog, '_opened', lambda: unittest.mock.Mock(
+        opened = unittest.mock.Mock(catalog=unittest.mock.Mock(
             spec=store.Catalog, find=lambda kind, name: iso))
+        self.replace(boot_catalog, '_opened', lambda: opened)
         return 'live'
 
     def test_without_ibft_there_is_nothing_to_log_in_to(self):

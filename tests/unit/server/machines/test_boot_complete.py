@@ -21,12 +21,15 @@ class BootCompleteTestCase(testtools.TestCase):
     def report(self, host, token='x'):
         """Return the status of the answer to a report of that host."""
         class Shared:
-            def complete(self, host, when):
+            def complete(self, host, generation, when):
+                return host
+
+            def now(self, host):
                 return host
 
         class Finder:
-            async def asking(self, asked):
-                return host
+            async def reporting(self, token):
+                return identity.Report(host, (0, 0), token != 'ended')
 
         async def run(work, *arguments):
             return work(*arguments)
@@ -62,6 +65,15 @@ class BootCompleteTestCase(testtools.TestCase):
     def test_a_report_of_a_live_system_changes_nothing(self):
         self.assertEqual(204, self.report(self.host(
             {**DONE, 'ext_boot_mode': 'forever'})))
+
+    def test_a_token_whose_boot_is_over_is_told_what_has_become_of_it(self):
+        self.assertEqual(202, self.report(self.host(DONE), 'ended'))
+        self.assertEqual(204, self.report(self.host(
+            DONE, cause=boot_state.Cause.REPORT, asked_at=1, disk_at=2),
+            'ended'))
+        self.assertEqual(204, self.report(self.host({}, 'ipxe'), 'ended'))
+        self.assertRaises(errors.GoneError, self.report,
+                          self.host(ONCE, 'ipxe'), 'ended')
 
     def test_without_a_token_nobody_is_believed(self):
         self.assertRaises(errors.UnauthorizedError, self.report,

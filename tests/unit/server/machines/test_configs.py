@@ -59,7 +59,7 @@ class ConfigsTestCase(testtools.TestCase):
             'facts', 'url {{ boot.complete_url }}\n', template=True)
         self.configs = configs.Configs(
             self.catalog, self.catalog,
-            lambda uuid: tokens.links('http://192.0.2.1', f'T-{uuid}'))
+            lambda host: tokens.links('http://192.0.2.1', f'T-{host.uuid}'))
         self.assertEqual(
             'url http://192.0.2.1/api/v1/boot-complete'
             f'?token=T-{test_hosts.UUID}\n',

@@ -3,24 +3,33 @@
 """Who a machine is."""
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import ipaddress
-import os
-import stat
-import tempfile
-import unittest.mock
+import time
+import uuid
 
-import fixtures
 import testtools
 
+from ironic_ext.node import boot_state
 from ironic_ext.node import tokens
 from ironic_ext.server import errors
 from ironic_ext.server.machines import identity
 from ironic_ext.server.mirror import host_index
 from tests.unit.node import test_host as test_hosts
+from tests.unit.server import records
 
 MAC = '52:54:00:00:00:01'
 OTHER = '6f1b2a30-0000-4000-8000-000000000002'
 KEY = b'k' * 32
+
+
+def old_token(node):
+    """Return a token as releases without generations made them."""
+    head = uuid.UUID(node).bytes + int(time.time() + 60).to_bytes(4, 'big')
+    tag = hmac.digest(KEY, b'ironic-ext boot token 1' + head, hashlib.sha256)
+    return base64.urlsafe_b64encode(head + tag[:16]).decode()
 
 
 class FinderTestCase(testtools.TestCase):
@@ -30,7 +39,9 @@ class FinderTestCase(testtools.TestCase):
         super().setUp()
         self.index = host_index.HostIndex()
         self.signer = tokens.Tokens([KEY])
-        self.finder = identity.Finder(self.index, self.signer)
+        self.records = records.Known()
+        self.finder = identity.Finder(self.index, self.signer,
+                                      self.records)
         self.index.put(test_hosts.host(extra={'boot_ips': '192.0.2.1'}))
         self.index.put(test_hosts.host(
             macs=['52:54:00:00:00:02'], uuid=OTHER, name='server2',
@@ -40,15 +51,8 @@ class FinderTestCase(testtools.TestCase):
     def test_the_address_is_the_last_to_be_asked(self):
         self.assertEqual('server2', self.finder.find(
             mac='52-54-00-00-00-02', address='192.0.2.1').name)
-        token, _ends = self.signer.new(OTHER, 60)
-        self.assertEqual('server2', self.finder.find(
-            token=token, mac=MAC, address='192.0.2.1').name)
         self.assertEqual('server1',
                          self.finder.find(address='192.0.2.1').name)
-
-    def test_a_bad_token_is_not_made_good_by_a_mac(self):
-        self.assertRaises(errors.NotFoundError, self.finder.find,
-                          token='x' * 48, mac=MAC)
 
     def test_nobody_knows_an_address_of_nobody(self):
         self.assertRaises(errors.NotFoundError, self.finder.find,
@@ -82,10 +86,11 @@ class AskingTestCase(testtools.TestCase):
         index = self.index = host_index.HostIndex()
         index.put(test_hosts.host(extra={'boot_ips': '192.0.2.1'}))
         index.loaded.set()
-        self.asked_for = []
+        self.asked_for, self.refreshed = [], []
+        self.signer, self.records = tokens.Tokens([KEY]), records.Known()
         self.finder = identity.Finder(
-            index, tokens.Tokens([KEY]), self.lessees, self.run_there,
-            [ipaddress.ip_network('10.0.0.0/8')])
+            index, self.signer, self.records, self.lessees, self.run_there,
+            [ipaddress.ip_network('10.0.0.0/8')], self.refreshed.append)
 
     def lessees(self, address):
         self.asked_for.append(address)
@@ -96,6 +101,66 @@ class AskingTestCase(testtools.TestCase):
 
     def find(self, **said):
         return asyncio.run(self.finder.asking(identity.Asked(**said))).name
+
+    def token(self, *generation):
+        return self.signer.new(test_hosts.UUID, 60,
+                               tokens.Generation(*generation))[0]
+
+    def test_a_token_comes_before_a_mac_and_is_not_made_good_by_one(self):
+        self.index.put(test_hosts.host(
+            macs=['52:54:00:00:00:02'], uuid=OTHER, name='server2'))
+        self.assertEqual('server1', self.find(
+            token=self.token(), mac='52:54:00:00:00:02'))
+        for bad in ('x' * 48, 'x' * 60):
+            self.assertRaises(errors.NotFoundError, self.find, token=bad,
+                              mac=MAC)
+
+    def test_a_token_of_before_an_end_reads_nothing_more(self):
+        old = self.token()
+        self.index.put(test_hosts.host(boot_generation=7))
+        self.assertRaises(errors.GoneError, self.find, token=old)
+        self.assertEqual('server1', self.find(token=self.token(7, 0)))
+        self.records.end(test_hosts.UUID, generation=0, above=8)
+        self.assertRaises(errors.GoneError, self.find,
+                          token=self.token(7, 0))
+        self.assertEqual('server1', self.find(token=self.token(7, 9)))
+        # None of which is a reason to ask Ironic.
+        self.assertEqual([], self.refreshed)
+
+    def test_a_token_of_an_earlier_release_is_good_until_the_first_end(self):
+        old = old_token(test_hosts.UUID)
+        self.index.put(test_hosts.host(created_at='2026-01-01T00:00:00'))
+        self.assertEqual('server1', self.find(token=old))
+        self.index.put(test_hosts.host(boot_generation=7))
+        self.assertRaises(errors.GoneError, self.find, token=old)
+
+    def test_a_token_does_not_read_another_node_of_the_same_uuid(self):
+        self.index.put(test_hosts.host(created_at='2026-01-01T00:00:00'))
+        host = self.index.by_uuid(test_hosts.UUID)
+        token = self.token(*self.records.generation(host))
+        self.assertEqual('server1', self.find(token=token))
+        self.index.put(test_hosts.host(created_at='2026-01-02T00:00:00'))
+        self.assertRaises(errors.GoneError, self.find, token=token)
+
+    def test_what_a_conductor_made_a_moment_ago_is_looked_for(self):
+        self.assertRaises(errors.GoneError, self.find,
+                          token=self.token(9, 0))
+        self.assertEqual([test_hosts.UUID], self.refreshed)
+
+    def report(self, *generation):
+        report = asyncio.run(self.finder.reporting(self.token(*generation)))
+        return report.goes_on
+
+    def test_the_boot_that_ended_last_can_be_asked_for_alone(self):
+        self.records.end(test_hosts.UUID, generation=0, above=4)
+        self.index.put(test_hosts.host(
+            boot_generation=3, boot=boot_state.BootState(begun=2)))
+        self.assertTrue(self.report(3, 5))
+        # Ended by the server, and by the conductor then.
+        for ended in ((2, 0), (2, 5), (3, 0)):
+            self.assertFalse(self.report(*ended), ended)
+        for older in ((1, 0), (1, 5), (2, 4)):
+            self.assertRaises(errors.GoneError, self.report, *older)
 
     def test_a_mac_needs_no_lease(self):
         self.assertEqual('server1', self.find(mac=MAC, peer='192.0.2.9'))
@@ -152,48 +217,3 @@ class SourceAddressTestCase(testtools.TestCase):
     def test_anaconda_says_its_mac_with_the_interface(self):
         self.assertEqual(MAC, identity.anaconda_mac(f'eth0 {MAC}'))
         self.assertEqual('', identity.anaconda_mac(MAC + 'x'))
-
-
-class TokenTestCase(testtools.TestCase):
-    """Tokens."""
-
-    def test_a_token_names_its_node_until_it_ends(self):
-        signer = tokens.Tokens([KEY])
-        token, _ends = signer.new(test_hosts.UUID, 60)
-        self.assertEqual(test_hosts.UUID, signer.node(token))
-        with unittest.mock.patch('time.time', lambda: 1e9):
-            old, _ends = signer.new(test_hosts.UUID, 60)
-        error = self.assertRaises(tokens.TokenError, signer.node, old)
-        self.assertIn('expired', str(error))
-
-    def test_a_changed_token_is_none(self):
-        signer = tokens.Tokens([KEY])
-        token, _ends = signer.new(test_hosts.UUID, 60)
-        for position in range(len(token)):
-            changed = (token[:position]
-                       + ('A' if token[position] != 'A' else 'B')
-                       + token[position + 1:])
-            self.assertRaises(tokens.TokenError, signer.node, changed)
-        for other in ('', 'x', token + 'A', 'ä' * 48):
-            self.assertRaises(tokens.TokenError, signer.node, other)
-
-    def test_keys_can_be_changed_without_an_end_to_tokens(self):
-        token, _ends = tokens.Tokens([b'o' * 32]).new(test_hosts.UUID, 60)
-        self.assertEqual(test_hosts.UUID,
-                         tokens.Tokens([KEY, b'o' * 32]).node(token))
-        self.assertRaises(tokens.TokenError, tokens.Tokens([KEY]).node,
-                          token)
-
-    def test_the_key_is_made_once_and_for_the_owner_only(self):
-        path = os.path.join(self.useFixture(fixtures.TempDir()).path, 'key')
-        token, _ends = tokens.Tokens.from_file(path).new(
-            test_hosts.UUID, 60)
-        self.assertEqual(0o600, stat.S_IMODE(os.stat(path).st_mode))
-        self.assertEqual(test_hosts.UUID,
-                         tokens.Tokens.from_file(path).node(token))
-
-    def test_a_file_without_keys_is_refused(self):
-        with tempfile.NamedTemporaryFile('w') as file:
-            file.write('secret\n')
-            file.flush()
-            self.assertRaises(ValueError, tokens.Tokens.from_file, file.name)

@@ -14,6 +14,7 @@ from ironic_ext.server.machines import identity
 from ironic_ext.server.machines import ipxe
 from ironic_ext.server.mirror import host_index
 from tests.unit.node import test_host as test_hosts
+from tests.unit.server import records
 
 MAC = '52:54:00:00:00:01'
 
@@ -81,7 +82,8 @@ class AnswerTestCase(testtools.TestCase):
         self.read = []
         self.kept = {}
         self.ipxe = ipxe.Ipxe(
-            identity.Finder(self.index, tokens.Tokens([b'k' * 32])), self,
+            identity.Finder(self.index, tokens.Tokens([b'k' * 32]),
+                            records.Known()), self,
             self._Kept(self.kept), self.run_there)
 
     class _Kept:

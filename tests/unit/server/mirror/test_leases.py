@@ -15,6 +15,7 @@ from ironic_ext.server.machines import identity
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import leases
 from tests.unit.node import test_host as test_hosts
+from tests.unit.server import records
 
 MAC, OTHER = '52:54:00:00:00:01', '52:54:00:00:00:02'
 SECOND = '6f1b2a30-0000-4000-8000-000000000002'
@@ -87,7 +88,7 @@ class LesseeTestCase(_FileTestCase):
         self.index = host_index.HostIndex()
         self.index.loaded.set()
         self.finder = identity.Finder(
-            self.index, tokens.Tokens([b'k' * 32]))
+            self.index, tokens.Tokens([b'k' * 32]), records.Known())
 
     def put(self, name, mac, inspected=(), **given):
         self.index.put(test_hosts.hosts.from_node(test_hosts.node(

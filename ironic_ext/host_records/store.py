@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Hosts' records in SQL, shared by conductors and boot servers."""
+
+import collections.abc
+import contextlib
+import dataclasses
+import time
+import typing
+
+import sqlalchemy
+from sqlalchemy import exc as sql_errors
+
+from ironic_ext.host_records import database
+from ironic_ext.host_records.database import HOST
+from ironic_ext.host_records.database import STATE
+from ironic_ext import sql
+
+
+class RecordsError(Exception):
+    """The database fails; one sentence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What is known of a host.
+
+    :ivar node: UUID.
+    :ivar generation: tokens of others are over; seconds since the epoch,
+        0 when nothing was ended yet.
+    :ivar ended: the generation that the last end was one of.
+    :ivar address: that an operator has declared, '' for none.
+    """
+
+    node: str
+    generation: int = 0
+    ended: int = 0
+    address: str = ''
+
+
+class HostRecords:
+    """The records in a database.
+
+    Thread-safe. Everything raises RecordsError when the database fails.
+    """
+
+    def __init__(self, connection: str) -> None:
+        """Open a database.
+
+        :param connection: an SQLAlchemy URL; may hold a password.
+        """
+        try:
+            with _translated():
+                engine = sql.connect(connection, database.SCHEMA)
+        except (ImportError, OSError, ValueError) as exc:
+            raise _failure(exc) from exc
+        self._engine = engine
+        self._reader = sql.reading(engine)
+        self._writer = sql.writing(engine)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def upgrade(self) -> None:
+        """Make or change the tables to what this version needs."""
+        with _translated():
+            sql.upgrade(self._engine, database.SCHEMA)
+
+    def was_upgraded(self) -> bool:
+        """Tell whether the installation is older than its records."""
+        with self._reading() as connection:
+            return bool(connection.execute(
+                sqlalchemy.select(STATE.c.upgraded)).scalar_one())
+
+    def of(self, node: str) -> Record:
+        """Return what is known of a host; of most hosts that is nothing.
+
+        :param node: UUID.
+        """
+        with self._reading() as connection:
+            return _find(connection, node)
+
+    def changes(self, since: int) -> tuple[list[Record], int]:
+        """Return what was written after a serial number, and the last one.
+
+        :param since: 0 for everything.
+        """
+        with self._reading() as connection:
+            serial = connection.execute(sqlalchemy.select(
+                STATE.c.serial)).scalar_one()
+            if serial == since:
+                return [], since
+            found = connection.execute(sqlalchemy.select(HOST).where(
+                HOST.c.serial > since, HOST.c.serial <= serial))
+            return [_record(row) for row in found], int(serial)
+
+    def end(self, node: str, *, generation: int, above: int = 0) -> Record:
+        """End a generation of tokens, unless that was done.
+
+        :param generation: the one to end.
+        :param above: of the conductor's generations, the present one: the
+            new generation is a later time than both.
+        :returns: what holds now.
+        """
+        with self._writing() as (connection, serial):
+            known = _find(connection, node)
+            if known.generation != generation:
+                return known
+            now = dataclasses.replace(
+                known, ended=generation, generation=max(
+                    int(time.time()), generation + 1, above + 1))
+            _put(connection, now, serial)
+            return now
+
+    def declare(self, node: str, address: str) -> Record:
+        """Note the address of a host, '' for none.
+
+        :param address: as hosts.address() writes it.
+        :returns: what holds now.
+        """
+        with self._writing() as (connection, serial):
+            known = _find(connection, node)
+            now = dataclasses.replace(known, address=address)
+            if now != known:
+                _put(connection, now, serial)
+            return now
+
+    @contextlib.contextmanager
+    def _reading(self) -> collections.abc.Iterator[sqlalchemy.Connection]:
+        with _translated(), self._reader.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _writing(self) -> collections.abc.Iterator[
+            tuple[sqlalchemy.Connection, int]]:
+        """Wait for one's turn to write; give the serial to write with."""
+        with _translated(), self._writer.begin() as connection:
+            last = connection.execute(sqlalchemy.select(
+                STATE.c.serial).with_for_update()).scalar_one()
+            yield connection, int(last) + 1
+
+
+def _find(connection: sqlalchemy.Connection, node: str) -> Record:
+    row = connection.execute(sqlalchemy.select(HOST).where(
+        HOST.c.node == node)).first()
+    return Record(node) if row is None else _record(row)
+
+
+def _record(row: typing.Any) -> Record:
+    return Record(row.node, row.generation, row.ended, row.address)
+
+
+def _put(connection: sqlalchemy.Connection, record: Record, serial: int
+         ) -> None:
+    values = {**dataclasses.asdict(record), 'serial': serial}
+    if not connection.execute(sqlalchemy.update(HOST).where(
+            HOST.c.node == record.node).values(values)).rowcount:
+        connection.execute(sqlalchemy.insert(HOST).values(values))
+    connection.execute(sqlalchemy.update(STATE).values(serial=serial))
+
+
+@contextlib.contextmanager
+def _translated() -> collections.abc.Iterator[None]:
+    try:
+        yield
+    except sql_errors.SQLAlchemyError as exc:
+        raise _failure(exc) from exc
+
+
+def _failure(exc: Exception) -> RecordsError:
+    text = str(exc).partition('\n')[0][:300]
+    return RecordsError(
+        f'the database of hosts\' records fails ([ext_catalog]connection; '
+        f'after an update, run "ironic-boot-server --upgrade"): {text}')

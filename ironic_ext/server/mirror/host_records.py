@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Hosts' records close at hand: machines are judged by them.
+
+Several servers and conductors share their database, so it is followed. What
+this process writes is known at once, what others write after
+[ext_server]catalog_interval.
+"""
+
+import collections.abc
+import logging
+import threading
+
+from ironic_ext import host_records
+from ironic_ext.node import host as hosts
+from ironic_ext.node import tokens
+
+LOG = logging.getLogger(__name__)
+
+#: Is called with the UUIDs of hosts whose records changed, in any thread.
+Listener = collections.abc.Callable[[collections.abc.Collection[str]], None]
+
+
+class RecordMirror:
+    """All records in memory. Thread-safe."""
+
+    def __init__(self, records: host_records.HostRecords, interval: float
+                 ) -> None:
+        """Begin with what there is.
+
+        :param interval: seconds between two looks.
+        :raises: RecordsError
+        """
+        self._records = records
+        self._interval = interval
+        self._known: dict[str, host_records.Record] = {}
+        self._serial = 0
+        self._following = threading.Lock()
+        self._listener: Listener = lambda nodes: None
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True,
+                                        name='record-mirror')
+        self.follow()
+
+    def start(self, listener: Listener) -> None:
+        """Begin to follow; tell of changes from now on."""
+        self._listener = listener
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Follow no more; what is known stays."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+        self._records.close()
+
+    def of(self, node: str) -> host_records.Record:
+        """Return what is known of a host, without a wait.
+
+        :param node: UUID.
+        """
+        return self._known.get(node) or host_records.Record(node)
+
+    def generation(self, host: hosts.Host) -> tokens.Generation:
+        """Return the generation of a host's new tokens."""
+        return tokens.Generation(host.token_generation,
+                                 self.of(host.uuid).generation)
+
+    def have_addresses(self) -> bool:
+        """Tell whether an operator has declared any address."""
+        return any(record.address for record in self._known.values())
+
+    def end(self, node: str, *, generation: int, above: int = 0
+            ) -> host_records.Record:
+        """End a generation of tokens: see HostRecords.end().
+
+        :raises: RecordsError
+        """
+        self._records.end(node, generation=generation, above=above)
+        self.follow()
+        return self.of(node)
+
+    def declare(self, node: str, address: str) -> None:
+        """Note the address of a host: see HostRecords.declare().
+
+        :raises: RecordsError
+        """
+        self._records.declare(node, address)
+        self.follow()
+
+    def follow(self) -> None:
+        """Take in what was written since the last look.
+
+        :raises: RecordsError
+        """
+        with self._following:
+            found, self._serial = self._records.changes(self._serial)
+            self._known.update((record.node, record) for record in found)
+        if found:
+            self._listener([record.node for record in found])
+
+    def _run(self) -> None:
+        failing = False
+        while not self._ending.wait(self._interval):
+            try:
+                self.follow()
+                failing = False
+            except host_records.RecordsError as exc:
+                if not failing:
+                    LOG.error('Hosts\' records are not up to date: %s',
+                              str(exc))
+                failing = True
