@@ -11,8 +11,9 @@ OPTS = [
     cfg.IntOpt('reconcile_interval',
                default=60, min=0,
                help='Seconds between two looks at the data images of this '
-                    'conductor\'s nodes: what was ejected is attached '
-                    'again. 0 never looks.'),
+                    'conductor\'s nodes, and at the media that active nodes '
+                    'of the boot interface redfish-iso boot from: what was '
+                    'ejected is put in again. 0 never looks.'),
     cfg.IntOpt('workers',
                default=16, min=1,
                help='How many BMCs are worked with at the same time. Those '

@@ -51,6 +51,11 @@ class BootState:
     :ivar begun: the generation of the tokens that it was begun with.
     :ivar ended_at: when the medium was seen out of its drive, and the image
         could be read no more.
+    :ivar lost_at: since when the medium has been missing from its drive.
+    :ivar error: why it cannot be looked after, or put back; '' when all is
+        well.
+    :ivar errors: looks that failed since the last that did not.
+    :ivar next_look: not before then.
     """
 
     mode: str = FOREVER
@@ -60,6 +65,10 @@ class BootState:
     ended_at: float = 0
     disk_seen: bool = False
     begun: int = 0
+    lost_at: float = 0
+    error: str = ''
+    errors: int = 0
+    next_look: float = 0
 
     @property
     def is_ending(self) -> bool:
@@ -89,7 +98,11 @@ def of(internal_info: _Map | None) -> BootState:
         disk_at=_seconds(row.get('disk_at')),
         ended_at=_seconds(row.get('ended_at')),
         disk_seen=bool(row.get('disk_seen')),
-        begun=_whole(row.get('begun')))
+        begun=_whole(row.get('begun')),
+        lost_at=_seconds(row.get('lost_at')),
+        error=str(row.get('error') or ''),
+        errors=_whole(row.get('errors')),
+        next_look=_seconds(row.get('next_look')))
 
 
 def generation(internal_info: _Map | None) -> int:

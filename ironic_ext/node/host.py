@@ -222,6 +222,9 @@ def document(host: Host, version: str) -> dict[str, typing.Any]:
             'diskIsBootDevice': bool(host.boot.disk_at),
             'seen': host.boot.disk_seen,
             'mediumIsGone': bool(host.boot.ended_at)}
+    if host.boot.error and not host.boots_locally:
+        status['bootMedium'] = {'lost': bool(host.boot.lost_at),
+                                'error': host.boot.error}
     if isinstance(host.config, dict):
         status['inlineConfig'] = True
     data_image = host_data_images.status(host.data_image)

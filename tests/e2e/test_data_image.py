@@ -126,9 +126,8 @@ class RunningMachineTestCase(data_image_lab.DataImageTestCase):
 
         # The BMC is reset and forgets both media.
         self.lab.emulator.forget()
-        self.await_drives('the image to be in the drive again', Cd2=True,
-                          # That of the boot image is not taken for it.
-                          Cd=None)
+        self.await_drives('both media to be in their drives again', Cd2=True,
+                          Cd=self.boot_medium)
 
         # The conductor dies under way.
         self.detach()

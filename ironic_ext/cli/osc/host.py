@@ -14,8 +14,8 @@ from ironic_ext.cli.osc import boot_api
 
 _COLUMNS = ('name', 'macs', 'iso', 'config', 'mode', 'power', 'state')
 _SHOWN = ('name', 'node', 'macs', 'ips', 'iso', 'config', 'mode',
-          'completed_at', 'data_image', 'data_image_phase', 'power', 'state',
-          'maintenance', 'last_error')
+          'completed_at', 'boot_medium', 'data_image',
+          'data_image_phase', 'power', 'state', 'maintenance', 'last_error')
 _LOCAL = 'localboot'
 
 Rows = tuple[tuple[str, ...], typing.Any]
@@ -45,6 +45,8 @@ def _fields(resource: boot_api.Resource) -> dict[str, typing.Any]:
             '(inline)' if status.get('inlineConfig') else None)),
         'mode': spec['bootMode'],
         'completed_at': _Text(status.get('bootCompletedAt')),
+        # What is wrong with it.
+        'boot_medium': _Text(status.get('bootMedium', {}).get('error')),
         'data_image': _Text(spec.get('dataImage', {}).get('url')),
         'data_image_phase': _Text(
             status.get('dataImage', {}).get('phase')),

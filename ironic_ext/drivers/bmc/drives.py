@@ -142,13 +142,22 @@ def shown(task: typing.Any, media_: collections.abc.Collection[
         media.Medium]) -> bool:
     """Tell whether one of these media is in the machine.
 
-    :raises: MediaError when the BMC cannot be asked.
+    :raises: MediaError when the BMC cannot be asked, or not about the slot
+        that a medium was put into.
     """
     try:
-        return any(redfish_slots.holds(slot, media_)
-                   for slot in _all_slots(task))
+        slots = _all_slots(task)
     except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
         raise MediaError(_unreachable(task, exc)) from exc
+    if any(redfish_slots.holds(slot, media_) for slot in slots):
+        return True
+    hidden = {medium.slot for medium in media_ if medium.slot} - {
+        slot.path for slot in slots}
+    if hidden:
+        raise MediaError(
+            f'the BMC of node {task.node.uuid} does not show the slot '
+            f'{", ".join(sorted(hidden))} now, which a medium was put into')
+    return False
 
 
 def free_slot_left(task: typing.Any) -> bool:

@@ -9,6 +9,7 @@ Ironic's own redfish-virtual-media, which this class is based on.
 
 import collections.abc
 import contextlib
+import types
 import typing
 
 from ironic.common import boot_devices
@@ -28,17 +29,18 @@ import sushy
 
 from ironic_ext import conf
 from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.boot import boot_medium
 from ironic_ext.drivers.boot import end
 from ironic_ext.drivers.boot import firmware
 from ironic_ext.drivers.boot import instance
 from ironic_ext.drivers.boot import leaving
+from ironic_ext.drivers.boot import lost
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import media as node_media
 from ironic_ext import images
-from ironic_ext.media import delivery
 from ironic_ext.media import medium as media
 from ironic_ext.media import records as media_records
 from ironic_ext.node import boot_plan
@@ -165,40 +167,14 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                  {'node': node.uuid, 'iso': images.redacted(plan.href)})
 
     def _take_over(self, task: typing.Any) -> None:
-        """Leave a running machine alone, as long as its medium is there.
-
-        A medium that got lost (a BMC that was reset) is inserted again if
-        that is sure to be the very same image and no other medium is in the
-        way; the boot device and the boot mode are not touched.
-        """
-        node = task.node
-        known = [medium for medium in node_media.load(node)
-                 if medium.purpose is media.Purpose.INSTANCE]
-        deliveries = media_delivery.for_node(task)
+        """Leave a running machine alone, as long as its medium is there."""
         try:
-            media_delivery.prolong([node])
-            if redfish_media.shown(task, known):
-                LOG.info('Node %s keeps its boot medium', node.uuid)
-                return
-            lifetime = media_delivery.lifetime(media.Purpose.INSTANCE)
-            for medium in (reversed(known)
-                           if redfish_media.free_slot_left(task) else ()):
-                found = deliveries.find(medium, lifetime)
-                if found is not None:
-                    LOG.warning('The boot medium of the active node %s is '
-                                'gone; inserting it again', node.uuid)
-                    boot_medium.insert(task, found)
-                    return
-        except (delivery.DeliveryError, media_records.RecordsError,
-                redfish_media.MediaError) as exc:
+            media_delivery.prolong([task.node])
+        except media_records.RecordsError as exc:
             LOG.warning('The boot medium of the active node %(node)s cannot '
-                        'be looked after, nothing was changed: %(error)s',
-                        {'node': node.uuid, 'error': exc})
-            return
-        LOG.warning('The boot medium of the active node %s is not in its '
-                    'drive, and this conductor does not have it; nothing '
-                    'was changed. The node boots its ISO again after a '
-                    'rebuild', node.uuid)
+                        'be prolonged: %(error)s',
+                        {'node': task.node.uuid, 'error': exc})
+        lost.keep(task)
 
     def clean_up_instance(self, task: typing.Any) -> None:
         """Remove what was made for the boot of the instance.
@@ -237,11 +213,15 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
     def restarts(self, task: typing.Any) -> None:
         """Take the medium of a boot that is over out of a machine.
 
-        For the time between off and on.
+        One that is not over gets its medium back, if it was lost. For the
+        time between off and on.
 
         :raises: IronicException
         """
-        if instance.is_over(task.node) and node_media.load(task.node):
+        # An agent's medium is no part of the boot of the instance.
+        if not (instance.is_over(task.node) and _has_medium(task.node)):
+            lost.keep(task)
+        else:
             end.ask(task.node, instance.cause(task.node))
             end.go_on(task, boot_medium.withdraw, at_once=True)
 
@@ -369,6 +349,22 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                           ) -> None:
         """Let the media live on that this conductor's nodes have."""
         media_delivery.look_after(manager)
+
+    @periodics.periodic(spacing=CONF.ext_data_image.reconcile_interval)
+    def _keep_media(self, manager: typing.Any, context: typing.Any) -> None:
+        """Have media put back that active machines have lost."""
+        for uuid, _driver, _group, *fields in manager.iter_nodes(
+                filters={'reserved': False, 'maintenance': False,
+                         'provision_state_in': (states.ACTIVE,)},
+                fields=['boot_interface', 'driver_info', 'instance_info',
+                        'driver_internal_info']):
+            row = types.SimpleNamespace(
+                uuid=uuid, boot_interface=fields[0], driver_info=fields[1],
+                instance_info=fields[2], driver_internal_info=fields[3])
+            if (leaving.interface(row, 'boot') in _NAMES
+                    and lost.is_due(row)):
+                queue.submit(row, lost.look,
+                             failed=bool(boot_record.load(row).errors))
 
     @periodics.periodic(spacing=leaving.SPACING)
     def _end_left_boots(self, manager: typing.Any, context: typing.Any

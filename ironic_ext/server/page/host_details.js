@@ -34,6 +34,11 @@ function dataImage({ spec, status }) {
     + `${error ? `: ${error.message}` : ''}`;
 }
 
+/** Say that a host has lost its boot medium, if it has. */
+function bootMedium({ bootMedium: seen }) {
+  return seen ? `${seen.lost ? 'lost' : 'not seen'}: ${seen.error}` : '';
+}
+
 /** Show a host in a dialog. */
 export async function showHost(host) {
   const { metadata, status } = host;
@@ -50,6 +55,7 @@ export async function showHost(host) {
         ['ISO', now.image],
         ['Config', status.inlineConfig ? 'its own, given with the node'
           : now.config],
+        ['Boot medium', bootMedium(status)],
         ['Data image', dataImage(host)],
         ['Driver', status.driver],
         ['State', status.provisionState],

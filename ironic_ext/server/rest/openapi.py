@@ -90,6 +90,7 @@ SCHEMAS: Schema = {
             provisionState=_NULLABLE, targetProvisionState=_NULLABLE,
             maintenance=_FLAG, driver=_TEXT, lastError=_TEXT,
             bootCompletedAt=_TEXT, bootEnd=_BOOT_END, inlineConfig=_FLAG,
+            bootMedium=_object('lost error', lost=_FLAG, error=_TEXT),
             dataImage=_DATA_IMAGE_STATUS)),
     'Status': _object(
         'kind status', apiVersion={'const': resources.API_VERSION},
