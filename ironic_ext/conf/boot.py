@@ -43,6 +43,17 @@ OPTS = [
     cfg.IntOpt('max_configdrive_size',
                default=64, min=1,
                help='Largest config drive, unpacked, in MiB.'),
+    cfg.IntOpt('content_space',
+               default=4096, min=1,
+               help='What the files and config drives of all nodes of a '
+                    'conductor may take at a time while their boots are '
+                    'validated or made, in MiB. They lie in [ext_state]dir, '
+                    'in files without a name, not in memory.'),
+    cfg.IntOpt('content_timeout',
+               default=600, min=0,
+               help='Seconds to wait until other nodes have left enough of '
+                    'content_space, at most 10 where somebody waits for an '
+                    'answer of the API.'),
     cfg.StrOpt('foreign_media',
                default='eject',
                choices=[('eject', 'eject it'),

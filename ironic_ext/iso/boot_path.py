@@ -122,8 +122,7 @@ class Changes:
     :ivar esp_files: number of an ESP -> path -> content.
     """
 
-    files: collections.abc.Mapping[str, bytes] = dataclasses.field(
-        default_factory=dict)
+    files: file_systems.Replaced = dataclasses.field(default_factory=dict)
     esp_files: collections.abc.Mapping[
         int, collections.abc.Mapping[str, bytes]] = dataclasses.field(
             default_factory=dict)

@@ -6,12 +6,16 @@ import collections.abc
 import dataclasses
 import functools
 import types
+import typing
 
 from ironic_ext.iso import errors
 from ironic_ext.iso import kernel_args
+from ironic_ext import stored
 
-#: Bytes of content that one injection may carry; it is held in memory.
+#: Bytes of content that one injection may carry.
 MAX_BYTES = 1 << 30
+_Data = typing.TypeVar('_Data', bound=stored.Content)
+
 MEDIA_CHECKS = ('drop', 'keep', 'reimplant')
 
 
@@ -22,7 +26,8 @@ class Injection:
     :ivar append_args: kernel arguments to append, as one line.
     :ivar delete_args: kernel arguments to remove: ``quiet`` removes that
         word and every ``quiet=...``, ``console=tty0`` just that word.
-    :ivar files: path in the image -> content; added or replaced.
+    :ivar files: path in the image -> content; added or replaced. What is
+        stored stays where it lies.
     :ivar initrd_files: path in the initrd -> content.
     :ivar modes: path in the image -> permissions of that file, where they
         are not the usual ones.
@@ -38,7 +43,7 @@ class Injection:
 
     append_args: str = ''
     delete_args: tuple[str, ...] = ()
-    files: collections.abc.Mapping[str, bytes] = dataclasses.field(
+    files: collections.abc.Mapping[str, stored.Content] = dataclasses.field(
         default_factory=dict)
     initrd_files: collections.abc.Mapping[str, bytes] = dataclasses.field(
         default_factory=dict)
@@ -97,7 +102,7 @@ class Injection:
 
 
 def _checked_modes(modes: collections.abc.Mapping[str, int],
-                   files: collections.abc.Mapping[str, bytes]
+                   files: collections.abc.Container[str]
                    ) -> dict[str, int]:
     """Return modes under normal paths.
 
@@ -117,13 +122,13 @@ def _checked_modes(modes: collections.abc.Mapping[str, int],
     return found
 
 
-def _checked(files: collections.abc.Mapping[str, bytes]
-             ) -> dict[str, bytes]:
+def _checked(files: collections.abc.Mapping[str, _Data]
+             ) -> dict[str, _Data]:
     """Return files under normal paths.
 
     :raises: InjectionError for paths that leave the image or collide.
     """
-    found: dict[str, bytes] = {}
+    found: dict[str, _Data] = {}
     for path, content in files.items():
         parts = [part for part in path.split('/') if part not in ('', '.')]
         if not parts or path.endswith('/'):
@@ -139,7 +144,7 @@ def _checked(files: collections.abc.Mapping[str, bytes]
         where = '/' + '/'.join(parts)
         if where in found:
             raise errors.InjectionError(f'{where} is given twice')
-        found[where] = bytes(content)
+        found[where] = content
     for where in found:
         above = where.rpartition('/')[0]
         while above:

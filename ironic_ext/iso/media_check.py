@@ -13,6 +13,7 @@ import hashlib
 import re
 
 from ironic_ext.iso import errors
+from ironic_ext import stored
 
 #: Byte offset of the field in the descriptor, and its length (as in
 #: isomd5sum's libimplantisomd5.h).
@@ -93,7 +94,7 @@ def reimplanted(head: bytes, volume_sectors: int) -> bytes:
 
 
 def edit_md5sum_txt(data: bytes,
-                    changed: Mapping[str, bytes | None]) -> bytes:
+                    changed: Mapping[str, stored.Content | None]) -> bytes:
     """Update the lines of changed files in a list that md5sum wrote.
 
     :param changed: path in the image -> new content, or None to drop the
@@ -109,8 +110,10 @@ def edit_md5sum_txt(data: bytes,
             content = sums[name]
             if content is None:
                 continue
-            line = hashlib.md5(content, usedforsecurity=False
-                               ).hexdigest().encode('ascii') + line[32:]
+            digest = hashlib.md5(usedforsecurity=False)
+            for piece in stored.pieces(content):
+                digest.update(piece)
+            line = digest.hexdigest().encode('ascii') + line[32:]
         out.append(line)
     return b''.join(out)
 

@@ -13,6 +13,7 @@ from ironic_ext.iso import errors
 from ironic_ext.iso import overlay as overlays
 from ironic_ext.iso import segments as segs
 from ironic_ext.iso import source as base_source
+from ironic_ext import stored
 
 
 class SegmentMap:
@@ -147,7 +148,7 @@ class SegmentMap:
                 position = 0
                 for segment in self.segments:
                     if isinstance(segment, segs.Literal):
-                        blocks.write_all(fd, segment.data, position)
+                        _write_literal(fd, segment.data, position)
                     elif isinstance(segment, segs.BaseRange):
                         blocks.copy_range(
                             self._base.fd, segment.offset, fd, position,
@@ -172,7 +173,10 @@ class SegmentMap:
         target = os.fspath(path)
         try:
             with blocks.replacing(target, mode) as fd:
-                blocks.write_all(fd, self.dump(), 0)
+                position = 0
+                for piece in self.overlay.pieces():
+                    blocks.write_all(fd, piece, position)
+                    position += len(piece)
         except OSError as exc:
             raise errors.IsoError(
                 f'cannot write {target}: {exc.strerror or exc}') from exc
@@ -217,3 +221,10 @@ class SegmentMap:
                  error: BaseException | None,
                  trace: types.TracebackType | None) -> None:
         self.close()
+
+
+def _write_literal(fd: int, data: stored.Content, position: int) -> None:
+    if isinstance(data, bytes):
+        blocks.write_all(fd, data, position)
+    else:
+        blocks.copy_range(data.fd, data.offset, fd, position, len(data))

@@ -10,6 +10,8 @@ base's size.
 import itertools
 import typing
 
+from ironic_ext import stored
+
 #: A run of zeros shorter than this costs less as part of a literal.
 _RUN = bytes(64)
 _ZEROS = tuple(map(bytes, (4096, 256, 16, 1)))
@@ -23,9 +25,9 @@ class BaseRange(typing.NamedTuple):
 
 
 class Literal(typing.NamedTuple):
-    """Bytes that the base does not have."""
+    """Bytes that the base does not have, here or in a file of their own."""
 
-    data: bytes
+    data: stored.Content
 
     @property
     def length(self) -> int:
@@ -45,6 +47,8 @@ Segment = BaseRange | Literal | Zeros
 def sparse(literal: Literal) -> list[Segment]:
     """Split a literal where it has runs of zeros worth a segment."""
     data = literal.data
+    if isinstance(data, stored.Stored):
+        return [literal]
     start = data.find(_RUN)
     if start < 0:
         return [literal]
@@ -66,18 +70,22 @@ def sparse(literal: Literal) -> list[Segment]:
 def joined(segments: typing.Iterable[Segment]) -> tuple[Segment, ...]:
     """Drop empty segments and join neighbours of one kind.
 
-    Ranges of the base are joined when they continue one another.
+    Ranges of the base are joined when they continue one another. What is
+    stored stays by itself.
     """
     out: list[Segment] = []
-    for _kind, group in itertools.groupby(
-            (segment for segment in segments if segment.length), type):
+    for kind, group in itertools.groupby(
+            (segment for segment in segments if segment.length), _kind):
         first, *others = group
         if not others:
             out.append(first)
+        elif kind is stored.Stored:
+            out += (first, *others)
         elif isinstance(first, Literal):
-            out.append(Literal(b''.join([first.data, *(
-                segment.data for segment in others
-                if isinstance(segment, Literal))])))
+            out.append(Literal(b''.join(
+                segment.data for segment in (first, *others)
+                if isinstance(segment, Literal)
+                and isinstance(segment.data, bytes))))
         elif isinstance(first, Zeros):
             out.append(Zeros(first.length + sum(
                 segment.length for segment in others)))
@@ -92,3 +100,9 @@ def joined(segments: typing.Iterable[Segment]) -> tuple[Segment, ...]:
                     first = segment
             out.append(first)
     return tuple(out)
+
+
+def _kind(segment: Segment) -> type:
+    if isinstance(segment, Literal):
+        return type(segment.data)
+    return type(segment)

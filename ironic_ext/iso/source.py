@@ -10,6 +10,7 @@ import stat
 import types
 
 from ironic_ext.iso import errors
+from ironic_ext import stored
 
 #: Bytes in a logical sector of ISO 9660 (ECMA-119 section 6.1.2).
 SECTOR = 2048
@@ -68,10 +69,10 @@ class Source:
                 f'{offset + length}, outside the image of {self.size} '
                 f'bytes: the image is truncated or damaged')
         if length <= _CHUNK:
-            chunk = os.pread(self.fd, length, offset)
+            chunk = self._pread(length, offset)
             if len(chunk) == length:
                 return chunk
-        chunk = os.pread(self.fd, min(length, _CHUNK), offset)
+        chunk = self._pread(min(length, _CHUNK), offset)
         chunks = []
         while chunk:
             chunks.append(chunk)
@@ -79,10 +80,13 @@ class Source:
             length -= len(chunk)
             if not length:
                 return b''.join(chunks)
-            chunk = os.pread(self.fd, min(length, _CHUNK), offset)
+            chunk = self._pread(min(length, _CHUNK), offset)
         raise errors.CorruptImageError(
             f'{self.path}: the image became shorter while it was read (at '
             f'byte {offset}, reading {what})')
+
+    def _pread(self, length: int, offset: int) -> bytes:
+        return os.pread(self.fd, length, offset)
 
     def check_size(self) -> None:
         """Check that the image is as long as when it was opened.
@@ -136,3 +140,22 @@ class BufferedSource(Source):
         if len(data) != length:
             return super().read(offset, length, what)
         return data
+
+
+class ContentSource(BufferedSource):
+    """An image that is no file of its own."""
+
+    def __init__(self, content: stored.Content, name: str) -> None:
+        """Take the image.
+
+        :param name: for messages.
+        """
+        self.path = name
+        self.fd = -1
+        self.size = len(content)
+        self.identity = None
+        self._content = content
+        self._blocks = {}
+
+    def _pread(self, length: int, offset: int) -> bytes:
+        return self._content[offset:offset + length]

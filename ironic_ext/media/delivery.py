@@ -35,6 +35,17 @@ _HEALTH_LIFE = 30.0
 _HEALTH_TIMEOUT = 5.0
 
 
+class Overlay(typing.Protocol):
+    """The part of iso's overlay that is needed."""
+
+    @property
+    def file_size(self) -> int:
+        """Bytes of an overlay file."""
+
+    def pieces(self) -> collections.abc.Iterator[bytes]:
+        """Yield the content of an overlay file."""
+
+
 class Image(publish.Image, typing.Protocol):
     """What is delivered: the part of iso.SegmentMap that is needed."""
 
@@ -52,8 +63,9 @@ class Image(publish.Image, typing.Protocol):
     def literal_bytes(self) -> int:
         """Bytes that this image has and its base has not."""
 
-    def dump(self) -> bytes:
-        """Return the content of an overlay file."""
+    @property
+    def overlay(self) -> Overlay:
+        """The image without its base."""
 
 
 class Holds(typing.Protocol):
@@ -182,16 +194,18 @@ class Deliveries:
             self._files.publish(image, name)
             return self._file(medium, name)
         plain = _is_base(image, base)
-        overlay = None if plain else image.dump()
+        overlay = None if plain else image.overlay
         now = time.time()
         stream = media.Stream(
             medium, node=self._node, name=tokens.file_name(self._name),
             size=image.size, digest=base.digest if plain else image.digest,
-            base=base, created_at=now, overlay_size=len(overlay or b''),
+            base=base, created_at=now,
+            overlay_size=overlay.file_size if overlay else 0,
             networks=self._settings.networks,
             expires_at=None if lifetime is None else now + lifetime)
         with _as_delivery_error():
-            token = self._known().create(stream, overlay)
+            token = self._known().create(
+                stream, overlay.pieces() if overlay else None)
         if base.size:
             # Not before: a hold without a record is swept away. Until now
             # the caller's lease keeps the base.

@@ -60,10 +60,11 @@ class MediaRecords:
         with _translated():
             sql.upgrade(self._engine, database.SCHEMA)
 
-    def create(self, stream: media.Stream, overlay: bytes | None) -> str:
+    def create(self, stream: media.Stream,
+               overlay: collections.abc.Iterable[bytes] | None) -> str:
         """Add a stream and return its token.
 
-        :param overlay: content of its overlay file.
+        :param overlay: content of its overlay file, in pieces.
         """
         token = tokens.new_token()
         with _translated(), self._writing.begin() as connection:
@@ -72,12 +73,10 @@ class MediaRecords:
                 'medium_id': stream.id, 'sent': 0, 'requests': 0,
                 'ranges': '[]', 'client': '', 'window_sent': 0})
             self._put_token(connection, stream.id, token)
-            view = memoryview(overlay or b'')
-            for number, start in enumerate(
-                    range(0, len(view), database.CHUNK)):
+            for number, data in enumerate(_chunks(overlay or ())):
                 connection.execute(sqlalchemy.insert(OVERLAY), {
                     'medium_id': stream.id, 'number': number,
-                    'data': bytes(view[start:start + database.CHUNK])})
+                    'data': data})
         return token
 
     def reissue(self, medium_id: str, expires_at: float | None
@@ -338,3 +337,17 @@ def _translated() -> collections.abc.Iterator[None]:
             'the media server\'s database cannot be opened: '
             f'{" ".join(str(exc).split())}: look at '
             '[ext_media]connection') from exc
+
+
+def _chunks(pieces: collections.abc.Iterable[bytes]
+            ) -> collections.abc.Iterator[bytes]:
+    """Cut content as the table has it."""
+    rest = b''
+    for piece in pieces:
+        rest += piece
+        whole = len(rest) // database.CHUNK * database.CHUNK
+        for start in range(0, whole, database.CHUNK):
+            yield rest[start:start + database.CHUNK]
+        rest = rest[whole:]
+    if rest:
+        yield rest

@@ -6,13 +6,30 @@ import base64
 import binascii
 import collections.abc
 import dataclasses
+import typing
 
 from ironic_ext.node import errors
-
-Read = collections.abc.Callable[[str, int], bytes]
+from ironic_ext import stored
 
 _HREF_SCHEMES = ('http://', 'https://', 'file://', 'glance://')
 _MAX_NAME = 255
+
+
+class Shelf(typing.Protocol):
+    """Where an owner's content lies while it is needed."""
+
+    def read(self, href: str, limit: int) -> stored.Content:
+        """Download at most so many bytes.
+
+        :raises: ImageError
+        """
+
+    def keep(self, pieces: collections.abc.Iterable[bytes]
+             ) -> stored.Content:
+        """Keep what the pieces are together.
+
+        :raises: ImageError
+        """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +41,12 @@ class Limits:
     configdrive: int
 
 
-def files(value: object, limits: Limits, read: Read) -> dict[str, bytes]:
+def files(value: object, limits: Limits, shelf: Shelf
+          ) -> dict[str, stored.Content]:
     """Return the files that ``boot_iso_files`` says: path -> content.
 
     :param value: path -> text, href or object.
-    :param read: downloads an href of at most so many bytes.
+    :param shelf: downloads hrefs.
     :raises: PlanError
     """
     if not value:
@@ -37,13 +55,13 @@ def files(value: object, limits: Limits, read: Read) -> dict[str, bytes]:
         raise errors.PlanError(
             'instance_info/boot_iso_files must be a JSON object: path -> '
             'content')
-    found: dict[str, bytes] = {}
+    found: dict[str, stored.Content] = {}
     for key, content in value.items():
         path = _path(key)
         if path in found:
             raise errors.PlanError(
                 f'instance_info/boot_iso_files names {path} twice')
-        data = _content(path, content, limits, read)
+        data = _content(path, content, limits, shelf)
         if len(data) > limits.file:
             raise errors.PlanError(
                 f'instance_info/boot_iso_files: {path} has {len(data)} '
@@ -67,17 +85,17 @@ def _path(key: object) -> str:
 
 
 def _content(path: str, value: object, limits: Limits,
-             read: Read) -> bytes:
+             shelf: Shelf) -> stored.Content:
     name = f'instance_info/boot_iso_files: {path}'
     if isinstance(value, str):
         # A text that looks like an href can be written as an object.
         if value.startswith(_HREF_SCHEMES) and not set(value) & set(' \n'):
-            return read(value, limits.file)
+            return shelf.read(value, limits.file)
         return _encoded(name, value)
     if isinstance(value, collections.abc.Mapping):
         encoding = value.get('encoding', 'text')
         if set(value) == {'href'} and isinstance(value['href'], str):
-            return read(value['href'], limits.file)
+            return shelf.read(value['href'], limits.file)
         if (set(value) <= {'content', 'encoding'}
                 and isinstance(value.get('content'), str)):
             if encoding == 'text':
@@ -101,7 +119,7 @@ def _encoded(name: str, text: str) -> bytes:
             f'{name} is not valid Unicode text: give it as base64') from exc
 
 
-def require_total(files: collections.abc.Mapping[str, bytes],
+def require_total(files: collections.abc.Mapping[str, stored.Content],
                   limits: Limits) -> None:
     """Refuse more bytes than are allowed.
 

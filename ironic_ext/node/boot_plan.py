@@ -122,15 +122,14 @@ class BootPlan:
 
 
 def for_instance(node: typing.Any, *, limits: boot_files.Limits,
-                 read: boot_files.Read,
+                 shelf: boot_files.Shelf,
                  default_arguments: str | None, sources: Sources,
                  facts: collections.abc.Mapping[str, typing.Any],
                  firmware: str = '') -> BootPlan:
     """Plan the boot of ``instance_info/boot_iso``.
 
     :param node: an ironic node.
-    :param read: downloads an href of at most so many bytes; raises
-        ImageError.
+    :param shelf: downloads hrefs; the plan is good as long as it is.
     :param default_arguments: what ``%default%`` stands for in
         ``kernel_append_params``.
     :param sources: asked when the node names an ISO or a config in it.
@@ -152,8 +151,8 @@ def for_instance(node: typing.Any, *, limits: boot_files.Limits,
     try:
         drive = config_drive.files(
             info.get('configdrive'), node_uuid=node.uuid, node_name=node.name,
-            read=read, limit=limits.configdrive)
-        added = boot_files.files(info.get('boot_iso_files'), limits, read)
+            shelf=shelf, limit=limits.configdrive)
+        added = boot_files.files(info.get('boot_iso_files'), limits, shelf)
     except images.ImageError as exc:
         raise errors.PlanError(str(exc)) from exc
     for path in sorted(drive.keys() & added.keys()):

@@ -12,14 +12,15 @@ import binascii
 import collections.abc
 import json
 import logging
-import tempfile
 import typing
 import zlib
 
 from ironic_ext import iso
 from ironic_ext.iso.fat import volume as fat
+from ironic_ext.iso import source as iso_source
 from ironic_ext.node import boot_files
 from ironic_ext.node import errors
+from ironic_ext import stored
 
 LOG = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ _GZIP_MAGIC = b'\x1f\x8b'
 _FAT_MAGIC = (510, b'\x55\xaa')
 # Bytes that are unpacked at once: what follows a member is copied.
 _PIECE = 64 << 10
+_UNPACKED = 1 << 20
 # One, as a rule; tools that compress in parallel write one for 64 KiB.
 _MAX_MEMBERS = 4096
 # A config drive is a handful of small files.
@@ -40,27 +42,30 @@ _MAX_DEPTH = 16
 
 
 def files(configdrive: object, *, node_uuid: str, node_name: str | None,
-          read: boot_files.Read, limit: int) -> dict[str, bytes]:
+          shelf: boot_files.Shelf, limit: int) -> dict[str, stored.Content]:
     """Return the files of a config drive: absolute path -> content.
 
     :param configdrive: the value in ``instance_info``; nothing gives {}.
     :param node_uuid: default of ``uuid`` in the JSON form's meta data.
     :param node_name: default of ``name`` there.
-    :param read: downloads a URL of at most so many bytes.
+    :param shelf: downloads a URL, and keeps what is unpacked.
     :param limit: bytes of the unpacked image, and of all files.
     :raises: PlanError
     """
     if not configdrive:
         return {}
     if isinstance(configdrive, collections.abc.Mapping):
-        found = from_json(configdrive, node_uuid, node_name)
+        found: dict[str, stored.Content] = dict(
+            from_json(configdrive, node_uuid, node_name))
     elif isinstance(configdrive, str):
         if '://' in configdrive[:16]:
             # Base64 makes four bytes of three; compression only shrinks.
-            data = _unwrapped(read(configdrive, limit // 3 * 4 + 4096), limit)
+            data = _unwrapped(shelf.read(configdrive, limit // 3 * 4 + 4096),
+                              limit, shelf)
         else:
-            data = _gunzipped(_from_base64(configdrive.encode()), limit)
-        found = from_image(data)
+            data = _gunzipped(shelf.keep(_from_base64(configdrive.encode())),
+                              limit, shelf)
+        found = from_image(data, shelf)
     else:
         raise _refused('is neither text nor a JSON object')
     total = sum(map(len, found.values()))
@@ -108,16 +113,17 @@ def from_json(configdrive: collections.abc.Mapping[str, typing.Any],
             for version in _VERSIONS for name, data in content.items()}
 
 
-def from_image(data: bytes) -> dict[str, bytes]:
+def from_image(data: stored.Content, shelf: boot_files.Shelf
+               ) -> dict[str, stored.Content]:
     """Read the files out of an ISO 9660 or vfat image.
 
     :raises: PlanError
     """
     try:
         if _has(data, *iso.MAGIC):
-            found = _from_iso(data)
+            found = _from_iso(data, shelf)
         elif _has(data, *_FAT_MAGIC):
-            found = _from_vfat(data)
+            found = _from_vfat(data, shelf)
         else:
             raise _refused('is neither an ISO 9660 nor a vfat image')
     except iso.IsoError as exc:
@@ -134,59 +140,74 @@ def from_image(data: bytes) -> dict[str, bytes]:
     return kept
 
 
-def _unwrapped(data: bytes, limit: int) -> bytes:
+def _unwrapped(data: stored.Content, limit: int, shelf: boot_files.Shelf
+               ) -> stored.Content:
     """Undo what a downloaded config drive may be wrapped in."""
-    if data.startswith(_GZIP_MAGIC):
-        return _gunzipped(data, limit)
+    if _has(data, 0, _GZIP_MAGIC):
+        return _gunzipped(data, limit, shelf)
     if _has(data, *iso.MAGIC) or _has(data, *_FAT_MAGIC):
         return data
-    return _gunzipped(_from_base64(data), limit)
+    return _gunzipped(shelf.keep(_from_base64(data)), limit, shelf)
 
 
-def _from_base64(text: bytes) -> bytes:
+def _from_base64(text: stored.Content) -> collections.abc.Iterator[bytes]:
+    """Decode, little at a time."""
+    rest = b''
     try:
-        return base64.b64decode(b''.join(text.split()), validate=True)
+        for piece in stored.pieces(text):
+            rest += b''.join(piece.split())
+            # Padding can only be at the end.
+            whole = (len(rest) - 4) // 4 * 4
+            if whole > 0:
+                if b'=' in rest[:whole]:
+                    raise ValueError('padding')
+                yield base64.b64decode(rest[:whole], validate=True)
+                rest = rest[whole:]
+        yield base64.b64decode(rest, validate=True)
     except (binascii.Error, ValueError) as exc:
         raise _refused('is not base64: give gzipped base64 of an image, '
                        'a URL or JSON') from exc
 
 
-def _gunzipped(data: bytes, limit: int) -> bytes:
-    """Unpack, one byte past the limit at most (a bomb stays small)."""
-    if not data.startswith(_GZIP_MAGIC):
+def _gunzipped(data: stored.Content, limit: int, shelf: boot_files.Shelf
+               ) -> stored.Content:
+    if not _has(data, 0, _GZIP_MAGIC):
         raise _refused('is not compressed with gzip')
-    unpacked = bytearray()
-    position = members = 0
+    return shelf.keep(_unpacked(data, limit))
+
+
+def _unpacked(data: stored.Content, limit: int
+              ) -> collections.abc.Iterator[bytes]:
+    """Unpack, one byte past the limit at most (a bomb stays small)."""
+    total = position = members = 0
     try:
         # A gzip file can have several members; padding ends it.
         while (position := _past_padding(data, position)) < len(data):
             members += 1
             if members > _MAX_MEMBERS:
                 raise _refused(f'has more than {_MAX_MEMBERS} gzip members')
-            position = _add_member(data, position, unpacked, limit)
+            # 16: gzip header and trailer (zlib's manual).
+            unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            while not unpacker.eof:
+                packed = unpacker.unconsumed_tail or data[
+                    position:position + _PIECE]
+                if not packed:
+                    raise _refused('is cut off: its gzip data ends too early')
+                if not unpacker.unconsumed_tail:
+                    position += len(packed)
+                unpacked = unpacker.decompress(
+                    packed, min(_UNPACKED, limit + 1 - total))
+                total += len(unpacked)
+                if total > limit:
+                    raise _refused(f'is larger than the limit of {limit} '
+                                   'bytes when unpacked')
+                yield unpacked
+            position -= len(unpacker.unused_data)
     except zlib.error as exc:
         raise _refused(f'does not unpack: {exc}') from exc
-    return bytes(unpacked)
 
 
-def _add_member(data: bytes, position: int, unpacked: bytearray, limit: int
-                ) -> int:
-    """Unpack the gzip member at a position; return where it ends."""
-    # 16: gzip header and trailer (zlib's manual).
-    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
-    while not unpacker.eof:
-        piece = data[position:position + _PIECE]
-        if not piece:
-            raise _refused('is cut off: its gzip data ends too early')
-        unpacked += unpacker.decompress(piece, limit + 1 - len(unpacked))
-        if len(unpacked) > limit:
-            raise _refused(f'is larger than the limit of {limit} bytes '
-                           'when unpacked')
-        position += len(piece) - len(unpacker.unused_data)
-    return position
-
-
-def _past_padding(data: bytes, position: int) -> int:
+def _past_padding(data: stored.Content, position: int) -> int:
     """Return where the next byte is that is not zero, or the end."""
     while piece := data[position:position + _PIECE]:
         if rest := piece.lstrip(b'\0'):
@@ -195,36 +216,40 @@ def _past_padding(data: bytes, position: int) -> int:
     return position
 
 
-def _has(data: bytes, offset: int, magic: bytes) -> bool:
+def _has(data: stored.Content, offset: int, magic: bytes) -> bool:
     return data[offset:offset + len(magic)] == magic
 
 
-def _from_iso(data: bytes) -> dict[str, bytes]:
-    with tempfile.NamedTemporaryFile(prefix='configdrive-') as file:
-        file.write(data)
-        file.flush()
-        try:
-            with iso.IsoImage.open(file.name) as image:
-                return _walked(image, len(data),
-                               lambda entry: bool(entry.link_target))
-        except iso.IsoError as exc:
-            raise iso.IsoError(
-                str(exc).replace(file.name, 'its image')) from exc
+def _from_iso(data: stored.Content, shelf: boot_files.Shelf
+              ) -> dict[str, stored.Content]:
+    image = iso.IsoImage(iso_source.ContentSource(data, 'its image'))
+    return _walked(
+        image, len(data), lambda entry: bool(entry.link_target),
+        lambda entry: shelf.keep(
+            image.read_entry(entry, start, _UNPACKED)
+            for start in range(0, entry.size, _UNPACKED)))
 
 
-def _from_vfat(data: bytes) -> dict[str, bytes]:
+def _from_vfat(data: stored.Content, shelf: boot_files.Shelf
+               ) -> dict[str, stored.Content]:
     def read(offset: int, length: int) -> bytes:
         return data[offset:offset + length]
 
-    return _walked(fat.FatVolume(read, len(data)), len(data),
-                   lambda entry: False)
+    volume = fat.FatVolume(read, len(data))
+    return _walked(
+        volume, len(data), lambda entry: False,
+        lambda entry: shelf.keep(
+            read(start, min(_UNPACKED, offset + length - start))
+            for offset, length in volume.extents(entry)
+            for start in range(offset, offset + length, _UNPACKED)))
 
 
 def _walked(volume: typing.Any, size: int,
-            is_link: collections.abc.Callable[[typing.Any], bool]
-            ) -> dict[str, bytes]:
-    """Read every file of a volume of ``size`` bytes."""
-    found: dict[str, bytes] = {}
+            is_link: collections.abc.Callable[[typing.Any], bool],
+            kept: collections.abc.Callable[[typing.Any], stored.Content]
+            ) -> dict[str, stored.Content]:
+    """Keep every file of a volume of ``size`` bytes."""
+    found: dict[str, stored.Content] = {}
     folders = [('', 0)]
     while folders:
         folder, depth = folders.pop()
@@ -238,7 +263,7 @@ def _walked(volume: typing.Any, size: int,
                 if size < 0:
                     raise _refused('claims more bytes of files than its '
                                    'image has')
-                found[path] = volume.read_file(path)
+                found[path] = kept(entry)
             elif depth < _MAX_DEPTH:
                 folders.append((path, depth + 1))
             else:

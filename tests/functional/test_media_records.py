@@ -75,7 +75,7 @@ class _Tests:
             overlay_size=len(overlay), size=5 << 40, created_at=1700000000.25,
             expires_at=time.time() + 3600.5, networks=('192.0.2.0/24',),
             base_href='http://x/live.iso', base_etag='"1"')
-        token = self.records.create(medium, overlay)
+        token = self.records.create(medium, [overlay])
         other = self.open()
         self.assertEqual(medium, other.find(token))
         self.assertEqual(overlay, b''.join(other.overlay(medium.id)))
@@ -116,7 +116,7 @@ class _Tests:
 
     def test_what_is_over_is_forgotten(self):
         for number in (1, 2):
-            self.records.create(database.medium(number), b'x')
+            self.records.create(database.medium(number), [b'x'])
         self.records.revoke(f'{1:032x}')
         self.assertEqual([f'{1:032x}'],
                          self.records.purge(time.time() + 1))

@@ -18,6 +18,7 @@ from oslo_log import log
 
 from ironic_ext import config_formats
 from ironic_ext.drivers.boot import catalog
+from ironic_ext.drivers.boot import content
 from ironic_ext.drivers.boot import end
 from ironic_ext.drivers.boot import firmware
 from ironic_ext.drivers.images import bases as base_images
@@ -26,7 +27,6 @@ from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext import images
 from ironic_ext import iso
 from ironic_ext.media import delivery
-from ironic_ext.node import boot_files
 from ironic_ext.node import boot_plan
 from ironic_ext.node import boot_state
 from ironic_ext.node import errors
@@ -37,7 +37,6 @@ LOG = log.getLogger(__name__)
 FAILURES = (config_formats.ConfigError, delivery.DeliveryError,
             images.ImageError, iso.IsoError, OSError)
 
-_MIB = 1 << 20
 _ONCE_KEY = 'once_boot_device'
 # System area and the first volume descriptors: enough to tell an ISO.
 _HEAD = 34 << 10
@@ -49,27 +48,26 @@ def boots_iso(node: typing.Any) -> bool:
                 and deploy_utils.get_boot_option(node) == 'ramdisk')
 
 
-def plan(task: typing.Any, default_arguments: str | None, *,
-         patient: bool = True) -> boot_plan.BootPlan:
-    """Plan the boot of a node's ``boot_iso``.
+@contextlib.contextmanager
+def planned(task: typing.Any, default_arguments: str | None, *,
+            patient: bool = True
+            ) -> collections.abc.Iterator[boot_plan.BootPlan]:
+    """Plan the boot of a node's ``boot_iso``; good in the context.
 
     :param default_arguments: see boot_plan.for_instance().
     :param patient: see images.bases.store().
     :raises: InvalidParameterValue
     """
-    def read(href: str, limit: int) -> bytes:
-        return base_images.store(
-            task, patient=patient, reach=base_images.Reach.CONTENT
-        ).read(href, limit)
-
-    try:
-        return boot_plan.for_instance(
-            task.node, limits=_limits(), read=read,
-            default_arguments=default_arguments,
-            sources=catalog.sources(task.node),
-            facts=catalog.facts(task), firmware=firmware.of(task.node))
-    except errors.PlanError as exc:
-        raise exception.InvalidParameterValue(str(exc)) from exc
+    with content.shelf(task, patient=patient) as shelf:
+        try:
+            found = boot_plan.for_instance(
+                task.node, limits=content.limits(), shelf=shelf,
+                default_arguments=default_arguments,
+                sources=catalog.sources(task.node),
+                facts=catalog.facts(task), firmware=firmware.of(task.node))
+        except errors.PlanError as exc:
+            raise exception.InvalidParameterValue(str(exc)) from exc
+        yield found
 
 
 def end_former(node: typing.Any) -> None:
@@ -232,10 +230,3 @@ def keeping_last_error(node: typing.Any
                 and node.provision_state == states.DEPLOYING):
             node.last_error = error
             node.save()
-
-
-def _limits() -> boot_files.Limits:
-    return boot_files.Limits(
-        file=CONF.ext_boot.max_file_size * _MIB,
-        total=CONF.ext_boot.max_total_size * _MIB,
-        configdrive=CONF.ext_boot.max_configdrive_size * _MIB)

@@ -7,6 +7,8 @@
 ipxe, which this class is based on.
 """
 
+import collections.abc
+import contextlib
 import dataclasses
 import typing
 
@@ -67,14 +69,14 @@ class IsoSanboot(ipxe.iPXEBoot):
             return
         self._validate_common(task)
         deploy_utils.get_image_instance_info(task.node)
-        plan, way = self._plan(task, patient=False)
-        delivery.require(task, plan, way)
-        instance.require_end(task.node, plan)
-        try:
-            instance.judge_base(plan, instance.base_store(
-                task, plan, patient=False))
-        except _FAILURES as exc:
-            raise exception.InvalidParameterValue(str(exc)) from exc
+        with self._planned(task, patient=False) as (plan, way):
+            delivery.require(task, plan, way)
+            instance.require_end(task.node, plan)
+            try:
+                instance.judge_base(plan, instance.base_store(
+                    task, plan, patient=False))
+            except _FAILURES as exc:
+                raise exception.InvalidParameterValue(str(exc)) from exc
 
     def prepare_instance(self, task: typing.Any) -> None:
         """Prepare the boot of the instance.
@@ -93,21 +95,21 @@ class IsoSanboot(ipxe.iPXEBoot):
             self._let_go(task)
             return
         instance.end_former(node)
-        plan, way = self._plan(task)
-        self._withdraw(task)
-        boot_medium.withdraw_stock(task)
-        mode = instance.begin(node, plan)
-        boot_mode_utils.sync_boot_mode(task)
-        boot_mode_utils.configure_secure_boot_if_needed(task)
-        try:
-            self._deliver(task, plan, way)
-            self._node_set_boot_device_for_network_boot(
-                task, persistent=mode != boot_state.ONCE)
-        except Exception as exc:
-            self._undo(task)
-            if isinstance(exc, _FAILURES):
-                raise exception.InstanceDeployFailure(str(exc)) from exc
-            raise
+        with self._planned(task) as (plan, way):
+            self._withdraw(task)
+            boot_medium.withdraw_stock(task)
+            mode = instance.begin(node, plan)
+            boot_mode_utils.sync_boot_mode(task)
+            boot_mode_utils.configure_secure_boot_if_needed(task)
+            try:
+                self._deliver(task, plan, way)
+                self._node_set_boot_device_for_network_boot(
+                    task, persistent=mode != boot_state.ONCE)
+            except Exception as exc:
+                self._undo(task)
+                if isinstance(exc, _FAILURES):
+                    raise exception.InstanceDeployFailure(str(exc)) from exc
+                raise
         LOG.info('Node %(node)s is set to boot %(iso)s over the network '
                  '(%(transport)s)',
                  {'node': node.uuid, 'iso': images.redacted(plan.href),
@@ -137,12 +139,14 @@ class IsoSanboot(ipxe.iPXEBoot):
 
     # Plans
 
-    def _plan(self, task: typing.Any, patient: bool = True
-              ) -> tuple[boot_plan.BootPlan, delivery.Way]:
-        plan = instance.plan(task, CONF.pxe.kernel_append_params,
-                             patient=patient)
-        way = delivery.way(task, plan)
-        return delivery.with_ibft(task, plan, way), way
+    @contextlib.contextmanager
+    def _planned(self, task: typing.Any, patient: bool = True
+                 ) -> collections.abc.Iterator[
+                     tuple[boot_plan.BootPlan, delivery.Way]]:
+        with instance.planned(task, CONF.pxe.kernel_append_params,
+                              patient=patient) as plan:
+            way = delivery.way(task, plan)
+            yield delivery.with_ibft(task, plan, way), way
 
     # What is made
 
@@ -197,10 +201,10 @@ class IsoSanboot(ipxe.iPXEBoot):
                     and delivery.is_there(task, record)):
                 media_delivery.prolong([node])
                 return
-            plan, way = self._plan(task)
-            before = delivery.made_for(node)
-            self._deliver(task, plan, way)
-            delivery.withdraw_media(task, before)
+            with self._planned(task) as (plan, way):
+                before = delivery.made_for(node)
+                self._deliver(task, plan, way)
+                delivery.withdraw_media(task, before)
             LOG.info('The network boot of the active node %s was made '
                      'again; its machine was not touched', node.uuid)
         except (exception.IronicException, *_FAILURES) as exc:

@@ -74,11 +74,11 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         self._validate_driver_info(task)
         # Refuses image_source beside boot_iso.
         deploy_utils.get_image_instance_info(task.node)
-        plan = instance.plan(task, CONF.redfish.kernel_append_params,
-                             patient=False)
-        instance.require_end(task.node, plan)
-        instance.stays(task.node, boot_state.ONCE)
-        self._validate_plan(task, plan)
+        with instance.planned(task, CONF.redfish.kernel_append_params,
+                              patient=False) as plan:
+            instance.require_end(task.node, plan)
+            instance.stays(task.node, boot_state.ONCE)
+            self._validate_plan(task, plan)
 
     def validate_rescue(self, task: typing.Any) -> None:
         """Refuse a rescue that cannot work.
@@ -153,16 +153,17 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
             end.close(node, disk_seen=end.set_disk(task))
             return
         instance.end_former(node)
-        plan = instance.plan(task, CONF.redfish.kernel_append_params)
-        boot_medium.withdraw(task)
-        boot_medium.withdraw_stock(task)
-        mode = instance.begin(node, plan)
-        boot_mode_utils.sync_boot_mode(task)
-        boot_mode_utils.configure_secure_boot_if_needed(task)
-        with self._delivered(task, plan, media.Purpose.INSTANCE):
-            self._set_boot_device(task, boot_devices.CDROM,
-                                  persistent=instance.stays(node, mode))
-            end.see_device(task, boot_devices.CDROM)
+        with instance.planned(
+                task, CONF.redfish.kernel_append_params) as plan:
+            boot_medium.withdraw(task)
+            boot_medium.withdraw_stock(task)
+            mode = instance.begin(node, plan)
+            boot_mode_utils.sync_boot_mode(task)
+            boot_mode_utils.configure_secure_boot_if_needed(task)
+            with self._delivered(task, plan, media.Purpose.INSTANCE):
+                self._set_boot_device(task, boot_devices.CDROM,
+                                      persistent=instance.stays(node, mode))
+                end.see_device(task, boot_devices.CDROM)
         LOG.info('Node %(node)s is set to boot %(iso)s with its own config',
                  {'node': node.uuid, 'iso': images.redacted(plan.href)})
 

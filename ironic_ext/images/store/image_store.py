@@ -139,8 +139,15 @@ class ImageStore:
         :raises: ImageError and its subclasses
         """
         target = memory_target.MemoryTarget(limit, hrefs.redacted(href))
-        self._service_for(href).fetch(href, target)
+        self.download(href, target)
         return bytes(target.content)
+
+    def download(self, href: str, target: services.Target) -> None:
+        """Download something past the store.
+
+        :raises: ImageError and its subclasses, what the target raises
+        """
+        self._service_for(href).fetch(href, target)
 
     # By content
 

@@ -185,8 +185,7 @@ def _well_known(files: file_systems.Files) -> collections.abc.Iterator[
 
 
 def tree_configs(image: images.IsoImage,
-                 replaced: collections.abc.Mapping[str, bytes]
-                 = types.MappingProxyType({})
+                 replaced: file_systems.Replaced = types.MappingProxyType({})
                  ) -> list[ConfigFile]:
     """Return the configurations in the image's tree.
 
@@ -205,8 +204,8 @@ def esp_configs(esp: images.Esp) -> list[ConfigFile]:
 
 
 def initrds(image: images.IsoImage,
-            replaced: collections.abc.Mapping[str, bytes]
-            = types.MappingProxyType({})) -> list[images.Entry]:
+            replaced: file_systems.Replaced = types.MappingProxyType({})
+            ) -> list[images.Entry]:
     """Return the initrds in the image's tree that files can be added to.
 
     Of several initrds of one entry it is the last, which wins where two

@@ -14,11 +14,12 @@ import typing
 from ironic_ext.iso.fat import volume as fat
 from ironic_ext.iso import image as images
 from ironic_ext.iso.loaders import pe
+from ironic_ext import stored
 
 #: Bytes of a configuration that is taken for one.
 MAX_BYTES = 1 << 20
 
-Replaced = collections.abc.Mapping[str, bytes]
+Replaced = collections.abc.Mapping[str, stored.Content]
 _NOTHING: Replaced = types.MappingProxyType({})
 
 
@@ -67,7 +68,7 @@ class TreeFiles:
         entry = self._entry(path)
         where = entry.path if entry else path
         if where in self.replaced:
-            return where, self.replaced[where]
+            return _small(where, self.replaced[where])
         if entry is None or entry.is_dir or entry.size > MAX_BYTES:
             return None
         return where, self.image.read_entry(entry)
@@ -115,7 +116,7 @@ class FatFiles:
         entry = self.volume.lookup(path)
         where = entry.path if entry else path
         if where in self.replaced:
-            return where, self.replaced[where]
+            return _small(where, self.replaced[where])
         if entry is None or entry.is_dir or entry.size > MAX_BYTES:
             return None
         return entry.path, self.volume.read_file(path)
@@ -190,3 +191,10 @@ class MemoryFiles:
         data = found[1]
         return Content(found[0], len(data), lambda offset, length:
                        data[offset:offset + length])
+
+
+def _small(path: str, content: stored.Content) -> tuple[str, bytes] | None:
+    """Return a file that is read whole, None if it is too large for that."""
+    if len(content) > MAX_BYTES:
+        return None
+    return path, content[:]

@@ -9,6 +9,7 @@ from ironic_ext.iso import errors
 from ironic_ext.iso import image as images
 from ironic_ext.iso.loaders import files as file_systems
 from ironic_ext.iso import segments as segs
+from ironic_ext import stored
 
 
 @dataclasses.dataclass
@@ -19,7 +20,7 @@ class Change:
     """
 
     content: tuple[segs.Segment, ...]
-    data: bytes | None
+    data: stored.Content | None
 
     @property
     def size(self) -> int:
@@ -54,7 +55,7 @@ class Draft:
             return path
         return self.place(parent).rstrip('/') + '/' + name
 
-    def change(self, path: str, data: bytes) -> None:
+    def change(self, path: str, data: stored.Content) -> None:
         """Give a file of the tree other content."""
         self.changes[path] = Change((segs.Literal(data),), data)
 
@@ -62,7 +63,7 @@ class Draft:
         """Give a file of an ESP other content."""
         self.esp_files.setdefault(number, {})[path] = data
 
-    def literals(self) -> dict[str, bytes]:
+    def literals(self) -> dict[str, stored.Content]:
         """Return the changed files whose content is known."""
         return {path: change.data for path, change in self.changes.items()
                 if change.data is not None}
@@ -83,10 +84,14 @@ class Draft:
         """
         change = self.changes.get(path)
         if change is not None and change.data is not None:
-            return change.data
+            _require_small(path, len(change.data))
+            return change.data[:]
         entry = self.image.stat(path)
-        if entry.size > file_systems.MAX_BYTES:
-            raise errors.InjectionError(
-                f'{path} has {entry.size} bytes, too many for a '
-                f'configuration')
+        _require_small(path, entry.size)
         return self.image.read_entry(entry)
+
+
+def _require_small(path: str, size: int) -> None:
+    if size > file_systems.MAX_BYTES:
+        raise errors.InjectionError(
+            f'{path} has {size} bytes, too many for a configuration')

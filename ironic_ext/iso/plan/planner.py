@@ -29,10 +29,13 @@ from ironic_ext.iso.plan import arguments
 from ironic_ext.iso.plan import draft as drafts
 from ironic_ext.iso import segment_map as maps
 from ironic_ext.iso import segments as segs
+from ironic_ext import stored
 
 SECTOR = canvases.SECTOR
 #: Bytes of a file in an ESP that is compared with its copy in the tree.
 _MAX_COPY = 8 << 20
+#: Bytes of what takes its place there: that is held in memory.
+_MAX_ESP_FILE = 4 * _MAX_COPY
 _CHECKSUMS = '/md5sum.txt'
 #: Where images have their ESP as a file, so that checksums may list it.
 _ESP_FILES = ('/boot/grub/efi.img', '/boot/grub2/efi.img', '/EFI/efi.img',
@@ -96,7 +99,7 @@ class _Plan(drafts.Draft):
                                         self.image.path)
         return self._compose(arrivals)
 
-    def _put(self, path: str, content: bytes) -> None:
+    def _put(self, path: str, content: stored.Content) -> None:
         """Add or replace a file, and its copies in ESPs."""
         before = self.image.main.find(path)
         other = self.image.main.find(path, ignore_case=True)
@@ -117,7 +120,8 @@ class _Plan(drafts.Draft):
                     and entry.size == found.size <= _MAX_COPY
                     and self.image.read_entry(entry)
                     == found.read(0, found.size)):
-                self.change_esp(number, found.path, content)
+                self.change_esp(number, found.path,
+                                _for_esp(found.path, content))
             else:
                 self.warnings.append(
                     f'the EFI system partition has a {found.path} of its '
@@ -208,7 +212,7 @@ class _Plan(drafts.Draft):
         found = self.image.main.find(_CHECKSUMS)
         if found is None:
             return
-        changed = {
+        changed: dict[str, stored.Content | None] = {
             path: change.data for path, change in self.changes.items()
             if path != _CHECKSUMS}
         changed |= dict.fromkeys(self._edited_esp_files())
@@ -349,3 +353,11 @@ class _Plan(drafts.Draft):
         field = media_check.reimplanted(head, growth.volume_sectors)
         canvas.patch(self.image.volumes.primary.sector * SECTOR
                      + media_check.FIELD_OFFSET, field)
+
+
+def _for_esp(path: str, content: stored.Content) -> bytes:
+    if len(content) > _MAX_ESP_FILE and not isinstance(content, bytes):
+        raise errors.InjectionError(
+            f'{path} is in the EFI system partition, too, and its new '
+            f'content has {len(content)} bytes, more than {_MAX_ESP_FILE}')
+    return content[:]

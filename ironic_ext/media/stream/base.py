@@ -48,6 +48,11 @@ class FileBase:
         self._name = name
         self._release = release
 
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        assert self.fd is not None
+        return self.fd
+
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly ``length`` bytes.
 

@@ -18,6 +18,7 @@ from ironic_ext.media import medium
 from ironic_ext.media.stream import base as file_base
 from ironic_ext.media.stream import contract
 from ironic_ext.media.stream.http import body as bodies
+from ironic_ext import stored
 
 #: What runs of zeros are sent from.
 ZEROS = bytes(1 << 16)
@@ -63,11 +64,12 @@ class Layout:
     def _read_overlay(self, stream: medium.Stream, base: contract.Base
                       ) -> None:
         assert self._overlay is not None
-        content = self._overlay.read(0, self._overlay.size)
+        self._overlay.check()
+        content = stored.Stored(self._overlay, 0, self._overlay.size)
         try:
             overlay = overlays.Overlay.parse(
                 content, f'the overlay of {stream.id}')
-        except iso_errors.IsoError as exc:
+        except (iso_errors.IsoError, OSError) as exc:
             raise contract.BaseMissingError(str(exc)) from exc
         if (overlay.digest != stream.digest or overlay.size != stream.size
                 or overlay.identity.size != stream.base.size):

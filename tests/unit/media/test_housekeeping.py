@@ -47,8 +47,8 @@ class HousekeepingTestCase(database.DatabaseTestCase):
 
     def test_what_is_long_over_leaves_no_trace(self):
         self.records.create(
-            database.medium(1, expires_at=1.0, overlay_size=1), b'x')
-        self.records.create(database.medium(2, overlay_size=1), b'x')
+            database.medium(1, expires_at=1.0, overlay_size=1), [b'x'])
+        self.records.create(database.medium(2, overlay_size=1), [b'x'])
         directory = self.folder / 'overlays'
         overlays = replica.Overlays(str(directory), self.records)
         for number in (1, 2):

@@ -51,14 +51,14 @@ class RecordsTestCase(database.DatabaseTestCase):
                                        media_database.CHUNK * 2 + 7)):
             overlay = os.urandom(size)
             medium = database.medium(number, overlay_size=size)
-            self.records.create(medium, overlay)
+            self.records.create(medium, [overlay])
             self.assertEqual(
                 overlay, b''.join(self.open().overlay(medium.id)))
 
     def test_revoking_ends_a_medium_and_deletes_its_overlay(self):
         overlay = b'a secret in the config drive' * 10
         medium = database.medium(overlay_size=len(overlay))
-        token = self.records.create(medium, overlay)
+        token = self.records.create(medium, [overlay])
         other = self.open()
         self.assertEqual({medium.id}, other.live([medium.id]))
         self.assertTrue(self.records.revoke(medium.id))
@@ -72,7 +72,7 @@ class RecordsTestCase(database.DatabaseTestCase):
     def test_what_is_deleted_does_not_stay_in_the_file(self):
         overlay = b'a secret in the config drive' * 1000
         medium = database.medium(overlay_size=len(overlay))
-        self.records.create(medium, overlay)
+        self.records.create(medium, [overlay])
         self.records.revoke(medium.id)
         self.records.close()
         with sqlite3.connect(self.folder / 'db/media.sqlite') as raw:
@@ -168,7 +168,7 @@ class RecordsTestCase(database.DatabaseTestCase):
     def test_purging_forgets_what_is_long_over_and_nothing_else(self):
         now = time.time()
         tokens_ = [self.records.create(database.medium(
-            number, expires_at=expires_at), b'x')
+            number, expires_at=expires_at), [b'x'])
             for number, expires_at in enumerate((None, now - 500, now - 5,
                                                  None))]
         self.records.revoke(f'{0:032x}')

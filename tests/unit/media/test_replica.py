@@ -30,7 +30,7 @@ class ReplicaTestCase(database.DatabaseTestCase):
     def create(self, number=1, **values):
         medium = database.medium(number, overlay_size=len(OVERLAY),
                                  **values)
-        return self.records.create(medium, OVERLAY)
+        return self.records.create(medium, [OVERLAY])
 
     def files(self):
         return sorted(path.name for path in self.directory.iterdir())

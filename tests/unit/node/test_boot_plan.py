@@ -15,6 +15,7 @@ from ironic_ext import images
 from ironic_ext.node import boot_files
 from ironic_ext.node import boot_plan
 from ironic_ext.node import errors
+from tests import shelves
 from tests.unit.catalog import database
 
 LIMITS = boot_files.Limits(file=100, total=150, configdrive=4096)
@@ -41,7 +42,7 @@ class InstanceTestCase(testtools.TestCase):
     def plan(self, default=None, **info):
         return boot_plan.for_instance(
             node(**{'boot_iso': HREF, **info}), limits=LIMITS,
-            read=self.read, default_arguments=default,
+            shelf=shelves.MemoryShelf(self.read), default_arguments=default,
             sources=boot_plan.Sources(
                 self.isos.get, self.configs.get, '/var/lib/isos',
                 self.delivery, self.base_url),
@@ -220,7 +221,8 @@ class DeliveryTestCase(InstanceTestCase):
     def test_the_operator_says_it_for_a_node_that_does_not(self):
         plan = boot_plan.for_instance(
             node({'boot_config_delivery': 'inject'}, boot_iso=HREF),
-            limits=LIMITS, read=self.read, default_arguments=None,
+            limits=LIMITS, shelf=shelves.MemoryShelf(self.read),
+            default_arguments=None,
             sources=boot_plan.Sources(
                 self.isos.get, self.configs.get, '/', 'auto', self.base_url),
             facts={})

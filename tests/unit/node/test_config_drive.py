@@ -18,6 +18,7 @@ import testtools
 
 from ironic_ext.node import config_drive
 from ironic_ext.node import errors
+from tests import shelves
 
 UUID = '1be26c0b-03f2-4d2e-ae87-c02d7f33c781'
 LIMIT = 4 << 20
@@ -64,7 +65,8 @@ class ConfigDriveTestCase(testtools.TestCase):
     def read(self, value, limit=LIMIT, name='node-7'):
         return config_drive.files(
             value, node_uuid=UUID, node_name=name, limit=limit,
-            read=lambda url, size: self.downloads[url])
+            shelf=shelves.MemoryShelf(
+                lambda url, size: self.downloads[url]))
 
     def refusal(self, value, **options):
         def read():

@@ -27,7 +27,9 @@ class OwnersTestCase(base.RedfishIsoTestCase):
     def plan(self, **info):
         self.say(**{'boot_iso': self.href, **info})
         with self.task(shared=True) as task:
-            return instance.plan(task, None, patient=False)
+            with instance.planned(task, None, patient=False) as plan:
+                return {path: content[:] for path, content
+                        in plan.injection.files.items()}
 
     def refusal(self, **info):
         message = str(self.assertRaises(
@@ -65,7 +67,7 @@ class FileTestCase(OwnersTestCase):
         mine.write_text('mine')
         files = {'/k': {'href': f'file://{mine}'}}
         self.assertEqual(b'mine', self.plan(
-            boot_iso_files=files).injection.files['/k'])
+            boot_iso_files=files)['/k'])
         self.config(auth_strategy='keystone')
         self.assertIn('owner_file_paths', self.refusal(boot_iso_files=files))
         self.assertIn('owner_file_paths', self.refusal(
@@ -75,7 +77,7 @@ class FileTestCase(OwnersTestCase):
         self.config(owner_file_paths=[str(self.images)], group='ext_images')
         self.assertEqual(b'mine', self.plan(
             boot_iso_files=files, configdrive=None
-        ).injection.files['/k'])
+        )['/k'])
 
     def test_another_owners_published_image_is_no_image(self):
         published = self.folder / 'http' / 'ext-media' / 'x-secret.iso'
