@@ -140,7 +140,8 @@ def _report(job: tools.Job, costs: dict[str, list[measure.Cost] | str],
     print(f'  open {plan["open_ms"]:.2f} ms + plan '
           f'{plan["inject_ms"]:.2f} ms, {plan["cpu_ms"]:.2f} ms of them on '
           f'the CPU (medians, each for another node), worst '
-          f'{plan["worst_ms"]:.2f} ms; the first in the process '
+          f'{plan["worst_ms"]:.2f} ms; {plan["known_ms"]:.2f} ms for one '
+          f'boot path; the first in the process '
           f'{plan["first_ms"]:.1f} ms, after an import of '
           f'{plan["import_ms"]:.0f} ms; {text(plan["idle_memory"])} of the '
           f'memory is Python\'s own')

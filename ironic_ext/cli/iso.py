@@ -8,176 +8,28 @@ else to standard error; errors are one line and exit code 1 (2 for usage).
 
 import argparse
 import collections.abc
-import json
 import os
 import stat
 import sys
-import typing
 
 from ironic_ext.cli import completion
-from ironic_ext.cli import iso_config
+from ironic_ext.cli import errors
+from ironic_ext.cli import iso_options
 from ironic_ext.cli import iso_report
 from ironic_ext.cli import progress
 from ironic_ext import iso
 
-PROG = 'ironic-iso'
+PROG = iso_options.PROG
 _CHUNK = 1 << 20
 #: Bytes read of one file to inject; far above any configuration or initrd
 #: addition, far below what would fill the memory.
 _MAX_SOURCE = 1 << 30
 
-_EXAMPLES = '''\
-examples:
-  ironic-iso inspect fedora.iso
-  ironic-iso inject fedora.iso --append "inst.ks=cdrom:/ks.cfg" \\
-      --file /ks.cfg=./ks.cfg -o node1.iso
-  ironic-iso inject fedora.iso --append hostname=node1 --overlay node1.overlay
-  ironic-iso write node1.overlay --base fedora.iso -o node1.iso
-'''
-
-
-class CommandError(Exception):
-    """A command cannot be carried out; the message is for a person."""
+CommandError = errors.CommandError
 
 
 class _UsageError(CommandError):
     """The command line itself is wrong."""
-
-
-class _Version(argparse.Action):
-    """Print the version and exit."""
-
-    def __call__(self, *args: typing.Any) -> typing.NoReturn:
-        # Only here: this import takes as long as planning an image does.
-        import importlib.metadata
-        try:
-            version = importlib.metadata.version('ironic-ext')
-        except importlib.metadata.PackageNotFoundError:
-            version = '(not installed)'
-        print(PROG, version)
-        sys.exit(0)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
-        prog=PROG, description='Look into bootable ISO images, and inject '
-        'kernel arguments and files into them without copying them.',
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--version', action=_Version, nargs=0,
-                        help='print the version and exit')
-    commands = parser.add_subparsers(metavar='COMMAND', required=True)
-    _add_reading_commands(commands)
-    _add_inject(commands)
-    _add_write(commands)
-    command = commands.add_parser(
-        'completion', help='print a shell completion script',
-        description='Print a completion script: for bash, put '
-        '`source <(ironic-iso completion bash)` into ~/.bashrc.')
-    command.add_argument('shell', choices=completion.SHELLS)
-    command.set_defaults(run=_completion, parser=parser)
-    return parser
-
-
-def _add_reading_commands(commands: typing.Any) -> None:
-    command = commands.add_parser(
-        'inspect', help='say what an ISO boots and what can be injected',
-        description='Say what an ISO boots, by which boot loaders, and what '
-        'can be injected into it.')
-    command.add_argument('iso', metavar='ISO')
-    command.add_argument('--json', action='store_true',
-                         help='print JSON instead of text')
-    command.set_defaults(run=_inspect)
-
-    command = commands.add_parser('ls', help='list a directory of an ISO')
-    command.add_argument('iso', metavar='ISO')
-    command.add_argument('path', metavar='PATH', nargs='?', default='/')
-    command.add_argument('-l', '--long', action='store_true',
-                         help='show type, size in bytes and link target')
-    command.set_defaults(run=_ls)
-
-    command = commands.add_parser('cat', help='print a file of an ISO')
-    command.add_argument('iso', metavar='ISO')
-    command.add_argument('path', metavar='PATH')
-    command.set_defaults(run=_cat)
-
-
-def _add_inject(commands: typing.Any) -> None:
-    command = commands.add_parser(
-        'inject', help='add kernel arguments and files to an ISO',
-        description='Write a customised image, or an overlay: a small file '
-        'that together with the ISO is the customised image. The ISO itself '
-        'is never changed.')
-    command.add_argument('iso', metavar='ISO')
-    command.add_argument(
-        '--append', metavar='ARGS', action='append', default=[],
-        help='kernel arguments to append in every boot configuration')
-    command.add_argument(
-        '--delete', metavar='ARG', action='append', default=[],
-        help='kernel argument to remove: "quiet" removes quiet and '
-        'quiet=..., "console=tty0" removes just that')
-    command.add_argument(
-        '--file', metavar='DEST=SRC', action='append', default=[],
-        help='add or replace a file of the ISO; SRC - is standard input')
-    command.add_argument(
-        '--initrd-file', metavar='DEST=SRC', action='append', default=[],
-        help='add a file to every initrd that is booted')
-    command.add_argument(
-        '--mode', metavar='DEST=MODE', action='append', default=[],
-        help='permissions of an injected file, as 0755; the default is '
-        'those of SRC')
-    command.add_argument(
-        '--config', metavar='FORMAT=FILE', action='append', default=[],
-        help='put a boot config where the ISO\'s system looks for it, with '
-        'the kernel arguments that it needs: ignition, kickstart, '
-        'cloud-init, autoinstall, preseed or plain; again for each file of '
-        'the format')
-    command.add_argument(
-        '--config-url', metavar='URL',
-        help='do not put the files of --config into the ISO: the kernel '
-        'arguments make the machine fetch them from below this URL')
-    command.add_argument(
-        '--media-check', choices=('drop', 'keep', 'reimplant'),
-        default='drop',
-        help='what to do about a checksum that the ISO carries of itself: '
-        'drop the kernel argument that asks for the check (default), '
-        'replace it by one over the volume descriptors only, or keep it, '
-        'to fail')
-    command.add_argument(
-        '--for', metavar='FIRMWARE', action='append', default=[],
-        dest='for_', help='refuse the injection unless everything arrives '
-        'when the machine boots by bios, uefi or uefi-x64, uefi-aa64, ...; '
-        'the default is all ways in which the ISO boots')
-    command.add_argument(
-        '--partial', action='store_true',
-        help='inject what goes, and warn of what does not arrive')
-    command.add_argument('--dry-run', action='store_true',
-                         help='plan and report, write nothing')
-    command.add_argument('--json', action='store_true',
-                         help='report as JSON')
-    where = command.add_mutually_exclusive_group()
-    where.add_argument('-o', '--output', metavar='OUT.iso',
-                       help='write the whole image; - is standard output')
-    where.add_argument('--overlay', metavar='FILE',
-                       help='write an overlay; - is standard output')
-    command.add_argument('--force', action='store_true',
-                         help='replace an existing output')
-    command.set_defaults(run=_inject)
-
-
-def _add_write(commands: typing.Any) -> None:
-    command = commands.add_parser(
-        'write', help='write the image that an overlay describes')
-    command.add_argument('overlay', metavar='OVERLAY',
-                         help='overlay file; - is standard input')
-    command.add_argument('--base', metavar='ISO', required=True,
-                         help='the ISO that the overlay was made from')
-    command.add_argument('-o', '--output', metavar='OUT.iso', required=True,
-                         help='image to write; - is standard output')
-    command.add_argument('--force', action='store_true',
-                         help='replace an existing output')
-    command.set_defaults(run=_write)
 
 
 # The commands
@@ -186,6 +38,7 @@ def _inspect(args: argparse.Namespace) -> None:
     with iso.IsoImage.open(args.iso) as image:
         inspection = iso.inspect(image)
     if args.json:
+        import json
         print(json.dumps(inspection.as_dict(), indent=2))
     else:
         print(iso_report.inspection_text(inspection))
@@ -236,6 +89,7 @@ def _inject(args: argparse.Namespace) -> None:
     with iso.IsoImage.open(args.iso) as image:
         notes: tuple[str, ...] = ()
         if args.config:
+            from ironic_ext.cli import iso_config
             injection, notes = iso_config.added(
                 args.config, image, injection, args.config_url)
         with iso.inject(image, injection, for_=args.for_ or ('all',),
@@ -415,6 +269,16 @@ def _parsed(parser: argparse.ArgumentParser,
     return args
 
 
+_COMMANDS: iso_options.Commands = {
+    'inspect': _inspect, 'ls': _ls, 'cat': _cat, 'inject': _inject,
+    'write': _write, 'completion': _completion}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    return iso_options.build_parser(_COMMANDS)
+
+
 def main(argv: collections.abc.Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = _parsed(build_parser(), argv)
@@ -432,8 +296,7 @@ def main(argv: collections.abc.Sequence[str] | None = None) -> int:
     except _UsageError as exc:
         _say(f'error: {exc}')
         return 2
-    except (CommandError, iso.IsoError,
-            iso_config.ConfigOptionError) as exc:
+    except (CommandError, iso.IsoError) as exc:
         _say(f'error: {exc}')
     except OSError as exc:
         where = f'{os.fsdecode(exc.filename)}: ' if exc.filename else ''

@@ -2,20 +2,21 @@
 
 """Boot configs on the command line of `ironic-iso`: ``FORMAT=FILE``.
 
-Needs the packages of the extras ``conductor`` or ``server``; they are
-imported when a config is given.
+Some formats need packages of the extras ``conductor`` or ``server``; they
+are imported when such a config is given.
 """
 
 import collections.abc
 import os
 
+from ironic_ext.cli import errors
 from ironic_ext import iso
 
 #: Bytes of one file; far above any boot config.
 _MAX_FILE = 16 << 20
 
 
-class ConfigOptionError(Exception):
+class ConfigOptionError(errors.CommandError):
     """A config cannot be used; the message is for a person."""
 
 
@@ -30,17 +31,11 @@ def added(options: collections.abc.Sequence[str], image: iso.IsoImage,
         put into the image then.
     :raises: ConfigOptionError, IsoError, OSError
     """
-    try:
-        from ironic_ext import catalog
-        from ironic_ext import config_formats
-    except ImportError as exc:
-        raise ConfigOptionError(
-            f'--config needs the package {exc.name}: pip install '
-            f'"ironic-ext[server]"') from exc
     name, files = _read(options)
+    from ironic_ext import config_formats
     try:
-        config = config_formats.resolve(catalog.BootConfigSpec(
-            format=name, data=files))
+        config = config_formats.resolve(config_formats.Spec(
+            name, files))
         if url:
             delivery = config_formats.Delivery(
                 'url', lambda: f'{url.rstrip("/")}/')
@@ -49,7 +44,11 @@ def added(options: collections.abc.Sequence[str], image: iso.IsoImage,
         placement = delivery.place(config,
                                    config_formats.ImageFacts.of(image))
         return placement.onto(injection), placement.notes
-    except (config_formats.ConfigError, catalog.CatalogError) as exc:
+    except ImportError as exc:
+        raise ConfigOptionError(
+            f'--config needs the package {exc.name}: pip install '
+            f'"ironic-ext[server]"') from exc
+    except config_formats.ConfigError as exc:
         raise ConfigOptionError(f'--config: {exc}') from exc
 
 

@@ -99,7 +99,7 @@ _PARTITION_KINDS = {
 _INJECTABLE = ('kernel_arguments', 'files', 'initrd_files')
 
 
-def inspection_text(found: iso.Inspection) -> str:
+def inspection_text(found: 'iso.Inspection') -> str:
     """Return an inspection as text, in sections, without a final newline."""
     sections = [(printable(found.path), _summary(found)),
                 ('Boot loaders', _loaders(found)),
@@ -122,7 +122,7 @@ def _columns(rows: collections.abc.Iterable[tuple[str, ...]]) -> list[str]:
                       in zip(row, widths)).rstrip() for row in table]
 
 
-def _summary(found: iso.Inspection) -> list[str]:
+def _summary(found: 'iso.Inspection') -> list[str]:
     trees = [tree.kind + (f' (relative to sector {tree.shift})'
                           if tree.shift else '') for tree in found.trees]
     if found.udf:
@@ -137,7 +137,7 @@ def _summary(found: iso.Inspection) -> list[str]:
     return _columns(row for row in rows if row[1])
 
 
-def _loaders(found: iso.Inspection) -> list[str]:
+def _loaders(found: 'iso.Inspection') -> list[str]:
     if not found.loaders:
         return ['none: the image does not boot']
     order = sorted(found.loaders, key=lambda loader: loader.firmware)
@@ -145,7 +145,7 @@ def _loaders(found: iso.Inspection) -> list[str]:
                     for loader in order)
 
 
-def _paths(found: iso.Inspection) -> list[str]:
+def _paths(found: 'iso.Inspection') -> list[str]:
     lines = []
     for path in found.boot_paths:
         lines.append(f'{path.firmware.upper()} from {path.medium}: '
@@ -166,7 +166,7 @@ def _yes(why_not: str) -> str:
     return f'no: {why_not}' if why_not else 'yes'
 
 
-def _partitions(found: iso.Inspection) -> list[str]:
+def _partitions(found: 'iso.Inspection') -> list[str]:
     rows = _columns(
         (f'{part.table} {part.number}',
          f'{progress.size_text(part.length)} at byte {part.start}',
@@ -179,7 +179,7 @@ def _partitions(found: iso.Inspection) -> list[str]:
         f'free' for esp in found.esps]
 
 
-def _configs(found: iso.Inspection) -> list[str]:
+def _configs(found: 'iso.Inspection') -> list[str]:
     lines = []
     shown: dict[object, str] = {}
     for config in found.configs:
@@ -202,7 +202,7 @@ def _configs(found: iso.Inspection) -> list[str]:
     return lines
 
 
-def _injection(found: iso.Inspection) -> list[str]:
+def _injection(found: 'iso.Inspection') -> list[str]:
     return _columns(
         (kind.replace('_', ' '),
          'yes' if kind in found.can else

@@ -4,12 +4,49 @@
 
 import collections.abc
 import dataclasses
+import typing
 
-from ironic_ext import catalog
 from ironic_ext.config_formats import base
 from ironic_ext.config_formats import errors
 from ironic_ext.config_formats import registry
-from ironic_ext.config_formats import templates
+
+if typing.TYPE_CHECKING:
+    from ironic_ext.config_formats import templates
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """A config as its owner wrote it; a catalog's has the same fields.
+
+    :ivar format: name of an entry point, such as ``ignition``.
+    :ivar data: path of a file -> its content; may be secret.
+    :ivar primary: the file that a machine is given when it asks for its
+        config; '' where that is clear.
+    :ivar template: whether the files are Jinja2 templates.
+    """
+
+    format: str
+    data: base.Files = dataclasses.field(repr=False)
+    primary: str = ''
+    template: bool = False
+
+
+class _Spec(typing.Protocol):
+    @property
+    def format(self) -> str:
+        """See Spec."""
+
+    @property
+    def data(self) -> base.Files:
+        """See Spec."""
+
+    @property
+    def primary(self) -> str:
+        """See Spec."""
+
+    @property
+    def template(self) -> bool:
+        """See Spec."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +85,7 @@ class Config:
         return 'text/plain; charset=utf-8'
 
 
-def check(spec: catalog.BootConfigSpec) -> None:
+def check(spec: _Spec) -> None:
     """Refuse a config that cannot work, when it is stored.
 
     Of templates only what is known without a machine is judged.
@@ -58,13 +95,13 @@ def check(spec: catalog.BootConfigSpec) -> None:
     kind = registry.format_for(spec.format)
     kind.primary(spec.data, spec.primary)
     if spec.template:
+        from ironic_ext.config_formats import templates
         templates.check(spec.data)
     else:
         resolve(spec)
 
 
-def resolve(spec: catalog.BootConfigSpec,
-            facts: templates.Facts | None = None) -> Config:
+def resolve(spec: _Spec, facts: 'templates.Facts | None' = None) -> Config:
     """Return the config for a machine.
 
     :param facts: about the machine, for templates.
@@ -73,6 +110,7 @@ def resolve(spec: catalog.BootConfigSpec,
     kind = registry.format_for(spec.format)
     files: collections.abc.Mapping[str, str] = spec.data
     if spec.template:
+        from ironic_ext.config_formats import templates
         files = templates.render(files, facts or {})
     primary = kind.primary(files, spec.primary)
     findings = kind.validate(files, primary)

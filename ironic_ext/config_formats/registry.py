@@ -6,15 +6,23 @@ Formats are entry points of the namespace ``ironic_ext.boot_config_formats``:
 the name is what ``spec.format`` says, the object is a BootConfigFormat.
 """
 
-import difflib
 import functools
+import importlib
 import logging
 import typing
 
-from stevedore import extension
-
 from ironic_ext.config_formats import base
 from ironic_ext.config_formats import errors
+
+#: Those of this suite, so that nobody has to look through all that is
+#: installed for them.
+OWN = {
+    'autoinstall': 'cloud_init:AutoinstallFormat',
+    'cloud-init': 'cloud_init:CloudInitFormat',
+    'ignition': 'ignition:IgnitionFormat',
+    'kickstart': 'kickstart:KickstartFormat',
+    'plain': 'plain:PlainFormat',
+    'preseed': 'preseed:PreseedFormat'}
 
 NAMESPACE = 'ironic_ext.boot_config_formats'
 
@@ -26,8 +34,9 @@ def format_for(name: str) -> base.BootConfigFormat:
 
     :raises: ConfigError for one that is not installed.
     """
-    found = _formats().get(name)
+    found = _own(name) if name in OWN else _formats().get(name)
     if found is None:
+        import difflib
         near = difflib.get_close_matches(name, names(), 1)
         raise errors.refusal(
             f'format "{name[:60]}" is unknown: use '
@@ -41,7 +50,17 @@ def names() -> list[str]:
 
 
 @functools.cache
+def _own(name: str) -> base.BootConfigFormat:
+    module, _, kind = OWN[name].partition(':')
+    made: base.BootConfigFormat = getattr(importlib.import_module(
+        f'ironic_ext.config_formats.{module}'), kind)()
+    return made
+
+
+@functools.cache
 def _formats() -> dict[str, base.BootConfigFormat]:
+    # Slow to import.
+    from stevedore import extension
     manager = extension.ExtensionManager(
         NAMESPACE, invoke_on_load=True, on_load_failure_callback=_log)
     return {item.name: typing.cast(base.BootConfigFormat, item.obj)

@@ -19,10 +19,7 @@ from ironic_ext.iso import image as images
 from ironic_ext.iso.loaders import binary
 from ironic_ext.iso.loaders import boot_entry
 from ironic_ext.iso.loaders import files as file_systems
-from ironic_ext.iso.loaders.grub import follow as grub
 from ironic_ext.iso.loaders.grub import image as grub_image
-from ironic_ext.iso.loaders import isolinux_menu
-from ironic_ext.iso.loaders import systemd_menu
 from ironic_ext.iso import reach
 
 Place = boot_entry.Place
@@ -134,23 +131,44 @@ _known: dict[object, tuple[BootPath, ...]] = {}
 _MAX_KNOWN = 16
 
 
-def boot_paths(image: images.IsoImage, changes: Changes = _UNCHANGED
+def boot_paths(image: images.IsoImage, changes: Changes = _UNCHANGED,
+               wanted: collections.abc.Collection[str] = ('all',)
                ) -> tuple[BootPath, ...]:
-    """Return every way in which an image boots.
+    """Return the ways in which an image boots.
 
+    :param wanted: those that one of these names means; see means().
     :raises: CorruptImageError
     """
     key = _key(image) if changes is _UNCHANGED else None
     found = _known.get(key) if key is not None else None
     if found is None:
         tree = file_systems.TreeFiles(image, changes.files)
+        ways = _Ways(image, tree, changes,
+                     () if key or 'all' in wanted else wanted)
         found = tuple(_checked(path, image, tree, changes) for path in (
-            *_bios_paths(image, tree), *_uefi_paths(image, tree, changes)))
+            *_bios_paths(ways), *_uefi_paths(ways)))
         if key is not None:
             if len(_known) >= _MAX_KNOWN:
                 _known.clear()
             _known[key] = found
-    return found
+    if 'all' in wanted:
+        return found
+    return tuple(path for path in found
+                 if any(path.asked_for(name) for name in wanted))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Ways:
+    """What is looked into, and for which ways; without any, for all."""
+
+    image: images.IsoImage
+    tree: file_systems.TreeFiles
+    changes: Changes
+    wanted: collections.abc.Collection[str]
+
+    def count(self, firmware: str, medium: str) -> bool:
+        return not self.wanted or any(
+            means(name, firmware, medium) for name in self.wanted)
 
 
 def _checked(path: BootPath, image: images.IsoImage,
@@ -160,26 +178,27 @@ def _checked(path: BootPath, image: images.IsoImage,
     if path.esp is not None:
         places['esp'] = file_systems.FatFiles(
             image.esps[path.esp].volume, changes.esp_files.get(path.esp, {}))
+    kinds: dict[Place, str] = {}
 
     def judged(start: Start) -> Start:
-        if start.kind != 'linux':
-            return start
         kernel = start.kernel
-        if kernel is None or kernel.device == 'memdisk':
+        if (start.kind != 'linux' or kernel is None
+                or kernel.device == 'memdisk'):
             return start
-        files = places.get(kernel.device)
-        kind = ('elsewhere' if files is None else 'linux'
+        kind = kinds.get(kernel)
+        if kind is None:
+            files = places.get(kernel.device)
+            kind = kinds[kernel] = (
+                'elsewhere' if files is None else 'linux'
                 if files.kind(kernel.path) == 'file' else 'missing')
         return (start if kind == 'linux'
                 else dataclasses.replace(start, kind=kind))
-    known: dict[Start, Start] = {}
-    for start in (*path.walk.starts, path.walk.unattended):
-        if start is not None and start not in known:
-            known[start] = judged(start)
-    starts = tuple(known[start] for start in path.walk.starts)
-    walk = dataclasses.replace(
-        path.walk, starts=starts, unattended=known.get(
-            path.walk.unattended) if path.walk.unattended else None)
+    walk = path.walk
+    starts = tuple(map(judged, walk.starts))
+    unattended = judged(walk.unattended) if walk.unattended else None
+    if all(kind == 'linux' for kind in kinds.values()):
+        return path
+    walk = dataclasses.replace(walk, starts=starts, unattended=unattended)
     if starts and all(start.kind == 'missing' for start in starts):
         lacking = sorted({str(start.kernel) for start in starts})
         walk = dataclasses.replace(
@@ -187,16 +206,18 @@ def _checked(path: BootPath, image: images.IsoImage,
     return dataclasses.replace(path, walk=walk)
 
 
-def _bios_paths(image: images.IsoImage, tree: file_systems.TreeFiles
-                ) -> list[BootPath]:
+def _bios_paths(ways: _Ways) -> list[BootPath]:
+    image, tree = ways.image, ways.tree
     entry = next((one for one in image.boot_entries
                   if one.platform == 'bios' and one.bootable), None)
-    if entry is None:
+    if entry is None or not any(ways.count('bios', medium)
+                                for medium in ('cd', 'disk')):
         return []
     loader = bios_loader(image, entry)
     found: list[BootPath] = []
     for medium in ('cd', 'disk'):
-        if medium == 'disk' and not _boots_as_disk(image):
+        if not ways.count('bios', medium) or (
+                medium == 'disk' and not _boots_as_disk(image)):
             continue
         where = (f'El Torito, sector {entry.sector}' if medium == 'cd'
                  else 'master boot record')
@@ -239,6 +260,7 @@ def _boots_as_disk(image: images.IsoImage) -> bool:
 def _bios_walk(image: images.IsoImage, tree: file_systems.TreeFiles,
                loader: binary.Binary, medium: str) -> boot_entry.Walk:
     if loader.name == 'ISOLINUX':
+        from ironic_ext.iso.loaders import isolinux_menu
         return isolinux_menu.follow(tree)
     if loader.name != 'GRUB':
         return boot_entry.Walk(lost=f'the boot loader is {loader.name}, '
@@ -253,12 +275,13 @@ def _bios_walk(image: images.IsoImage, tree: file_systems.TreeFiles,
 
 def _grub(disks: reach.Reach, embedded: grub_image.Embedded,
           directory: str, cpu: str, platform: str) -> boot_entry.Walk:
+    from ironic_ext.iso.loaders.grub import follow as grub
     return grub.follow(disks, embedded, disks.boot_device, directory, cpu,
                        platform, disks.devices)
 
 
-def _uefi_paths(image: images.IsoImage, tree: file_systems.TreeFiles,
-                changes: Changes) -> list[BootPath]:
+def _uefi_paths(ways: _Ways) -> list[BootPath]:
+    image, tree, changes = ways.image, ways.tree, ways.changes
     torito = {entry.sector * _SECTOR for entry in image.boot_entries
               if entry.platform == 'uefi'}
     parts = {part.start for part in image.tables.partitions if part.esp}
@@ -271,9 +294,10 @@ def _uefi_paths(image: images.IsoImage, tree: file_systems.TreeFiles,
             if machine is None:
                 continue
             for medium, places in (('cd', torito), ('disk', parts)):
-                if esp.start in places:
-                    found.setdefault((machine, medium), _uefi_path(
-                        image, tree, files, number, name, machine, medium))
+                if (esp.start in places and (machine, medium) not in found
+                        and ways.count(f'uefi-{machine}', medium)):
+                    found[machine, medium] = _uefi_path(
+                        image, tree, files, number, name, machine, medium)
     return list(found.values())
 
 
@@ -322,6 +346,8 @@ def _uefi_walk(image: images.IsoImage, tree: file_systems.TreeFiles,
                files: file_systems.FatFiles, number: int, path: str,
                machine: str, medium: str, loader: binary.Binary
                ) -> boot_entry.Walk:
+    if loader.name in ('systemd-boot', 'unified kernel'):
+        from ironic_ext.iso.loaders import systemd_menu
     if loader.name == 'systemd-boot':
         return systemd_menu.follow(files, machine)
     if loader.name == 'unified kernel':

@@ -155,9 +155,9 @@ def inspect(image: images.IsoImage) -> Inspection:
     """
     configs = [_config(config, 'iso')
                for config in discovery.tree_configs(image)]
-    for esp in image.esps:
+    for number in range(len(image.esps)):
         configs += [_config(config, 'esp')
-                    for config in discovery.esp_configs(esp)]
+                    for config in discovery.esp_configs(image, number)]
     primary = image.volumes.primary
     check = media_check.read(primary.data)
     paths = boot_path.boot_paths(image)

@@ -8,7 +8,6 @@ import os
 import types
 import typing
 
-from ironic_ext import blocks
 from ironic_ext.iso import errors
 from ironic_ext.iso import overlay as overlays
 from ironic_ext.iso import segments as segs
@@ -136,6 +135,7 @@ class SegmentMap:
         :raises: IsoError when the path is the base itself or the file
             cannot be written.
         """
+        from ironic_ext import blocks
         target = os.fspath(path)
         try:
             if os.path.exists(target) and os.path.samestat(
@@ -170,6 +170,7 @@ class SegmentMap:
 
         :raises: IsoError when the file cannot be written.
         """
+        from ironic_ext import blocks
         target = os.fspath(path)
         try:
             with blocks.replacing(target, mode) as fd:
@@ -224,6 +225,7 @@ class SegmentMap:
 
 
 def _write_literal(fd: int, data: stored.Content, position: int) -> None:
+    from ironic_ext import blocks
     if isinstance(data, bytes):
         blocks.write_all(fd, data, position)
     else:

@@ -78,8 +78,8 @@ def inject(image: iso.IsoImage, plan: boot_plan.BootPlan
 def _injected(image: iso.IsoImage, injection: iso.Injection, firmware: str
               ) -> tuple[iso.CustomisedImage, tuple[str, ...]]:
     if firmware:
-        made = iso.inject(image, injection,
-                          for_=(f'{firmware} from {_MEDIUM}',))
+        wanted = (f'{firmware} from {_MEDIUM}',)
+        made = iso.inject(image, injection, for_=wanted, about=wanted)
         return made, made.warnings
     made = iso.inject(image, injection)
     good = [one for one in made.arrivals if one.medium == _MEDIUM

@@ -16,8 +16,7 @@ from ironic_ext.iso import errors
 from ironic_ext.iso.fat import layout
 from ironic_ext.iso.fat import read as fat_read
 
-#: Literal bytes, or (offset, length) of the present volume, in bytes.
-Piece = bytes | tuple[int, int]
+Piece = layout.Piece
 
 _MAX_CLUSTERS = {12: 4084, 16: 65524, 32: 0x0ffffff5}
 _UNIT = 2048    # bytes of a CD sector

@@ -16,6 +16,9 @@ import typing
 
 from ironic_ext.iso import errors
 
+#: Literal bytes, or (offset, length) of the present volume, in bytes.
+Piece = bytes | tuple[int, int]
+
 SLOT = 32                   # bytes of a directory record
 ATTR_VOLUME = 0x08
 ATTR_DIRECTORY = 0x10

@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 
 from ironic_ext.iso import errors
-from ironic_ext.iso.fat import change as fat_change
-from ironic_ext.iso.fat import grow as fat_grow
 from ironic_ext.iso.fat import layout
 from ironic_ext.iso.fat import read as fat_read
 
 FatEntry = layout.FatEntry
-Piece = fat_grow.Piece
+Piece = layout.Piece
 Reader = fat_read.Reader
 
 
@@ -51,6 +49,7 @@ class FatVolume(fat_read.FatReader):
     @property
     def free_bytes(self) -> int:
         """Bytes in free clusters."""
+        from ironic_ext.iso.fat import change as fat_change
         change = fat_change.Change(self)
         return change.free * self.geometry.cluster
 
@@ -62,6 +61,7 @@ class FatVolume(fat_read.FatReader):
         :raises NoSpaceError: when the free clusters do not suffice.
         :raises InjectionError: when a path cannot be a file here.
         """
+        from ironic_ext.iso.fat import change as fat_change
         change = fat_change.Change(self)
         try:
             change.write(files)
@@ -81,6 +81,8 @@ class FatVolume(fat_read.FatReader):
         :raises NoSpaceError: when the FAT type cannot address the clusters
             that are needed, or a fixed root directory is full.
         """
+        from ironic_ext.iso.fat import change as fat_change
+        from ironic_ext.iso.fat import grow as fat_grow
         # One more, as mtools refuses a volume whose last cluster is in use.
         bigger = fat_grow.Enlarged(self._reader, self.size,
                                    self._shortage(files) + 1)
@@ -90,6 +92,7 @@ class FatVolume(fat_read.FatReader):
 
     def _shortage(self, files: Mapping[str, bytes]) -> int:
         """How many clusters are missing to hold the files."""
+        from ironic_ext.iso.fat import change as fat_change
         # With room for everything anew, count what lies past the end.
         unit = self.geometry.cluster
         spare = sum(-(-len(data) // unit) + (path.count('/') + 1)

@@ -109,6 +109,58 @@ def find(files: file_systems.Files) -> list[ConfigFile]:
 
     :raises: CorruptImageError
     """
+    return list(_search(files).configs)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """The configurations of a file system, and every path that was asked."""
+
+    configs: tuple[ConfigFile, ...]
+    asked: frozenset[str]
+
+    def holds(self, replaced: collections.abc.Iterable[str]) -> bool:
+        """Whether the same is found where these files are others."""
+        return not any(
+            path.casefold() in self.asked or _could_be_config(path)
+            for path in replaced)
+
+
+# A base is customised for many nodes; what was read of it stays true.
+_found: dict[object, _Found] = {}
+_MAX_FOUND = 32
+#: Bytes of the configurations of one file system that are kept.
+_MAX_FOUND_BYTES = 1 << 18
+
+
+def _known(key: object, files: file_systems.Files,
+           replaced: collections.abc.Collection[str]) -> list[ConfigFile]:
+    """Return the configurations of a file system of some base.
+
+    :param key: tells it from others; None for one that may change.
+    :param replaced: the paths of ``files`` that the base has not so.
+    """
+    if key is None:
+        return find(files)
+    found = _found.get(key)
+    if found is None and not replaced:
+        found = _search(files)
+        if sum(len(one.data) for one in found.configs) <= _MAX_FOUND_BYTES:
+            if len(_found) >= _MAX_FOUND:
+                _found.clear()
+            _found[key] = found
+    if found is None or not found.holds(replaced):
+        found = _search(files)
+    return list(found.configs)
+
+
+def _could_be_config(path: str) -> bool:
+    name = path.rpartition('/')[2].casefold()
+    return any(place.has(name) for loader in LOADERS
+               for place in loader.places)
+
+
+def _search(files: file_systems.Files) -> _Found:
     todo: list[tuple[loader_module.Loader, str, str | None, str | None]] = [
         (loader, path, None, None) for loader, path in _well_known(files)]
     found: dict[str, ConfigFile] = {}
@@ -132,7 +184,7 @@ def find(files: file_systems.Files) -> list[ConfigFile]:
             if target:
                 todo.append((loader, target, config.home,
                              parsed.handed_on))
-    return list(found.values())
+    return _Found(tuple(found.values()), frozenset(seen))
 
 
 def config_at(files: file_systems.Files, name: str, path: str
@@ -192,15 +244,30 @@ def tree_configs(image: images.IsoImage,
     :param replaced: content that stands for what the image has.
     :raises: CorruptImageError
     """
-    return find(file_systems.TreeFiles(image, replaced))
+    key = _key(image, 'iso')
+    if replaced and key is not None:
+        # What was not changed serves the next node as well.
+        tree_configs(image)
+    return _known(key, file_systems.TreeFiles(image, replaced), replaced)
 
 
-def esp_configs(esp: images.Esp) -> list[ConfigFile]:
+def esp_configs(image: images.IsoImage, number: int,
+                replaced: collections.abc.Mapping[str, bytes]
+                = types.MappingProxyType({})) -> list[ConfigFile]:
     """Return the configurations in an ESP.
 
+    :param number: of the ESP among the image's.
+    :param replaced: content that stands for what it has.
     :raises: CorruptImageError
     """
-    return find(file_systems.FatFiles(esp.volume))
+    esp = image.esps[number]
+    return _known(_key(image, esp.start),
+                  file_systems.FatFiles(esp.volume, replaced), replaced)
+
+
+def _key(image: images.IsoImage, place: object) -> object:
+    identity = image.source.identity
+    return None if identity is None else (*identity, place)
 
 
 def initrds(image: images.IsoImage,
@@ -214,8 +281,8 @@ def initrds(image: images.IsoImage,
     :raises: CorruptImageError
     """
     configs = tree_configs(image, replaced)
-    for esp in image.esps:
-        configs += esp_configs(esp)
+    for number in range(len(image.esps)):
+        configs += esp_configs(image, number)
     reserved = ignition_initrd(image)
     found: dict[str, images.Entry] = {}
     for config in configs:

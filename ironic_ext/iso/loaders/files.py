@@ -19,6 +19,9 @@ from ironic_ext import stored
 #: Bytes of a configuration that is taken for one.
 MAX_BYTES = 1 << 20
 
+#: Paths that are looked up only once.
+_MAX_KNOWN = 1024
+
 Replaced = collections.abc.Mapping[str, stored.Content]
 _NOTHING: Replaced = types.MappingProxyType({})
 
@@ -58,10 +61,17 @@ class TreeFiles:
                  replaced: Replaced = _NOTHING) -> None:
         self.image = image
         self.replaced = replaced
+        self._entries: dict[str, images.Entry | None] = {}
 
     def _entry(self, path: str) -> images.Entry | None:
-        found = self.image.main.find(path, ignore_case=True)
-        return self.image.main.entry(*found) if found else None
+        try:
+            return self._entries[path]
+        except KeyError:
+            found = self.image.main.find(path, ignore_case=True)
+            entry = self.image.main.entry(*found) if found else None
+            if len(self._entries) < _MAX_KNOWN:
+                self._entries[path] = entry
+            return entry
 
     def read(self, path: str) -> tuple[str, bytes] | None:
         """See :class:`Files`."""

@@ -69,7 +69,8 @@ def _configs(draft: drafts.Draft, paths: _Paths
         in discovery.tree_configs(draft.image, literals)]
     for number in range(len(draft.image.esps)):
         found += [(number, config)
-                  for config in discovery.find(draft.esp(number))]
+                  for config in discovery.esp_configs(
+                      draft.image, number, draft.esp_files.get(number, {}))]
     known = {(number, config.path) for number, config in found}
     for path in paths:
         for place in path.walk.configs:

@@ -13,7 +13,6 @@ import collections.abc
 from ironic_ext.iso import arrival
 from ironic_ext.iso import boot_path
 from ironic_ext.iso import canvas as canvases
-from ironic_ext.iso import cpio
 from ironic_ext.iso.ecma119 import tree_edit
 from ironic_ext.iso import errors
 from ironic_ext.iso import image as images
@@ -22,8 +21,6 @@ from ironic_ext.iso import layout
 from ironic_ext.iso.loaders import boot_entry
 from ironic_ext.iso.loaders import coreos
 from ironic_ext.iso.loaders import discovery
-from ironic_ext.iso.loaders import ignition_area
-from ironic_ext.iso.loaders import systemd_boot
 from ironic_ext.iso import media_check
 from ironic_ext.iso.plan import arguments
 from ironic_ext.iso.plan import draft as drafts
@@ -53,7 +50,8 @@ class CustomisedImage(maps.SegmentMap):
 
 
 def inject(image: images.IsoImage, injection: injections.Injection, *,
-           for_: collections.abc.Sequence[str] = (), partial: bool = False
+           for_: collections.abc.Sequence[str] = (), partial: bool = False,
+           about: collections.abc.Sequence[str] = ('all',)
            ) -> CustomisedImage:
     """Return the customised image; its ``arrivals`` say what goes where.
 
@@ -62,11 +60,13 @@ def inject(image: images.IsoImage, injection: injections.Injection, *,
         ``from cd`` behind it. Without any, one that gets everything is
         enough; what the others lack is a warning.
     :param partial: warn of what does not arrive, where it must, too.
+    :param about: the boot paths of which is told what arrives: ``for_`` is
+        enough for a machine whose firmware is known.
     :raises: InjectionError when the image cannot take the injection,
         CorruptImageError
     """
     try:
-        return _Plan(image, injection).segment_map(for_, partial)
+        return _Plan(image, injection).segment_map(for_, partial, about)
     finally:
         # Planning has written the new names into them.
         image.forget_trees()
@@ -82,7 +82,8 @@ class _Plan(drafts.Draft):
         self.grown: set[boot_entry.Place] = set()
 
     def segment_map(self, wanted: collections.abc.Sequence[str],
-                    partial: bool) -> CustomisedImage:
+                    partial: bool, about: collections.abc.Sequence[str]
+                    ) -> CustomisedImage:
         if self.image.volumes.udf:
             raise errors.InjectionError(
                 f'{self.image.path} has a UDF file system that names the '
@@ -94,7 +95,11 @@ class _Plan(drafts.Draft):
         arguments.plan(self, self.injection, paths)
         self._plan_initrds(paths)
         self._plan_checksums()
-        arrivals = self._arrivals(paths)
+        arrivals = self._arrivals(about)
+        if not all(any(one.asked_for(name) and not one.dead
+                       for one in arrivals) for name in wanted):
+            # To say how the image boots instead.
+            arrivals = self._arrivals(('all',))
         self.warnings += arrival.settle(arrivals, wanted, partial,
                                         self.image.path)
         return self._compose(arrivals)
@@ -127,12 +132,14 @@ class _Plan(drafts.Draft):
                     f'the EFI system partition has a {found.path} of its '
                     f'own, which stays as it is')
 
-    def _arrivals(self, before: tuple[boot_path.BootPath, ...]
+    def _arrivals(self, about: collections.abc.Sequence[str]
                   ) -> tuple[arrival.Arrival, ...]:
         """Say what a machine will meet on each path: what it reads then."""
-        after = before
         if self.changes or self.esp_files:
-            after = boot_path.boot_paths(self.image, self.as_changes())
+            after = boot_path.boot_paths(self.image, self.as_changes(),
+                                         about)
+        else:
+            after = boot_path.boot_paths(self.image, wanted=about)
         return tuple(arrival.judge(path, self.injection, self.grown)
                      for path in after)
 
@@ -141,6 +148,7 @@ class _Plan(drafts.Draft):
     def _plan_initrds(self, paths: tuple[boot_path.BootPath, ...]) -> None:
         if not self.injection.initrd_files:
             return
+        from ironic_ext.iso import cpio
         archive = cpio.archive(self.injection.initrd_files,
                                modes=self.injection.initrd_modes)
         found = {entry.path: entry for entry in discovery.initrds(
@@ -174,6 +182,7 @@ class _Plan(drafts.Draft):
                   and start.initrds and start.config.device == 'esp']
         if not starts or path.esp is None:
             return False
+        from ironic_ext.iso.loaders import systemd_boot
         files = self.esp(path.esp)
         known = {place.path for place in self.grown
                  if place.device == 'esp'}
@@ -325,6 +334,7 @@ class _Plan(drafts.Draft):
         config = self.injection.ignition
         if config is None:
             return
+        from ironic_ext.iso.loaders import ignition_area
         area = ignition_area.locate(self.image)
         if area is None:
             raise errors.InjectionError(

@@ -2,6 +2,7 @@
 
 """What each format refuses, with the line, and how it reaches a machine."""
 
+import importlib.metadata
 import shutil
 import subprocess
 
@@ -10,6 +11,7 @@ import testtools
 from ironic_ext import catalog
 from ironic_ext import config_formats
 from ironic_ext.config_formats import base
+from ironic_ext.config_formats import registry
 from ironic_ext import iso
 from ironic_ext.iso.loaders import ignition_area
 
@@ -391,3 +393,21 @@ class ConfigTestCase(FormatTestCase):
                          'a': 'x', 'b': 'y'}, template=True)):
             self.assertRaises(config_formats.ConfigError,
                               config_formats.check, spec)
+
+
+class OwnFormatsTest(testtools.TestCase):
+
+    def test_they_are_those_of_the_entry_points(self) -> None:
+        declared = {
+            point.name: point.value for point in
+            importlib.metadata.entry_points(group=registry.NAMESPACE)
+            if point.value.startswith('ironic_ext.config_formats.')}
+        self.assertEqual(
+            {name: f'ironic_ext.config_formats.{where}'
+             for name, where in registry.OWN.items()}, declared)
+
+    def test_each_is_what_the_plugin_is(self) -> None:
+        for name in registry.OWN:
+            self.assertIn(name, registry.names())
+            self.assertIsInstance(registry.format_for(name),
+                                  base.BootConfigFormat)

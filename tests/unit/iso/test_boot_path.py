@@ -115,6 +115,20 @@ class BootPathTest(testtools.TestCase):
         self.assertEqual('/boot/isolinux/isolinux.cfg',
                          path.walk.configs[0].path)
 
+    def test_only_the_paths_asked_for_are_looked_into(self) -> None:
+        with iso.IsoImage.open(isos.shared('hybrid')) as image:
+            every = boot_path.boot_paths(image)
+            changes = boot_path.Changes({'/new': b'x'})
+            for wanted in (('uefi from cd',), ('bios', 'uefi from disk'),
+                           ('uefi-aa64',), ('all',)):
+                expected = [path.name for path in every if any(
+                    path.asked_for(name) for name in wanted)]
+                for found in (
+                        boot_path.boot_paths(image, wanted=wanted),
+                        boot_path.boot_paths(image, changes, wanted)):
+                    self.assertEqual(expected,
+                                     [path.name for path in found])
+
     def test_firmware_is_asked_for_by_name(self) -> None:
         path = iso.Arrival('uefi-x64', 'cd', False, None, None, None, ())
         for wanted, expected in (('uefi', True), ('uefi-x64', True),

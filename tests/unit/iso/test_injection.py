@@ -113,8 +113,8 @@ class InjectionTest(testtools.TestCase):
                     isos.shared(kind.name), append_args='new=1 other',
                     delete_args=('quiet',))
                 configs = discovery.tree_configs(image)
-                for esp in image.esps:
-                    configs += discovery.esp_configs(esp)
+                for number in range(len(image.esps)):
+                    configs += discovery.esp_configs(image, number)
                 entries = [entry for config in configs
                            for entry in config.entries]
                 self.assertThat(entries, matchers.Not(

@@ -9,7 +9,6 @@ include/grub/kernel.h and boot/i386/pc/startup_raw.S.
 
 import collections.abc
 import dataclasses
-import lzma
 import struct
 
 from ironic_ext.iso.loaders.grub import memdisk as memdisks
@@ -24,8 +23,6 @@ _MAX_CORE = 4 << 20
 #: Where the unpacking code begins in an image: behind the sectors that
 #: load the rest from a CD (4 + 1) or from elsewhere (1).
 _STARTS = (2560, 512, 0)
-_FILTERS = [{'id': lzma.FILTER_LZMA1, 'lc': 3, 'lp': 0, 'pb': 2,
-             'dict_size': 1 << 20}]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +57,13 @@ def of_bios(read: pe.Read, size: int) -> Embedded | None:
         packed, plain = struct.unpack_from('<II', head, 8)
         if not (0x1000 < packed <= size and packed < plain <= _MAX_CORE):
             continue
+        window = read(start + 2048, 7168 + 4096)
         for place in range(start + 2048, start + 9216, 16):
-            probe = _unpacked(read(place, 4096), 65536)
+            at = place - start - 2048
+            # Any such stream begins with a zero.
+            if window[at:at + 1] != b'\0':
+                continue
+            probe = _unpacked(window[at:at + 4096], 65536)
             if len(probe) < 4096:
                 continue
             core = _unpacked(read(place, packed), plain)
@@ -72,9 +74,11 @@ def of_bios(read: pe.Read, size: int) -> Embedded | None:
 
 
 def _unpacked(data: bytes, limit: int) -> bytes:
+    import lzma
     try:
-        return lzma.LZMADecompressor(
-            lzma.FORMAT_RAW, filters=_FILTERS).decompress(data, limit)
+        return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[{
+            'id': lzma.FILTER_LZMA1, 'lc': 3, 'lp': 0, 'pb': 2,
+            'dict_size': 1 << 20}]).decompress(data, limit)
     except lzma.LZMAError:
         return b''
 

@@ -21,11 +21,14 @@ from ironic_ext.iso.loaders.grub import shell
 Place = boot_entry.Place
 Start = boot_entry.Start
 
-_LINUX = re.compile(r'linux(16|32|efi)?')
-_INITRD = re.compile(r'initrd(16|efi)?')
-_HYPERVISOR = ('multiboot', 'multiboot2', 'xen_hypervisor')
-_MODULE = ('module', 'module2', 'xen_module')
-_ENTRIES = ('menuentry', 'submenu', 'hiddenentry')
+#: Commands that make or fill an entry; a hypervisor loads as kernels do.
+_ROLES = {
+    **dict.fromkeys(('menuentry', 'submenu', 'hiddenentry'), 'entry'),
+    **dict.fromkeys((
+        'linux', 'linux16', 'linux32', 'linuxefi', 'multiboot',
+        'multiboot2', 'xen_hypervisor'), 'kernel'),
+    **dict.fromkeys(('initrd', 'initrd16', 'initrdefi'), 'initrd'),
+    **dict.fromkeys(('module', 'module2', 'xen_module'), 'module')}
 _OPTIONS_WITH_VALUE = ('--class', '--users', '--hotkey', '--source', '--id')
 _MAX_ENTRIES = 512
 _MAX_INITRDS = 64
@@ -81,7 +84,7 @@ class Run(commands.Commands):
     _current: Item
 
     def __init__(self, disks: grub_disks.Disks,
-                 variables: collections.abc.Mapping[str, str]) -> None:
+                 variables: dict[str, str]) -> None:
         super().__init__(disks, variables)
         self.menu = Menu()
         self.carriers: set[str] = set()
@@ -120,12 +123,12 @@ class Run(commands.Commands):
                 block: script.Script | None,
                 used: set[str]) -> bool | None:
         """See :class:`shell.Shell`."""
-        if name in _ENTRIES:
+        role = _ROLES.get(name)
+        if role == 'entry':
             self._add_entry(name == 'submenu', words, block)
             return True
-        if _LINUX.fullmatch(name) or _INITRD.fullmatch(name) \
-                or name in _HYPERVISOR or name in _MODULE:
-            self._load(name, words, used)
+        if role is not None:
+            self._load(role, words, used)
             return True
         if name in self.functions:
             return self.call(self.functions[name], words)
@@ -236,18 +239,18 @@ class Run(commands.Commands):
             raise shell.Stop
         self.menu.entries.append(item)
 
-    def _load(self, name: str, words: list[str], used: set[str]) -> None:
+    def _load(self, role: str, words: list[str], used: set[str]) -> None:
         if self._kernels is None:
             # Outside of a menu entry: it starts when the script ends.
             self._kernels = []
         files = [word for word in words if not word.startswith('--')]
-        if _LINUX.fullmatch(name) or name in _HYPERVISOR:
+        if role == 'kernel':
             if words:
                 self.carriers |= used - {'root', 'prefix'}
                 self._kernels.append(_Kernel(
                     self.config, self.place(files[0]) if files else None,
                     tuple(words[1:])))
-        elif _INITRD.fullmatch(name):
+        elif role == 'initrd':
             for kernel in self._kernels:
                 kernel.initrds += [place for word in words[:_MAX_INITRDS] if (
                     place := self.place(word.rpartition(':')[2]))]

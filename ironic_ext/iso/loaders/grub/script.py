@@ -15,11 +15,16 @@ import typing
 _RESERVED = ('!', 'time', 'do', 'elif', 'else', 'if', 'then', 'until',
              'while')
 
+_CLOSING = ('then', 'elif', 'else', 'fi', 'do', 'done')
+
 _BLANKS = re.compile(r'(?:[ \t]|\r(?=\n))+')
 _COMMENT = re.compile(r'#[^\n]*')
 _VARIABLE = re.compile(r'\$(?:\{(\w+|[?#*@])\}|([A-Za-z_]\w*|\d+|[?#*@]))',
                        re.ASCII)
 _CHARS = re.compile(r'[^{}|&$;<> \t\r\n\'"\\]+')
+_PLAIN = re.compile(r'[^{}|&$;<> \t\r\n\'"\\]+(?=[ \t\n{}|&;<>]|\Z)')
+#: What a word may become others by: a variable, a pattern.
+_SPECIAL = re.compile(r'[$*?\[]')
 _ESCAPE = re.compile(r'\\(\r?\n|.|\Z)', re.DOTALL)
 _SINGLE = re.compile(r"'([^']*)('|\Z)")
 _DOUBLE = re.compile(r'"((?:\\.|[^\\"])*)("|\\?\Z)', re.DOTALL)
@@ -27,6 +32,12 @@ _DOUBLE_ESCAPE = re.compile(r'\\(\r?\n|[$\\"])')
 _IN_QUOTES = re.compile(
     r'\\(\r?\n|[$\\"])|\$(?:\{(\w+|[?#*@])\}|([A-Za-z_]\w*|\d+|[?#*@]))',
     re.ASCII)
+
+#: A line in which every quote is closed and that ends no other way.
+_CLOSED = re.compile(
+    r'''[ \t]*(?:#[^\n]*|(?:[^'"\\\n]|\\[^\r\n]|'[^'\n]*'|'''
+    r'''"(?:[^"\\\n]|\\[^\n])*")*)\n''')
+_MAX_LINE = 1024        # characters of a line that is kept
 
 #: Blocks inside one another that are followed.
 MAX_DEPTH = 64
@@ -62,10 +73,15 @@ class Command(typing.NamedTuple):
 
 
 class Simple(typing.NamedTuple):
-    """A command with its words and, for a menu entry, its block."""
+    """A command with its words and, for a menu entry, its block.
+
+    ``plain``: the words' values where none of them has what a variable or
+    a pattern has, else None.
+    """
 
     words: tuple[Word, ...]
     block: 'Script | None'
+    plain: tuple[str, ...] | None = None
 
 
 class If(typing.NamedTuple):
@@ -117,6 +133,13 @@ def tokens(text: str) -> Iterator[Token]:
             yield char
             position += 1
         else:
+            match = _PLAIN.match(text, position)
+            if match:
+                position = match.end()
+                value = match.group()
+                yield Word(match.start(), position, value, True,
+                           (Part(value, False, False),))
+                continue
             word = _word(text, position)
             position = max(word.end, position + 1)
             if text[word.start:word.end].strip('\\\r\n'):
@@ -146,7 +169,7 @@ def tree(text: str) -> Script:
 
 @functools.lru_cache(maxsize=32)
 def _tree(text: str) -> Script:
-    parser = _Parser(list(tokens(text)))
+    parser = _Parser(list(tokens_by_line(text)))
     found: list[Statement] = []
     while not parser.done:
         found += parser.block((), 0)
@@ -155,38 +178,65 @@ def _tree(text: str) -> Script:
     return tuple(found)
 
 
+def tokens_by_line(text: str) -> Iterator[Token]:
+    """Yield what tokens() does, but for the places of words.
+
+    An image is customised for many nodes, and all but a few lines of its
+    configurations stay as they are.
+    """
+    position = 0
+    while position < len(text):
+        end = text.find('\n', position) + 1
+        line = text[position:end]
+        if not line or len(line) > _MAX_LINE or not _CLOSED.fullmatch(line):
+            # A word that goes on in the next line, or might.
+            yield from tokens(text[position:])
+            return
+        yield from _line(line)
+        position = end
+
+
+@functools.lru_cache(maxsize=512)
+def _line(text: str) -> tuple[Token, ...]:
+    return tuple(tokens(text))
+
+
 class _Parser:
     """Recursive descent over tokens."""
 
     def __init__(self, found: list[Token]) -> None:
         self.tokens = found
         self.position = 0
+        self._end = len(found)
 
     @property
     def done(self) -> bool:
-        return self.position >= len(self.tokens)
+        return self.position >= self._end
 
     def skip(self) -> None:
         self.position += 1
 
     def _peek(self) -> Token | None:
-        return None if self.done else self.tokens[self.position]
+        return (self.tokens[self.position] if self.position < self._end
+                else None)
 
     def _reserved(self) -> str:
         """Return the reserved word or bracket at hand, or ''."""
         token = self._peek()
         if isinstance(token, str):
-            return token if token == '}' else ''
-        if token is not None and token.bare and token.value in (
-                'then', 'elif', 'else', 'fi', 'do', 'done'):
+            return '}' if token == '}' else ''
+        if token is not None and token.bare and token.value in _CLOSING:
             return token.value
         return ''
 
     def block(self, ends: tuple[str, ...], depth: int) -> Script:
         """Read statements up to one of the words that end the block."""
         found: list[Statement] = []
-        while not self.done:
-            token = self._peek()
+        while self.position < self._end:
+            token = self.tokens[self.position]
+            if token == '\n' or token == ';':
+                self.position += 1
+                continue
             closing = self._reserved()
             if closing:
                 if closing in ends or not ends or closing == '}':
@@ -264,20 +314,23 @@ class _Parser:
         return For(name, words[2:], body)
 
     def _words(self) -> tuple[Word, ...]:
-        words: list[Word] = []
-        while True:
-            token = self._peek()
-            if not isinstance(token, Word):
-                return tuple(words)
-            words.append(token)
-            self.skip()
+        start = position = self.position
+        while position < self._end and not isinstance(
+                self.tokens[position], str):
+            position += 1
+        self.position = position
+        return typing.cast(tuple[Word, ...],
+                           tuple(self.tokens[start:position]))
 
     def _simple(self, depth: int) -> Simple:
         words = self._words()
         block = None
         if self._peek() == '{':
             block = self._braces(depth)
-        return Simple(words, block)
+        plain: tuple[str, ...] | None = tuple([word.value for word in words])
+        if not plain or _SPECIAL.search('\n'.join(plain)):
+            plain = None
+        return Simple(words, block, plain)
 
     def _braces(self, depth: int) -> Script:
         self.skip()

@@ -32,6 +32,11 @@ MAX_WORDS = 512
 #: Files, functions and menus inside one another.
 MAX_NESTING = 16
 _MAX_STEPS = 20_000
+#: Variables by which GRUB 2.06 tells what it can do.
+_FEATURES = {f'feature_{name}': 'y' for name in (
+    'chainloader_bpb', 'ntldr', 'platform_search_hint', 'default_font_path',
+    'all_video_module', 'menuentry_id', 'menuentry_options', '200_final',
+    'nativedisk_cmd', 'timeout_style')}
 
 
 class Stop(Exception):
@@ -52,13 +57,9 @@ class Shell(abc.ABC):
     """
 
     def __init__(self, disks: grub_disks.Disks,
-                 variables: collections.abc.Mapping[str, str]) -> None:
+                 variables: dict[str, str]) -> None:
         self.disks = disks
-        self.env = {f'feature_{name}': 'y' for name in (
-            'chainloader_bpb', 'ntldr', 'platform_search_hint',
-            'default_font_path', 'all_video_module', 'menuentry_id',
-            'menuentry_options', '200_final', 'nativedisk_cmd',
-            'timeout_style')} | dict(variables)
+        self.env = _FEATURES | variables
         self.exported = {'root', 'prefix', 'cmdpath', 'grub_cpu',
                          'grub_platform', *self.env}
         self.functions: dict[str, script.Script] = {}
@@ -232,6 +233,9 @@ class Shell(abc.ABC):
         return found or [pattern]
 
     def _simple(self, statement: script.Simple) -> bool | None:
+        if statement.plain is not None and statement.plain[0] != '!':
+            name, *words = statement.plain[:MAX_WORDS]
+            return self.command(name, words, statement.block, set())
         if not statement.words:
             return self.run(statement.block or ())
         first = self._words(statement.words[:1])

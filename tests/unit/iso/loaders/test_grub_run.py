@@ -2,6 +2,7 @@
 
 """GRUB's shell, on configurations in memory."""
 
+import random
 import time
 
 import testtools
@@ -9,6 +10,7 @@ import testtools
 from ironic_ext.iso.loaders import files
 from ironic_ext.iso.loaders.grub import follow
 from ironic_ext.iso.loaders.grub import image
+from ironic_ext.iso.loaders.grub import script
 
 _MENU = '/boot/grub/grub.cfg'
 
@@ -165,3 +167,23 @@ class HostileTestCase(testtools.TestCase):
                             testtools.matchers.LessThan(5), name)
             self.assertThat(len(walk.starts),
                             testtools.matchers.LessThan(1025), name)
+
+
+class TreeTest(testtools.TestCase):
+
+    def test_lines_that_are_kept_are_read_as_the_whole_is(self) -> None:
+        pieces = ('linux', ' ', '\t', '\n', '\r\n', "'", '"', '\\', '#', '{',
+                  '}', ';', '$x', '${y}', '$', '*', 'a b', "it's", '"a\nb"',
+                  'if', 'then', 'fi', 'menuentry', '\\\n', '|', '\\x20')
+        chance = random.Random(1)
+        for _ in range(3000):
+            text = ''.join(chance.choice(pieces)
+                           for _ in range(chance.randrange(1, 24)))
+            self.assertEqual(
+                [_bare(token) for token in script.tokens(text)],
+                [_bare(token) for token in script.tokens_by_line(text)],
+                repr(text))
+
+
+def _bare(token):
+    return token if isinstance(token, str) else token[2:]
