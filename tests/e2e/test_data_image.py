@@ -165,6 +165,19 @@ class RunningMachineTestCase(data_image_lab.DataImageTestCase):
         # It was a machine that boots its own image, still.
         self.assertEqual(self.boot_medium, self.drives()['Cd'])
 
+    def test_a_boot_medium_that_is_ejected_at_power_off_comes_back(self):
+        self.lab.proxy.manners = DropsMedia(lambda: self.eject_by_hand('Cd'))
+        self.power('rebooting')
+        # It boots from it: the medium was back before the machine was on.
+        self.node.await_report(seen=self.reports,
+                               timeout=data_image_lab.PATIENCE)
+        self.assertEqual(self.boot_medium, self.drives()['Cd'])
+
+        self.lab.proxy.manners = fault_proxy.Manners()
+        self.eject_by_hand('Cd')
+        self.await_drives('the boot medium to be put back by the conductor',
+                          Cd=self.boot_medium)
+
     def test_with_one_cd_drive_it_is_a_usb_stick(self):
         self.lab.proxy.manners = OneCdDrive()
         self.attach(files={'as': 'stick'})
