@@ -43,6 +43,8 @@ class VendorBmc(fault_proxy.Manners):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        #: Of the last action.
+        self.target = ''
         #: Of the emulator: what each slot holds, '' for nothing.
         self.holds: dict[str, str] = {}
 
@@ -59,6 +61,7 @@ class VendorBmc(fault_proxy.Manners):
         slot, action = found[2], found[3] or ''
         if request.method == 'POST' and action in (_INSERT, _EJECT):
             body = json.loads(request.body or b'null')
+            self.target = request.path
             if action == _INSERT:
                 return self.refuse_insertion(slot, body or {})
             return self.refuse_ejection(slot, request.body)
@@ -305,3 +308,59 @@ class CiscoUcs(VendorBmc):
             return 400, error('Base.1.4.ActionNotSupported',
                               'the action is not supported')
         return None
+
+
+class TaskBmc(VendorBmc):
+    """Takes an insertion with 202, and fails in a task (DSP0266, 12.2).
+
+    :ivar other: whether the task is about another slot.
+    """
+
+    slots = {'Cd': 'Cd'}
+    other = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tasks: list[dict] = []
+
+    def begin(self, target: str, message: str) -> None:
+        """Run a task that ends with an error."""
+        number = len(self._tasks) + 1
+        self._tasks.append({
+            '@odata.id': f'/redfish/v1/TaskService/Tasks/{number}',
+            '@odata.type': '#Task.v1_4_3.Task', 'Id': str(number),
+            'Name': f'Task {number}', 'TaskState': 'Exception',
+            'TaskStatus': 'Critical',
+            'Payload': {'HttpOperation': 'POST', 'TargetUri': target},
+            'Messages': [{'MessageId': f'{_REGISTRY}.GeneralError',
+                          'Message': message}]})
+
+    def refuse(self, request: fault_proxy.Request
+               ) -> tuple[int, object] | None:
+        where = '/redfish/v1/TaskService'
+        path = request.path.rstrip('/')
+        if path == where:
+            return 200, {'@odata.id': where, 'Id': 'TaskService',
+                         'Name': 'Tasks', 'ServiceEnabled': True,
+                         'Tasks': {'@odata.id': f'{where}/Tasks'}}
+        if path == f'{where}/Tasks':
+            return 200, {'@odata.id': path, 'Name': 'Tasks',
+                         'Members@odata.count': len(self._tasks),
+                         'Members': [{'@odata.id': task['@odata.id']}
+                                     for task in self._tasks]}
+        for task in self._tasks:
+            if path == task['@odata.id']:
+                return 200, task
+        return super().refuse(request)
+
+    def refuse_insertion(self, slot: str, body: dict
+                         ) -> tuple[int, object] | None:
+        self.begin('/redfish/v1/Systems/1/VirtualMedia/Other' if self.other
+                   else self.target, 'The certificate of the image server is '
+                                     'not trusted by this BMC.')
+        return 202, self._tasks[-1]
+
+    def show(self, request: fault_proxy.Request, answer: dict) -> dict:
+        if answer.get('@odata.type', '').startswith('#ServiceRoot.'):
+            answer['Tasks'] = {'@odata.id': '/redfish/v1/TaskService'}
+        return super().show(request, answer)

@@ -271,3 +271,32 @@ class MegaRacTestCase(_Common, _VendorTestCase):
 class CiscoUcsTestCase(_Common, _VendorTestCase):
     manners = vendor_bmc.CiscoUcs
     expected = 'CIMCDVD'
+
+
+class _TaskBmc(vendor_bmc.TaskBmc):
+    """Has run a task before, about something else, that failed."""
+
+    def __init__(self):
+        super().__init__()
+        self.begin('/redfish/v1/UpdateService', 'The update is damaged.')
+
+
+class TaskBmcTestCase(_VendorTestCase):
+    """Answers 202, and says in a task what became of it."""
+
+    manners = _TaskBmc
+
+    def test_what_the_task_says_is_told_at_once(self):
+        self.config(media_timeout=300, group='ext_boot')
+        status = self.attach()
+        self.assertPhase(FAILED, status)
+        message = status['error']['message']
+        self.assertIn('its task failed: The certificate of the image server '
+                      'is not trusted by this BMC.', message)
+        self.assertNotIn('damaged', message)
+
+    def test_a_task_of_another_slot_does_not_count(self):
+        self.config(media_timeout=1, group='ext_boot')
+        self.proxy.manners.other = True
+        self.assertIn('accepted the request',
+                      self.attach()['error']['message'])

@@ -21,6 +21,7 @@ import tenacity
 
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.bmc import slots as redfish_slots
+from ironic_ext.drivers.bmc import tasks
 from ironic_ext.drivers.records import data_image as data_image_record
 from ironic_ext.drivers.records import media as node_media
 from ironic_ext.media import medium as media
@@ -213,8 +214,11 @@ def _insert(task: typing.Any, source: Source, medium: media.Medium
         # A data image finds its way back; what is not ours does not.
         return 1 if redfish_slots.holds(slot, data) else 2
 
-    slots.sort(key=need)
-    if task.node.provision_state != states.ACTIVE:
+    if task.node.provision_state == states.ACTIVE:
+        slots.sort(key=need)
+    else:
+        # "Cd" may mean any of the drives that has a medium; which one boots
+        # is the first by all that is known. Its data image goes elsewhere.
         _clear(task, [slot for slot in slots if need(slot) == 2])
     return _into_one_of(task, slots, source, medium, 'the boot image',
                         may_empty=lambda slot: True)
@@ -292,6 +296,7 @@ def _try(task: typing.Any, slot: typing.Any, source: Source,
                          'slot': slot.identity, 'node': task.node.uuid})
             _empty(task, slot)
         _require_verification(slot, source)
+        watch = tasks.Watch(slot)
         options = quirks.transfer_protocol(task, source.url)
         if source.username is not None:
             options.update(username=source.username,
@@ -316,11 +321,18 @@ def _try(task: typing.Any, slot: typing.Any, source: Source,
         # Some slots are for the BMC's own console only (Cisco UCS, Lenovo's
         # RDOC, OpenBMC): the next one may do.
         return redfish_slots.reason(exc, source.secrets)
-    if redfish_slots.wait(
-            slot, lambda: (redfish_slots.holds(slot, [medium])
-                           or quirks.hides_image(slot)),
-            CONF.ext_boot.media_timeout):
-        return None
+    failure: str | None = None
+
+    def decided() -> bool:
+        nonlocal failure
+        if redfish_slots.holds(slot, [medium]) or quirks.hides_image(slot):
+            return True
+        failure = watch.failure()
+        return failure is not None
+
+    if redfish_slots.wait(slot, decided, CONF.ext_boot.media_timeout):
+        return failure and ('its task failed: ' + redfish_slots.clean(
+            failure, source.secrets))
     return (f'it accepted the request, but after '
             f'{CONF.ext_boot.media_timeout} s shows '
             f'{redfish_slots.title(slot)} (can it reach the web server?)')

@@ -105,7 +105,12 @@ def reason(exc: Exception, secrets: collections.abc.Iterable[str] = ()
 
     :param secrets: what else must not be repeated.
     """
-    text = ' '.join(masked(str(exc)).split())
+    return clean(str(exc), secrets)
+
+
+def clean(text: str, secrets: collections.abc.Iterable[str] = ()) -> str:
+    """Take secrets out of what the BMC said; one line, not too long."""
+    text = ' '.join(masked(text).split())
     for secret in secrets:
         text = text.replace(secret, '***')
     return text[:_MAX_REASON]

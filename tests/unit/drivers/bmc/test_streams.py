@@ -22,7 +22,7 @@ def url(token):
 
 class StreamTestCase(base.DriverTestCase):
 
-    record = base.medium(ID, kind='stream', slot='/x',
+    record = base.medium(ID, kind='stream', slot=fake_bmc.Slot().path,
                          mark=tokens.digest(TOKEN))
 
     def insert(self):

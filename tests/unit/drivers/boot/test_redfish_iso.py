@@ -143,6 +143,19 @@ class InstanceTestCase(base.RedfishIsoTestCase):
             self.node.last_error = None
         self.assertIsNone(self.node.last_error)
 
+    def test_of_several_drives_the_first_boots(self):
+        # "Cd" as a boot device may mean any drive with a medium in it.
+        self.bmc.slots.append(fake_bmc.Slot('2'))
+        first = self.bmc.slots[0]
+        data = base.medium('d' * 32, mark='d' * 32, slot=first.path)
+        self.replace(redfish_media.data_image_record, 'media',
+                     lambda node: (data,))
+        first.put(f'http://x/ext-media/{data.id}-SECRET.iso')
+        self.call('prepare_instance')
+        self.assertEqual([first.path], [row['slot']
+                                        for row in self.records()])
+        self.medium()
+
     def test_clean_up_leaves_somebody_elses_medium_alone(self):
         other = fake_bmc.Slot('2')
         other.put('http://x/data.iso')
