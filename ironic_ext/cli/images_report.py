@@ -96,6 +96,8 @@ def text(image: images.StoredImage) -> str:
               ('state', _state(image))]
     lines += [('source' if not place else '', printable(source))
               for place, source in enumerate(image.sources)]
+    lines += [('project' if not place else '', printable(project))
+              for place, project in enumerate(filter(None, image.projects))]
     lines += [('kept for' if not place else '', printable(owner))
               for place, owner in enumerate(image.owners)]
     return '\n'.join(f'{name:<10}{value}' for name, value in lines)

@@ -22,6 +22,17 @@ OPTS = [
                help='Size of the cache in MiB. When it is exceeded, the '
                     'images used least recently are removed, except those '
                     'being read at that moment. 0 keeps every image.'),
+    cfg.IntOpt('project_share',
+               default=50, min=1, max=100,
+               help='What the images of one project, the lessee or else the '
+                    'owner of a node, may take of cache_size, in percent. '
+                    'What goes beyond that makes room out of images that '
+                    'count for the same project, and is refused where all '
+                    'of those are in use. A project has no limit while no '
+                    'other one has images in the cache, nor has the operator '
+                    '(the catalog, deploy ISOs, nodes without owner and '
+                    'lessee). 100 and a cache_size of 0 set no limit. For '
+                    'Keystone only.'),
     cfg.IntOpt('max_image_size',
                default=20480, min=1,
                help='Largest base image that is accepted, in MiB.'),
@@ -46,6 +57,14 @@ OPTS = [
                default=60, min=1,
                help='Seconds without a single byte after which a download '
                     'is broken off and tried again.'),
+    cfg.IntOpt('min_rate',
+               default=16, min=0,
+               help='KiB a second that an image server must send on average '
+                    'while rate_window lasts. A download that is slower is '
+                    'given up: it holds a node, and room. 0 sets no limit.'),
+    cfg.IntOpt('rate_window',
+               default=300, min=1,
+               help='Seconds that the average of min_rate is of.'),
     cfg.IntOpt('retries',
                default=5, min=0,
                help='How often in a row a download is tried again without '

@@ -66,6 +66,7 @@ def settings_from(conf: cfg.ConfigOpts,
         connect_timeout=options.connection_timeout,
         stall_timeout=options.stall_timeout,
         retries=options.retries, retry_interval=options.retry_interval,
+        min_rate=options.min_rate * 1024, rate_window=options.rate_window,
         connections=options.connections,
         allowed_paths=tuple(conf.conductor.file_url_allowed_paths),
         wall=walls.wall_of(conf),
@@ -103,7 +104,14 @@ def store_from(conf: cfg.ConfigOpts, settings: image_settings.Settings,
     group = conf.ext_images
     return store.ImageStore(
         root or group.cache_dir, settings,
-        max_size=group.cache_size * _MIB, max_age=group.cache_max_age,
+        max_size=group.cache_size * _MIB,
+        project_share=_share(group), max_age=group.cache_max_age,
         min_free=group.min_free_space * _MIB,
         max_image_size=group.max_image_size * _MIB,
         lock_timeout=group.lock_timeout, **options)
+
+
+def _share(group: typing.Any) -> int | None:
+    if group.project_share == 100:
+        return None
+    return int(group.cache_size * _MIB * group.project_share // 100) or None

@@ -67,6 +67,10 @@ class Settings:
     :param wall: files that it must not lead to, whatever is allowed.
     :param fence: where hrefs, and what they redirect to, must not lead;
         None where the operator chose them.
+    :param project: that what is kept counts for; '' is the operator.
+    :param min_rate: bytes a second that a server must send on average;
+        0 means any.
+    :param rate_window: seconds that the average is of.
     :param allow_md5: accept MD5, which stops accidents but no attacker.
     :param glance: returns the image proxy of an openstacksdk connection;
         None where there is no Glance.
@@ -89,6 +93,9 @@ class Settings:
     paths_option: str = '[conductor]file_url_allowed_paths'
     wall: walls.Wall = walls.Wall()
     fence: walls.Fence | None = None
+    project: str = ''
+    min_rate: float = 0
+    rate_window: float = 300
     allow_md5: bool = False
     glance: collections.abc.Callable[[], typing.Any] | None = None
     glance_permits: collections.abc.Callable[

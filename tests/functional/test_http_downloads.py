@@ -225,6 +225,32 @@ class ResumeTestCase(DownloadTestCase):
         self.serve(faults=[None, faults.trickle(0.05)])
         self.assertFails(errors.ImageError, 'next to nothing')
 
+    def test_a_server_that_dribbles_is_given_up(self):
+        self.service = http.HttpImageService(settings(
+            stall_timeout=30, min_rate=1 << 20, rate_window=0.5))
+        self.serve(faults=[None, faults.trickle(0.05, 8 << 10)])
+        self.assertFails(errors.ImageError, 'min_rate or rate_window')
+
+    def test_breaks_do_not_hide_that_it_dribbles(self):
+        self.service = http.HttpImageService(settings(
+            retries=1000, min_rate=1 << 20, rate_window=0.5))
+        self.serve(faults=[None, *[faults.both(
+            faults.trickle(0.02, 1 << 10), faults.cut(2 << 10))] * 1000])
+        self.assertFails(errors.ImageError, 'min_rate or rate_window')
+
+    def test_a_disk_that_is_slow_is_no_slow_server(self):
+        class Slow(memory_target.MemoryTarget):
+            def write(self, offset, data):
+                time.sleep(0.2)
+                super().write(offset, data)
+
+        self.service = http.HttpImageService(settings(
+            min_rate=20 << 20, rate_window=0.3))
+        self.target = Slow()
+        self.serve()
+        self.fetch()
+        self.assertDownloaded()
+
     def test_a_settled_date_ties_parts_together(self):
         resource = self.serve(etag=None, faults=[None, faults.cut(_MIB)])
         self.fetch()

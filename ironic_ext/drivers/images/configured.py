@@ -99,7 +99,7 @@ def settings_for(node: typing.Any, context: typing.Any, *,
     if reach is Reach.OPERATOR or (not user_access and owners.is_standalone()):
         configuration = configured.with_catalog(CONF, configuration)
     settings = dataclasses.replace(
-        _within(configuration, reach), session=_session,
+        _within(configuration, reach, owners.project(node)), session=_session,
         glance_permits=functools.partial(_permitted_image, context))
     if login is None and verify is None and not user.text(_CA):
         return dataclasses.replace(
@@ -111,15 +111,19 @@ def settings_for(node: typing.Any, context: typing.Any, *,
     return dataclasses.replace(settings, access=_with(access, login))
 
 
-def _within(settings: image_settings.Settings, reach: Reach
+def _within(settings: image_settings.Settings, reach: Reach, project: str
             ) -> image_settings.Settings:
-    """Return settings that lead as far as they may."""
+    """Return settings that lead as far as they may.
+
+    :param project: that uses the node.
+    """
     settings = dataclasses.replace(settings, wall=dataclasses.replace(
         settings.wall, closed=(*settings.wall.closed,
                                *image_service.BLOCKED_FILE_URL_PATHS)))
     if reach is Reach.OPERATOR:
         return settings
-    settings = dataclasses.replace(settings, fence=owners.fence())
+    settings = dataclasses.replace(settings, fence=owners.fence(),
+                                   project=project)
     if reach is Reach.IMAGE:
         return settings
     allowed = CONF.ext_images.owner_file_paths

@@ -2,6 +2,8 @@
 
 """Who owns nodes here: the operator alone, or others beside the operator."""
 
+import typing
+
 from ironic.conf import CONF
 
 from ironic_ext import conf
@@ -16,6 +18,16 @@ def is_standalone() -> bool:
     Without Keystone there are no projects, and so no other owners.
     """
     return bool(CONF.auth_strategy != 'keystone')
+
+
+def project(node: typing.Any) -> str:
+    """Return the project that a node is used by: its lessee, else owner.
+
+    '' where nobody but the operator has nodes.
+    """
+    if node is None or is_standalone():
+        return ''
+    return str(node.lessee or node.owner or '')
 
 
 def fence() -> walls.Fence:

@@ -22,6 +22,7 @@ from ironic_ext.images import href as hrefs
 from ironic_ext.images.http import crew as http_crew
 from ironic_ext.images.http import errors as http_errors
 from ironic_ext.images.http import headers as http_headers
+from ironic_ext.images.http import pace as http_pace
 from ironic_ext.images.http import pieces as http_pieces
 from ironic_ext.images.http import retry
 from ironic_ext.images.http import session
@@ -80,12 +81,15 @@ class Download:
         self._leave = leave
         self._lock = threading.Lock()
         self._received = 0
+        self._writing = 0.0
         self._ranges = True
         self._done = False
         self._source: _Source | None = None
         self._crew: http_crew.Crew | None = None
         self._growth = http_pieces.Growth(settings.connections)
         self._pace = http_pieces.Pace(time.monotonic())
+        self._floor = http_pace.Floor(settings.min_rate,
+                                      settings.rate_window, time.monotonic())
 
     def run(self) -> service.ImageVersion | None:
         """Download; None when ``known`` is what the server has.
@@ -104,6 +108,7 @@ class Download:
                     if changes > _MOST_CHANGES:
                         raise failure.error from None
                 except http_errors.TransientError as failure:
+                    self._require_pace()
                     progress = self._received > before
                     if self._source and self._source.validator is None:
                         # Nothing ties the next answer to this one.
@@ -279,6 +284,7 @@ class Download:
                 f'{offset} instead of {end}'))
 
     def _write(self, offset: int, data: service.Buffer) -> None:
+        began = time.monotonic()
         try:
             self._target.write(offset, data)
         except BaseException as exc:
@@ -287,6 +293,22 @@ class Download:
             raise
         with self._lock:
             self._received += len(data)
+            # What takes the target long is no fault of the server.
+            self._writing += time.monotonic() - began
+            self._require_pace()
+
+    def _require_pace(self) -> None:
+        """Give a server up that is too slow.
+
+        :raises: ImageError
+        """
+        if not self._floor.holds(
+                self._received, time.monotonic() - self._writing):
+            raise errors.ImageError(
+                f'cannot download {self._name}: the image server sent less '
+                f'than {self._settings.min_rate / 1024:g} KiB a second in '
+                f'the last {self._settings.rate_window:g} s: use a nearer '
+                'one, or change [ext_images]min_rate or rate_window')
 
     # The crew
 

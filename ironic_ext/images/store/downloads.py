@@ -25,6 +25,7 @@ from ironic_ext.images.store import housekeeping
 from ironic_ext.images.store import index
 from ironic_ext.images.store import objects
 from ironic_ext.images.store import partial
+from ironic_ext.images.store import shares
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Downloads:
 
     files: store_files.StoreFiles
     housekeeping: housekeeping.Housekeeping
+    shares: shares.Shares
     max_image_size: int
     lock_timeout: float
 
@@ -84,6 +86,9 @@ class Downloads:
         try:
             content = self._content(request, reporter)
             failed = False
+            with self.files.translated():
+                self.files.objects.charge(content.sha256,
+                                          request.settings.project)
             return content
         finally:
             reporter.end(failed)
@@ -232,13 +237,8 @@ class Downloads:
         while True:
             target = partial.PartialFile(
                 self.files.partial(request.key), request.name,
-                partial.Limits(
-                    self.max_image_size,
-                    lambda count: self.housekeeping.room(
-                        count, request.name),
-                    lambda count: self.housekeeping.require_possible(
-                        count, request.name)),
-                wanted=request.wanted, reporter=reporter)
+                self._limits(request), wanted=request.wanted,
+                reporter=reporter, project=request.settings.project)
             keep = False
             try:
                 version = request.service.fetch(request.href, target, known)
@@ -259,6 +259,29 @@ class Downloads:
             finally:
                 target.close(keep)
 
+    def _limits(self, request: Request) -> partial.Limits:
+        project, path = (request.settings.project,
+                         self.files.partial(request.key))
+        pace = shares.Pace()
+
+        def whole(count: int) -> int:
+            here = partial.State.read(path)
+            return count + (here.spans.total if here else 0)
+
+        def room(count: int) -> None:
+            if project and pace.is_due():
+                self.shares.make_room(project, whole(count), path,
+                                      request.name)
+            self.housekeeping.room(count, request.name)
+
+        def possible(count: int) -> None:
+            if project:
+                self.shares.require_possible(project, whole(count), path,
+                                             request.name)
+            self.housekeeping.require_possible(count, request.name)
+
+        return partial.Limits(self.max_image_size, room, possible)
+
     def _keep(self, request: Request, target: partial.PartialFile,
               version: services.ImageVersion, reporter: progress.Reporter
               ) -> objects.Content:
@@ -266,6 +289,7 @@ class Downloads:
         _compare(request, digests, version)
         content = self.files.objects.add(target.path, target.fd, digests)
         self._remember(request, content, version)
+        self.shares.trim(request.settings.project)
         self.housekeeping.evict()
         return content
 
@@ -273,6 +297,7 @@ class Downloads:
                   version: services.ImageVersion) -> None:
         self.files.index.put(request.key, index.Record(
             request.name, content.sha256, version, time.time(), request.who))
+        self.files.objects.charge(content.sha256, request.settings.project)
         holder = index.holder(request.href, request.settings)
         if holder is not None:
             self.files.objects.admit(content.sha256, holder)
@@ -317,6 +342,7 @@ class Downloads:
             # Anew, since a hard link changes part of it.
             version = file.version_of(source.fd)
         self._remember(request, content, version)
+        self.shares.trim(request.settings.project)
         self.housekeeping.evict()
         return content
 

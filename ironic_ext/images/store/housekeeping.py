@@ -39,6 +39,8 @@ class StoredImage:
     :param owners: whose lasting leases it is under.
     :param in_use: whether a process is reading it at this moment.
     :param linked: whether it is a hard link to a file elsewhere.
+    :param projects: whose share of the store it counts for; '' is the
+        operator, who has none.
     """
 
     digest: str
@@ -50,6 +52,7 @@ class StoredImage:
     owners: tuple[str, ...]
     in_use: bool
     linked: bool
+    projects: tuple[str, ...] = ()
 
 
 class Housekeeping:
@@ -96,7 +99,8 @@ class Housekeeping:
             stored.verified_at if stored else None,
             content.used_at(sha256),
             tuple(self._files.leases.owners(sha256)),
-            content.is_read(sha256), info.st_nlink > 1)
+            content.is_read(sha256), info.st_nlink > 1,
+            tuple(stored.projects) if stored else ())
 
     def verify(self, sha256: str, note: hashing.Note | None = None) -> bool:
         """Digest an image again, and remove it if it is damaged.

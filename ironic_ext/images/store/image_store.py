@@ -28,6 +28,7 @@ from ironic_ext.images.store import eviction
 from ironic_ext.images.store import files
 from ironic_ext.images.store import housekeeping
 from ironic_ext.images.store import objects
+from ironic_ext.images.store import shares
 
 # Largest checksum file: those of big distributions have some 100 KiB.
 _MAX_CHECKSUM_FILE = 4 << 20
@@ -45,6 +46,7 @@ class ImageStore:
     :param service_for: returns the service for an href; as a rule that of
         its scheme's entry point.
     :param max_size: bytes that the store may use; 0 means any.
+    :param project_share: bytes that a project may have, None means any.
     :param max_age: seconds after which an unused image goes; 0 means never.
     :param min_free: bytes on the disk that are left to others.
     :param max_image_size: bytes of the largest image that is accepted.
@@ -55,7 +57,8 @@ class ImageStore:
     def __init__(self, root: str,
                  settings: image_settings.Settings | None = None, *,
                  service_for: ServiceFor | None = None,
-                 max_size: int = 0, max_age: float = 0, min_free: int = 0,
+                 max_size: int = 0, project_share: int | None = None,
+                 max_age: float = 0, min_free: int = 0,
                  max_image_size: int = 20 << 30, lock_timeout: float = 3600,
                  observer: progress.Observer | None = None) -> None:
         self._settings = settings or image_settings.Settings()
@@ -67,7 +70,9 @@ class ImageStore:
         self._housekeeping = housekeeping.Housekeeping(
             self._files, self._policy, min_free)
         self._downloads = downloads.Downloads(
-            self._files, self._housekeeping, max_image_size, lock_timeout)
+            self._files, self._housekeeping, shares.Shares(
+                self._files, project_share, self._housekeeping.remove),
+            max_image_size, lock_timeout)
 
     # By href
 

@@ -32,6 +32,8 @@ _NAME = re.compile(r'[0-9a-f]{64}')
 _MAX_SOURCES = 32
 #: As whom it was had; who is forgotten proves access again.
 _MAX_HOLDERS = 256
+#: That one image counts for.
+_MAX_PROJECTS = 1024
 # Far more than looking for leases and an unlink(2) take.
 _REMOVAL_SECONDS = 5.0
 
@@ -56,6 +58,7 @@ class Stored:
     :param verified_at: when that was, seconds since the epoch.
     :param sources: key of the index -> its record there.
     :param holders: as whom it was had, see index.holder.
+    :param projects: that it counts for; '' is the operator.
     """
 
     digests: dict[str, str]
@@ -64,6 +67,7 @@ class Stored:
     sources: dict[str, metadata.Facts] = dataclasses.field(
         default_factory=dict)
     holders: list[str] = dataclasses.field(default_factory=list)
+    projects: list[str] = dataclasses.field(default_factory=list)
 
     @classmethod
     def parse(cls, facts: metadata.Facts | None) -> 'Stored | None':
@@ -76,8 +80,8 @@ class Stored:
                 return None
             return cls({str(k): str(v) for k, v in facts['digests'].items()},
                        (inode, size, written), float(facts['verified_at']),
-                       sources, [str(who) for who in facts.get(
-                           'holders') or ()])
+                       sources, *([str(who) for who in facts.get(name) or ()]
+                                  for name in ('holders', 'projects')))
         except (AssertionError, AttributeError, KeyError, TypeError,
                 ValueError):
             return None
@@ -244,12 +248,7 @@ class Objects:
         if read_only:
             os.fchmod(fd, 0o444)
         with metadata.locked(self._lock):
-            earlier = self.stored(sha256)
-            self._write(sha256, Stored(
-                {**(earlier.digests if earlier else {}), **digests},
-                base_image.identity(fd), time.time(),
-                earlier.sources if earlier else {},
-                earlier.holders if earlier else []))
+            self._note(sha256, fd, digests)
             os.rename(path, place)
         metadata.remove(path)  # rename(2) of two links to one file
         blocks.sync_directory(self.folder)
@@ -265,13 +264,8 @@ class Objects:
         :raises: OSError
         """
         with metadata.locked(self._lock):
-            earlier = self.stored(content.sha256)
-            self._write(content.sha256, Stored(
-                {**(earlier.digests if earlier else {}),
-                 'sha256': content.sha256, **digests},
-                base_image.identity(content.fd), time.time(),
-                earlier.sources if earlier else {},
-                earlier.holders if earlier else []))
+            self._note(content.sha256, content.fd,
+                       {'sha256': content.sha256, **digests})
 
     def add_source(self, sha256: str, key: str, record: metadata.Facts
                    ) -> list[str]:
@@ -302,6 +296,31 @@ class Objects:
                 return
             self._write(sha256, dataclasses.replace(
                 stored, holders=[*stored.holders, holder][-_MAX_HOLDERS:]))
+
+    def charge(self, sha256: str, project: str) -> None:
+        """Let an object count for a project.
+
+        :raises: OSError
+        """
+        stored = self.stored(sha256)
+        if stored is None or project in stored.projects:
+            return
+        with metadata.locked(self._lock):
+            stored = self.stored(sha256)
+            if stored is not None and project not in stored.projects:
+                self._write(sha256, dataclasses.replace(stored, projects=[
+                    *stored.projects, project][-_MAX_PROJECTS:]))
+
+    def discharge(self, sha256: str, project: str) -> None:
+        """Let an object count for a project no more.
+
+        :raises: OSError
+        """
+        with metadata.locked(self._lock):
+            stored = self.stored(sha256)
+            if stored is not None:
+                self._write(sha256, dataclasses.replace(stored, projects=[
+                    other for other in stored.projects if other != project]))
 
     def remove(self, sha256: str,
                unless: collections.abc.Callable[[], bool] = lambda: False
@@ -365,6 +384,14 @@ class Objects:
                     metadata.remove(path + '.json')
             except FileNotFoundError:
                 return
+
+    def _note(self, sha256: str, fd: int, digests: dict[str, str]) -> None:
+        """Note digests of an open file, and keep what else is known."""
+        now = Stored({}, base_image.identity(fd), time.time())
+        earlier = self.stored(sha256) or now
+        self._write(sha256, dataclasses.replace(
+            earlier, digests={**earlier.digests, **digests},
+            identity=now.identity, verified_at=now.verified_at))
 
     def _write(self, sha256: str, stored: Stored) -> None:
         facts: dict[str, typing.Any] = dataclasses.asdict(stored)

@@ -43,11 +43,13 @@ class State:
     :param version: that the bytes are of.
     :param boot: of the machine when they were written.
     :param spans: those that are whole.
+    :param project: that it counts for; '' is the operator.
     """
 
     version: service.ImageVersion
     boot: str
     spans: spans.Spans
+    project: str = ''
 
     @classmethod
     def read(cls, path: str) -> 'State | None':
@@ -69,7 +71,8 @@ class State:
                 whole.add(start, end)
             if version is None:
                 return None
-            return cls(version, str(facts['boot']), whole)
+            return cls(version, str(facts['boot']), whole,
+                       str(facts.get('project', '')))
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
@@ -99,19 +102,22 @@ class PartialFile:
     :param name: of the image, fit for messages.
     :param wanted: what the caller will compare with; its algorithm is
         computed besides SHA-256.
+    :param project: that it counts for.
     :ivar version: of the source, None before ``begin``.
     :ivar doubtful: bytes of another boot of the machine are in it.
     """
 
     def __init__(self, path: str, name: str, limits: Limits, *,
                  wanted: checksums.Checksum | None = None,
-                 reporter: progress.Reporter | None = None) -> None:
+                 reporter: progress.Reporter | None = None,
+                 project: str = '') -> None:
         self.path = path
         self.version: service.ImageVersion | None = None
         self.doubtful = False
         self._name = name
         self._limits = limits
         self._wanted = wanted
+        self._project = project
         self._reporter = reporter or progress.Reporter(name)
         self._lock = threading.Lock()
         self._fd = -1
@@ -305,6 +311,7 @@ class PartialFile:
     def _start_state(self) -> None:
         assert self.version is not None
         head = json.dumps({'image': self._name, 'boot': boot_id(),
+                           'project': self._project,
                            'version': metadata.of_version(self.version)})
         path = f'{self.path}.state'
         if self._state_fd != -1:

@@ -28,9 +28,12 @@ CERTIFICATE = '-----BEGIN CERTIFICATE-----\n...'
 
 class ImagesTestCase(base.TestCase):
 
+    owner = lessee = None
+
     def settings(self, user=None, operator=None, **given):
         node = types.SimpleNamespace(instance_info=user or {},
-                                     driver_info=operator or {})
+                                     driver_info=operator or {},
+                                     owner=self.owner, lessee=self.lessee)
         return ironic_images.settings_for(node, None, **given)
 
     def refusal(self, user=None, operator=None):
@@ -52,6 +55,28 @@ class SecretsTestCase(ImagesTestCase):
                      {'image_pull_secret': 'u:hidden'}):
             self.assertNotIn('hidden', repr(self.settings(user)))
             self.assertNotIn('hidden', repr(self.settings({}, user)))
+
+
+class ProjectTestCase(ImagesTestCase):
+
+    def test_an_image_counts_for_who_uses_the_node(self):
+        self.config(auth_strategy='keystone')
+        self.assertEqual('', self.settings().project)
+        self.owner = 'o'
+        self.assertEqual('o', self.settings().project)
+        self.lessee = 'l'
+        self.assertEqual('l', self.settings().project)
+
+    def test_an_image_that_the_operator_chose_counts_for_nobody(self):
+        self.config(auth_strategy='keystone')
+        self.owner = 'o'
+        self.assertEqual('', self.settings(
+            reach=ironic_images.Reach.OPERATOR).project)
+
+    def test_without_keystone_all_is_the_operators(self):
+        self.config(auth_strategy='noauth')
+        self.owner = 'o'
+        self.assertEqual('', self.settings().project)
 
 
 class UserTestCase(ImagesTestCase):
