@@ -17,6 +17,8 @@ from urllib import parse as urlparse
 from keystoneauth1 import exceptions as auth_errors
 from osc_lib import exceptions
 
+from ironic_ext.cli.osc.fields import Resource
+
 URL_VARIABLE = 'IRONIC_BOOT_SERVER_URL'
 SERVICE_TYPE = 'baremetal-boot'
 HOSTS = '/api/v1/baremetalhosts'
@@ -25,7 +27,8 @@ ISOS, CONFIGS = '/api/v1/iscsi-cdroms', '/api/v1/bootconfigs'
 PATHS = {'ISCSICdrom': ISOS, 'BootConfig': CONFIGS}
 _PAGE = 500
 
-Resource = dict[str, typing.Any]
+__all__ = ('BootApi', 'Resource', 'add_name', 'add_selector', 'add_url',
+           'host_path', 'item', 'said')
 
 
 def add_url(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -35,6 +38,27 @@ def add_url(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
         default=os.environ.get(URL_VARIABLE),
         help=f'URL of the boot server; by default that of {URL_VARIABLE}, '
              f'or of the service {SERVICE_TYPE} in Keystone\'s catalog')
+    return parser
+
+
+def add_name(parser: argparse.ArgumentParser, kind: str,
+             nargs: str | None = None) -> argparse.ArgumentParser:
+    """Add --boot-server-url, and the name of a resource.
+
+    :param kind: what the resource is called.
+    :param nargs: "+" for several resources.
+    """
+    add_url(parser).add_argument(
+        'name', metavar=f'<{kind.lower()}>', nargs=nargs,
+        help=f'Name of the {kind}' if nargs is None else f'Names: {kind}s')
+    return parser
+
+
+def add_selector(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add --boot-server-url, and a filter by labels."""
+    add_url(parser).add_argument(
+        '--selector', metavar='<label=value>', default='',
+        help='Only those with that label')
     return parser
 
 

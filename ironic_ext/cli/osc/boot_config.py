@@ -8,60 +8,69 @@ And ``openstack baremetal boot apply``, for files of resources.
 import argparse
 import collections.abc
 import pathlib
-import typing
 
 from osc_lib.command import command
 from osc_lib import exceptions
 import yaml
 
 from ironic_ext.cli.osc import boot_api
+from ironic_ext.cli.osc import fields
+from ironic_ext.cli.osc import shown
 
 _SUFFIXES = ('.yaml', '.yml', '.json')
 
-Rows = tuple[tuple[str, ...], typing.Any]
+
+_FIELDS = (
+    fields.Field('name', 'metadata.name'),
+    fields.Field('format', 'spec.format'),
+    fields.Field('template', 'spec.template'),
+    fields.Field('primary', 'spec.primary'),
+    fields.Field('files', 'files', fields.names),
+    fields.Field('labels', 'metadata.labels', fields.labels))
 
 
-def _shown(resource: boot_api.Resource) -> Rows:
-    spec = resource['spec']
-    return ('name', 'format', 'template', 'primary', 'files'), (
-        resource['metadata']['name'], spec['format'],
-        spec.get('template', False), spec.get('primary', ''),
-        ', '.join(sorted(spec['data'])))
+def _seen(resource: fields.Resource) -> fields.Resource:
+    """Add the names of the files, for what is in them is not shown."""
+    return {**resource, 'files': sorted(resource['spec']['data'])}
 
 
-class ListBootConfigs(command.Lister):
+class ListBootConfigs(shown.List):
     """List the boot configs of the catalog"""
+
+    all_fields = _FIELDS
+    listed = ('name', 'format', 'template', 'primary', 'files')
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the selector."""
-        parser = boot_api.add_url(super().get_parser(prog_name))
-        parser.add_argument('--selector', metavar='<label=value>',
-                            default='', help='Only those with that label')
-        return parser
+        return boot_api.add_selector(super().get_parser(prog_name))
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
-        """Ask and show."""
-        found = boot_api.BootApi.of(self, parsed_args).list(
-            boot_api.CONFIGS, labelSelector=parsed_args.selector)
-        return ('name', 'format', 'template', 'primary', 'files'), (
-            _shown(resource)[1] for resource in found)
+    def resources(self, parsed_args: argparse.Namespace
+                  ) -> collections.abc.Iterable[fields.Resource]:
+        """Ask the boot server.
+
+        :raises: CommandError
+        """
+        return map(_seen, boot_api.BootApi.of(self, parsed_args).list(
+            boot_api.CONFIGS, labelSelector=parsed_args.selector))
 
 
-class _OneConfig(command.ShowOne):
+class _OneConfig(shown.Show):
+    all_fields = _FIELDS
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the name."""
-        parser = boot_api.add_url(super().get_parser(prog_name))
-        parser.add_argument('name', metavar='<config>',
-                            help='Name of the config')
-        return parser
+        return boot_api.add_name(super().get_parser(prog_name), 'config')
 
 
 class ShowBootConfig(_OneConfig):
     """Show a boot config, without its content"""
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
-        """Ask and show."""
-        return _shown(boot_api.BootApi.of(self, parsed_args).call(
+    def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
+        """Ask the boot server.
+
+        :raises: CommandError
+        """
+        return _seen(boot_api.BootApi.of(self, parsed_args).call(
             'GET', boot_api.item(boot_api.CONFIGS, parsed_args.name)))
 
 
@@ -87,7 +96,7 @@ class CreateBootConfig(_OneConfig):
                             help='Replace the one of that name')
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+    def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
         """Create it.
 
         :raises: CommandError
@@ -100,9 +109,9 @@ class CreateBootConfig(_OneConfig):
                 'template': parsed_args.template}}
         api = boot_api.BootApi.of(self, parsed_args)
         if parsed_args.replace:
-            return _shown(api.call('PUT', boot_api.item(
+            return _seen(api.call('PUT', boot_api.item(
                 boot_api.CONFIGS, parsed_args.name), document))
-        return _shown(api.call('POST', boot_api.CONFIGS, document))
+        return _seen(api.call('POST', boot_api.CONFIGS, document))
 
 
 class DeleteBootConfig(command.Command):
@@ -110,10 +119,8 @@ class DeleteBootConfig(command.Command):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the names."""
-        parser = boot_api.add_url(super().get_parser(prog_name))
-        parser.add_argument('name', metavar='<config>', nargs='+',
-                            help='Names of the configs')
-        return parser
+        return boot_api.add_name(super().get_parser(prog_name), 'config',
+                                 nargs='+')
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Delete the configs in their order; the first failure ends it."""
@@ -127,9 +134,7 @@ class PreviewBootConfig(command.Command):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the host and the file."""
-        parser = boot_api.add_url(super().get_parser(prog_name))
-        parser.add_argument('name', metavar='<config>',
-                            help='Name of the config')
+        parser = boot_api.add_name(super().get_parser(prog_name), 'config')
         parser.add_argument('--host', metavar='<host>', default='',
                             help='Whose facts fill the templates')
         parser.add_argument('--path', metavar='<path>', default='',
@@ -168,7 +173,8 @@ class Apply(command.Lister):
                             help='File or directory; repeatable')
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[
+            shown.Names, list[tuple[str, str, str]]]:
         """Apply them.
 
         :raises: CommandError for the first that fails
@@ -184,7 +190,7 @@ class Apply(command.Lister):
 _ORDER = ('BootConfig', 'ISCSICdrom', 'BareMetalHost')
 
 
-def _apply(api: boot_api.BootApi, file: str, document: boot_api.Resource
+def _apply(api: boot_api.BootApi, file: str, document: fields.Resource
            ) -> tuple[str, str, str]:
     kind, metadata = document['kind'], document['metadata']
     name = metadata['name']
@@ -209,7 +215,7 @@ def _apply(api: boot_api.BootApi, file: str, document: boot_api.Resource
 
 
 def _documents(path: pathlib.Path) -> collections.abc.Iterator[
-        tuple[str, boot_api.Resource]]:
+        tuple[str, fields.Resource]]:
     try:
         files = (sorted(item for item in path.iterdir()
                         if item.suffix in _SUFFIXES)

@@ -4,174 +4,62 @@
 
 import argparse
 import collections.abc
-import datetime
 import typing
 
-from cliff import columns
-from ironicclient import exc
 from osc_lib.command import command
 from osc_lib import exceptions
 
-_METHOD = 'boot_media'
-_INTERFACE = 'redfish-ext'
+from ironic_ext.cli.osc import fields
+from ironic_ext.cli.osc import nodes
+from ironic_ext.cli.osc import shown
+
+_MEDIA = nodes.Passthru('boot_media', 'boot media', ('vendor',))
+
+_FIELDS = (
+    fields.Field('id', 'id'),
+    fields.Field('node', 'node'),
+    fields.Field('purpose', 'purpose'),
+    fields.Field('image', 'image'),
+    fields.Field('delivery', 'delivery'),
+    fields.Field('slot', 'slot'),
+    fields.Field('url', 'url'),
+    fields.Field('size', 'size', fields.size),
+    fields.Field('created_at', 'created_at', fields.moment),
+    fields.Field('expires_at', 'expires_at', fields.moment),
+    # Of a file there is no "read": the web server knows, we do not.
+    fields.Field('read', 'read.percent', fields.percent),
+    fields.Field('read_bytes', 'read.bytes', fields.size),
+    fields.Field('sent_bytes', 'read.sent', fields.size),
+    fields.Field('requests', 'read.requests'),
+    fields.Field('first_read_at', 'read.first_at', fields.moment, 'never'),
+    fields.Field('last_read_at', 'read.last_at', fields.moment, 'never'),
+    fields.Field('rate', 'read.rate', fields.rate),
+    fields.Field('client', 'read.client'))
 
 
-class Size(columns.FormattableColumn[int | None]):
-    """Bytes: as they are for machines, in binary units for people."""
-
-    unit = ''
-
-    def human_readable(self) -> str:
-        """Return the size with a unit."""
-        if self._value is None:
-            return '-'
-        value = float(self._value)
-        for unit in ('B', 'KiB', 'MiB', 'GiB'):
-            if value < 1024 or unit == 'GiB':
-                break
-            value /= 1024
-        digits = 0 if unit == 'B' or value >= 100 else 1
-        return f'{value:.{digits}f} {unit}{self.unit}'
-
-
-class Rate(Size):
-    """Bytes per second."""
-
-    unit = '/s'
-
-
-class Percent(columns.FormattableColumn[float | None]):
-    """A share in percent."""
-
-    def human_readable(self) -> str:
-        """Return the share with its sign."""
-        return '-' if self._value is None else f'{self._value:g} %'
-
-
-class Time(columns.FormattableColumn[str | None]):
-    """A time in UTC; people see how long ago it was, too."""
-
-    def human_readable(self) -> str:
-        """Return the time and the distance from now."""
-        if self._value is None:
-            return 'never'
-        now = datetime.datetime.now(datetime.timezone.utc)
-        then = datetime.datetime.strptime(
-            self._value, '%Y-%m-%dT%H:%M:%SZ').replace(
-                tzinfo=datetime.timezone.utc)
-        seconds = round((now - then).total_seconds())
-        distance = _duration(abs(seconds))
-        return (f'{self._value} ({distance} ago)' if seconds >= 0
-                else f'{self._value} (in {distance})')
-
-
-def _duration(seconds: int) -> str:
-    for unit, length in (('d', 86400), ('h', 3600), ('min', 60)):
-        if seconds >= 2 * length:
-            return f'{seconds // length} {unit}'
-    return f'{seconds} s'
-
-
-class Text(columns.FormattableColumn[typing.Any]):
-    """Anything else; what is not there is a dash for people."""
-
-    def human_readable(self) -> str:
-        """Return the text or a dash."""
-        return '-' if self._value is None else str(self._value)
-
-
-Column = tuple[str, type[columns.FormattableColumn[typing.Any]], str, str]
-
-#: Field, its type, the group and the key of the answer; in this order.
-_FIELDS: tuple[Column, ...] = (
-    ('id', Text, '', 'id'),
-    ('node', Text, '', 'node'),
-    ('purpose', Text, '', 'purpose'),
-    ('image', Text, '', 'image'),
-    ('delivery', Text, '', 'delivery'),
-    ('slot', Text, '', 'slot'),
-    ('url', Text, '', 'url'),
-    ('size', Size, '', 'size'),
-    ('created_at', Time, '', 'created_at'),
-    ('expires_at', Time, '', 'expires_at'),
-    ('read', Percent, 'read', 'percent'),
-    ('read_bytes', Size, 'read', 'bytes'),
-    ('sent_bytes', Size, 'read', 'sent'),
-    ('requests', Text, 'read', 'requests'),
-    ('first_read_at', Time, 'read', 'first_at'),
-    ('last_read_at', Time, 'read', 'last_at'),
-    ('rate', Rate, 'read', 'rate'),
-    ('client', Text, 'read', 'client'),
-)
-_LISTED = ('node', 'purpose', 'delivery', 'image', 'size', 'read',
-           'last_read_at', 'rate')
-
-
-def _values(medium: dict[str, typing.Any],
-            fields: collections.abc.Iterable[Column]
-            ) -> tuple[columns.FormattableColumn[typing.Any], ...]:
-    out = []
-    for _name, kind, group, key in fields:
-        source = (medium.get(group) or {}) if group else medium
-        value = source.get(key)
-        # Files: the web server knows, we do not.
-        if group and not source and kind is Time:
-            kind = Text
-        if key == 'expires_at' and value is None:
-            kind = Text
-        out.append(kind(value))
-    return tuple(out)
-
-
-def media_of(client: typing.Any, node: str) -> list[dict[str, typing.Any]]:
+def media_of(client: typing.Any, node: str) -> list[fields.Resource]:
     """Return the media of a node, the newest last.
 
     :raises: CommandError when the node cannot tell.
     """
-    found: list[dict[str, typing.Any]] = [
-        {**medium, 'node': node}
-        for medium in _asked(client, node, 'GET')['media']]
-    return found
+    return [{**medium, 'node': node}
+            for medium in _MEDIA.call(client, node, 'GET')['media']]
 
 
-def _asked(client: typing.Any, node: str, http_method: str
-           ) -> dict[str, typing.Any]:
-    """Call the vendor passthru of a node.
-
-    :raises: CommandError when its vendor interface does not have it.
-    """
-    try:
-        answer = client.node.vendor_passthru(node, _METHOD,
-                                             http_method=http_method)
-    except exc.BadRequest as error:
-        interface = client.node.get(
-            node, fields=['vendor_interface']).vendor_interface
-        if interface == _INTERFACE:
-            raise
-        raise exceptions.CommandError(
-            f'the vendor interface of node {node} is "{interface}", which '
-            'does not know of boot media: have the conductor enable '
-            f'"{_INTERFACE}", then run "openstack baremetal node set '
-            f'--vendor-interface {_INTERFACE} {node}"') from error
-    shown: dict[str, typing.Any] = answer.to_dict()
-    return shown
-
-
-class ShowBootMedium(command.ShowOne):
+class ShowBootMedium(shown.Show):
     """Show a node's boot medium, and how much of it the BMC has read"""
 
+    all_fields = _FIELDS
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add the node."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument('node', metavar='<node>',
-                            help='Name or UUID of the node')
+        """Add the node and the medium."""
+        parser = nodes.add_node(super().get_parser(prog_name))
         parser.add_argument('--id', metavar='<id>',
                             help='Id of the medium; by default the newest')
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[
-            tuple[str, ...], tuple[typing.Any, ...]]:
-        """Ask and show.
+    def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
+        """Ask the node for the medium.
 
         :raises: CommandError
         """
@@ -186,40 +74,31 @@ class ShowBootMedium(command.ShowOne):
                 f'node {node} has no boot medium'
                 + (f' {parsed_args.id}' if parsed_args.id else '')
                 + ': one is made when it is deployed, and goes with it')
-        return (tuple(field[0] for field in _FIELDS),
-                _values(found[-1], _FIELDS))
+        return found[-1]
 
 
-class ListBootMedia(command.Lister):
+class ListBootMedia(shown.List):
     """List the boot media of nodes, and how much of them was read"""
+
+    all_fields = _FIELDS
+    listed = ('node', 'purpose', 'image', 'delivery', 'size', 'read',
+              'last_read_at', 'rate')
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the nodes."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument('node', metavar='<node>', nargs='*',
-                            help='Names or UUIDs of nodes; by default all '
-                                 f'with the vendor interface {_INTERFACE}, '
-                                 'which takes a request for each')
-        return parser
+        return nodes.add_nodes(super().get_parser(prog_name),
+                               ', which takes a request for each')
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[
-            tuple[str, ...], collections.abc.Iterator[
-                tuple[typing.Any, ...]]]:
-        """Ask and show.
+    def resources(self, parsed_args: argparse.Namespace
+                  ) -> collections.abc.Iterator[fields.Resource]:
+        """Ask one node after the other.
 
-        :raises: CommandError
+        :raises: CommandError when one cannot tell.
         """
         manager: typing.Any = self.app.client_manager
         client = manager.baremetal
-        nodes = parsed_args.node or [
-            node.name or node.uuid for node in client.node.list(
-                limit=0, fields=['uuid', 'name', 'vendor_interface'])
-            if node.vendor_interface == _INTERFACE]
-        by_name = {field[0]: field for field in _FIELDS}
-        fields = [by_name[name] for name in _LISTED]
-        return (tuple(_LISTED),
-                (_values(medium, fields) for node in nodes
-                 for medium in media_of(client, node)))
+        for node in _MEDIA.nodes(client, parsed_args.node):
+            yield from media_of(client, node)
 
 
 class EjectBootMedium(command.Command):
@@ -246,7 +125,7 @@ class EjectBootMedium(command.Command):
         failures = []
         for node in parsed_args.nodes:
             try:
-                seen = _asked(manager.baremetal, node, 'DELETE')
+                seen = _MEDIA.call(manager.baremetal, node, 'DELETE')
             except Exception as error:
                 failures.append(f'{node}: {error}')
                 continue

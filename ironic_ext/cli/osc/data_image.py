@@ -17,45 +17,43 @@ import sys
 import time
 import typing
 
-from ironicclient import exc
 from osc_lib.command import command
 from osc_lib import exceptions
 
-from ironic_ext.cli.osc import boot_media
+from ironic_ext.cli.osc import fields
+from ironic_ext.cli.osc import nodes
+from ironic_ext.cli.osc import shown
 
-METHOD = 'data_image'
 PASSWORD_VARIABLE = 'DATA_IMAGE_PASSWORD'
-_INTERFACE = 'redfish-ext'
 _POLL_SECONDS = 1.0
 _WAIT_SECONDS = 900
 # keystoneauth logs the body of every request with --debug.
 _REQUEST_LOGS = ('keystoneauth.session', 'keystoneauth')
 
-Resource = dict[str, typing.Any]
-# Name for people -> where it is in the resource.
-_FIELDS: tuple[tuple[str, type[typing.Any], tuple[str, ...]], ...] = (
-    ('phase', boot_media.Text, ('status', 'phase')),
-    ('reason', boot_media.Text, ('status', 'reason')),
-    ('url', boot_media.Text, ('spec', 'url')),
-    ('files', boot_media.Text, ('spec', 'files')),
-    ('label', boot_media.Text, ('spec', 'label')),
-    ('username', boot_media.Text, ('spec', 'username')),
-    ('checksum', boot_media.Text, ('spec', 'checksum')),
-    ('delivery', boot_media.Text, ('spec', 'delivery')),
-    ('apply', boot_media.Text, ('spec', 'apply')),
-    ('inserted', boot_media.Text, ('status', 'inserted')),
-    ('attached_image', boot_media.Text, ('status', 'attached_image', 'url')),
-    ('digest', boot_media.Text, ('status', 'attached_image', 'digest')),
-    ('size', boot_media.Size, ('status', 'attached_image', 'size')),
-    ('slot', boot_media.Text, ('status', 'slot')),
-    ('device', boot_media.Text, ('status', 'device')),
-    ('error_count', boot_media.Text, ('status', 'error', 'count')),
-    ('error', boot_media.Text, ('status', 'error', 'message')),
-    ('last_reconciled', boot_media.Time, ('status', 'last_reconciled')),
-    ('next_attempt', boot_media.Time, ('status', 'next_attempt')),
-    ('generation', boot_media.Text, ('generation',)))
-_LISTED = ('phase', 'attached_image', 'slot', 'device', 'error_count',
-           'reason')
+_IMAGE = nodes.Passthru('data_image', 'data images',
+                        ('vendor', 'management'))
+
+_FIELDS = (
+    fields.Field('phase', 'status.phase'),
+    fields.Field('reason', 'status.reason'),
+    fields.Field('url', 'spec.url'),
+    fields.Field('files', 'spec.files', fields.names),
+    fields.Field('label', 'spec.label'),
+    fields.Field('username', 'spec.username'),
+    fields.Field('checksum', 'spec.checksum'),
+    fields.Field('delivery', 'spec.delivery'),
+    fields.Field('apply', 'spec.apply'),
+    fields.Field('inserted', 'status.inserted'),
+    fields.Field('attached_image', 'status.attached_image.url'),
+    fields.Field('digest', 'status.attached_image.digest'),
+    fields.Field('size', 'status.attached_image.size', fields.size),
+    fields.Field('slot', 'status.slot'),
+    fields.Field('device', 'status.device'),
+    fields.Field('error_count', 'status.error.count'),
+    fields.Field('error', 'status.error.message'),
+    fields.Field('last_reconciled', 'status.last_reconciled', fields.moment),
+    fields.Field('next_attempt', 'status.next_attempt', fields.moment),
+    fields.Field('generation', 'generation'))
 
 
 class _Node:
@@ -65,39 +63,15 @@ class _Node:
         self._client = client
         self.name = name
 
-    def get(self) -> Resource:
-        return self._call('GET')
+    def get(self) -> fields.Resource:
+        return _IMAGE.call(self._client, self.name, 'GET')
 
-    def put(self, spec: Resource) -> Resource:
+    def put(self, spec: fields.Resource) -> fields.Resource:
         with _requests_unlogged():
-            return self._call('PUT', spec)
+            return _IMAGE.call(self._client, self.name, 'PUT', spec)
 
     def delete(self) -> None:
-        self._call('DELETE')
-
-    def _call(self, http_method: str, spec: Resource | None = None
-              ) -> Resource:
-        try:
-            answer = self._client.node.vendor_passthru(
-                self.name, METHOD, args=spec, http_method=http_method)
-        except exc.BadRequest as error:
-            self._require_interface('vendor_interface', error)
-            self._require_interface('management_interface', error)
-            raise
-        found: Resource = answer.to_dict() if answer is not None else {}
-        return found
-
-    def _require_interface(self, field: str, error: Exception) -> None:
-        found = getattr(self._client.node.get(self.name, fields=[field]),
-                        field)
-        kind = field.partition('_')[0]
-        if found and found.endswith('redfish-ext'):
-            return
-        raise exceptions.CommandError(
-            f'the {kind} interface of node {self.name} is "{found}", which '
-            f'does not know of data images: have the conductor enable '
-            f'"{_INTERFACE}", then run "openstack baremetal node set '
-            f'--{kind}-interface {_INTERFACE} {self.name}"') from error
+        _IMAGE.call(self._client, self.name, 'DELETE')
 
 
 @contextlib.contextmanager
@@ -113,29 +87,12 @@ def _requests_unlogged() -> collections.abc.Iterator[None]:
             logger.setLevel(level)
 
 
-def _value(resource: Resource, path: tuple[str, ...]) -> typing.Any:
-    value: typing.Any = resource
-    for key in path:
-        value = (value or {}).get(key)
-    return None if value == '' else value
-
-
-def _row(resource: Resource, names: collections.abc.Collection[str] = ()
-         ) -> tuple[typing.Any, ...]:
-    return tuple(
-        boot_media.Text(None) if (value := _value(resource, path)) is None
-        else kind(value)
-        for name, kind, path in _FIELDS if not names or name in names)
-
-
 class _Change(command.Command):
     """What commands that change a data image have in common."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the node and --wait."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument('node', metavar='<node>',
-                            help='Name or UUID of the node')
+        parser = nodes.add_node(super().get_parser(prog_name))
         parser.add_argument(
             '--wait', metavar='<seconds>', type=float, nargs='?',
             const=_WAIT_SECONDS,
@@ -148,7 +105,8 @@ class _Change(command.Command):
         return _Node(manager.baremetal, parsed_args.node)
 
     def _await(self, node: _Node, seconds: float,
-               settled: collections.abc.Callable[[Resource], bool]) -> None:
+               settled: collections.abc.Callable[[fields.Resource], bool]
+               ) -> None:
         """Wait for the data image to be as wanted.
 
         :raises: CommandError
@@ -238,7 +196,7 @@ class AttachDataImage(_Change):
                                                   resource['generation']))
 
 
-def _is_attached(resource: Resource, generation: int) -> bool:
+def _is_attached(resource: fields.Resource, generation: int) -> bool:
     """Tell whether what was asked for is done.
 
     :raises: CommandError when somebody else asked for something else.
@@ -251,8 +209,8 @@ def _is_attached(resource: Resource, generation: int) -> bool:
                 or phase == 'waiting' and spec.get('apply') == 'on_reboot')
 
 
-def _spec(parsed_args: argparse.Namespace) -> Resource:
-    spec: Resource = {
+def _spec(parsed_args: argparse.Namespace) -> fields.Resource:
+    spec: fields.Resource = {
         'url': parsed_args.url, 'label': parsed_args.label,
         'username': parsed_args.username,
         'checksum': parsed_args.checksum, 'device': parsed_args.device,
@@ -322,61 +280,45 @@ class DetachDataImage(_Change):
                 seen['status']['phase'] == 'detached'))
 
 
-class ShowDataImage(command.ShowOne):
+class ShowDataImage(shown.Show):
     """Show the data image of a machine, and what its BMC shows of it"""
+
+    all_fields = _FIELDS
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the node."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument('node', metavar='<node>',
-                            help='Name or UUID of the node')
-        return parser
+        return nodes.add_node(super().get_parser(prog_name))
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[
-            tuple[str, ...], tuple[typing.Any, ...]]:
-        """Ask and show.
+    def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
+        """Ask the node.
 
         :raises: CommandError
         """
         manager: typing.Any = self.app.client_manager
-        resource = _Node(manager.baremetal, parsed_args.node).get()
-        return (tuple(name for name, _kind, _path in _FIELDS),
-                _row(resource))
+        return _Node(manager.baremetal, parsed_args.node).get()
 
 
-class ListDataImages(command.Lister):
+class ListDataImages(shown.List):
     """List the data images of machines"""
+
+    all_fields = (fields.Field('node', 'node'), *_FIELDS)
+    listed = ('node', 'phase', 'reason', 'attached_image', 'slot', 'device',
+              'error_count')
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the nodes."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument('node', metavar='<node>', nargs='*',
-                            help='Names or UUIDs of nodes; by default all '
-                                 f'with the vendor interface {_INTERFACE} '
-                                 'that have a data image')
-        return parser
+        return nodes.add_nodes(super().get_parser(prog_name),
+                               ' that have a data image')
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[
-            tuple[str, ...], collections.abc.Iterator[
-                tuple[typing.Any, ...]]]:
-        """Ask and show.
+    def resources(self, parsed_args: argparse.Namespace
+                  ) -> collections.abc.Iterator[fields.Resource]:
+        """Ask one node after the other.
 
-        :raises: CommandError
+        :raises: CommandError when one cannot tell.
         """
         manager: typing.Any = self.app.client_manager
         client = manager.baremetal
-        names = parsed_args.node or [
-            node.name or node.uuid for node in client.node.list(
-                limit=0, fields=['uuid', 'name', 'vendor_interface',
-                                 'management_interface'])
-            if node.vendor_interface == _INTERFACE
-            and (node.management_interface or '').endswith('redfish-ext')]
-
-        def rows() -> collections.abc.Iterator[tuple[typing.Any, ...]]:
-            for name in names:
-                resource = _Node(client, name).get()
-                if parsed_args.node or resource['generation']:
-                    yield (boot_media.Text(name), *_row(resource, _LISTED))
-
-        return (('node', *(name for name, _kind, _path in _FIELDS
-                           if name in _LISTED)), rows())
+        for name in _IMAGE.nodes(client, parsed_args.node):
+            resource = _Node(client, name).get()
+            if parsed_args.node or resource['generation']:
+                yield {'node': name, **resource}

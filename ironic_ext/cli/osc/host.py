@@ -3,66 +3,51 @@
 """``openstack baremetal host boot``: what hosts boot, and their configs."""
 
 import argparse
+import collections.abc
 import typing
 
-from cliff import columns
-from osc_lib.cli import format_columns
-from osc_lib.command import command
 from osc_lib import exceptions
 
 from ironic_ext.cli.osc import boot_api
+from ironic_ext.cli.osc import fields
+from ironic_ext.cli.osc import shown
 
-_COLUMNS = ('name', 'macs', 'iso', 'config', 'mode', 'power', 'state')
-_SHOWN = ('name', 'node', 'macs', 'ips', 'iso', 'config', 'mode',
-          'completed_at', 'boot_medium', 'data_image',
-          'data_image_phase', 'power', 'state', 'maintenance', 'last_error')
 _LOCAL = 'localboot'
 
-Rows = tuple[tuple[str, ...], typing.Any]
+_FIELDS = (
+    fields.Field('name', 'name'),
+    fields.Field('node', 'metadata.uid'),
+    fields.Field('macs', 'status.macs', fields.names),
+    fields.Field('ips', 'status.ips', fields.names),
+    fields.Field('iso', 'spec.image'),
+    fields.Field('config', 'config'),
+    fields.Field('mode', 'spec.bootMode'),
+    fields.Field('completed_at', 'status.bootCompletedAt'),
+    # What is wrong with it.
+    fields.Field('boot_medium', 'status.bootMedium.error'),
+    fields.Field('data_image', 'spec.dataImage.url'),
+    fields.Field('data_image_phase', 'status.dataImage.phase'),
+    fields.Field('power', 'status.power'),
+    fields.Field('state', 'status.provisionState'),
+    fields.Field('maintenance', 'status.maintenance'),
+    fields.Field('last_error', 'status.lastError'))
 
 
-class _Text(columns.FormattableColumn[str | None]):
-    """A text; people see nothing where machines see that there is none."""
-
-    def human_readable(self) -> str:
-        """Return the text."""
-        return self._value or ''
-
-
-def _fields(resource: boot_api.Resource) -> dict[str, typing.Any]:
-    metadata = resource['metadata']
-    spec, status = resource['spec'], resource['status']
-    namespace = metadata['namespace']
-    return {
-        # As the other commands take it.
-        'name': (metadata['name'] if namespace == 'default'
-                 else f'{namespace}/{metadata["name"]}'),
-        'node': metadata['uid'],
-        'macs': format_columns.ListColumn(status['macs']),
-        'ips': format_columns.ListColumn(status['ips']),
-        'iso': spec['image'],
-        'config': _Text(spec.get('bootConfigRef') or (
-            '(inline)' if status.get('inlineConfig') else None)),
-        'mode': spec['bootMode'],
-        'completed_at': _Text(status.get('bootCompletedAt')),
-        # What is wrong with it.
-        'boot_medium': _Text(status.get('bootMedium', {}).get('error')),
-        'data_image': _Text(spec.get('dataImage', {}).get('url')),
-        'data_image_phase': _Text(
-            status.get('dataImage', {}).get('phase')),
-        'power': _Text(status['power']),
-        'state': _Text(status['provisionState']),
-        'maintenance': status['maintenance'],
-        'last_error': _Text(status.get('lastError'))}
+def _seen(resource: fields.Resource) -> fields.Resource:
+    """Add the name as other commands take it, and which config it is."""
+    namespace, name = (resource['metadata'][key]
+                       for key in ('namespace', 'name'))
+    inline = '(inline)' if resource['status'].get('inlineConfig') else None
+    return {**resource,
+            'name': name if namespace == 'default' else f'{namespace}/{name}',
+            'config': resource['spec'].get('bootConfigRef') or inline}
 
 
-def _shown(resource: boot_api.Resource) -> Rows:
-    values = _fields(resource)
-    return _SHOWN, tuple(values[name] for name in _SHOWN)
-
-
-class ListHostBoots(command.Lister):
+class ListHostBoots(shown.List):
     """List what hosts boot"""
+
+    all_fields = _FIELDS
+    listed = ('name', 'macs', 'iso', 'config', 'mode', 'power', 'state')
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the search."""
@@ -71,15 +56,19 @@ class ListHostBoots(command.Lister):
                             help='Part of a name, a MAC or an IP')
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
-        """Ask and show."""
-        found = boot_api.BootApi.of(self, parsed_args).list(
-            boot_api.HOSTS, search=parsed_args.search)
-        return _COLUMNS, (tuple(values[name] for name in _COLUMNS)
-                          for values in map(_fields, found))
+    def resources(self, parsed_args: argparse.Namespace
+                  ) -> collections.abc.Iterable[fields.Resource]:
+        """Ask the boot server.
+
+        :raises: CommandError
+        """
+        return map(_seen, boot_api.BootApi.of(self, parsed_args).list(
+            boot_api.HOSTS, search=parsed_args.search))
 
 
-class _OneHost(command.ShowOne):
+class _OneHost(shown.Show):
+    all_fields = _FIELDS
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the host."""
         parser = boot_api.add_url(super().get_parser(prog_name))
@@ -91,9 +80,12 @@ class _OneHost(command.ShowOne):
 class ShowHostBoot(_OneHost):
     """Show what a host boots"""
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
-        """Ask and show."""
-        return _shown(boot_api.BootApi.of(self, parsed_args).call(
+    def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
+        """Ask the boot server.
+
+        :raises: CommandError
+        """
+        return _seen(boot_api.BootApi.of(self, parsed_args).call(
             'GET', boot_api.host_path(parsed_args.host)))
 
 
@@ -118,7 +110,7 @@ class SetHostBoot(_OneHost):
                                  'as long as it is assigned')
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+    def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
         """Choose.
 
         :raises: CommandError
@@ -134,5 +126,5 @@ class SetHostBoot(_OneHost):
             raise exceptions.CommandError(
                 'say what to change: --iso, --local, --config, --no-config '
                 'or --mode')
-        return _shown(boot_api.BootApi.of(self, parsed_args).call(
+        return _seen(boot_api.BootApi.of(self, parsed_args).call(
             'PATCH', boot_api.host_path(parsed_args.host), {'spec': spec}))

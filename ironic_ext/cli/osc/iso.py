@@ -3,6 +3,7 @@
 """``openstack baremetal iso``: the ISOs of the catalog."""
 
 import argparse
+import collections.abc
 import os
 import time
 import typing
@@ -11,74 +12,67 @@ from osc_lib.command import command
 from osc_lib import exceptions
 
 from ironic_ext.cli.osc import boot_api
-from ironic_ext.cli.osc import boot_media
+from ironic_ext.cli.osc import fields
+from ironic_ext.cli.osc import shown
 
-_COLUMNS = ('name', 'phase', 'size', 'volume_id', 'configs', 'error')
-_SHOWN = ('name', 'description', 'file', 'url', 'checksum', 'configs',
-          'phase', 'size', 'digest', 'volume_id', 'boot_loaders',
-          'target_iqn', 'portal_ip', 'error')
 _POLL = 1.0     # seconds
 
-Rows = tuple[tuple[str, ...], typing.Any]
+_FIELDS = (
+    fields.Field('name', 'metadata.name'),
+    fields.Field('description', 'spec.description'),
+    fields.Field('file', 'spec.isoFile'),
+    fields.Field('url', 'spec.url'),
+    fields.Field('checksum', 'spec.checksum'),
+    fields.Field('phase', 'status.phase'),
+    fields.Field('size', 'status.isoSize', fields.size),
+    fields.Field('digest', 'status.digest'),
+    fields.Field('volume_id', 'status.volumeId'),
+    fields.Field('boot_loaders', 'status.bootLoaders', fields.names),
+    fields.Field('configs', 'spec.bootConfigs', fields.names),
+    fields.Field('target_iqn', 'status.targetIQN'),
+    fields.Field('portal_ip', 'status.portalIP'),
+    fields.Field('labels', 'metadata.labels', fields.labels),
+    fields.Field('error', 'status.error'))
 
 
-def _fields(resource: boot_api.Resource) -> dict[str, typing.Any]:
-    spec, status = resource['spec'], resource['status']
-    return {
-        'name': resource['metadata']['name'],
-        'description': spec.get('description', ''),
-        'file': spec.get('isoFile', ''), 'url': spec.get('url', ''),
-        'checksum': spec.get('checksum', ''),
-        'configs': ', '.join(spec.get('bootConfigs', ())),
-        'phase': status['phase'],
-        'size': boot_media.Size(status.get('isoSize')),
-        'digest': status.get('digest', ''),
-        'volume_id': status.get('volumeId', ''),
-        'boot_loaders': ', '.join(status.get('bootLoaders', ())),
-        'target_iqn': status.get('targetIQN', ''),
-        'portal_ip': status.get('portalIP', ''),
-        'error': status.get('error', '')}
-
-
-def _shown(resource: boot_api.Resource) -> Rows:
-    values = _fields(resource)
-    return _SHOWN, tuple(values[name] for name in _SHOWN)
-
-
-class ListIsos(command.Lister):
+class ListIsos(shown.List):
     """List the ISOs of the catalog"""
+
+    all_fields = _FIELDS
+    listed = ('name', 'phase', 'size', 'volume_id', 'configs', 'error')
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the selector."""
-        parser = boot_api.add_url(super().get_parser(prog_name))
-        parser.add_argument('--selector', metavar='<label=value>',
-                            default='', help='Only those with that label')
-        return parser
+        return boot_api.add_selector(super().get_parser(prog_name))
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
-        """Ask and show."""
-        api = boot_api.BootApi.of(self, parsed_args)
-        found = map(_fields, api.list(boot_api.ISOS,
-                                      labelSelector=parsed_args.selector))
-        return _COLUMNS, (tuple(values[name] for name in _COLUMNS)
-                          for values in found)
+    def resources(self, parsed_args: argparse.Namespace
+                  ) -> collections.abc.Iterable[fields.Resource]:
+        """Ask the boot server.
+
+        :raises: CommandError
+        """
+        return boot_api.BootApi.of(self, parsed_args).list(
+            boot_api.ISOS, labelSelector=parsed_args.selector)
 
 
-class _OneIso(command.ShowOne):
+class _OneIso(shown.Show):
+    all_fields = _FIELDS
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the name."""
-        parser = boot_api.add_url(super().get_parser(prog_name))
-        parser.add_argument('name', metavar='<iso>', help='Name of the ISO')
-        return parser
+        return boot_api.add_name(super().get_parser(prog_name), 'ISO')
 
 
 class ShowIso(_OneIso):
     """Show an ISO of the catalog"""
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
-        """Ask and show."""
-        return _shown(boot_api.BootApi.of(self, parsed_args).call(
-            'GET', boot_api.item(boot_api.ISOS, parsed_args.name)))
+    def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
+        """Ask the boot server.
+
+        :raises: CommandError
+        """
+        return boot_api.BootApi.of(self, parsed_args).call(
+            'GET', boot_api.item(boot_api.ISOS, parsed_args.name))
 
 
 class CreateIso(_OneIso):
@@ -106,7 +100,7 @@ class CreateIso(_OneIso):
                                  'fails')
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+    def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
         """Create, upload and wait.
 
         :raises: CommandError
@@ -130,7 +124,7 @@ class CreateIso(_OneIso):
             found = api.call('GET', path)
         if parsed_args.wait is not None:
             found = _await(api, path, parsed_args.wait)
-        return _shown(found)
+        return found
 
 
 class SetIso(_OneIso):
@@ -147,16 +141,16 @@ class SetIso(_OneIso):
                             help='None fits')
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+    def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
         """Change what is given of the ISO, and show it."""
         spec: dict[str, typing.Any] = {}
         if parsed_args.description is not None:
             spec['description'] = parsed_args.description
         if parsed_args.config or parsed_args.no_configs:
             spec['bootConfigs'] = parsed_args.config or []
-        return _shown(boot_api.BootApi.of(self, parsed_args).call(
+        return boot_api.BootApi.of(self, parsed_args).call(
             'PATCH', boot_api.item(boot_api.ISOS, parsed_args.name),
-            {'spec': spec}))
+            {'spec': spec})
 
 
 class DeleteIso(command.Command):
@@ -164,10 +158,8 @@ class DeleteIso(command.Command):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the names."""
-        parser = boot_api.add_url(super().get_parser(prog_name))
-        parser.add_argument('name', metavar='<iso>', nargs='+',
-                            help='Names of the ISOs')
-        return parser
+        return boot_api.add_name(super().get_parser(prog_name), 'ISO',
+                                 nargs='+')
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Delete the ISOs in their order; the first failure ends it."""
@@ -177,7 +169,7 @@ class DeleteIso(command.Command):
 
 
 def _upload(api: boot_api.BootApi, path: str, file: str
-            ) -> boot_api.Resource:
+            ) -> fields.Resource:
     start = api.call('GET', path + '/upload')['received']
     headers = {'Content-Type': 'application/octet-stream'}
     try:
@@ -193,7 +185,7 @@ def _upload(api: boot_api.BootApi, path: str, file: str
 
 
 def _await(api: boot_api.BootApi, path: str, seconds: float
-           ) -> boot_api.Resource:
+           ) -> fields.Resource:
     deadline = time.monotonic() + seconds
     while True:
         found = api.call('GET', path)
