@@ -58,6 +58,19 @@ cache_dir = {directory}/images
 [oslo_concurrency]
 lock_path = {directory}/server-locks
 """
+# In the browser at once: a table has hundreds of elements, and each question
+# to one of them is a request.
+_FIND = '''
+const [selector, text] = arguments;
+return Array.from(document.querySelectorAll(selector)).find(each =>
+    each.checkVisibility({visibilityProperty: true}) &&
+    (text === null || each.innerText.trim() === text)) ?? null;
+'''
+_HAS_TEXT = '''
+const [selector, text] = arguments;
+return Array.from(document.querySelectorAll(selector)).some(each =>
+    each.innerText.includes(text));
+'''
 IGNITION = '{"ignition": {"version": "3.4.0"}}'
 HOST = '/api/v1/namespaces/default/baremetalhosts/'
 
@@ -262,12 +275,9 @@ class PageTestCase(testtools.TestCase):
 
     def find(self, selector, text=None):
         """Return an element, waiting until it is there."""
-        def found(browser):
-            return next((
-                each for each in browser.find_elements(
-                    By.CSS_SELECTOR, selector)
-                if each.is_displayed() and text in (None, each.text)), None)
-        return self.wait(found, f'{selector} {text or ""}')
+        return self.wait(
+            lambda browser: browser.execute_script(_FIND, selector, text),
+            f'{selector} {text or ""}')
 
     def wait(self, condition, what):
         return ui.WebDriverWait(
@@ -277,9 +287,8 @@ class PageTestCase(testtools.TestCase):
 
     def await_text(self, selector, text):
         """Wait until an element has a text in it."""
-        self.wait(lambda browser: any(
-            text in each.text for each in browser.find_elements(
-                By.CSS_SELECTOR, selector)), f'{selector} with "{text}"')
+        self.wait(lambda browser: browser.execute_script(
+            _HAS_TEXT, selector, text), f'{selector} with "{text}"')
 
     def control(self, label):
         """Return the control of an accessible name."""
@@ -297,7 +306,9 @@ class PageTestCase(testtools.TestCase):
         ui.Select(select).select_by_visible_text(value)
 
     def options(self, label):
-        return [each.text for each in ui.Select(self.control(label)).options]
+        return self.browser.execute_script(
+            'return Array.from(arguments[0].options, each => each.text);',
+            self.control(label))
 
     def await_value(self, label, value):
         self.wait(lambda _: self.control(label).get_attribute('value')

@@ -59,9 +59,12 @@ class BootcAgentTestCase(testtools.TestCase):
         """Return what the agent logged since the test began."""
         return self.agent.log()[self._log_before:]
 
-    def said(self, what):
-        """Return the rest of a line that the image's bootc printed."""
-        found = re.findall(rf'bootc: {what}: ?(.*)', self.log())
+    def said(self, what, log=None):
+        """Return the rest of a line that the image's bootc printed.
+
+        :param log: of the agent; by default since the test began.
+        """
+        found = re.findall(rf'bootc: {what}: ?(.*)', log or self.log())
         return found[-1] if found else None
 
     def push(self, answer='installs', name='os', **arguments):

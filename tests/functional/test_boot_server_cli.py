@@ -3,15 +3,14 @@
 """The commands of OpenStackClient for the boot server."""
 
 import json
-import os
 import pathlib
 import subprocess
-import sys
 
 import fixtures
 import testtools
 
 from tests import boot_server
+from tests.functional import openstack_client
 from tests import ironic_stand_in
 
 _RESOURCES = """\
@@ -42,14 +41,11 @@ class CommandTestCase(testtools.TestCase):
             ironic.url)).process
         self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.environment = {
-            **os.environ, 'OS_AUTH_TYPE': 'none', 'OS_ENDPOINT': ironic.url,
+            'OS_AUTH_TYPE': 'none', 'OS_ENDPOINT': ironic.url,
             'IRONIC_BOOT_SERVER_URL': self.server.url}
 
     def run_command(self, *arguments):
-        return subprocess.run(
-            [str(pathlib.Path(sys.executable).parent / 'openstack'),
-             'baremetal', *arguments], env=self.environment,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        return openstack_client.run(self.environment, *arguments)
 
     def done(self, *arguments):
         found = self.run_command(*arguments)

@@ -216,7 +216,7 @@ class KilledTest(bootc_agent.BootcAgentTestCase):
     """An agent that dies leaves debris; the next one takes it down."""
 
     def await_phase(self, number, phase):
-        self.agent.await_command(number, lambda command: (
+        return self.agent.await_command(number, lambda command: (
             (command['command_result'] or {}).get('progress', {}).get(
                 'phase') == phase))
 
@@ -230,9 +230,12 @@ class KilledTest(bootc_agent.BootcAgentTestCase):
         server.send_signal(signal.SIGCONT)
         self.assert_deployed(self.deploy(wanted))
 
-    def test_amid_an_install(self):
-        self.await_phase(self.start(self.push('takes for ever')),
-                         'installing')
+    def test_amid_an_install_of_which_progress_was_told(self):
+        command = self.await_phase(
+            self.start(self.push('takes for ever')), 'installing')
+        self.assertEqual('RUNNING', command['command_status'])
+        self.assertIn('written', command['command_result']['progress'])
+        self.assertIn('bootc install: pulling', self.log())
         self.agent.kill()
         self.assert_deployed(self.deploy(self.push()))
 
