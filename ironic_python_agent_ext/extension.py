@@ -20,7 +20,7 @@ LOG = log.getLogger(__name__)
 
 
 class BootcExtension(base.BaseAgentExtension):
-    """Commands ``bootc.*``."""
+    """The agent's commands ``bootc.*``."""
 
     def __init__(self, agent: typing.Any = None) -> None:
         super().__init__(agent=agent)

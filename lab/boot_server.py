@@ -52,17 +52,17 @@ class Answer:
 
     @property
     def json(self) -> typing.Any:
-        """The body."""
+        """The body, read as JSON."""
         return json.loads(self.data)
 
     @property
     def text(self) -> str:
-        """The body."""
+        """The body as a text."""
         return self.data.decode()
 
 
 class Process(process.Service):
-    """The process.
+    """The server as a child process.
 
     :param ironic: URL of Ironic's API, known by ``configure`` at last.
     :param public_url: has ``{port}`` in place of the port.
@@ -113,7 +113,7 @@ class Process(process.Service):
             self.call('GET', '/healthz').code == 200)
 
     def connection(self, source: str = '') -> http.client.HTTPConnection:
-        """Return a connection.
+        """Return a new connection to the server.
 
         :param source: address that it comes from.
         """
@@ -123,7 +123,7 @@ class Process(process.Service):
 
     def call(self, method: str, path: str, body: typing.Any = None, *,
              source: str = '', **headers: str) -> Answer:
-        """Send a request.
+        """Send a request and return the answer.
 
         :param body: bytes as they are, anything else as JSON.
         :param headers: with "_" for "-".
@@ -142,7 +142,7 @@ class Process(process.Service):
             connection.close()
 
     def watch(self, path: str, **query: str) -> 'Watch':
-        """Begin a watch."""
+        """Begin a watch of a list."""
         return Watch(self, path + '?' + urllib.parse.urlencode(
             {'watch': 'true', **query}))
 

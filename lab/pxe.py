@@ -146,7 +146,7 @@ def plug(machine: hypervisor.Machine, mac: str, bootfile: str) -> None:
 
 
 def unplug(machine: hypervisor.Machine) -> None:
-    """Undo plug()."""
+    """Take the network card out again, see plug()."""
     def change(domain: ElementTree.Element) -> None:
         line = domain.find(f'{{{_QEMU}}}commandline')
         if line is not None:

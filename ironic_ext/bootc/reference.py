@@ -99,7 +99,7 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """Registry and repository."""
+        """Where the image is: registry and repository, without tag."""
         return f'{self.registry}/{self.repository}'
 
     @property

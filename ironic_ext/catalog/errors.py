@@ -34,7 +34,7 @@ class InUseError(ConflictError):
 
     def __init__(self, message: str,
                  referrers: collections.abc.Iterable[str]) -> None:
-        """Keep who refers."""
+        """Keep the names of who refers to it."""
         super().__init__(message)
         self.referrers = tuple(referrers)
 
@@ -66,6 +66,6 @@ class InvalidError(CatalogError):
     """
 
     def __init__(self, *problems: Problem) -> None:
-        """Keep the problems."""
+        """Join the problems into the message, and keep them."""
         super().__init__('; '.join(map(str, problems)))
         self.problems = problems

@@ -46,7 +46,7 @@ class Fetched(typing.Protocol):
 
     @property
     def digest(self) -> str:
-        """``sha256:<hex>``."""
+        """Digest of the content, as ``sha256:<hex>``."""
 
 
 class ImageStore(typing.Protocol):
@@ -64,11 +64,11 @@ class ImageStore(typing.Protocol):
         """Let go of it."""
 
     def holds(self, prefix: str = '') -> list[tuple[str, str]]:
-        """List (digest, owner)."""
+        """List (digest, owner) of what is held in the store."""
 
 
 class Importer:
-    """Fills the catalog.
+    """Brings the content of ISOs into the catalog.
 
     Methods that take long are for threads of their own; what becomes of an
     ISO is in its status.
@@ -314,7 +314,7 @@ class IsoUpload:
         self._upload = upload
 
     def write(self, data: bytes) -> None:
-        """Add what came.
+        """Add bytes that came to the end.
 
         :raises: InvalidError, CatalogError
         """

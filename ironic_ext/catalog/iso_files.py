@@ -293,7 +293,7 @@ class Upload:
         self._holding = holding
 
     def write(self, data: bytes) -> None:
-        """Add what came.
+        """Add bytes that came to the end.
 
         :raises: InvalidError, CatalogError
         """

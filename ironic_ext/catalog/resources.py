@@ -117,7 +117,7 @@ class ISCSICdromStatus:
 
 @dataclasses.dataclass(frozen=True)
 class ISCSICdrom:
-    """An ISO."""
+    """An ISO, and the configs that fit it."""
 
     metadata: Metadata
     spec: ISCSICdromSpec = ISCSICdromSpec()
@@ -145,7 +145,7 @@ class BootConfigSpec:
 
 @dataclasses.dataclass(frozen=True)
 class BootConfig:
-    """A config."""
+    """A boot config: its format and files."""
 
     metadata: Metadata
     spec: BootConfigSpec
@@ -163,7 +163,7 @@ def is_name(text: str) -> bool:
 
 
 def parse(document: object, kind: type[Resource] | None = None) -> Resource:
-    """Read a resource.
+    """Read a resource from a document, and check it.
 
     :param document: a parsed JSON or YAML document.
     :param kind: what it must be; it may leave ``kind`` and ``apiVersion``

@@ -75,7 +75,7 @@ def following(revision: int, name: str) -> str:
 
 
 def parse_following(token: str) -> tuple[int, str]:
-    """Read a token.
+    """Read the token of a next page.
 
     :raises: InvalidError
     """

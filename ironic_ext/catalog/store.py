@@ -54,7 +54,7 @@ class Page(typing.Generic[R]):
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """One change.
+    """A change of a resource, from the log.
 
     :ivar type: ADDED, MODIFIED or DELETED.
     :ivar document: of the resource as that change left it (or as it was
@@ -88,7 +88,7 @@ class Catalog:
     """
 
     def __init__(self, connection: str, *, history: int = 10000) -> None:
-        """Open a database.
+        """Open a database; SQLite's tables are made.
 
         :param connection: an SQLAlchemy URL; may hold a password.
         :param history: changes that the log keeps at least.
@@ -104,7 +104,7 @@ class Catalog:
         self._history = history
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close all connections to the database."""
         self._engine.dispose()
 
     def upgrade(self) -> None:

@@ -34,7 +34,7 @@ class Delivery:
     base_url: collections.abc.Callable[[], str] | None = None
 
     def __post_init__(self) -> None:
-        """Check the way.
+        """Refuse a way that is unknown.
 
         :raises: ConfigError
         """

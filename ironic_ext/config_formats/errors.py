@@ -33,7 +33,7 @@ class ConfigError(Exception):
     """
 
     def __init__(self, *findings: Finding) -> None:
-        """Keep the findings."""
+        """Join the findings into the message, and keep them."""
         super().__init__('; '.join(map(str, findings)))
         self.findings = findings
 

@@ -22,7 +22,7 @@ _BUTANE = re.compile(r'(?m)^(variant|version):\s')
 
 
 class IgnitionFormat(base.BootConfigFormat):
-    """An Ignition config."""
+    """An Ignition config, for CoreOS and its relatives."""
 
     title = 'Ignition'
     content_type = 'application/vnd.coreos.ignition+json'

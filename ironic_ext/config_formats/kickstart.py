@@ -23,7 +23,7 @@ _PLAIN_LABEL = re.compile(r'[A-Za-z0-9#+.=@_-]+')
 
 
 class KickstartFormat(base.BootConfigFormat):
-    """A kickstart file."""
+    """A kickstart file, for Anaconda."""
 
     title = 'kickstart'
     installs = True

@@ -21,7 +21,7 @@ _DIRECTORY = '/preseed/'
 
 
 class PreseedFormat(base.BootConfigFormat):
-    """A preseed file."""
+    """A preseed file, for the Debian installer."""
 
     title = 'preseed'
     installs = True

@@ -30,7 +30,7 @@ LOG = logging.getLogger(__name__)
 
 
 def format_for(name: str) -> base.BootConfigFormat:
-    """Return a format.
+    """Return the format of a name.
 
     :raises: ConfigError for one that is not installed.
     """

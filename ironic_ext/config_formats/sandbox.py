@@ -73,7 +73,7 @@ class Environment(sandbox.ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(('+', '*', '**', '%'))
 
     def __init__(self, budget: int, seconds: float = 5.0) -> None:
-        """Open an account.
+        """Open an account that all templates are paid from.
 
         :param budget: characters and steps.
         :param seconds: of the thread's time on a processor, in case that
@@ -109,7 +109,7 @@ class Environment(sandbox.ImmutableSandboxedEnvironment):
             self, compiled(source, filename), self.make_globals(None))
 
     def spend(self, amount: int) -> None:
-        """Pay.
+        """Pay from the account; what is not there ends the work.
 
         :raises: BudgetError
         """

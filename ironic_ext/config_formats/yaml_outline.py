@@ -24,7 +24,7 @@ class OutlineError(Exception):
     """
 
     def __init__(self, reason: str, line: int | None) -> None:
-        """Keep the place."""
+        """Keep the line, None where it is unknown."""
         super().__init__(reason)
         self.line = line
 

@@ -58,7 +58,7 @@ class _Suite(hardware_type.AbstractHardwareType):
 
 
 class RedfishExtHardware(_Suite, redfish.RedfishHardware):
-    """Redfish machines."""
+    """Machines with Redfish, of any vendor."""
 
     _boot = (redfish_iso.RedfishIsoBoot, iso_sanboot.IsoSanboot)
     _management = (management.RedfishExtManagement,)
@@ -66,7 +66,7 @@ class RedfishExtHardware(_Suite, redfish.RedfishHardware):
 
 
 class IDRACExtHardware(_Suite, drac.IDRACHardware):
-    """Dell machines."""
+    """Machines of Dell, with an iDRAC."""
 
     _boot = (redfish_iso.RedfishIsoBoot, iso_sanboot.IsoSanboot)
     _management = (management.DracRedfishExtManagement,)
@@ -74,7 +74,7 @@ class IDRACExtHardware(_Suite, drac.IDRACHardware):
 
 
 class IPMIExtHardware(_Suite, ipmi.IPMIHardware):
-    """IPMI machines."""
+    """Machines with IPMI, which boot over the network."""
 
 
 class ManualManagementExtHardware(_Suite, generic.ManualManagementHardware):

@@ -123,13 +123,13 @@ class DataImages(data_image_steps.DataImageSteps):
 
 class RedfishExtManagement(DataImages,
                            redfish_management.RedfishManagement):
-    """For Redfish machines."""
+    """Ironic's "redfish", with data images."""
 
     _names = ('redfish-ext',)
 
 
 class DracRedfishExtManagement(DataImages,
                                drac_management.DracRedfishManagement):
-    """For Dell machines."""
+    """Ironic's "idrac-redfish", with data images."""
 
     _names = ('idrac-redfish-ext',)

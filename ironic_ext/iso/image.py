@@ -56,7 +56,7 @@ class IsoImage:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> 'IsoImage':
-        """Open an image.
+        """Open the image in a file.
 
         :raises: NotAnIsoError, CorruptImageError, or IsoError when the file
             cannot be read.
@@ -85,7 +85,7 @@ class IsoImage:
 
     @functools.cached_property
     def tables(self) -> partitions.Tables:
-        """The partition tables."""
+        """The partition tables that the image has."""
         return partitions.read(self.source)
 
     @functools.cached_property
@@ -227,7 +227,7 @@ class IsoImage:
         return b''.join(parts)
 
     def close(self) -> None:
-        """Close the image."""
+        """Close the file of the image."""
         self.source.close()
 
     def __enter__(self) -> 'IsoImage':

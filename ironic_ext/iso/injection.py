@@ -55,7 +55,7 @@ class Injection:
         default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check every value.
+        """Refuse values that no boot could use.
 
         :raises: InjectionError
         """

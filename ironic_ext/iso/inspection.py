@@ -23,7 +23,7 @@ from ironic_ext.iso import partitions
 
 @dataclasses.dataclass(frozen=True)
 class Loader:
-    """A boot loader.
+    """A boot loader of an inspected image.
 
     :ivar firmware: ``bios`` or ``uefi``.
     :ivar name: as its image says, or ``unknown``.
@@ -37,7 +37,7 @@ class Loader:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """A boot configuration.
+    """A boot loader's configuration of an inspected image.
 
     :ivar where: ``iso`` or ``esp``.
     :ivar kind: ``grub``, ``isolinux`` or ``systemd-boot``.
@@ -51,7 +51,7 @@ class Config:
 
 @dataclasses.dataclass(frozen=True)
 class Tree:
-    """A directory tree.
+    """A directory tree of an inspected image.
 
     :ivar sectors: its volume's size in 2048-byte sectors.
     :ivar shift: first sector of the partition it is relative to.

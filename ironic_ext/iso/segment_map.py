@@ -89,7 +89,7 @@ class SegmentMap:
 
     @property
     def digest(self) -> str:
-        """``sha256:<hex>``, see Overlay.digest."""
+        """Return ``sha256:<hex>``, see Overlay.digest."""
         return self.overlay.digest
 
     def read(self, offset: int, length: int) -> bytes:

@@ -43,7 +43,7 @@ class MediaRecords:
     """
 
     def __init__(self, connection: str) -> None:
-        """Open a database.
+        """Open a database; SQLite's tables are made.
 
         :param connection: an SQLAlchemy URL; may hold a password.
         """
@@ -52,7 +52,7 @@ class MediaRecords:
         self._writing = sql.writing(self._engine)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close all connections to the database."""
         self._engine.dispose()
 
     def upgrade(self) -> None:

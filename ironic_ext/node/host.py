@@ -40,7 +40,7 @@ _Map = collections.abc.Mapping
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """A node.
+    """A node, as the boot server and conductors see it.
 
     :ivar inspected_ips: those of ``ips`` that only an inspection found: the
         machine had them then.
@@ -85,7 +85,7 @@ class Host:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Namespace and name."""
+        """Namespace and name, which together are unique."""
         return self.namespace, self.name
 
     @property

@@ -52,13 +52,13 @@ class StaticTargets:
         """Do nothing: the target stays where it is."""
 
     def owners(self) -> set[str]:
-        """Return nobody."""
+        """Return no owners: nothing is on record."""
         return set()
 
     def rebuild(self) -> contract.Rebuilt:
-        """Do nothing."""
+        """Do nothing: the array keeps its targets itself."""
         return contract.Rebuilt()
 
     def status(self) -> list[contract.TargetStatus]:
-        """Return nothing."""
+        """Return no targets: the array alone knows of them."""
         return []

@@ -19,7 +19,7 @@ class Lines(typing.Protocol):
     """A body that goes on; close() is called in any case."""
 
     def __aiter__(self) -> collections.abc.AsyncIterator[bytes]:
-        """Return the parts."""
+        """Return the parts of a body that has no end yet."""
 
     def close(self) -> None:
         """Let go of what it holds, read or not."""
@@ -27,7 +27,7 @@ class Lines(typing.Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer.
+    """An answer of the application, before it is sent.
 
     :ivar content_type: '' for none.
     :ivar headers: others; their names are in lower case.
@@ -62,7 +62,7 @@ class Sender:
 
     async def send(self, answer: Answer, path: str, send: exchange.Send
                    ) -> None:
-        """Send an answer.
+        """Send an answer as ASGI messages.
 
         :param path: that was asked for.
         :raises: ConnectionError when the client is gone

@@ -90,7 +90,7 @@ class Application:
 
     def __init__(self, machines: 'Machines', operators: bridge.Bridge,
                  sender: answers.Sender) -> None:
-        """Take who answers."""
+        """Take who answers machines, and who answers operators."""
         self._machines = machines
         self._operators = operators
         self._sender = sender
@@ -168,7 +168,7 @@ class Machines:
 
 
 def make(conf: cfg.ConfigOpts, parts: Parts) -> Application:
-    """Return the application.
+    """Return the application, of machines' and operators' parts.
 
     :raises: what oslo.policy raises for bad rules
     """

@@ -18,7 +18,7 @@ class ServerError(Exception):
 
     def __init__(self, message: str, causes: collections.abc.Sequence[
             dict[str, typing.Any]] = ()) -> None:
-        """Keep the sentence.
+        """Keep the sentence that the client gets.
 
         :param causes: what is wrong with which field.
         """

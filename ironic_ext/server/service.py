@@ -40,7 +40,7 @@ _MIB = 1 << 20
 
 
 class BootServer:
-    """The server."""
+    """The boot server: its parts, started and ended together."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         """Open what is needed; nothing runs yet.

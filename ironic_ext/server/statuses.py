@@ -112,7 +112,7 @@ def add_handlers(app: falcon.App[typing.Any, typing.Any]) -> None:
 
 
 def answer(resp: falcon.Response, body: dict[str, typing.Any]) -> None:
-    """Answer a Status."""
+    """Answer with a Status, Kubernetes' word for an error."""
     resp.status = body['code']
     resp.content_type = falcon.MEDIA_JSON
     resp.data = json.dumps(body).encode()

@@ -67,7 +67,7 @@ class Trail:
         self._most = most
 
     def goes_on(self, url: str) -> None:
-        """Note a redirect.
+        """Note that a redirect leads to a URL.
 
         :raises: LoopError, TooManyError
         """

@@ -78,7 +78,7 @@ def _alert(causes: collections.abc.Iterable[BaseException],
 
 
 def trust(context: ssl.SSLContext, bundle: str) -> None:
-    """Trust further CAs.
+    """Trust further authorities, besides the system's.
 
     :param bundle: PEM; comments in any alphabet may be between.
     :raises: ValueError when there is no certificate in it, or a broken one

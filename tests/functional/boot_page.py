@@ -45,7 +45,7 @@ auth_strategy = noauth
 host_ip = 127.0.0.1
 port = {port}
 poll_interval = 0.3
-resync_interval = 2
+resync_interval = 20
 token_key_file = {directory}/keys
 [ext_ironic]
 auth_type = none

@@ -80,7 +80,7 @@ class ImageService(image_service.BaseImageService):
             'Content-Type': 'application/octet-stream', **size})
 
     def show(self, image_href: str) -> dict[str, typing.Any]:
-        """Describe the image.
+        """Return what is known of the image, as Ironic names it.
 
         :raises: ImageRefValidationFailed, ImageNotAuthorized
         """

@@ -28,7 +28,7 @@ _SETTLED = datetime.timedelta(seconds=60)
 
 @dataclasses.dataclass(frozen=True)
 class ContentRange:
-    """A Content-Range header.
+    """What a Content-Range header says.
 
     :param span: the bytes that follow; None in an answer 416.
     :param size: bytes of the whole image, None when the server keeps quiet.

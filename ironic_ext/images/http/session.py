@@ -103,7 +103,7 @@ class Answer:
                                      credentials=self.authorized)
 
     def chunks(self) -> collections.abc.Iterator[bytes]:
-        """Yield the body.
+        """Yield the body as it comes.
 
         :raises: TransientError when it ends early or stalls
         :raises: ImageError when it is longer than announced

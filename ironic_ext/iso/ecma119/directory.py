@@ -79,7 +79,7 @@ class Record:
 
 def new_record(identifier: bytes, extent: int, size: int, *, flags: int,
                date: bytes, area: bytes) -> Record:
-    """Make a record.
+    """Return a record of a file or directory (ECMA-119 9.1).
 
     :param date: the 7 bytes of the recording date.
     :raises: InjectionError when it would be longer than 255 bytes.
@@ -111,7 +111,7 @@ class Directory:
     def __init__(self, extent: int, size: int,
                  sectors: list[list[Record]],
                  origins: list[int | None], medium: bytes = b'') -> None:
-        """Take the records.
+        """Keep the records, sector by sector.
 
         :param medium: what its extent holds.
         """
@@ -124,7 +124,7 @@ class Directory:
     @classmethod
     def read(cls, source: base_source.Source, shift: int, extent: int,
              size: int, what: str) -> 'Directory':
-        """Read a directory.
+        """Read a directory from its extent.
 
         :param shift: sectors to add to addresses of this tree.
         :raises: CorruptImageError
@@ -156,12 +156,12 @@ class Directory:
 
     @property
     def own(self) -> Record:
-        """The record ``.``."""
+        """The record ``.``: the directory's own."""
         return self.sectors[0][0]
 
     @property
     def parent(self) -> Record:
-        """The record ``..``."""
+        """The record ``..``: that of the directory above."""
         return self.sectors[0][1]
 
     @property

@@ -47,7 +47,7 @@ class Entry:
 
     @property
     def size(self) -> int:
-        """Bytes of content."""
+        """Bytes of content, of all sections."""
         return sum(length for _, length in self.sections)
 
 
@@ -104,7 +104,7 @@ class Folder:
 
 
 class Tree:
-    """A directory tree.
+    """One of the directory trees of an image.
 
     :ivar kind: ``rock ridge``, ``joliet`` or ``iso9660``.
     :ivar descriptors: those that name this root (an enhanced descriptor
@@ -278,7 +278,7 @@ class Tree:
         return self.enter(node, where) if node.is_dir else None
 
     def entry(self, path: str, node: Node | None) -> Entry:
-        """Describe a node."""
+        """Describe a node, None for the root."""
         if node is None:
             return Entry('/', True, self._sections([self.root.records.own]),
                          mode=stat.S_IFDIR | 0o555)

@@ -28,7 +28,7 @@ _MAX_KEPT = 64
 
 @dataclasses.dataclass(frozen=True)
 class Binary:
-    """A boot image.
+    """What a boot image says of itself.
 
     :ivar name: of its maker, or ``unknown``.
     :ivar machine: of an EFI executable: ``x64``, ...

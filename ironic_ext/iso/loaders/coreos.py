@@ -24,7 +24,7 @@ _MAX_AREA = 65536
 
 @dataclasses.dataclass(frozen=True)
 class Area:
-    """One area.
+    """An area for kernel arguments, in a file.
 
     :ivar path: absolute path of its file.
     :ivar offset: byte offset in the file.
@@ -93,7 +93,7 @@ class KernelArgumentAreas:
 
 
 def parse(description: bytes) -> KernelArgumentAreas:
-    """Read ``kargs.json``.
+    """Read the areas that ``kargs.json`` describes.
 
     :raises: CorruptImageError
     """

@@ -168,13 +168,13 @@ class Isolinux:
 
     def parse(self, data: bytes, inherited: str | None = None
               ) -> boot_entry.BootConfig:
-        """See :func:`parse`."""
+        """Read a config, see :func:`parse`."""
         return parse(data, inherited)
 
     def edit(self, data: bytes, append: Sequence[str],
              delete: Sequence[str], inherits: bool = False,
              carriers: frozenset[str] = frozenset()) -> bytes:
-        """See :func:`edit`."""
+        """Add and delete arguments, see :func:`edit`."""
         return edit(data, append, delete, inherits)
 
     def resolve(self, path: str, home: str, directory: str) -> str | None:

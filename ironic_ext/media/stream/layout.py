@@ -132,6 +132,6 @@ class Layout:
             index += 1
 
     def close(self) -> None:
-        """Close the overlay."""
+        """Close the overlay and its base."""
         if self._overlay is not None:
             self._overlay.close()

@@ -102,7 +102,7 @@ class Recorder:
                  counters: metrics.SharedCounters,
                  media: contract.Media,
                  settings: server_settings.ServerSettings) -> None:
-        """Prepare.
+        """Prepare; nothing is gathered yet.
 
         :param channels: the receiving ends, one for each worker.
         """

@@ -30,7 +30,7 @@ def targets(settings: san_settings.Settings) -> exports.Exports:
 
 
 class TgtDaemon:
-    """A running tgtd.
+    """A tgtd that runs on this host.
 
     :param settings: how to reach it.
     """

@@ -46,7 +46,7 @@ class Configs:
 
     def __init__(self, lookup: CatalogLookup, kept: CatalogLookup,
                  links: Links = lambda host: {}) -> None:
-        """Take the catalog.
+        """Take the catalog that configs come from.
 
         :param kept: what is in memory of it: raises LookupError for the
             rest.

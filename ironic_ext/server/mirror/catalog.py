@@ -59,7 +59,7 @@ class CatalogMirror:
                                         name='catalog-mirror')
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Begin to follow the catalog, in a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:

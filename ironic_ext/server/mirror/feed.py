@@ -18,7 +18,7 @@ Listener = collections.abc.Callable[[], None]
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """A change.
+    """A change of a resource that watches are told of.
 
     :ivar number: it comes after all events with smaller ones.
     :ivar scope: the namespace, '' where there are none.
@@ -41,7 +41,7 @@ class Feed:
     """The last events. Thread-safe; who waits for more listens to it."""
 
     def __init__(self, history: int, number: int = 0) -> None:
-        """Begin without events.
+        """Begin without any events.
 
         :param history: events to keep.
         :param number: of the event before the first one.
@@ -101,7 +101,7 @@ class Feed:
             return self._events[start:]
 
     def close(self) -> None:
-        """End all watches."""
+        """End all watches: the server stops."""
         with self._lock:
             self._closed = True
             listeners = self._listeners

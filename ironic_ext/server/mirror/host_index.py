@@ -28,14 +28,14 @@ class Entry:
 
 
 class HostIndex:
-    """The hosts. Thread-safe.
+    """All hosts, by name, address and node. Thread-safe.
 
     Resource versions hold for this process only: they begin with a word
     that no other process has.
     """
 
     def __init__(self, history: int = _HISTORY) -> None:
-        """Begin empty."""
+        """Begin without any hosts, and not loaded."""
         self._epoch = secrets.token_hex(4)
         self.feed = feeds.Feed(history)
         self._lock = threading.RLock()

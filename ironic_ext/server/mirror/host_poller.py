@@ -101,7 +101,7 @@ class HostPoller:
             return self._put(node)
 
     def resync(self) -> None:
-        """Look at everything.
+        """Look at all nodes and ports.
 
         :raises: IronicError
         """

@@ -27,10 +27,10 @@ Application = collections.abc.Callable[..., collections.abc.Iterable[bytes]]
 
 
 class Access:
-    """Decides by policy."""
+    """Decides by policy who may do what."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        """Read the rules.
+        """Read the rules of the policy file.
 
         :raises: what oslo.policy raises for bad rules
         """

@@ -58,7 +58,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def read(req: falcon.Request, limit: int) -> bytes:
-    """Return the body.
+    """Return the body of a request.
 
     :param limit: bytes.
     :raises: TooLargeError; Wanted when it has to be received first

@@ -65,7 +65,7 @@ class Resources(typing.Generic[R]):
                                   after=after)
 
     def create(self, document: object) -> R:
-        """Add one.
+        """Add the resource of a document.
 
         :raises: InvalidError, ConfigError, AlreadyExistsError
         """

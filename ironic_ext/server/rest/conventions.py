@@ -129,7 +129,7 @@ def name(value: str) -> str:
 
 def answer(resp: falcon.Response, document: bytes | dict[str, typing.Any],
            version: str = '') -> None:
-    """Answer a resource.
+    """Answer with a resource, in JSON.
 
     :param version: becomes the ETag.
     """

@@ -44,7 +44,7 @@ class Hosts:
         self._locks = [threading.Lock() for _number in range(_LOCKS)]
 
     def get(self, namespace: str, name: str) -> host_index.Entry:
-        """Return a host.
+        """Return the host of a name.
 
         :raises: NotFoundError, UnavailableError
         """
@@ -192,7 +192,7 @@ class HostList:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response,
                namespace: str = '') -> None:
-        """List or watch."""
+        """List hosts, or watch them."""
         self._guard.require(req, policies.HOSTS_READ)
         if namespace:
             conventions.name(namespace)
@@ -234,7 +234,7 @@ class HostList:
 
 
 class HostItem:
-    """One host.
+    """The path of one host.
 
     :param limit: bytes of a body.
     """
@@ -259,7 +259,7 @@ class HostItem:
 
     def on_put(self, req: falcon.Request, resp: falcon.Response,
                namespace: str, name: str) -> None:
-        """Replace its spec."""
+        """Replace the spec of the host."""
         self._change(req, resp, namespace, name, merge=False)
 
     def _change(self, req: falcon.Request, resp: falcon.Response,

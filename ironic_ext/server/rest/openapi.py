@@ -248,7 +248,7 @@ def _machines() -> Schema:
 
 
 def description() -> Schema:
-    """Return the description."""
+    """Return the description of the API (OpenAPI 3)."""
     cdrom = '/api/v1/iscsi-cdroms/{name}'
     paths = {
         **_collection('ISCSICdrom'), **_collection('BootConfig'),

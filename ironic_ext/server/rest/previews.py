@@ -66,6 +66,6 @@ class Formats:
         self._guard = guard
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """List their names."""
+        """List the names of the formats."""
         self._guard.require(req, policies.CATALOG_READ)
         conventions.answer(resp, {'items': config_formats.names()})

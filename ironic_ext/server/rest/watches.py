@@ -36,7 +36,7 @@ _BATCH = 200
 
 
 class Source(typing.NamedTuple):
-    """What is watched.
+    """What a watch is about.
 
     :ivar feed: returns what tells of news.
     :ivar events: returns the events after a number and how far they reach;
@@ -91,7 +91,7 @@ class Watches:
 
     def __init__(self, most: int, bookmark_interval: float,
                  pool: concurrent.futures.Executor) -> None:
-        """Allow some.
+        """Allow so many watches at once.
 
         :param bookmark_interval: seconds.
         :param pool: where databases are read.
@@ -103,7 +103,7 @@ class Watches:
     def begin(self, req: falcon.Request, resp: falcon.Response,
               source: Source, since: int, initial: collections.abc.Sequence[
                   bytes] = ()) -> None:
-        """Answer a watch.
+        """Answer with a watch, which goes on.
 
         :param since: number after which events are wanted.
         :param initial: documents that are there already.

@@ -207,7 +207,7 @@ class Grub:
     def edit(self, data: bytes, append: Sequence[str],
              delete: Sequence[str], inherits: bool = False,
              carriers: frozenset[str] = frozenset()) -> bytes:
-        """See :func:`edit`."""
+        """Add and delete arguments, see :func:`edit`."""
         return edit(data, append, delete, carriers)
 
     def resolve(self, path: str, home: str, directory: str) -> str | None:

@@ -122,7 +122,7 @@ class Run(commands.Commands):
     def command(self, name: str, words: list[str],
                 block: script.Script | None,
                 used: set[str]) -> bool | None:
-        """See :class:`shell.Shell`."""
+        """Run what makes menu entries, see :class:`shell.Shell`."""
         role = _ROLES.get(name)
         if role == 'entry':
             self._add_entry(name == 'submenu', words, block)

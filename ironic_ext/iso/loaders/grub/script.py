@@ -107,7 +107,7 @@ class While(typing.NamedTuple):
 
 
 class Function(typing.NamedTuple):
-    """A definition."""
+    """The definition of a function."""
 
     name: str
     body: 'Script'

@@ -45,7 +45,7 @@ class Limits(typing.Protocol):
 
     @property
     def max_headers(self) -> int:
-        """Header lines."""
+        """Header lines that a request may have."""
 
     @property
     def header_timeout(self) -> float:
@@ -53,7 +53,7 @@ class Limits(typing.Protocol):
 
     @property
     def idle_timeout(self) -> float:
-        """Between two requests."""
+        """Seconds between two requests of a connection."""
 
     @property
     def send_timeout(self) -> float:

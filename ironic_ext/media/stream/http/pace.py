@@ -14,7 +14,7 @@ class Pace:
     __slots__ = ('_window', '_min_rate', '_since', '_before', '_taken')
 
     def __init__(self, now: float, window: float, min_rate: int) -> None:
-        """Begin.
+        """Begin to count, now.
 
         :param window: seconds over which the rate is taken.
         :param min_rate: bytes per second.

@@ -35,7 +35,7 @@ class RequestError(Exception):
 
 
 class Request:
-    """One request's head.
+    """The head of a request.
 
     :ivar headers: the kept ones, by lower-case name.
     :ivar old: of HTTP/1.0.

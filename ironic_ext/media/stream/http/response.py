@@ -29,7 +29,7 @@ _PARTIAL = _status_line(206)
 
 
 class Response(typing.NamedTuple):
-    """An answer.
+    """An answer, before it is sent.
 
     :ivar head: up to the empty line.
     :ivar pieces: of the body, or None.
