@@ -41,6 +41,10 @@ class Fetched(typing.Protocol):
         """Where it can be read."""
 
     @property
+    def href(self) -> str:
+        """Where it came from, as it may be shown."""
+
+    @property
     def size(self) -> int:
         """Its size in bytes."""
 
@@ -253,7 +257,12 @@ class Importer:
             with self._store.lease(cdrom.spec.url,
                                    cdrom.spec.checksum or None,
                                    observer) as image:
-                inspected = self._inspect(image.path)
+                try:
+                    inspected = self._inspect(image.path)
+                except self._failures as exc:
+                    # The path is that of a descriptor, and says nothing.
+                    status = _failed(exc, image.path, image.href)
+                    return self._settle(cdrom, status)
                 self._store.hold(image.digest, owner)
                 status = _ready(image, inspected)
         except self._failures as exc:
@@ -344,9 +353,14 @@ def _ready(file: Fetched | iso_files.IsoFile, inspected: Inspected
         boot_loaders=tuple(dict.fromkeys(inspected.boot_loaders)))
 
 
-def _failed(error: Exception) -> resources.ISCSICdromStatus:
-    text = ''.join(char if char.isprintable() else ' '
-                   for char in str(error))
+def _failed(error: Exception, path: str = '', name: str = ''
+            ) -> resources.ISCSICdromStatus:
+    """Return the end of an import that failed.
+
+    :param path: that the error calls what has that name.
+    """
+    said = str(error).replace(path, name) if path else str(error)
+    text = ''.join(char if char.isprintable() else ' ' for char in said)
     return resources.ISCSICdromStatus('Error', error=text[:1000])
 
 

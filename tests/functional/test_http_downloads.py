@@ -2,6 +2,7 @@
 
 """Tests of downloads over HTTP from a server that misbehaves."""
 
+import itertools
 import random
 import time
 
@@ -311,13 +312,35 @@ class ChangeTestCase(DownloadTestCase):
         self.fetch()
         self.assertDownloaded(b'short')
 
-    def test_an_image_that_never_stays_the_same_is_given_up(self):
+    def another(self, *faults_too):
+        """Return a fault: servers that have an entity tag each."""
         count = iter(range(1000))
 
-        def another(reply, resource):
+        def apply(reply, resource):
             resource.etag = f'"{next(count)}"'
-        self.serve(always=another)
-        self.assertFails(errors.ImageChangedError, 'changes while it is read')
+            for fault in faults_too:
+                fault(reply, resource)
+        return apply
+
+    def test_servers_that_do_not_agree_send_one_stream(self):
+        for if_range in (True, False):
+            self.server.requests.clear()
+            self.target = memory_target.MemoryTarget()
+            self.serve(if_range=if_range, always=self.another())
+            self.fetch()
+            self.assertDownloaded()
+            self.assertIsNone(self.server.sent()[-1])
+
+    def test_two_servers_that_take_turns_send_one_stream(self):
+        tags = itertools.cycle(('"one"', '"two"'))
+        self.serve(always=lambda reply, resource: setattr(
+            resource, 'etag', next(tags)))
+        self.fetch()
+        self.assertDownloaded()
+
+    def test_an_image_that_never_stays_the_same_nor_whole_is_given_up(self):
+        self.serve(always=self.another(faults.cut(_MIB)))
+        self.assertFails(errors.ImageError, 'broke off')
 
     def test_a_login_page_does_not_replace_what_was_fetched(self):
         self.serve(faults=[None, faults.cut(_MIB), faults.page()])
@@ -348,7 +371,37 @@ class RefusalTestCase(DownloadTestCase):
                 self.server.requests.clear()
                 self.serve(always=faults.status(code))
                 self.assertFails(kind, f'answered {code} for {self.url}')
-                self.assertEqual(1, len(self.server.requests))
+                # These two may mean that there are no ranges.
+                self.assertEqual(2 if code in (400, 501) else 1,
+                                 len(self.server.requests))
+
+    def test_a_server_that_refuses_ranges_is_asked_without(self):
+        def refuse(reply, resource):
+            if wanted():
+                faults.status(code)(reply, resource)
+
+        def wanted():
+            return 'Range' in self.server.requests[-1].headers
+
+        for code in (400, 501):
+            with self.subTest(code=code):
+                self.server.resources.clear()
+                self.target = memory_target.MemoryTarget()
+                self.service = http.HttpImageService(settings())
+                self.serve(always=refuse, head=False)
+                self.assertEqual(len(CONTENT),
+                                 self.service.stat(self.url).size)
+                self.fetch()
+                self.assertDownloaded()
+                self.assertEqual(CONTENT[5:99], self.service.read_range(
+                    self.url, 5, 94))
+
+    def test_the_library_is_not_what_the_server_is_told(self):
+        self.serve()
+        self.fetch()
+        self.assertEqual({'ironic-ext'}, {
+            request.headers['User-Agent']
+            for request in self.server.requests})
 
     def test_a_server_may_say_when_to_come_back(self):
         self.service = http.HttpImageService(settings(retry_ceiling=0.3))

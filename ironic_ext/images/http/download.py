@@ -83,6 +83,8 @@ class Download:
         self._received = 0
         self._writing = 0.0
         self._ranges = True
+        # Whether a part may be asked for that goes on with another.
+        self._tied = True
         self._done = False
         self._source: _Source | None = None
         self._crew: http_crew.Crew | None = None
@@ -105,6 +107,10 @@ class Download:
                 except http_errors.ChangedError as failure:
                     self._drop()
                     changes += 1
+                    if changes > 1:
+                        # Servers behind one name that do not agree: nothing
+                        # ties parts together.
+                        self._ranges = self._tied = False
                     if changes > _MOST_CHANGES:
                         raise failure.error from None
                 except http_errors.TransientError as failure:
@@ -161,6 +167,8 @@ class Download:
                 else:
                     # Parts that nothing ties together: better one stream.
                     self._ranges = False
+            elif answer.status in http_headers.NO_RANGES and self._ranges:
+                self._ranges = self._tied = False
             else:
                 raise answer.refusal()
 
@@ -174,7 +182,8 @@ class Download:
             self._done = True
             return
         missing = http_pieces.Missing(self._target.begin(version))
-        validator = http_headers.strong_validator(answer.headers)
+        validator = (http_headers.strong_validator(answer.headers)
+                     if self._tied else None)
         source = self._source = _Source(
             version, validator, bool(
                 span and validator and size is not None

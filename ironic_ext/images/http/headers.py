@@ -16,6 +16,10 @@ from ironic_ext.images import service
 
 Headers = collections.abc.Mapping[str, str]
 
+#: Statuses of servers (and what filters their requests) that may mean: no
+#: Range. It is tried without, once.
+NO_RANGES = (400, 501)
+
 _CONTENT_RANGE = re.compile(
     r'bytes\s+(?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18}|\*)', re.IGNORECASE)
 _DIGITS = re.compile(r'\d{1,18}')

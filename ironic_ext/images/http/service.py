@@ -89,7 +89,7 @@ class HttpImageService(ironic_contract.IronicImageService):
                     answer.headers, answer.length,
                     ranges='bytes' in answer.headers.get(
                         'Accept-Ranges', '').lower())
-        with self._first(web, href, _PROBE) as answer:
+        with self._first_part(web, href) as answer:
             found = http_headers.content_range(answer.headers)
             size = answer.length
             if answer.status in (206, 416) and found is not None:
@@ -101,6 +101,14 @@ class HttpImageService(ironic_contract.IronicImageService):
             return http_headers.version(answer.headers, size,
                                         ranges=answer.status == 206)
 
+    def _first_part(self, web: session.Web, href: str) -> session.Answer:
+        """Ask for the start of an image, or all of it if need be."""
+        answer = self._first(web, href, _PROBE)
+        if answer.status not in http_headers.NO_RANGES:
+            return answer
+        answer.close()
+        return self._first(web, href, {})
+
     # read_range
 
     def _read(self, href: str, start: int, end: int,
@@ -108,7 +116,7 @@ class HttpImageService(ironic_contract.IronicImageService):
         headers = {'Range': f'bytes={start}-{end - 1}'}
         if version is not None and version.strong_etag:
             headers['If-Match'] = version.strong_etag
-        with self._again(self._web(), href, headers) as answer:
+        with self._part(href, headers, start) as answer:
             found = http_headers.content_range(answer.headers)
             size = found.size if found else answer.length
             if answer.status == 416 and found and found.size is not None:
@@ -143,6 +151,17 @@ class HttpImageService(ironic_contract.IronicImageService):
             if start == 0:
                 answer.refuse_page()
             return _cut(answer, skipped, end - start)
+
+    def _part(self, href: str, headers: http_headers.Headers, start: int
+              ) -> session.Answer:
+        """Ask for a part, or for all where that has it near its start."""
+        answer = self._again(self._web(), href, headers)
+        if answer.status not in http_headers.NO_RANGES or start > _SKIPPED:
+            return answer
+        answer.close()
+        return self._again(self._web(), href, {
+            name: value for name, value in headers.items()
+            if name != 'Range'})
 
     # Requests
 

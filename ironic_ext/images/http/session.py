@@ -28,6 +28,7 @@ from ironic_ext import walls
 from ironic_ext.web import redirects
 
 _MAX_REDIRECTS = 10
+_CLIENT = 'ironic-ext'
 # Each piece costs its receiver a write, a note of it and a wake-up of the
 # digest, so that large ones pay; smaller ones come where the link is slow.
 _CHUNK = 1 << 20
@@ -278,7 +279,9 @@ class Web:
         at_home = place.origin == start.origin
         name = http_access.describe(hrefs.redacted(href), start, place)
         # "identity": the image as it is, so that lengths and ranges hold.
-        sent = {'Accept-Encoding': 'identity', **headers}
+        # Some servers refuse the name that the library has for itself.
+        sent = {'Accept-Encoding': 'identity', 'User-Agent': _CLIENT,
+                **headers}
         if auth is not None and at_home:
             sent['Authorization'] = auth
         access = self.settings.access

@@ -123,6 +123,9 @@ class ImportingTestCase(database.CatalogTestCase):
         self._by_url()
         status = self.importer.bring('live').status
         self.assertEqual('Error', status.phase)
+        # By its URL: the path is one of a descriptor.
+        self.assertIn(f'{self.source}/', status.error)
+        self.assertNotIn('/proc/', status.error)
         self.assertIn('ISO', status.error)
         self.assertEqual([], self.store.holds('iso:'))
 
