@@ -15,8 +15,8 @@ OPTS = [
                         ('keystone', 'tokens of Keystone, see '
                                      '[keystone_authtoken], and '
                                      '[oslo_policy]')],
-               help='Who may use the API of the boot server. Machines are '
-                    'known by their token, MAC or address in any case.'),
+               help='Who may use the API of the boot server. For machines '
+                    'see machine_identity.'),
     cfg.StrOpt('http_basic_auth_user_file',
                default='/etc/ironic/htpasswd',
                help='File of users and bcrypt hashes of their passwords, '
@@ -75,7 +75,8 @@ OPTS = [
     cfg.BoolOpt('use_inventories',
                 default=True,
                 help='Whether machines are known by the addresses that '
-                     'their inspection found, too.'),
+                     'their inspection found, too, where machine_identity '
+                     'is "mac".'),
     cfg.ListOpt('dhcp_lease_files',
                 default=[],
                 help='Files of leases of dnsmasq (--dhcp-leasefile), such '
@@ -98,6 +99,27 @@ OPTS = [
                 default=[],
                 help='Networks of reverse proxies whose X-Forwarded-For is '
                      'believed, such as 192.0.2.0/24.'),
+    cfg.StrOpt('machine_identity',
+               choices=[('address', 'the address that a request comes from: '
+                                    'a lease, a port of Neutron, or one '
+                                    'that is declared. A MAC only chooses '
+                                    'among the hosts of that address'),
+                        ('mac', 'whatever MAC a machine says, or its '
+                                'address. Everybody who reaches the server '
+                                'can say any MAC'),
+                        ('token', 'its token alone')],
+               help='How a machine that has no token is known when it asks '
+                    'for its config. Unset, it is "address" where leases '
+                    '(dhcp_lease_files), Neutron (use_neutron) or an address '
+                    'of any host (spec.ip) are there when the server '
+                    'starts, and "mac" otherwise, and where the catalog is '
+                    'older than this option.'),
+    cfg.BoolOpt('owners_declare_addresses',
+                default=False,
+                help='Whether extra/boot_ips and network_data of nodes count '
+                     'that have an owner or a lessee, who may write them. '
+                     'An operator declares addresses by spec.ip of the host '
+                     'in any case.'),
     cfg.StrOpt('token_key_file',
                default='${ext_state.dir}/boot.key',
                help='File with the keys that machines\' tokens are signed '

@@ -49,6 +49,8 @@ class BootState:
     :ivar disk_at: when the disk became the boot device.
     :ivar disk_seen: whether the BMC showed that.
     :ivar begun: the generation of the tokens that it was begun with.
+    :ivar delivery: how its config was to reach the machine, '' for no
+        word on that.
     :ivar ended_at: when the medium was seen out of its drive, and the image
         could be read no more.
     :ivar lost_at: since when the medium has been missing from its drive.
@@ -69,6 +71,7 @@ class BootState:
     error: str = ''
     errors: int = 0
     next_look: float = 0
+    delivery: str = ''
 
     @property
     def is_ending(self) -> bool:
@@ -102,7 +105,8 @@ def of(internal_info: _Map | None) -> BootState:
         lost_at=_seconds(row.get('lost_at')),
         error=str(row.get('error') or ''),
         errors=_whole(row.get('errors')),
-        next_look=_seconds(row.get('next_look')))
+        next_look=_seconds(row.get('next_look')),
+        delivery=str(row.get('delivery') or ''))
 
 
 def generation(internal_info: _Map | None) -> int:

@@ -24,6 +24,8 @@ DEFAULT_NAMESPACE = 'default'
 ONCE, FOREVER = boot_state.ONCE, boot_state.FOREVER
 #: Where a node keeps what is assigned: keys of instance_info.
 ISO_KEY, CONFIG_KEY = boot_state.ISO_KEY, 'boot_config'
+#: Or driver_info.
+DELIVERY_KEY = 'boot_config_delivery'
 MODE_KEY, COMPLETED_KEY = boot_state.MODE_KEY, boot_state.COMPLETED_KEY
 #: Fields to ask Ironic for.
 FIELDS = ('uuid', 'name', 'driver', 'boot_interface', 'power_state',
@@ -42,6 +44,10 @@ _Map = collections.abc.Mapping
 class Host:
     """A node, as the boot server and conductors see it.
 
+    :ivar address: the one of ``ips`` that an operator has declared, '' for
+        none.
+    :ivar declared_ips: those of ``ips`` that the node says, whose owner may
+        write them.
     :ivar inspected_ips: those of ``ips`` that only an inspection found: the
         machine had them then.
     :ivar image: name of an ISO of the catalog, an href, or '' for none.
@@ -49,6 +55,7 @@ class Host:
     :ivar completed: when the installed system reported, RFC 3339, or ''.
     :ivar data_image: see node.data_image.kept().
     :ivar boot: what a conductor knows of the boot that it prepared.
+    :ivar delivery: how its config is to reach it, '' for the default.
     :ivar generation: of its tokens, as conductors count them.
     :ivar owner: a project, '' for none; likewise ``lessee``.
     :ivar instance: UUID of the instance that is on it, '' for none.
@@ -60,6 +67,8 @@ class Host:
     namespace: str = DEFAULT_NAMESPACE
     macs: tuple[str, ...] = ()
     ips: tuple[str, ...] = ()
+    address: str = ''
+    declared_ips: tuple[str, ...] = ()
     inspected_ips: tuple[str, ...] = ()
     image: str = ''
     config: typing.Any = None
@@ -77,6 +86,7 @@ class Host:
     boot_interface: str = ''
     boot: boot_state.BootState = boot_state.BootState()
     generation: int = 0
+    delivery: str = ''
     owner: str = ''
     lessee: str = ''
     instance: str = ''
@@ -129,12 +139,14 @@ class Host:
 
 def from_node(node: _Map[str, typing.Any],
               macs: collections.abc.Iterable[str],
-              inventory_ips: collections.abc.Iterable[str] = ()) -> Host:
+              inventory_ips: collections.abc.Iterable[str] = (),
+              declared: str = '') -> Host:
     """Read a node; what its owner wrote may be anything.
 
     :param node: with FIELDS.
     :param macs: of its ports.
     :param inventory_ips: addresses that its inspection found.
+    :param declared: the address that an operator gives it, '' for none.
     """
     info, extra = _mapping(node.get('instance_info')), _mapping(
         node.get('extra'))
@@ -143,18 +155,20 @@ def from_node(node: _Map[str, typing.Any],
     image, config = info.get(ISO_KEY), info.get(CONFIG_KEY)
     boot = node.get('boot') or boot_state.BootState()
     found_macs = tuple(sorted(filter(None, map(mac, macs))))
-    declared = tuple(dict.fromkeys(filter(None, map(address, (
+    said = tuple(dict.fromkeys(filter(None, map(address, (
         *_texts(extra.get('boot_ips')), *_network_ips(
             node.get('network_data')))))))
+    stated = tuple(dict.fromkeys(filter(None, (declared, *said))))
     inspected = tuple(ip for ip in dict.fromkeys(filter(None, map(
-        address, inventory_ips))) if ip not in declared)
-    ips = declared + inspected
+        address, inventory_ips))) if ip not in stated)
+    ips = stated + inspected
     host = Host(
         uuid=str(node['uuid']),
         name=name if resources.is_name(name) else str(node['uuid']),
         namespace=(namespace if isinstance(namespace, str)
                    and resources.is_name(namespace) else DEFAULT_NAMESPACE),
-        macs=found_macs, ips=ips, inspected_ips=inspected,
+        macs=found_macs, ips=ips, address=declared, declared_ips=said,
+        inspected_ips=inspected,
         image=image if isinstance(image, str) else '',
         config=config if isinstance(config, (str, dict)) and config
         else None,
@@ -170,6 +184,9 @@ def from_node(node: _Map[str, typing.Any],
         data_image=node.get('data_image'),
         boot_interface=_text(node.get('boot_interface')), boot=boot,
         generation=node.get('boot_generation') or 0,
+        delivery=(_text(info.get(DELIVERY_KEY))
+                  or _text(node.get('boot_config_delivery'))
+                  or boot.delivery),
         owner=_text(node.get('owner')), lessee=_text(node.get('lessee')),
         instance=_text(node.get('instance_uuid')))
     return dataclasses.replace(host, facts=facts(
@@ -193,6 +210,8 @@ def spec(host: Host) -> dict[str, typing.Any]:
     shown: dict[str, typing.Any] = {
         'image': href.redacted(host.image) or resources.LOCAL_BOOT,
         'bootMode': host.boot_mode}
+    if host.address:
+        shown['ip'] = host.address
     if host.config_name:
         shown['bootConfigRef'] = host.config_name
     data_image = host_data_images.spec(host.data_image)

@@ -20,6 +20,7 @@ from oslo_config import cfg
 from ironic_ext.catalog import iso_files
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import store
+from ironic_ext.config_formats import delivery as ways
 from ironic_ext.node import tokens
 from ironic_ext.server import answers
 from ironic_ext.server import errors
@@ -81,8 +82,9 @@ class Parts:
     pool: concurrent.futures.Executor
     machine_pool: concurrent.futures.Executor
     lessees: identity.Lessees | None = None
-    proxies: collections.abc.Sequence[identity.Network] = ()
+    rules: identity.Rules = identity.Rules()
     links: configs.Links = lambda host: {}
+    delivery: str = ways.INJECT
 
 
 class Application:
@@ -124,10 +126,11 @@ class Machines:
         self._run = functools.partial(_run, parts.machine_pool)
         finder = identity.Finder(
             parts.index, parts.signer, parts.records, parts.lessees,
-            self._run, parts.proxies, functools.partial(_refresh, parts))
+            self._run, parts.rules, functools.partial(_refresh, parts))
         mirror, kept = parts.mirror, parts.mirror.at_hand
         self._config = configs.MachineConfig(
-            finder, configs.Configs(mirror, kept, parts.links), self._run)
+            finder, configs.Configs(mirror, kept, parts.links,
+                                    parts.delivery), self._run)
         self._ipxe = ipxe.Ipxe(finder, mirror, kept, self._run)
         self._complete = boot_complete.BootComplete(finder, hosts, self._run)
         self._is_loaded = parts.index.loaded.is_set

@@ -54,9 +54,9 @@ class BootServer:
                                       history=conf.ext_catalog.history)
         self._mirror = catalog_mirror.CatalogMirror(
             self._catalog, options.catalog_interval)
+        records = host_records.HostRecords(conf.ext_catalog.connection)
         self._records = record_mirror.RecordMirror(
-            host_records.HostRecords(conf.ext_catalog.connection),
-            options.catalog_interval)
+            records, options.catalog_interval)
         self._index = host_index.HostIndex()
         self._poller = host_poller.HostPoller(
             api, self._index, interval=options.poll_interval,
@@ -71,6 +71,10 @@ class BootServer:
             self._mirror.follow, conf.ext_catalog.upload_lifetime)
         signer = tokens.Tokens.from_file(options.token_key_file)
         proxies = _proxies(conf)
+        rules = identity.Rules(
+            machine_identity(conf, has_addresses=self._records.have_addresses(
+            ), was_upgraded=records.was_upgraded()),
+            options.owners_declare_addresses, proxies)
         self._pools = tuple(concurrent.futures.ThreadPoolExecutor(
             options.threads, name) for name in ('operators', 'machines'))
         self._server = server.Server(
@@ -78,7 +82,8 @@ class BootServer:
                 self._catalog, self._mirror, self._index, self._poller,
                 api, self._records, self._imports, directory, signer,
                 self._pools[0], self._pools[1], _lessees(conf, api),
-                proxies, _links(conf, signer, self._records))),
+                rules, _links(conf, signer, self._records),
+                conf.ext_boot.config_delivery)),
             connections.Connections(
                 connections.Limits(options.max_connections,
                                    options.max_connections_per_address),
@@ -96,7 +101,7 @@ class BootServer:
         listener = socket.create_server(self._address, family=family,
                                         backlog=server.BACKLOG)
         sys.setswitchinterval(_SWITCH)
-        self._records.start(lambda nodes: None)
+        self._records.start(self._poller.reread)
         for part in (self._mirror, self._poller, self._imports):
             part.start()
         LOG.info('The boot server listens on %s port %s', *self._address)
@@ -121,6 +126,40 @@ class BootServer:
         for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)
         self._catalog.close()
+
+
+def machine_identity(conf: cfg.ConfigOpts, *, has_addresses: bool,
+                     was_upgraded: bool) -> str:
+    """Return how machines without a token are known, and warn of it.
+
+    :param has_addresses: whether an operator has declared any.
+    :param was_upgraded: whether the installation is older than the option.
+    """
+    options = conf.ext_server
+    sources = [name for name, is_there in (
+        ('[ext_server]dhcp_lease_files', options.dhcp_lease_files),
+        ('[ext_server]use_neutron', options.use_neutron),
+        ('addresses of hosts (spec.ip)', has_addresses)) if is_there]
+    said = options.machine_identity
+    if said == identity.ADDRESS and not sources:
+        LOG.warning('[ext_server]machine_identity is "address", and there '
+                    'are neither leases, nor Neutron, nor addresses of hosts '
+                    '(spec.ip): machines are known by what their nodes '
+                    'declare, or by a token')
+    if said:
+        return str(said)
+    if sources and not was_upgraded:
+        LOG.info('Machines without a token are known by their address (%s)',
+                 ', '.join(sources))
+        return identity.ADDRESS
+    LOG.warning('Configs go to whoever says the MAC of a host, since '
+                '[ext_server]machine_identity is not set and %s. Set it to '
+                '"address" or "token", or to "mac" where everybody who '
+                'reaches this server is trusted',
+                'this installation is older than the option' if was_upgraded
+                else 'there are no leases, no Neutron and no addresses of '
+                     'hosts (spec.ip)')
+    return identity.MAC
 
 
 def _links(conf: cfg.ConfigOpts, signer: tokens.Tokens,

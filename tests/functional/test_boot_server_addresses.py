@@ -5,6 +5,7 @@
 Real DHCP: dnsmasq and clients in network namespaces, on a bridge.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -21,9 +22,12 @@ from tests import boot_server
 CONFIGS = '/api/v1/bootconfigs'
 #: Seconds: more than any step needs on a busy machine.
 PATIENCE = 120
+HOSTS = '/api/v1/namespaces/default/baremetalhosts'
 SERVER, STATIC, TAKEN = '192.0.2.1', '192.0.2.11', '192.0.2.60'
+DECLARED = '192.0.2.12'
 MACS = {name: f'52:54:00:00:00:{number:02x}'
-        for number, name in enumerate(('m1', 'm2', 'twin', 'static'), 1)}
+        for number, name in enumerate(
+            ('m1', 'm2', 'twin', 'static', 'declared'), 1)}
 # What ip(8) says where one may not, or the kernel knows no bridges.
 _LACKING = re.compile(r'not permitted|permission denied|not supported'
                       r'|unknown device type', re.IGNORECASE)
@@ -179,11 +183,32 @@ class AddressTestCase(testtools.TestCase):
         self.assertEqual((200, 'text m1'), self.ask(
             'm1', '-H', f'X-Forwarded-For: {STATIC}'))
 
-    def test_two_hosts_with_one_address_get_nothing(self):
+    def test_who_leases_an_address_is_served_whatever_other_nodes_say(self):
         self.lease('twin')
-        code, text = self.ask('twin')
-        self.assertEqual(409, code)
-        self.assertIn('other, twin', text)
+        self.assertEqual((200, 'text twin'), self.ask('twin'))
+
+    def test_a_mac_of_another_machine_gives_nothing(self):
+        self.lease('m1')
+        for said, code in (('m1', 200), ('m2', 404), ('static', 404)):
+            self.assertEqual(code, self.ask(
+                'm1', '-G', '-d', f'mac={MACS[said].upper()}')[0], said)
+        # As Anaconda says it, in vain.
+        self.assertEqual((200, 'text m1'), self.ask(
+            'm1', '-H', f'X-RHN-Provisioning-MAC-0: eth0 {MACS["m2"]}'))
+
+    def test_an_address_that_an_operator_declares_is_enough(self):
+        run('ip', '-n', self.network.names['declared'], 'addr', 'add',
+            f'{DECLARED}/24', 'dev', 'eth0', check=True)
+        self.assertEqual(404, self.ask('declared')[0])
+        for ip, code in ((DECLARED, 200), ('', 404)):
+            body = json.dumps({'spec': {'ip': ip or None}})
+            found = run(*self.network.command(
+                self.network.inside, 'curl', '-sf', '-X', 'PATCH', '-H',
+                'Content-Type: application/merge-patch+json', '-d', body,
+                f'{self.server.url}{HOSTS}/declared'), check=True)
+            self.assertEqual(ip, json.loads(found.stdout)['spec'].get(
+                'ip', ''))
+            self.assertEqual(code, self.ask('declared')[0])
 
     def test_an_address_that_ironic_knows_needs_no_lease(self):
         run('ip', '-n', self.network.names['static'], 'addr', 'add',

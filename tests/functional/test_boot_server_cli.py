@@ -84,6 +84,17 @@ class CommandTestCase(testtools.TestCase):
             found['name'], found['macs'], found['config']))
         self.assertIn(names[1], self.done('host', 'boot', 'show', names[1]))
 
+    def test_an_address_is_declared_shown_and_taken_back(self):
+        for arguments, shown in ((('--ip', '2001:db8:0::7'), '2001:db8::7'),
+                                 (('--mode', 'once'), '2001:db8::7'),
+                                 (('--no-ip',), None)):
+            found = self.rows('host', 'boot', 'set', 'server1', *arguments)
+            self.assertEqual(shown, found['ip'])
+            self.assertEqual([shown] if shown else [], found['ips'])
+        refused = self.run_command('host', 'boot', 'set', 'server1', '--ip',
+                                   '192.0.2.0/24')
+        self.assertIn('address of one machine', refused.stderr)
+
     def test_files_are_applied_in_the_order_that_works(self):
         (self.folder / 'all.yaml').write_text(_RESOURCES)
         (self.folder / 'first.json').write_text(json.dumps({

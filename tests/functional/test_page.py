@@ -106,8 +106,26 @@ class TestHosts(boot_page.PageTestCase):
         self.open()
         self.click(host, 'tbody button')
         self.find('dialog input[value="once"]').click()
-        self.click('Save boot mode', 'dialog button')
+        self.click('Save', 'dialog button')
         self.await_text('#notices', f'{host} boots its ISO once now.')
+
+    def test_an_address_is_declared_shown_and_taken_back(self):
+        host = self.node()
+        self.open()
+        for wanted, said in (('192.0.2.7', f'{host} has 192.0.2.7 now.'),
+                             ('', f'{host} has no declared address now.')):
+            self.click(host, 'tbody button')
+            field = self.field('Declared address')
+            field.clear()
+            field.send_keys(wanted)
+            self.click('Save', 'dialog button')
+            self.await_text('#notices', said)
+            self.assertEqual(wanted, self.server.host(host)['spec'].get(
+                'ip', ''))
+        self.click(host, 'tbody button')
+        self.field('Declared address').send_keys('nonsense')
+        self.click('Save', 'dialog button')
+        self.await_text('dialog [role="alert"]', 'address of one machine')
         self.assertEqual('once', self.server.host(host)['spec']['bootMode'])
 
     def test_the_keyboard_is_enough_to_assign_an_iso(self):

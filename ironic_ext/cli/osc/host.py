@@ -18,6 +18,7 @@ _FIELDS = (
     fields.Field('name', 'name'),
     fields.Field('node', 'metadata.uid'),
     fields.Field('macs', 'status.macs', fields.names),
+    fields.Field('ip', 'spec.ip'),
     fields.Field('ips', 'status.ips', fields.names),
     fields.Field('iso', 'spec.image'),
     fields.Field('config', 'config'),
@@ -108,6 +109,12 @@ class SetHostBoot(_OneHost):
         parser.add_argument('--mode', choices=('once', 'forever'),
                             help='Until the installed system reports, or '
                                  'as long as it is assigned')
+        address = parser.add_mutually_exclusive_group()
+        address.add_argument('--ip', metavar='<address>',
+                             help='Address by which the boot server knows '
+                                  'the machine')
+        address.add_argument('--no-ip', action='store_true',
+                             help='Declare no address')
         return parser
 
     def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
@@ -122,9 +129,11 @@ class SetHostBoot(_OneHost):
             spec['bootConfigRef'] = parsed_args.config
         if parsed_args.mode:
             spec['bootMode'] = parsed_args.mode
+        if parsed_args.ip or parsed_args.no_ip:
+            spec['ip'] = parsed_args.ip
         if not spec:
             raise exceptions.CommandError(
-                'say what to change: --iso, --local, --config, --no-config '
-                'or --mode')
+                'say what to change: --iso, --local, --config, --no-config, '
+                '--mode, --ip or --no-ip')
         return _seen(boot_api.BootApi.of(self, parsed_args).call(
             'PATCH', boot_api.host_path(parsed_args.host), {'spec': spec}))

@@ -65,7 +65,8 @@ def facts(task: typing.Any) -> dict[str, typing.Any]:
     node = task.node
     fields = {name: getattr(node, name, None) for name in hosts.FIELDS}
     macs = [port.address for port in task.ports]
-    known = dict(hosts.from_node(fields, macs).facts)
+    known = dict(hosts.from_node(fields, macs,
+                                 declared=_declared(node)).facts)
     if CONF.ext_server.public_url and node.instance_info.get('boot_config'):
         try:
             known |= tokens.links(_public_url(), _token(node))
@@ -74,6 +75,17 @@ def facts(task: typing.Any) -> dict[str, typing.Any]:
             LOG.warning('The boot config of node %(node)s cannot name its '
                         'URLs: %(error)s', {'node': node.uuid, 'error': exc})
     return known
+
+
+def _declared(node: typing.Any) -> str:
+    """Return the address that an operator has declared, '' for none."""
+    try:
+        return _opened().records.of(node.uuid).address
+    except (catalog.CatalogError, host_records.RecordsError) as exc:
+        LOG.warning('Nobody knows whether an address is declared for node '
+                    '%(node)s: %(error)s',
+                    {'node': node.uuid, 'error': exc})
+        return ''
 
 
 def _base_url(node: typing.Any) -> str:

@@ -86,7 +86,7 @@ def begin(node: typing.Any, planned: boot_plan.BootPlan) -> str:
     """
     mode = _mode(node, planned)
     if node.provision_state == states.DEPLOYING:
-        boot_record.begin(node, mode)
+        boot_record.begin(node, mode, planned.delivery.way)
     return mode
 
 

@@ -44,9 +44,13 @@ def remove(node: typing.Any) -> None:
     end_tokens(node)
 
 
-def begin(node: typing.Any, mode: str) -> None:
-    """Begin a boot anew: what was deployed before has no say any more."""
+def begin(node: typing.Any, mode: str, delivery: str) -> None:
+    """Begin a boot anew: what was deployed before has no say any more.
+
+    :param delivery: how the config is to reach the machine.
+    """
     info = dict(node.instance_info)
     if info.pop(boot_state.COMPLETED_KEY, None):
         node.instance_info = info
-    save(node, boot_state.BootState(mode, begun=generation(node)))
+    save(node, boot_state.BootState(
+        mode, begun=generation(node), delivery=delivery))

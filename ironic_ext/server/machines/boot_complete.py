@@ -57,7 +57,7 @@ class BootComplete:
             raise errors.UnauthorizedError(
                 'give the token of the machine: '
                 '/api/v1/boot-complete?token=...')
-        report = await self._finder.reporting(asked.token)
+        report = await self._finder.reporting(asked)
         if report.goes_on:
             now = datetime.datetime.now(datetime.UTC)
             host = await self._run(

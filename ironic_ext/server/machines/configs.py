@@ -16,6 +16,7 @@ from ironic_ext import catalog
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import rules
 from ironic_ext import config_formats
+from ironic_ext.config_formats import delivery as ways
 from ironic_ext.node import host as hosts
 from ironic_ext.server import answers
 from ironic_ext.server import errors
@@ -45,9 +46,12 @@ class Configs:
     """Makes the configs of hosts; keeps those that are alike for all."""
 
     def __init__(self, lookup: CatalogLookup, kept: CatalogLookup,
-                 links: Links = lambda host: {}) -> None:
+                 links: Links = lambda host: {},
+                 delivery: str = ways.INJECT) -> None:
         """Take the catalog that configs come from.
 
+        :param delivery: how inline configs reach machines unless the node
+            says.
         :param kept: what is in memory of it: raises LookupError for the
             rest.
         :param links: what templates know beside the facts of a host: see
@@ -56,6 +60,7 @@ class Configs:
         self._lookup = lookup
         self._kept = kept
         self._links = links
+        self._delivery = delivery
         self._ready: collections.OrderedDict[
             tuple[str, str], config_formats.Config] = (
                 collections.OrderedDict())
@@ -65,10 +70,16 @@ class Configs:
     def of(self, host: hosts.Host) -> config_formats.Config:
         """Return what a host is given; the catalog's rules hold.
 
-        :raises: NotFoundError, ConflictError, DatabaseError
+        :raises: NotFoundError, ForbiddenError, ConflictError, DatabaseError
         """
         if not host.config:
             raise errors.NotFoundError(f'host {host.name} has no config')
+        if isinstance(host.config, dict) and (
+                host.delivery or self._delivery) == ways.INJECT:
+            raise errors.ForbiddenError(
+                f'the inline config of host {host.name} goes into its ISO, '
+                'and to nobody by URL: set instance_info/'
+                f'{hosts.DELIVERY_KEY} to "{ways.URL}" if it is to')
         if isinstance(host.config, dict) and _HIDDEN in json.dumps(
                 host.config):
             raise errors.ConflictError(

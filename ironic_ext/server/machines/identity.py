@@ -2,24 +2,29 @@
 
 """Which host a machine is.
 
-A token decides, then a MAC, then the address that the request comes from.
-Who is not known gets nothing, and neither does who might be two.
+A token decides; without one that is the address that the request comes from,
+or a MAC, as [ext_server]machine_identity has it. Who is not known gets
+nothing, and neither does who might be two.
 """
 
 import collections.abc
+import dataclasses
 import ipaddress
 import re
 import typing
 
-from ironic_ext.catalog import rules
 from ironic_ext import host_records
 from ironic_ext.node import host as hosts
 from ironic_ext.node import tokens
 from ironic_ext.server import errors
+from ironic_ext.server.machines import guesses
 from ironic_ext.server.mirror import host_index
 
 _ANACONDA_MAC = re.compile(
     r'\S{1,64}\s+([0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5})\s*')
+
+#: What tells machines without a token: see [ext_server]machine_identity.
+ADDRESS, MAC, TOKEN = 'address', 'mac', 'token'
 
 Lessees = collections.abc.Callable[[str], collections.abc.Iterable[str]]
 Result = typing.TypeVar('Result')
@@ -73,22 +78,35 @@ class Report(typing.NamedTuple):
     goes_on: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """What is believed of machines that have no token.
+
+    :ivar by: ADDRESS, MAC or TOKEN.
+    :ivar owners_declare: whether owners of nodes may say which addresses
+        these have.
+    :ivar proxies: whose X-Forwarded-For is believed.
+    """
+
+    by: str = MAC
+    owners_declare: bool = False
+    proxies: collections.abc.Sequence[Network] = ()
+
+
 class Finder:
     """Finds the host that a request comes from."""
 
     def __init__(self, index: host_index.HostIndex, signer: tokens.Tokens,
                  records: Records, lessees: Lessees | None = None,
-                 run: Run | None = None,
-                 proxies: collections.abc.Sequence[Network] = (),
+                 run: Run | None = None, rules: Rules = Rules(),
                  refresh: collections.abc.Callable[[str], object] = (
                      lambda uuid: None)) -> None:
         """Take the hosts, and what tells them.
 
-        :param refresh: has the index and the records learn what there is
-            of a host now; may wait, in what ``run`` gives.
         :param lessees: returns the MACs that lease an address now, or
             anything else for somebody else; may wait, in what ``run`` gives.
-        :param proxies: whose X-Forwarded-For is believed.
+        :param refresh: has the index and the records learn what there is
+            of a host now; may wait, in what ``run`` gives.
         """
         self._index = index
         self._signer = signer
@@ -96,44 +114,112 @@ class Finder:
         self._refresh = refresh
         self._lessees = lessees
         self._run = run
-        self._proxies = proxies
+        self._rules = rules
+        self._guesses = guesses.Guesses()
 
     async def asking(self, asked: Asked) -> hosts.Host:
-        """Return the host that asks.
+        """Return the host that asks for what may be secret.
 
-        :raises: what find() and the lessees raise
+        :raises: BadRequestError, NotFoundError, ConflictError, GoneError,
+            ForbiddenError where only tokens count, TooManyError,
+            UnavailableError, and what the lessees raise
         """
         if asked.token:
-            report = await self.reporting(asked.token)
+            report = await self.reporting(asked)
             if not report.goes_on:
                 raise _over()
             return report.host
+        address = self.origin(asked)
+        if self._rules.by == TOKEN:
+            raise errors.ForbiddenError(
+                'configs are had by a token alone: /t/<token>/')
+        if self._rules.by == MAC and asked.mac:
+            return await self.named(asked.mac, address)
+        cards = set(map(anaconda_mac, asked.provisioning_macs)) - {''}
+        if self._rules.by == MAC:
+            known = {host.uuid: host for mac in cards
+                     for host in self._index.by_mac(mac)}
+            if known:
+                # Ironic may know some of a machine's cards alone.
+                return self._one(list(known.values()),
+                                 f'the MACs {", ".join(sorted(cards))}')
+        found = await self._at(address)
+        what = f'the address {address or "of this connection"}'
         if asked.mac:
-            return self.find(mac=asked.mac)
-        cards = [mac for mac in map(anaconda_mac, asked.provisioning_macs)
-                 if mac and self._index.by_mac(hosts.mac(mac))]
-        if cards:
-            # Ironic may know some of a machine's cards alone.
-            return self._one(list({
-                host.uuid: host for mac in cards
-                for host in self._index.by_mac(hosts.mac(mac))}.values()),
-                f'the MACs {", ".join(cards)}')
-        address = source_address(asked.peer, asked.forwarded, self._proxies)
-        lessees: collections.abc.Iterable[str] = ()
-        if address and self._lessees is not None and self._run is not None:
-            lessees = await self._run(self._lessees, address)
-        return self.find(address=address, lessees=lessees)
+            mac = _mac(asked.mac)
+            # The same words, whether another host has the MAC or none.
+            return await self._guesses.judge(address, lambda: self._one(
+                [host for host in found if mac in host.macs],
+                f'{what} and the MAC {mac}'))
+        chosen = [host for host in found if cards.intersection(host.macs)]
+        return self._one(chosen or found, what)
 
-    async def reporting(self, text: str) -> Report:
+    def origin(self, asked: Asked) -> str:
+        """Return where a request comes from: see source_address()."""
+        return source_address(asked.peer, asked.forwarded,
+                              self._rules.proxies)
+
+    async def named(self, text: str, address: str) -> hosts.Host:
+        """Return the host with a MAC, whoever asks.
+
+        :param text: the MAC, in any form.
+        :param address: where it is asked from.
+        :raises: BadRequestError, NotFoundError, ConflictError,
+            TooManyError, UnavailableError
+        """
+        mac = _mac(text)
+        return await self._guesses.judge(
+            address, lambda: self._one(self._index.by_mac(mac),
+                                       f'the MAC {mac}'))
+
+    async def _at(self, address: str) -> list[hosts.Host]:
+        """Return the hosts that an address stands for."""
+        if not address:
+            return []
+        lessees: set[str] = set()
+        if self._lessees is not None and self._run is not None:
+            lessees = set(await self._run(self._lessees, address))
+        return self.at(address, lessees)
+
+    def at(self, address: str, lessees: collections.abc.Collection[str] = ()
+           ) -> list[hosts.Host]:
+        """Return the hosts that an address stands for.
+
+        What an operator has declared and what is leased come before what a
+        node says of itself; where a machine once was comes last.
+
+        :param address: as hosts.address() writes it.
+        :param lessees: who leases it: MACs, or anything else.
+        """
+        known = self._index.by_ip(address)
+        found = {host.uuid: host for host in known
+                 if host.address == address}
+        found.update((host.uuid, host) for mac in lessees
+                     for host in self._index.by_mac(mac))
+        if found:
+            return list(found.values())
+        declared = [
+            host for host in known if address in host.declared_ips
+            and (self._rules.owners_declare
+                 or not (host.owner or host.lessee))]
+        if declared or lessees or self._rules.by != MAC:
+            # Whom an inspection once saw with it has another one by now,
+            # even if Ironic does not know who this is.
+            return declared
+        return [host for host in known if address in host.inspected_ips]
+
+    async def reporting(self, asked: Asked) -> Report:
         """Return the host whose boot a token is for, if that was the last.
 
-        :raises: NotFoundError, UnavailableError, GoneError when that boot
-            is over, and another one came since.
+        :raises: TooManyError, NotFoundError, UnavailableError, GoneError
+            when that boot is over, and another one came since.
         """
         try:
-            token = self._signer.read(text)
+            token = self._signer.read(asked.token)
         except tokens.TokenError as exc:
-            raise errors.NotFoundError(str(exc)) from exc
+            wrong = errors.NotFoundError(str(exc))
+            await self._guesses.judge(self.origin(asked), _raising(wrong))
+            raise AssertionError from exc
         report = self._report(token)
         if report is None and self._is_newer(token):
             # A conductor made it a moment ago.
@@ -166,52 +252,38 @@ class Finder:
             said > known for said, known in zip(
                 token.generation, self._records.generation(host)))
 
-    def find(self, *, mac: str = '', address: str = '',
-             lessees: collections.abc.Iterable[str] = ()) -> hosts.Host:
-        """Return a host by the first that is given.
-
-        :param mac: in any form.
-        :param address: as hosts.address() writes it.
-        :param lessees: who leases the address.
-        :raises: BadRequestError, NotFoundError, ConflictError,
-            UnavailableError
-        """
-        if mac:
-            known = hosts.mac(mac)
-            if not known:
-                raise errors.BadRequestError(
-                    'the MAC must be written like 52:54:00:12:34:56')
-            return self._one(self._index.by_mac(known), f'the MAC {known}')
-        return self._one(
-            self._by_address(address, set(lessees)) if address else [],
-            f'the address {address or "of this connection"}')
-
-    def _by_address(self, address: str, lessees: set[str]
-                    ) -> list[hosts.Host]:
-        found = self._index.by_ip(address)
-        if not lessees:
-            return found
-        # Whom an inspection once saw with it has another one by now, even
-        # if Ironic does not know who this is.
-        leased = {host.uuid: host for host in found
-                  if address not in host.inspected_ips}
-        leased.update((host.uuid, host) for mac in lessees
-                      for host in self._index.by_mac(mac))
-        return list(leased.values())
-
     def _one(self, found: collections.abc.Sequence[hosts.Host], what: str
              ) -> hosts.Host:
         if len(found) == 1:
             return found[0]
         if found:
+            # Whoever asks learns of no other host.
             raise errors.ConflictError(
-                f'several hosts have {what}: '
-                f'{rules.listed(sorted(host.name for host in found))}; '
-                'change that in Ironic, or use a token or a MAC')
+                f'several hosts have {what}: change that in Ironic, or use '
+                'a token')
         if not self._index.loaded.is_set():
             raise errors.UnavailableError(
                 'Ironic did not tell its nodes yet: try again in a moment')
         raise errors.NotFoundError(f'no host has {what}')
+
+
+def _mac(text: str) -> str:
+    """Return a MAC as hosts.mac() writes it.
+
+    :raises: BadRequestError
+    """
+    mac = hosts.mac(text)
+    if not mac:
+        raise errors.BadRequestError(
+            'the MAC must be written like 52:54:00:12:34:56')
+    return mac
+
+
+def _raising(error: errors.ServerError
+             ) -> collections.abc.Callable[[], typing.NoReturn]:
+    def find() -> typing.NoReturn:
+        raise error
+    return find
 
 
 def _over() -> errors.GoneError:
@@ -244,10 +316,12 @@ def is_of(address: str, networks: collections.abc.Sequence[Network]) -> bool:
 def anaconda_mac(header: str) -> str:
     """Return the MAC of an X-RHN-Provisioning-MAC-*, '' for none.
 
+    As hosts.mac() writes it.
+
     Anaconda sends ``<interface> <MAC>`` with ``inst.ks.sendmac``.
     """
     match = _ANACONDA_MAC.fullmatch(header.strip())
-    return match[1] if match else ''
+    return hosts.mac(match[1]) if match else ''
 
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -40,18 +40,21 @@ class Ipxe:
     async def get(self, asked: identity.Asked) -> answers.Answer:
         """Return the script; a MAC that nobody has gets one, too.
 
-        :raises: BadRequestError without a MAC, UnavailableError
+        :raises: BadRequestError without a MAC, UnavailableError,
+            TooManyError
         """
         mac = hosts.mac(asked.mac)
         if not mac:
             raise errors.BadRequestError(
                 'give the MAC: /ipxe?mac=${mac}, like 52:54:00:12:34:56')
-        return answers.Answer((await self._script(mac)).encode(),
-                              answers.PLAIN, headers=answers.NO_STORE)
+        script = await self._script(mac, self._finder.origin(asked))
+        return answers.Answer(script.encode(), answers.PLAIN,
+                              headers=answers.NO_STORE)
 
-    async def _script(self, mac: str) -> str:
+    async def _script(self, mac: str, address: str) -> str:
         try:
-            host = self._finder.find(mac=mac)
+            # Nothing in it is secret: whoever knows the MAC may have it.
+            host = await self._finder.named(mac, address)
         except (errors.NotFoundError, errors.ConflictError) as exc:
             # Not an error of HTTP, of which iPXE shows the number alone.
             return scripts.problem(str(exc))

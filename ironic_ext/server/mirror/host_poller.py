@@ -100,6 +100,13 @@ class HostPoller:
             self._noted.add(node['uuid'])
             return self._put(node)
 
+    def reread(self, uuids: collections.abc.Iterable[str]) -> None:
+        """Look at the records of some hosts again."""
+        for uuid in uuids:
+            with self._lock:
+                if uuid in self._nodes:
+                    self._put(self._nodes[uuid])
+
     def resync(self) -> None:
         """Look at all nodes and ports.
 
@@ -245,8 +252,10 @@ class HostPoller:
         finished = node.get('inspection_finished_at') or ''
         if finished and self._found.get(uuid, ('', ()))[0] != finished:
             self._inspected[uuid] = finished
-        host = hosts.from_node(node, self._macs.get(uuid, ()),
-                               self._found.get(uuid, ('', ()))[1])
+        host = hosts.from_node(
+            node, self._macs.get(uuid, ()),
+            self._found.get(uuid, ('', ()))[1],
+            self._records.of(uuid).address if self._records else '')
         before = self._index.by_uuid(uuid)
         if before is not None and tenancy.has_ended(before, host):
             # First: what the next one has is not to be had by old tokens.

@@ -204,9 +204,14 @@ class IronicApi:
 
 
 def _bare(node: Node) -> Node:
-    """Return what is wanted of a node; driver_info is not kept."""
+    """Return what is wanted of a node; driver_info is not kept.
+
+    One key of it says how configs reach the machine.
+    """
     return {**{name: node.get(name) for name in hosts.FIELDS},
             'boot': boot_state.of(node.get('driver_internal_info')),
+            hosts.DELIVERY_KEY: (node.get('driver_info') or {}).get(
+                hosts.DELIVERY_KEY),
             'boot_generation': boot_state.generation(
                 node.get('driver_internal_info')),
             'data_image': host_data_images.kept(node)}

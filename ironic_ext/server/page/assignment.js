@@ -14,12 +14,13 @@ export function assigned(host) {
     image: host.spec.image ?? LOCAL_BOOT,
     config: host.spec.bootConfigRef ?? '',
     mode: host.spec.bootMode ?? 'forever',
+    ip: host.spec.ip ?? '',
   };
 }
 
 export function same(one, other) {
   return one.image === other.image && one.config === other.config
-    && one.mode === other.mode;
+    && one.mode === other.mode && one.ip === other.ip;
 }
 
 /** Return the options of the ISO dropdown. */
@@ -80,7 +81,7 @@ export function configOptions(names, known, current, own = false) {
 }
 
 /**
- * Give a host an ISO, a config and a boot mode by one change.
+ * Give a host an ISO, a config, a boot mode and an address by one change.
  *
  * @param {object} host as it was shown.
  * @throws {ApiError} also when somebody else was faster.
@@ -97,6 +98,9 @@ export async function assign(host, wanted) {
   }
   if (wanted.mode !== before.mode) {
     spec.bootMode = wanted.mode;
+  }
+  if (wanted.ip !== before.ip) {
+    spec.ip = wanted.ip || null;
   }
   const target = api.hostPath(host);
   let version = host.metadata.resourceVersion;

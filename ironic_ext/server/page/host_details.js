@@ -2,10 +2,10 @@
 
 // All that is known of a host, and how often it boots its ISO.
 
-import { assign, assigned } from './assignment.js';
+import { assign, assigned, same } from './assignment.js';
 import { hosts } from './collection.js';
 import { choice, show } from './dialogs.js';
-import { element } from './dom.js';
+import { element, field } from './dom.js';
 import { tell } from './notices.js';
 
 const MODES = [
@@ -44,8 +44,11 @@ export async function showHost(host) {
   const { metadata, status } = host;
   const now = assigned(host);
   const mode = choice('Boot the ISO', MODES, now.mode);
+  const address = element('input', {
+    type: 'text', value: now.ip, maxlength: '45', spellcheck: 'false',
+  });
   const done = await show({
-    title: metadata.name, action: 'Save boot mode', wide: true,
+    title: metadata.name, action: 'Save', wide: true,
     content: [
       facts([
         ['Namespace', metadata.namespace],
@@ -66,15 +69,25 @@ export async function showHost(host) {
         ['Last error', status.lastError],
       ]),
       mode.group,
+      field('Declared address', address, 'The machine is known by it. For '
+        + 'machines that get theirs from nobody whom the server can ask.'),
     ],
     submit: async () => {
       const latest = hosts.get(metadata.name, metadata.namespace) ?? host;
-      if (mode.value !== assigned(latest).mode) {
-        await assign(latest, { ...assigned(latest), mode: mode.value });
+      const wanted = { ...assigned(latest), mode: mode.value };
+      if (address.value.trim() !== now.ip) {
+        wanted.ip = address.value.trim();
+      }
+      if (!same(wanted, assigned(latest))) {
+        await assign(latest, wanted);
       }
       return true;
     },
   });
+  if (done && address.value.trim() !== now.ip) {
+    tell(`${metadata.name} has `
+      + `${address.value.trim() || 'no declared address'} now.`);
+  }
   if (done && mode.value !== now.mode) {
     tell(`${metadata.name} boots its ISO `
       + `${mode.value === 'once' ? 'once' : 'each time'} now.`);

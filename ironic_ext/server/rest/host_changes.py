@@ -34,7 +34,7 @@ def planned(host: hosts.Host, spec: object, patch: object | None, *,
         whole was given.
     :raises: InvalidError, ConflictError
     """
-    image, config, mode = _parse(spec)
+    image, config, mode, _ip = _parse(spec)
     before = hosts.spec(host)
     changes: dict[str, typing.Any] = {}
     if image != before['image']:
@@ -72,6 +72,14 @@ def planned(host: hosts.Host, spec: object, patch: object | None, *,
         # What is assigned anew was not booted yet.
         changes[hosts.COMPLETED_KEY] = None
     return changes
+
+
+def address(spec: object) -> str:
+    """Return the address that a spec declares, '' for none.
+
+    :param spec: see planned(), which has accepted it.
+    """
+    return _parse(spec)[3]
 
 
 def data_image(host: hosts.Host, spec: object, patch: object | None
@@ -143,7 +151,7 @@ def _require_identity(host: hosts.Host, body: dict[str, typing.Any]) -> None:
         raise catalog.InvalidError(*problems)
 
 
-def _parse(spec: object) -> tuple[str, str, str]:
+def _parse(spec: object) -> tuple[str, str, str, str]:
     problems: list[catalog.Problem] = []
     data = fields.Fields(spec, 'spec', problems)
     image = data.text('image', longest=4096) or resources.LOCAL_BOOT
@@ -154,12 +162,17 @@ def _parse(spec: object) -> tuple[str, str, str]:
                       f'must be "{hosts.ONCE}" or "{hosts.FOREVER}"')
     if config and not resources.is_name(config):
         data.complain('bootConfigRef', 'is no name of a BootConfig')
+    said = data.text('ip', longest=45)
+    ip = hosts.address(said)
+    if said and (not ip or '/' in said):
+        data.complain('ip', 'must be the address of one machine, such as '
+                            '192.0.2.7')
     # Conductors judge it.
     data.mapping('dataImage')
     data.finish()
     if problems:
         raise catalog.InvalidError(*problems)
-    return image, config, mode
+    return image, config, mode, ip
 
 
 def _change(changes: dict[str, typing.Any], key: str, before: object,

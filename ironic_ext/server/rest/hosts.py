@@ -106,9 +106,21 @@ class Hosts:
                 # leave the host as it is.
                 self._api.set_data_image(uuid, image.wanted)
                 entry = self._poller.refresh(uuid)
-            if not changes:
-                return entry
-            return self._changed(entry.host, changes)
+            if changes:
+                entry = self._changed(entry.host, changes)
+            return self._declared(entry, host_changes.address(spec))
+
+    def _declared(self, entry: host_index.Entry, address: str
+                  ) -> host_index.Entry:
+        """Note the address of a host.
+
+        :raises: RecordsError
+        """
+        if address == entry.host.address:
+            return entry
+        # The index has it, once this returns.
+        self._records.declare(entry.host.uuid, address)
+        return self.index.get(*entry.host.key) or entry
 
     def _changed(self, host: hosts.Host, changes: dict[str, typing.Any]
                  ) -> host_index.Entry:

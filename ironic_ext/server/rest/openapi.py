@@ -83,7 +83,7 @@ SCHEMAS: Schema = {
             template=_FLAG), status={'type': 'object'}),
     'BareMetalHost': _resource(
         hosts.KIND, _metadata(namespace=_NAME), spec=_object(
-            image=_TEXT, bootConfigRef=_TEXT, dataImage=_DATA_IMAGE,
+            image=_TEXT, bootConfigRef=_TEXT, dataImage=_DATA_IMAGE, ip=_TEXT,
             bootMode={'enum': [hosts.ONCE, hosts.FOREVER]}),
         status=_object(
             macs=_TEXTS, ips=_TEXTS, power=_NULLABLE, targetPower=_NULLABLE,

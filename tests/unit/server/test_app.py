@@ -22,6 +22,7 @@ from ironic_ext.node import host as hosts
 from ironic_ext.node import tokens
 from ironic_ext.server import app
 from ironic_ext.server import errors
+from ironic_ext.server.machines import identity
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.rest import openapi
 from ironic_ext.server.rest import policies
@@ -180,7 +181,8 @@ class AppTestCase(testtools.TestCase):
         index.loaded.set()
         index.put(test_hosts.host(extra={'boot_ips': '192.0.2.1'}))
         application = app.make(conf, dataclasses.replace(
-            parts, proxies=[ipaddress.ip_network('192.0.2.99')]))
+            parts, rules=identity.Rules(
+                proxies=[ipaddress.ip_network('192.0.2.99')])))
         for peer, headers, known in (
                 ('192.0.2.99', [('X-Forwarded-For', '192.0.2.1')], True),
                 # One line of each proxy; the last one is whom we know.

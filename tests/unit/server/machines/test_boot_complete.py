@@ -28,8 +28,9 @@ class BootCompleteTestCase(testtools.TestCase):
                 return host
 
         class Finder:
-            async def reporting(self, token):
-                return identity.Report(host, (0, 0), token != 'ended')
+            async def reporting(self, asked):
+                return identity.Report(host, (0, 0),
+                                       asked.token != 'ended')
 
         async def run(work, *arguments):
             return work(*arguments)

@@ -7,6 +7,7 @@ import testtools
 
 from ironic_ext import catalog
 from ironic_ext import config_formats
+from ironic_ext.node import boot_state
 from ironic_ext.node import tokens
 from ironic_ext.server import errors
 from ironic_ext.server.machines import configs
@@ -43,7 +44,8 @@ class ConfigsTestCase(testtools.TestCase):
             config('server'), config('other'),
             config('facts', 'text {{ name }} {{ mac }}\n', template=True),
             test_hosts.iso('netinst', 'server', 'facts'))
-        self.configs = configs.Configs(self.catalog, self.catalog)
+        self.configs = configs.Configs(self.catalog, self.catalog,
+                                       delivery='url')
 
     def text(self, **info):
         found = self.configs.of(test_hosts.host(instance_info=info))
@@ -85,6 +87,22 @@ class ConfigsTestCase(testtools.TestCase):
     def test_an_inline_config_is_served(self):
         self.assertEqual('reboot\n', self.text(boot_config={
             'format': 'kickstart', 'data': {'ks.cfg': 'reboot\n'}}))
+
+    def test_an_inline_config_goes_by_url_only_where_it_is_to(self):
+        inline = {'format': 'kickstart', 'data': {'ks.cfg': 'reboot\n'}}
+        self.configs = configs.Configs(self.catalog, self.catalog)
+        self.assertRaises(errors.ForbiddenError, self.text,
+                          boot_config=inline)
+        self.assertRaises(errors.ForbiddenError, self.text,
+                          boot_config=inline, boot_config_delivery='inject')
+        for way in ('url', 'auto'):
+            self.assertEqual('reboot\n', self.text(
+                boot_config=inline, boot_config_delivery=way))
+        # By driver_info, and as a conductor delivered it last.
+        for said in ({'boot_config_delivery': 'url'},
+                     {'boot': boot_state.BootState(delivery='url')}):
+            self.configs.of(test_hosts.host(
+                instance_info={'boot_config': inline}, **said))
 
     def test_an_inline_config_that_is_none_is_a_conflict(self):
         self.assertRaises(errors.ConflictError, self.text,

@@ -4,17 +4,21 @@
 
 import asyncio
 import base64
+import contextlib
+import dataclasses
 import hashlib
 import hmac
 import ipaddress
 import time
 import uuid
 
+import fixtures
 import testtools
 
 from ironic_ext.node import boot_state
 from ironic_ext.node import tokens
 from ironic_ext.server import errors
+from ironic_ext.server.machines import guesses
 from ironic_ext.server.machines import identity
 from ironic_ext.server.mirror import host_index
 from tests.unit.node import test_host as test_hosts
@@ -22,6 +26,8 @@ from tests.unit.server import records
 
 MAC = '52:54:00:00:00:01'
 OTHER = '6f1b2a30-0000-4000-8000-000000000002'
+MACS = {'server1': MAC, 'server2': '52:54:00:00:00:02'}
+UUIDS = {'server1': test_hosts.UUID, 'server2': OTHER}
 KEY = b'k' * 32
 
 
@@ -32,75 +38,232 @@ def old_token(node):
     return base64.urlsafe_b64encode(head + tag[:16]).decode()
 
 
-class FinderTestCase(testtools.TestCase):
-    """Token, then MAC, then address."""
+class _Case(testtools.TestCase):
+    """Two hosts, and questions."""
+
+    rules = identity.Rules()
 
     def setUp(self):
         super().setUp()
         self.index = host_index.HostIndex()
-        self.signer = tokens.Tokens([KEY])
-        self.records = records.Known()
-        self.finder = identity.Finder(self.index, self.signer,
-                                      self.records)
-        self.index.put(test_hosts.host(extra={'boot_ips': '192.0.2.1'}))
-        self.index.put(test_hosts.host(
-            macs=['52:54:00:00:00:02'], uuid=OTHER, name='server2',
-            extra={'boot_ips': '192.0.2.2'}))
+        self.signer, self.records = tokens.Tokens([KEY]), records.Known()
+        self.asked_for, self.refreshed, self.leases = [], [], {}
+        self.finder = identity.Finder(
+            self.index, self.signer, self.records, self.lessees,
+            self.run_there, dataclasses.replace(
+                self.rules, proxies=[ipaddress.ip_network('10.0.0.0/8')]),
+            self.refreshed.append)
+        self.put('server1')
+        self.put('server2')
         self.index.loaded.set()
 
-    def test_the_address_is_the_last_to_be_asked(self):
-        self.assertEqual('server2', self.finder.find(
-            mac='52-54-00-00-00-02', address='192.0.2.1').name)
-        self.assertEqual('server1',
-                         self.finder.find(address='192.0.2.1').name)
-
-    def test_nobody_knows_an_address_of_nobody(self):
-        self.assertRaises(errors.NotFoundError, self.finder.find,
-                          address='192.0.2.9')
-        self.assertRaises(errors.NotFoundError, self.finder.find)
-
-    def test_who_might_be_two_gets_nothing(self):
-        self.index.put(test_hosts.host(extra={'boot_ips': '192.0.2.2'}))
-        error = self.assertRaises(errors.ConflictError, self.finder.find,
-                                  address='192.0.2.2')
-        self.assertIn('server1, server2', str(error))
-
-    def test_before_ironic_answered_nobody_is_unknown(self):
-        self.index.loaded.clear()
-        self.assertRaises(errors.UnavailableError, self.finder.find,
-                          address='192.0.2.9')
-
-    def test_a_host_that_moved_is_found_by_its_new_address_only(self):
-        self.index.put(test_hosts.host(extra={'boot_ips': '192.0.2.7'}))
-        self.assertEqual('server1',
-                         self.finder.find(address='192.0.2.7').name)
-        self.assertRaises(errors.NotFoundError, self.finder.find,
-                          address='192.0.2.1')
-
-
-class AskingTestCase(testtools.TestCase):
-    """Who asks, by what a request says."""
-
-    def setUp(self):
-        super().setUp()
-        index = self.index = host_index.HostIndex()
-        index.put(test_hosts.host(extra={'boot_ips': '192.0.2.1'}))
-        index.loaded.set()
-        self.asked_for, self.refreshed = [], []
-        self.signer, self.records = tokens.Tokens([KEY]), records.Known()
-        self.finder = identity.Finder(
-            index, self.signer, self.records, self.lessees, self.run_there,
-            [ipaddress.ip_network('10.0.0.0/8')], self.refreshed.append)
+    def put(self, name, inspected=(), declared='', **given):
+        self.index.put(test_hosts.hosts.from_node(
+            test_hosts.node(uuid=UUIDS[name], name=name, **given),
+            [MACS[name]], inspected, declared))
 
     def lessees(self, address):
         self.asked_for.append(address)
-        return {MAC} if address == '192.0.2.50' else ()
+        return self.leases.get(address, ())
 
     async def run_there(self, function, *arguments):
         return function(*arguments)
 
     def find(self, **said):
         return asyncio.run(self.finder.asking(identity.Asked(**said))).name
+
+    def assertNobody(self, **said):
+        return str(self.assertRaises(errors.NotFoundError, self.find,
+                                     **said))
+
+
+class AddressTestCase(_Case):
+    """Where a request comes from decides."""
+
+    rules = identity.Rules(identity.ADDRESS)
+
+    def test_a_mac_alone_gives_nothing(self):
+        self.put('server1', declared='192.0.2.1')
+        for said in ({'mac': MAC}, {'provisioning_macs': (f'eth0 {MAC}',)}):
+            self.assertNobody(peer='192.0.2.9', **said)
+            self.assertEqual('server1', self.find(peer='192.0.2.1', **said))
+        # The same words for a MAC of another host and for one of none.
+        self.assertEqual(*(self.assertNobody(
+            mac=mac, peer='192.0.2.1').replace(mac, 'MAC') for mac in (
+                MACS['server2'], '52:54:00:99:99:99')))
+
+    def test_a_lease_an_operators_word_and_a_port_decide(self):
+        self.put('server2', declared='2001:db8::7')
+        self.leases['192.0.2.50'] = {MAC}
+        self.assertEqual('server1', self.find(peer='192.0.2.50'))
+        self.assertEqual('server1', self.find(peer='::ffff:192.0.2.50'))
+        self.assertEqual('server2', self.find(peer='2001:db8:0::7'))
+        self.assertNobody(peer='192.0.2.9', forwarded='192.0.2.50')
+        self.assertEqual('server1', self.find(
+            peer='10.0.0.1', forwarded='192.0.2.51, 192.0.2.50'))
+
+    def test_where_a_machine_once_was_decides_nothing(self):
+        self.put('server1', inspected=['192.0.2.1'])
+        self.assertNobody(peer='192.0.2.1')
+
+    def test_a_mac_chooses_among_the_hosts_of_an_address(self):
+        for name in MACS:
+            self.put(name, declared='192.0.2.1')
+            self.put(name, declared='192.0.2.1')
+        error = self.assertRaises(errors.ConflictError, self.find,
+                                  peer='192.0.2.1')
+        self.assertNotIn('server', str(error))
+        for name, mac in MACS.items():
+            for form in (mac, mac.upper(), mac.replace(':', '-')):
+                self.assertEqual(name, self.find(mac=form, peer='192.0.2.1'))
+            self.assertEqual(name, self.find(
+                provisioning_macs=('eth0 aa:aa:aa:aa:aa:aa',
+                                   f'eth1 {mac.upper()}'),
+                peer='192.0.2.1'))
+
+    def test_cards_that_ironic_does_not_know_are_no_obstacle(self):
+        self.put('server1', declared='192.0.2.1')
+        self.assertEqual('server1', self.find(
+            provisioning_macs=('eth0 aa:aa:aa:aa:aa:aa',), peer='192.0.2.1'))
+
+    def test_what_an_owner_says_counts_for_nothing(self):
+        said = {'extra': {'boot_ips': ['192.0.2.1']}, 'network_data': {
+            'networks': [{'ip_address': '192.0.2.2'}]}}
+        for whose in ({'owner': 'p'}, {'lessee': 'p'}):
+            self.put('server1', **said, **whose)
+            for peer in ('192.0.2.1', '192.0.2.2'):
+                self.assertNobody(peer=peer)
+        self.put('server1', **said)
+        for peer in ('192.0.2.1', '192.0.2.2'):
+            self.assertEqual('server1', self.find(peer=peer))
+
+    def test_who_is_named_by_others_is_served_whatever_nodes_say(self):
+        self.put('server2', extra={'boot_ips': [
+            '192.0.2.1', '192.0.2.50']})
+        self.put('server1', declared='192.0.2.1')
+        self.leases['192.0.2.50'] = {MAC}
+        for peer in ('192.0.2.1', '192.0.2.50'):
+            self.assertEqual('server1', self.find(peer=peer))
+            self.assertNobody(peer=peer, mac=MACS['server2'])
+
+    def test_who_might_be_two_gets_nothing(self):
+        self.put('server2', declared='192.0.2.50')
+        self.leases['192.0.2.50'] = {MAC}
+        error = self.assertRaises(errors.ConflictError, self.find,
+                                  peer='192.0.2.50')
+        self.assertNotIn('server', str(error))
+
+    def test_before_ironic_answered_nobody_is_unknown(self):
+        self.index.loaded.clear()
+        self.assertRaises(errors.UnavailableError, self.find,
+                          peer='192.0.2.9')
+
+    def test_a_host_that_moved_is_found_by_its_new_address_only(self):
+        self.put('server1', declared='192.0.2.1')
+        self.put('server1', declared='192.0.2.7')
+        self.assertEqual('server1', self.find(peer='192.0.2.7'))
+        self.assertNobody(peer='192.0.2.1')
+
+
+class OwnersDeclareTestCase(_Case):
+    rules = identity.Rules(identity.ADDRESS, owners_declare=True)
+
+    def test_an_option_has_owners_declare_addresses(self):
+        self.put('server1', extra={'boot_ips': ['192.0.2.1']}, owner='p')
+        self.assertEqual('server1', self.find(peer='192.0.2.1'))
+
+
+class TokenAloneTestCase(_Case):
+    rules = identity.Rules(identity.TOKEN)
+
+    def test_nothing_else_is_taken_for_a_token(self):
+        self.put('server1', declared='192.0.2.1')
+        for said in ({}, {'mac': MAC},
+                     {'provisioning_macs': (f'eth0 {MAC}',)}):
+            self.assertRaises(errors.ForbiddenError, self.find,
+                              peer='192.0.2.1', **said)
+        token, _ends = self.signer.new(
+            test_hosts.UUID, 60, tokens.Generation())
+        self.assertEqual('server1', self.find(token=token,
+                                              peer='192.0.2.9'))
+
+
+class GuessesTestCase(_Case):
+    """Who guesses MACs."""
+
+    def setUp(self):
+        super().setUp()
+        self.waits = []
+
+        async def sleep(seconds):
+            self.waits.append(seconds)
+
+        self.useFixture(fixtures.MonkeyPatch(
+            'ironic_ext.server.machines.guesses.asyncio.sleep', sleep))
+
+    def guess(self, times, peer='192.0.2.66'):
+        for number in range(times):
+            self.assertNobody(mac=f'52:54:00:99:00:{number:02x}', peer=peer)
+
+    def test_the_first_ones_are_free_and_each_other_waits_longer(self):
+        self.guess(20)
+        self.assertEqual([], self.waits)
+        self.guess(9)
+        self.assertEqual(sorted(self.waits), self.waits)
+        self.assertLess(7, self.waits[-1])
+        # Nobody else waits for that.
+        self.find(mac=MAC, peer='192.0.2.67')
+        self.assertEqual(8, len(self.waits))
+
+    def test_too_many_are_refused_right_or_wrong(self):
+        self.guess(31)
+        self.assertRaises(errors.TooManyError, self.find, mac=MAC,
+                          peer='192.0.2.66')
+
+    def test_who_is_right_pays_nothing(self):
+        self.guess(22)
+        for _number in range(100):
+            self.find(mac=MAC, peer='192.0.2.66')
+        self.assertGreater(3, max(self.waits))
+
+    def test_a_token_has_no_need_to_wait_and_a_forged_one_has(self):
+        self.guess(31)
+        token, _ends = self.signer.new(test_hosts.UUID, 60)
+        self.assertEqual('server1', self.find(token=token,
+                                              peer='192.0.2.66'))
+        self.assertRaises(errors.TooManyError, self.find, token='x' * 60,
+                          peer='192.0.2.66')
+
+    def test_addresses_of_one_machine_are_one(self):
+        for number in range(31):
+            self.guess(1, f'2001:db8::{number:x}')
+        self.assertRaises(errors.TooManyError, self.guess, 1,
+                          '2001:db8::ffff')
+
+    def test_those_that_are_remembered_are_not_too_many(self):
+        found = guesses.Guesses()
+
+        def wrong():
+            raise errors.NotFoundError('x')
+
+        async def ask():
+            for number in range((1 << 14) + 100):
+                with contextlib.suppress(errors.NotFoundError):
+                    await found.judge(
+                        str(ipaddress.ip_address(number)), wrong)
+
+        asyncio.run(ask())
+        self.assertEqual(1 << 14, len(found))
+
+
+class AskingTestCase(_Case):
+    """Who asks, by what a request says, where MACs are believed."""
+
+    def setUp(self):
+        super().setUp()
+        self.index.remove(OTHER)
+        self.put('server1', extra={'boot_ips': '192.0.2.1'})
+        self.leases['192.0.2.50'] = {MAC}
 
     def token(self, *generation):
         return self.signer.new(test_hosts.UUID, 60,
@@ -148,7 +311,8 @@ class AskingTestCase(testtools.TestCase):
         self.assertEqual([test_hosts.UUID], self.refreshed)
 
     def report(self, *generation):
-        report = asyncio.run(self.finder.reporting(self.token(*generation)))
+        report = asyncio.run(self.finder.reporting(
+            identity.Asked(token=self.token(*generation))))
         return report.goes_on
 
     def test_the_boot_that_ended_last_can_be_asked_for_alone(self):

@@ -10,7 +10,6 @@ import fixtures
 import testtools
 
 from ironic_ext.node import tokens
-from ironic_ext.server import errors
 from ironic_ext.server.machines import identity
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import leases
@@ -96,34 +95,34 @@ class LesseeTestCase(_FileTestCase):
             **given), [mac], inspected))
 
     def found(self):
-        return self.finder.find(address=IP,
-                                lessees=self.leases.macs(IP)).name
+        return [host.name for host in self.finder.at(
+            IP, self.leases.macs(IP))]
 
     def test_a_host_is_known_by_what_it_leases(self):
         self.put('server1', MAC)
-        self.assertRaises(errors.NotFoundError, self.found)
+        self.assertEqual([], self.found())
         self.write((MAC, IP))
-        self.assertEqual('server1', self.found())
+        self.assertEqual(['server1'], self.found())
 
-    def test_a_lease_and_the_address_of_another_are_two(self):
+    def test_a_lease_comes_before_what_another_node_says(self):
         self.put('server1', MAC)
         self.put('server2', OTHER, extra={'boot_ips': [IP]})
         self.write((MAC, IP))
-        self.assertRaises(errors.ConflictError, self.found)
+        self.assertEqual(['server1'], self.found())
 
     def test_a_lease_outlives_what_an_inspection_saw(self):
         self.put('server1', MAC)
         self.put('server2', OTHER, inspected=[IP])
-        self.assertEqual('server2', self.found())
+        self.assertEqual(['server2'], self.found())
         self.write((MAC, IP))
-        self.assertEqual('server1', self.found())
+        self.assertEqual(['server1'], self.found())
 
     def test_a_stranger_with_a_lease_does_not_get_what_another_was_to(self):
         self.put('server2', OTHER, inspected=[IP])
         self.write(('52:54:00:99:99:99', IP))
-        self.assertRaises(errors.NotFoundError, self.found)
+        self.assertEqual([], self.found())
 
     def test_a_lease_of_its_own_address_is_no_second_host(self):
         self.put('server1', MAC, extra={'boot_ips': [IP]})
         self.write((MAC, IP))
-        self.assertEqual('server1', self.found())
+        self.assertEqual(['server1'], self.found())

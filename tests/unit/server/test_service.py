@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""How machines without a token are known, unless an operator says."""
+
+import fixtures
+from oslo_config import cfg
+import testtools
+
+from ironic_ext import conf as options
+from ironic_ext.server import service
+
+
+class MachineIdentityTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.log = self.useFixture(fixtures.FakeLogger())
+
+    def identity(self, *, has_addresses=False, was_upgraded=False, **given):
+        conf = cfg.ConfigOpts()
+        options.register_opts(conf)
+        conf([], default_config_files=[])
+        for name, value in given.items():
+            conf.set_override(name, value, group='ext_server')
+        try:
+            return service.machine_identity(
+                conf, has_addresses=has_addresses, was_upgraded=was_upgraded)
+        finally:
+            # The group is one for all of a process.
+            for name in given:
+                conf.clear_override(name, group='ext_server')
+
+    def test_a_source_of_addresses_is_used(self):
+        for given in ({'dhcp_lease_files': ['/x']}, {'use_neutron': True},
+                      {'has_addresses': True}):
+            self.assertEqual('address', self.identity(**given))
+        self.assertNotIn('Configs go to whoever', self.log.output)
+
+    def test_without_one_a_mac_is_enough_and_that_is_said(self):
+        self.assertEqual('mac', self.identity())
+        self.assertIn('Configs go to whoever says the MAC', self.log.output)
+        self.assertIn('there are no leases', self.log.output)
+
+    def test_an_upgrade_changes_nothing_and_says_so(self):
+        self.assertEqual('mac', self.identity(use_neutron=True,
+                                              was_upgraded=True))
+        self.assertIn('older than the option', self.log.output)
+
+    def test_an_operator_has_the_last_word(self):
+        for said in ('address', 'mac', 'token'):
+            self.assertEqual(said, self.identity(
+                machine_identity=said, was_upgraded=True))
+        self.assertNotIn('Configs go to whoever', self.log.output)
+
+    def test_addresses_that_nobody_tells_are_a_warning(self):
+        self.identity(machine_identity='address')
+        self.assertIn('neither leases', self.log.output)
