@@ -21,16 +21,20 @@ from lab import boot_iso
 from lab import debian_root
 
 _STAND_IN = pathlib.Path(__file__).with_name('bootc_stand_in.sh')
-_PACKAGES = ('attr', 'dosfstools', 'e2fsprogs', 'fdisk', 'initramfs-tools',
-             'kmod', 'linux-image-cloud-amd64', 'mtools', 'systemd',
-             'systemd-boot', 'systemd-sysv', 'udev')
+_PACKAGES = ('attr', 'cryptsetup-bin', 'dmsetup', 'dosfstools', 'e2fsprogs',
+             'fdisk', 'initramfs-tools', 'kmod', 'libtss2-esys-3.0.2-0',
+             'libtss2-mu0', 'libtss2-rc0', 'libtss2-tcti-device0',
+             'linux-image-cloud-amd64', 'mtools', 'systemd', 'systemd-boot',
+             'systemd-sysv', 'udev')
 #: What the installed system says of itself.
 MARKER = 'lab bootable container'
+#: What its report calls the device of its root file system.
+ROOT_DEVICE = 'root:'
 #: The image's own kernel argument.
 ARGUMENT = 'lab.image=bootc'
 _ARCHITECTURE = 'amd64'
 # Another one makes the lower layer anew.
-_RECIPE = '1'
+_RECIPE = '2'
 _MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 _LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip'
 _UNPACKED = 'lab.unpacked-size'
@@ -52,6 +56,8 @@ mount -o ro LABEL=config-2 /run/config-drive
         [ -f $path ] || continue
         begin $path; cat $path; end $path
     done
+    begin {ROOT_DEVICE}; findmnt --noheadings --output SOURCE /
+    end {ROOT_DEVICE}
     cd /run/config-drive &&
     find . -type f | sed 's,^\\./,,' | sort | while read -r name; do
         begin "$name"; cat "$name"; end "$name"
@@ -59,6 +65,35 @@ mount -o ro LABEL=config-2 /run/config-drive
     echo "{boot_iso.END}"
 }} > /dev/ttyS0
 """
+
+# What opens the root file system as the machine starts: Debian's initramfs
+# has no systemd, and knows no TPM. The libraries are opened by name.
+_INITRAMFS = {
+    'hooks/lab-luks': """\
+#!/bin/sh
+[ "$1" != prereqs ] || exit 0
+. /usr/share/initramfs-tools/hook-functions
+copy_exec /lib/systemd/systemd-cryptsetup
+for library in esys rc mu tcti-device; do
+    copy_exec "$(echo /usr/lib/x86_64-linux-gnu/libtss2-$library.so.0)"
+done
+manual_add_modules dm_crypt xts aesni_intel
+""",
+    'scripts/local-top/lab-luks': """\
+#!/bin/sh
+[ "$1" != prereqs ] || exit 0
+for word in $(cat /proc/cmdline); do
+    case $word in
+        luks.uuid=*) uuid=${word#*=} ;;
+        luks.options=*) options=${word#*=} ;;
+    esac
+done
+[ "$uuid" ] || exit 0
+modprobe -a dm_crypt xts
+udevadm settle
+/lib/systemd/systemd-cryptsetup attach root "/dev/disk/by-uuid/$uuid" - \\
+    "$options"
+"""}
 
 _UNIT = """\
 [Unit]
@@ -70,6 +105,15 @@ ExecStart=/usr/local/sbin/lab-report
 
 [Install]
 WantedBy=multi-user.target
+"""
+
+
+# The stand-in for bootc installs the boot loader itself.
+_BOOTUPCTL = """\
+#!/bin/sh
+cd /usr/lib/bootc-stand-in 2>/dev/null && [ -f bootupd-error ] || exit 0
+echo "error: boot data installation failed: $(cat bootupd-error)" >&2
+exit 1
 """
 
 
@@ -96,8 +140,9 @@ def build(cache: pathlib.Path) -> BootcImage:
 
     :raises: LabError when mmdebstrap fails.
     """
-    root = debian_root.cached(cache, 'bootc-root', (_RECIPE, *_PACKAGES),
-                              _make_root)
+    root = debian_root.cached(
+        cache, 'bootc-root',
+        (_RECIPE, *_PACKAGES, *_INITRAMFS, *_INITRAMFS.values()), _make_root)
     files = _files()
     layout = debian_root.cached(
         cache, 'bootc-image',
@@ -128,6 +173,9 @@ def _files() -> list[_File]:
     units = 'etc/systemd/system'
     found = [
         _File('usr/bin/bootc', _STAND_IN.read_bytes(), 0o755),
+        # For those who look whether it has bootupd.
+        _File('usr/bin/bootupctl', _BOOTUPCTL.encode(), 0o755),
+        _File('usr/lib/bootupd/updates/EFI.json', b'{}'),
         _File('usr/lib/bootc/kargs.d/10-lab.toml',
               f'kargs = ["console=ttyS0", "quiet", "{ARGUMENT}"]\n'.encode()),
         _File('usr/lib/bootc/install/10-lab.toml',
@@ -150,8 +198,16 @@ def _files() -> list[_File]:
 def _make_root(directory: pathlib.Path) -> None:
     """Make the lower layer and its description."""
     with tempfile.TemporaryDirectory(dir=directory.parent) as name:
-        tar = pathlib.Path(name) / 'root.tar'
+        work = pathlib.Path(name)
+        tar = work / 'root.tar'
+        for path, text in _INITRAMFS.items():
+            file = work / 'initramfs-tools' / path
+            file.parent.mkdir(parents=True)
+            file.write_text(text)
+            file.chmod(0o755)
         debian_root.make(tar, _PACKAGES, [
+            f'cp -r "{work}/initramfs-tools" "$1/etc/"',
+            'chroot "$1" update-initramfs -u',
             'rm -f "$1"/initrd.img* "$1"/vmlinuz*',
             'printf "" > "$1"/etc/machine-id'])
         (directory / 'layer.json').write_text(

@@ -7,8 +7,8 @@
 # it reads the image through the /var/tmp of process 1, follows the image's
 # own configuration, and labels for SELinux unless it is told not to. It makes
 # a disk that boots (GPT, ESP with systemd-boot, a root file system with the
-# container's files). There is no ostree and no composefs in it, and no
-# encryption.
+# container's files, in LUKS with the machine's TPM if so wanted). There is no
+# ostree and no composefs in it.
 set -euo pipefail
 shopt -s nullglob
 
@@ -115,7 +115,7 @@ one_of() {
 wipe= block_setup= filesystem= root_size= source_imgref=
 target_imgref= target_transport=registry authorized_keys= generic=
 bound_images=stored stateroot=default bootloader= composefs=
-sigpolicy= device= disable_selinux= missing_verity= skip_boot_uuid=
+luks_uuid= sigpolicy= device= disable_selinux= missing_verity= skip_boot_uuid=
 kargs=() karg_deletes=() uki_addons=()
 
 parse() {
@@ -240,10 +240,10 @@ check_surroundings() {
     [ -z "$authorized_keys" ] || [ -f "$authorized_keys" ] ||
         fail_install "Reading $authorized_keys: No such file or directory"
     [ -n "$bootloader" ] || bootloader=$(configured bootloader | tr -d '"')
-    [ -n "$bootloader" ] || bootloader=systemd
-    case $bootloader in grub*)
-        fail_install "bootupd is required for the boot loader $bootloader"
-    esac
+    if [ -z "$bootloader" ]; then
+        bootloader=systemd
+        ! has_bootupd || bootloader=grub
+    fi
     [ -z "$composefs" ] || [ "$bootloader" != none ] || fail_install \
         'Bootloader set to none is not supported with the composefs backend'
     find_temporary
@@ -265,6 +265,10 @@ find_temporary() {
         fail_install 'Linking tmp mounts to host: Renaming to /var/tmp:' \
             'Invalid cross-device link (os error 18)'
     fi
+}
+
+has_bootupd() {
+    command -v bootupctl >/dev/null && [ -e /usr/lib/bootupd/updates ]
 }
 
 # As bootc names the states in the record of an installation.
@@ -292,9 +296,6 @@ choose_block_setup() {
             'enabled in installation config' ;;
     esac
     say "block setup: $block_setup"
-    [ "$block_setup" = direct ] || [ -e /dev/tpmrm0 ] ||
-        run_tool 'Creating rootfs: Enrolling root device with TPM' \
-            systemd-cryptenroll --tpm2-device=auto "$device"
 }
 
 # --- the disk
@@ -358,20 +359,31 @@ size=${esp}MiB, type=uefi, name=\"EFI-SYSTEM\"
     esp_device=$(part 2)
     root_device=$(part $number)
     if [ "$block_setup" = tpm2-luks ]; then
-        say 'the root file system is not encrypted'
         mkfs.ext4 -q -F -L boot "$(part 3)"
+        encrypt "$root_device"
+        root_device=/dev/mapper/root
     fi
 }
 
-# What bootupd would do is done by install_boot_loader; it can fail like it.
-bootupctl() {
-    [ ! -f $own_dir/bootupd-error ] || {
-        echo "error: boot data installation failed: $(cat $own_dir/bootupd-error)"
-        return 1; } >&2
+# Encrypt a partition, have the TPM keep the only key, and open it by that.
+encrypt() {
+    local key=/run/bootc-stand-in-key
+    luks_uuid=$(cat /proc/sys/kernel/random/uuid)
+    (umask 077 && cat /proc/sys/kernel/random/uuid > $key)
+    run_tool 'Creating rootfs: Initializing LUKS for root' cryptsetup \
+        luksFormat --batch-mode --uuid "$luks_uuid" --key-file $key "$1"
+    run_tool 'Creating rootfs: Enrolling root device with TPM' \
+        systemd-cryptenroll --wipe-slot=all --tpm2-device=auto \
+        --unlock-key-file=$key "$1"
+    rm $key
+    run_tool 'Creating rootfs: Opening root LUKS device' cryptsetup \
+        luksOpen "$1" root
 }
 
 kernel_arguments() {
     local words=("root=UUID=$root_uuid" rw) word gone wanted result=()
+    [ -z "$luks_uuid" ] || words+=("luks.uuid=$luks_uuid"
+        luks.options=tpm2-device=auto,headless=true)
     # No process substitution: not every ramdisk has /dev/fd.
     words+=($(sed -n 's/^kargs *= *\[\(.*\)\]/\1/p' \
                   $config_dir/kargs.d/*.toml /dev/null |
@@ -439,9 +451,15 @@ install_root() {
 # The ESP is written without mounting it: not every kernel has vfat.
 install_boot_loader() {
     mkfs.vfat -n EFI-SYSTEM "$esp_device" >/dev/null
-    [ "$bootloader" != none ] || return 0
-    run_tool 'Installing bootloader' bootupctl backend install \
-        ${skip_boot_uuid:+--with-static-configs} "$device"
+    case $bootloader/$composefs in
+        none/) return ;;
+        systemd/|grub-cc/)
+            fail_install 'bootupd is required for ostree-based installs' ;;
+        grub/)
+            # It installs nothing here, but fails where there is no bootupd.
+            run_tool 'Installing bootloader' bootupctl backend install \
+                ${skip_boot_uuid:+--with-static-configs} "$device" ;;
+    esac
     local work kernel initrd
     work=$(mktemp -d)
     kernel=$(echo "$root"/boot/vmlinuz-*)
@@ -480,4 +498,6 @@ sync
 umount "$root"
 trap - EXIT
 rmdir "$root"
+[ -z "$luks_uuid" ] || run_tool 'Closing root LUKS device' cryptsetup \
+    close root
 say 'Installation complete!'

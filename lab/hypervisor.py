@@ -53,7 +53,7 @@ _DOMAIN = """\
     <boot dev='hd'/>
   </os>
   <features><acpi/></features>
-  <cpu mode='custom'><model>qemu64</model></cpu>
+  {cpu}
   <on_reboot>restart</on_reboot>
   <devices>
     <controller type='ide' index='0'/>
@@ -63,6 +63,7 @@ _DOMAIN = """\
     </serial>
     {disk}
     {network}
+    {tpm}
     <memballoon model='none'/>
   </devices>
   {options}
@@ -87,10 +88,22 @@ _NETWORK = """\
 _FORWARDING_NETWORK = """\
 <qemu:commandline>
     <qemu:arg value='-netdev'/>
-    <qemu:arg value='user,id=net,hostfwd=tcp:127.0.0.1:{port}-:9999'/>
+    <qemu:arg value='user,id=net{forwarded}'/>
     <qemu:arg value='-device'/>
     <qemu:arg value='virtio-net-pci,netdev=net,addr=0x10,mac={mac},romfile='/>
   </qemu:commandline>"""
+
+_FORWARDED = ',hostfwd=tcp:127.0.0.1:{port}-:{inside}'
+
+# Of swtpm, which libvirt starts and keeps the state of.
+_TPM = """\
+<tpm model='tpm-crb'>
+      <backend type='emulator' version='2.0'/>
+    </tpm>"""
+
+# The smallest processor, and the largest one that TCG can be.
+_CPU = "<cpu mode='custom'><model>qemu64</model></cpu>"
+_LARGE_CPU = "<cpu mode='maximum'/>"
 
 # Named too, since the emulator reads the boot mode from the loader's type.
 _BIOS = "<loader type='rom'>/usr/share/seabios/bios-256k.bin</loader>"
@@ -122,11 +135,19 @@ class Hardware:
     :ivar disk: bytes of /dev/vda; 0 for no disk.
     :ivar agent_port: port of 127.0.0.1 at which the agent in the machine
         is reached, or None.
+    :ivar ssh_port: port of 127.0.0.1 that leads to port 22 of a machine with
+        an agent, or None.
+    :ivar tpm: whether there is a TPM 2.0.
+    :ivar large_cpu: whether the processor has what newer distributions are
+        built for (x86-64-v2, -v3), and not the least.
     """
 
     memory: int = 512
     disk: int = 0
     agent_port: int | None = None
+    ssh_port: int | None = None
+    tpm: bool = False
+    large_cpu: bool = False
 
 
 class Libvirtd(process.Service):
@@ -241,12 +262,16 @@ class Libvirtd(process.Service):
             disk = _DISK.format(path=path)
         if hardware.agent_port is not None:
             network = ''
-            options = _FORWARDING_NETWORK.format(
-                port=hardware.agent_port, mac=MAC)
+            ports = {9999: hardware.agent_port, 22: hardware.ssh_port}
+            options = _FORWARDING_NETWORK.format(mac=MAC, forwarded=''.join(
+                _FORWARDED.format(port=port, inside=inside)
+                for inside, port in ports.items() if port is not None))
         with self.connection() as connection:
             connection.defineXML(_DOMAIN.format(
                 name=name, uuid=identity, firmware=boot, console=console,
                 memory=hardware.memory, disk=disk, network=network,
+                tpm=_TPM if hardware.tpm else '',
+                cpu=_LARGE_CPU if hardware.large_cpu else _CPU,
                 options=options))
         return Machine(self, name, identity, firmware, console)
 
@@ -257,8 +282,7 @@ class Libvirtd(process.Service):
             if domain.isActive():
                 domain.destroy()
             domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
-        (self._machine_directory / f'{machine.name}.disk').unlink(
-            missing_ok=True)
+        machine.disk_path.unlink(missing_ok=True)
 
 
 class Machine:
@@ -271,6 +295,8 @@ class Machine:
         self.identity = identity
         self.firmware = firmware
         self.console_path = console_path
+        #: Where its disk is, if it has one.
+        self.disk_path = console_path.with_suffix('.disk')
 
     def console(self) -> str:
         """Return all that the machine has written to its serial port."""

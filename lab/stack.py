@@ -228,8 +228,12 @@ class Node:
 
     def say(self, **values: object) -> None:
         """Set keys of instance_info by the API: the CLI is slow to start."""
+        self.configure('instance_info', **values)
+
+    def configure(self, field: str, **values: object) -> None:
+        """Set keys of a field, such as driver_info, by the API."""
         self._ironic.call('PATCH', f'/v1/nodes/{self.identity}', [
-            {'op': 'add', 'path': f'/instance_info/{key}', 'value': value}
+            {'op': 'add', 'path': f'/{field}/{key}', 'value': value}
             for key, value in values.items()])
 
     def ask(self, target: str, **more: object) -> None:
@@ -269,22 +273,21 @@ class Node:
         """Return the node as the API shows it."""
         return self._ironic.get(f'/v1/nodes/{self.identity}')
 
+    def settled(self) -> dict | None:
+        """Return the node if its state stays as it is by itself."""
+        node = self.show()
+        # The state is saved before last_error is; the lock goes last.
+        return (node if not node['reservation']
+                and node['provision_state'] in _FINAL_STATES else None)
+
     def await_state(self, wanted: str, timeout: float = 300) -> dict:
         """Wait for a provision state and return the node.
 
         :raises: LabError when another state is reached for good, or none.
         """
-        node: dict = {}
-
-        def settled() -> bool:
-            node.update(self.show())
-            # The state is saved before last_error is; the lock goes last.
-            return (not node['reservation']
-                    and node['provision_state'] in _FINAL_STATES)
-
-        process.await_condition(
-            settled, f'node {self.name} to be {wanted}', timeout=timeout,
-            interval=0.3)
+        node = process.await_condition(
+            self.settled, f'node {self.name} to be {wanted}',
+            timeout=timeout, interval=0.3)
         if node['provision_state'] != wanted:
             raise process.LabError(
                 f'node {self.name} is {node["provision_state"]}, not '

@@ -25,6 +25,7 @@ from lab import hypervisor
 from lab import private_network
 from lab import process
 from lab import stack
+from tests.bootc_e2e import trial_machine
 from tests.e2e import base
 from tests.functional import registry
 
@@ -55,7 +56,11 @@ DEPLOY_TIMEOUT = 3600
 BOOT_TIMEOUT = 900
 
 
-class BootcDeployTestCase(testtools.TestCase):
+class DeployTestCase(testtools.TestCase):
+    """A lab with a private registry, and a machine that has a past."""
+
+    #: Whether the machine has a TPM 2.0.
+    tpm = False
 
     def setUp(self):
         super().setUp()
@@ -96,7 +101,8 @@ class BootcDeployTestCase(testtools.TestCase):
         port = process.free_port()
         node = self.lab.create(
             'bootc', hypervisor.Firmware.UEFI, hypervisor.Hardware(
-                memory=self.memory, disk=DISK, agent_port=port))
+                memory=self.memory, disk=DISK, agent_port=port,
+                tpm=self.tpm))
         host = self.registry.host
         self.lab.ironic.cli(
             'node', 'set', node.name,
@@ -132,20 +138,27 @@ class BootcDeployTestCase(testtools.TestCase):
         return json.dumps({'auths': {host: {'auth': auth} for host in (
             self.registry.host, mirror)}})
 
+    def _set(self, **options):
+        """Say what is to be installed, and return its name."""
+        name = f'{self.registry.host}/lab/os:1'
+        self.node.set_instance_info(
+            image_source=f'oci://{name}',
+            image_pull_secret=self._secret(), bootc=json.dumps(options))
+        return name
+
     def _deploy(self):
         drive = self.lab.directory / 'config-drive.json'
         drive.write_text(base.CONFIG_DRIVE)
         self.node.request('deploy', '--config-drive', str(drive))
         self.node.await_state('active', timeout=DEPLOY_TIMEOUT)
 
+
+class BootcDeployTestCase(DeployTestCase):
+
     def test_a_private_image_is_installed_and_boots_with_its_config(self):
-        name = f'{self.registry.host}/lab/os:1'
-        self.node.set_instance_info(
-            image_source=f'oci://{name}',
-            image_pull_secret=self._secret(),
-            bootc=json.dumps({'kargs': [ARGUMENT],
-                              'karg_delete': [bootc_image.ARGUMENT],
-                              'authorized_keys': KEY}))
+        name = self._set(kargs=[ARGUMENT],
+                         karg_delete=[bootc_image.ARGUMENT],
+                         authorized_keys=KEY)
         self._deploy()
         if 'DEPLOY_RAMDISK' not in os.environ:
             self.assertIn('md127/holders/dm-0', self._before_the_install())
@@ -188,3 +201,25 @@ class BootcDeployTestCase(testtools.TestCase):
         self.assertNotIn(PASSWORD, json.dumps(self.node.show()))
         with contextlib.suppress(FileNotFoundError):
             self.assertNotIn(PASSWORD, self.lab.web.log_path.read_text())
+
+
+class EncryptedTestCase(DeployTestCase):
+
+    tpm = True
+
+    def test_the_disk_is_encrypted_and_the_tpm_opens_it_at_each_start(self):
+        self._set(block_setup='tpm2-luks')
+        self._deploy()
+        report = self.node.await_report(timeout=BOOT_TIMEOUT)
+
+        self.assertIn('block_setup=tpm2-luks\n', report.files[
+            '/etc/bootc-stand-in/deployment'])
+        self.assertIn('luks.uuid=', report.command_line)
+        self.assertEqual('/dev/mapper/root', report.files[
+            bootc_image.ROOT_DEVICE].strip())
+        self.assertEqual(base.HOSTNAME, json.loads(
+            report.files[base.META_DATA])['hostname'])
+        self.assertEqual(
+            ['vfat', 'ext4', 'crypto_LUKS', 'iso9660'],
+            [part['type'] for part in trial_machine.partitions(
+                self.node.machine.disk_path)][1:])
