@@ -213,6 +213,9 @@ class Install:
                         parts.variables)
             root = caller.mount(str(self._image))
             unified = image_files.is_unified(root)
+            # On s390x zipl does it.
+            bootupd = (platform.machine() == 's390x'
+                       or image_files.has_bootupd(root))
             bound = ([] if self._request.options.bound_images
                      in ('skip', 'pull') else image_files.bound_images(
                          root, str(self._image)))
@@ -224,7 +227,7 @@ class Install:
         finally:
             leftovers.remove_files(directory)
         return dataclasses.replace(caller.facts(str(self._image)),
-                                   unified=unified)
+                                   unified=unified, bootupd=bootupd)
 
     def _run_bootc(self, run: '_Run', store: storage.Store) -> None:
         """Have the image install itself."""

@@ -50,16 +50,10 @@ def layout(image: str, options: bootc_options.Options,
             f'{image} allows {", ".join(allowed)} alone: leave the option '
             'out, or change "block" in the image\'s install configuration')
     composefs = options.composefs_backend or facts.unified
-    loader = options.bootloader or wishes.bootloader
-    if composefs and loader == 'none':
-        whose = ('option "bootloader"' if options.bootloader
-                 else f'the install configuration of image {image}')
-        why = ('option "composefs_backend" is set'
-               if options.composefs_backend
-               else 'the image has a unified kernel image')
-        raise errors.ImageWishError(
-            f'{whose} says bootloader none, which composefs cannot do '
-            f'without, and {why}')
+    if composefs:
+        _require_some_loader(image, options, wishes)
+    else:
+        _require_bootupd(image, options, wishes, facts)
     found = Layout(options.block_setup or allowed[0],
                    options.filesystem or wishes.filesystem, composefs)
     if found.encrypted:
@@ -69,6 +63,45 @@ def layout(image: str, options: bootc_options.Options,
                 f'option "update_auth" is set, and image {image} wants '
                 'tpm2-luks: the agent cannot write to an encrypted disk')
     return found
+
+
+def _require_some_loader(image: str, options: bootc_options.Options,
+                         wishes: image_facts.Configuration) -> None:
+    """Refuse composefs without a boot loader."""
+    loader, whose = _loader(image, options, wishes)
+    if loader == 'none':
+        why = ('option "composefs_backend" is set'
+               if options.composefs_backend
+               else 'the image has a unified kernel image')
+        raise errors.ImageWishError(
+            f'{whose} says bootloader none, which composefs cannot do '
+            f'without, and {why}')
+
+
+def _require_bootupd(image: str, options: bootc_options.Options,
+                     wishes: image_facts.Configuration,
+                     facts: image_facts.Facts) -> None:
+    """Refuse what ends in "bootupd is required" after the import."""
+    loader, whose = _loader(image, options, wishes)
+    if loader in ('systemd', 'grub-cc'):
+        raise errors.ImageWishError(
+            f'{whose} says bootloader {loader}, which bootc installs with '
+            'composefs alone: set option "composefs_backend" as well, or '
+            'leave "bootloader" to bootupd')
+    if facts.bootupd is False and loader != 'none':
+        raise errors.ImageWishError(
+            f'image {image} has no bootupd (bootupctl and '
+            '/usr/lib/bootupd/updates), which installs the boot loader '
+            'unless option "composefs_backend" is set')
+
+
+def _loader(image: str, options: bootc_options.Options,
+            wishes: image_facts.Configuration) -> tuple[str | None, str]:
+    """Return the boot loader that is wanted, and who wants it."""
+    if options.bootloader is not None:
+        return options.bootloader, 'option "bootloader"'
+    return (wishes.bootloader,
+            f'the install configuration of image {image}')
 
 
 def require_flags(image: str, arguments: collections.abc.Iterable[str],

@@ -95,17 +95,22 @@ while :; do busybox sleep 1; done
 
 
 def image(answer='installs', files=None, *, bootc='1.16.9',
-          configuration='{"root-fs-type":null,"block":null}', **arguments):
+          configuration='{"root-fs-type":null,"block":null}', bootupd=True,
+          **arguments):
     """Return an image.
 
     :param answer: what its bootc does; None for an image without bootc.
     :param files: further ones.
     :param bootc: version of its bootc, whose options it has.
     :param configuration: how it wants to be installed, as bootc tells it.
+    :param bootupd: whether it looks as if it had bootupd.
     """
     busybox = pathlib.Path('/bin/busybox').read_bytes()
     content = {'bin/busybox': busybox, 'bin/sh': busybox,
                'disk.gz': _disk(), **(files or {})}
+    if bootupd:
+        content |= {'usr/bin/bootupctl': b'',
+                    'usr/lib/bootupd/updates/EFI.json': b'{}'}
     if answer is not None:
         content |= {'usr/bin/bootc': (_TELL + _ANSWERS[answer]).encode(),
                     'version': f'bootc {bootc}\n'.encode(),

@@ -127,6 +127,12 @@ class ErrorsTest(bootc_agent.BootcAgentTestCase):
             '--karg-delete', self.push(bootc='1.1.4', marker='old'),
             options={'karg_delete': ['quiet']})
 
+    def test_an_image_without_bootupd_leaves_the_disk_alone(self):
+        without = self.push(bootupd=False, marker='without bootupd')
+        self.assert_untouched('ImageWishError', 'has no bootupd', without)
+        self.assert_deployed(self.deploy(
+            without, options={'bootloader': 'none'}))
+
     def test_an_image_too_large_to_unpack_leaves_the_disk_alone(self):
         # The registry told of a small one, and it packs well.
         self.assert_untouched(

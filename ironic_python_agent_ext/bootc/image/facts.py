@@ -48,6 +48,8 @@ class Facts:
     configuration: Configuration | None = None
     #: Whether its kernel is a unified kernel image.
     unified: bool = False
+    #: Whether it has bootupd, with what that installs.
+    bootupd: bool | None = None
 
 
 def version_of(lines: collections.abc.Iterable[str]) -> str | None:

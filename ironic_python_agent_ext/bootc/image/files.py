@@ -18,6 +18,10 @@ from ironic_ext.bootc import reference
 
 _BOUND = 'usr/lib/bootc/bound-images.d'
 _KERNELS = 'boot/EFI/Linux'
+# What bootc looks for: bootupd's program on its PATH, and its payload.
+_BOOTUPD = 'usr/lib/bootupd/updates'
+_PROGRAMS = ('usr/local/sbin', 'usr/local/bin', 'usr/sbin', 'usr/bin',
+             'sbin', 'bin')
 _MAX_FILE = 64 << 10
 _MAX_BOUND = 64
 _MAX_LINKS = 40
@@ -26,6 +30,13 @@ _MAX_LINKS = 40
 def is_unified(root: pathlib.Path) -> bool:
     """Tell whether the image's kernel is a unified kernel image."""
     return any(name.endswith('.efi') for name in _names(root, _KERNELS))
+
+
+def has_bootupd(root: pathlib.Path) -> bool:
+    """Tell whether bootc can install a boot loader by bootupd."""
+    return _resolved(root, _BOOTUPD) is not None and any(
+        _resolved(root, f'{place}/bootupctl') is not None
+        for place in _PROGRAMS)
 
 
 def bound_images(root: pathlib.Path, image: str

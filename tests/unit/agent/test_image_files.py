@@ -69,3 +69,14 @@ class ImageFilesTest(testtools.TestCase):
         self.assertFalse(files.is_unified(self.root))
         self.write('boot/EFI/Linux/6.1.efi', '')
         self.assertTrue(files.is_unified(self.root))
+
+    def test_bootupd_is_known_by_its_program_and_its_payload(self):
+        self.assertFalse(files.has_bootupd(self.root))
+        self.write('usr/lib/bootupd/updates/EFI.json', '{}')
+        self.assertFalse(files.has_bootupd(self.root))
+        self.write('usr/libexec/bootupd', '')
+        (self.root / 'usr/bin').mkdir()
+        (self.root / 'usr/bin/bootupctl').symlink_to('/usr/libexec/bootupd')
+        self.assertTrue(files.has_bootupd(self.root))
+        (self.root / 'usr/libexec/bootupd').unlink()
+        self.assertFalse(files.has_bootupd(self.root))

@@ -16,11 +16,12 @@ _SAFE = machine.Machine(1 << 30, tpm2=True, device_mapper=True)
 
 class LayoutTest(testtools.TestCase):
 
-    def layout(self, machine=_SAFE, unified=False, image=None, **given):
+    def layout(self, machine=_SAFE, unified=False, image=None, bootupd=True,
+               **given):
         wishes = image_facts.Configuration(**(image or {}))
         return preflight.layout(
             'os', options.Options.parse(given), image_facts.Facts(
-                '1.16.9', None, wishes, unified), machine)
+                '1.16.9', None, wishes, unified, bootupd), machine)
 
     def refused(self, kind, **given):
         return str(self.assertRaises(kind, self.layout, **given))
@@ -70,6 +71,28 @@ class LayoutTest(testtools.TestCase):
             self.assertIn('bootloader', self.refused(
                 errors.ImageWishError, **wanted))
         self.assertTrue(self.layout(unified=True).composefs)
+
+    def test_an_image_without_bootupd_needs_composefs_or_no_loader(self):
+        for wanted in ({}, {'bootloader': 'grub'},
+                       {'image': {'bootloader': 'grub'}}):
+            message = self.refused(errors.ImageWishError, bootupd=False,
+                                   **wanted)
+            self.assertIn('image os has no bootupd', message)
+            self.assertIn('composefs_backend', message)
+        for wanted in ({'composefs_backend': True}, {'unified': True},
+                       {'bootloader': 'none'},
+                       {'image': {'bootloader': 'none'}}):
+            self.layout(bootupd=False, **wanted)
+        # Nobody could look.
+        self.layout(bootupd=None)
+
+    def test_another_loader_than_that_of_bootupd_needs_composefs(self):
+        for loader in 'systemd', 'grub-cc':
+            self.assertIn('option "bootloader"', self.refused(
+                errors.ImageWishError, bootloader=loader))
+            self.assertIn('configuration of image os', self.refused(
+                errors.ImageWishError, image={'bootloader': loader}))
+            self.layout(bootloader=loader, composefs_backend=True)
 
 
 class FlagsTest(testtools.TestCase):
