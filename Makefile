@@ -8,6 +8,8 @@ help:
 	@echo 'make one T=tests.unit.iso.test_cpio     one module, class or test'
 	@echo 'make test       unit, functional and end-to-end tests'
 	@echo 'make e2e-bootc  deploy a bootable container, which takes minutes'
+	@echo '                (IMAGE=registry/name:tag deploys that one, and'
+	@echo '                ARGS=--help tells how)'
 	@echo 'make lint       style, import layers, types'
 	@echo 'make docs       the documentation, into doc/build/html'
 	@echo 'make bench      compare the injection with other tools'
@@ -28,7 +30,8 @@ unit functional e2e: setup
 	@tools/run-tests.sh $@
 
 e2e-bootc: setup
-	@tools/run-tests.sh bootc_e2e
+	@$(if $(IMAGE),.venv/bin/python -m tests.bootc_e2e.trial $(IMAGE) \
+	    $(ARGS),tools/run-tests.sh bootc_e2e)
 
 one: setup
 	@BASE_TEST_TIMEOUT=600 .venv/bin/python -m testtools.run $(T)
@@ -53,4 +56,4 @@ demo-stop:
 
 clean:
 	rm -rf .venv .cache .stestr .test-results .tox .mypy_cache build \
-	    dist doc/build releasenotes/build *.egg-info
+	    bootc-trial.* dist doc/build releasenotes/build *.egg-info
