@@ -107,9 +107,13 @@ class Machine:
                     _REGISTRIES.format(host=host))
         vmlinuz, initrd = agent_ramdisk.build(
             directory, stack.DEFAULT_CACHE, added)
-        disk = directory / 'disk'
-        with open(disk, 'wb') as file:
-            file.truncate(_DISK)
+        disks = []
+        # The smaller one is the agent's choice to install on.
+        for name, size in (('disk', _DISK), ('scratch', 2 * _DISK)):
+            with open(directory / name, 'wb') as file:
+                file.truncate(size)
+            disks += ['-drive',
+                      f'file={directory / name},format=raw,if=virtio']
         self.token = secrets.token_hex(32)
         self._port = process.free_port()
         self._console = directory / 'console'
@@ -121,8 +125,7 @@ class Machine:
             '-append', f'console=ttyS0 quiet ipa-agent-token={self.token} '
             f'ipa-debug=1 ipa-advertise-host=127.0.0.1 '
             f'lab.free={free // 1024}',
-            '-drive', f'file={disk},format=raw,if=virtio',
-            '-nic', 'user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:'
+            *disks, '-nic', 'user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:'
             f'{self._port}-:9999']
 
     @staticmethod
@@ -193,14 +196,20 @@ class Machine:
             errors='replace')
 
 
-def _ours(name: str, image: bootc_image.BootcImage, token: str
-          ) -> tuple[str, dict]:
+def _ours(name: str, image: bootc_image.BootcImage, token: str,
+          store: request.Store = request.Store()) -> tuple[str, dict]:
     wanted = reference.Reference.parse(f'oci://{name}')
     return 'bootc.install', request.InstallRequest(
         image=wanted.pinned(image.digest), imgref=wanted.followed,
-        trust=request.Trust(insecure=True),
+        trust=request.Trust(insecure=True), store=store,
         size=request.Size(image.size, image.unpacked_size, image.largest)
     ).arguments(token)
+
+
+def _on_a_disk(name: str, image: bootc_image.BootcImage, token: str
+               ) -> tuple[str, dict]:
+    return _ours(name, image, token,
+                 request.Store('disk', device='/dev/vdb'))
 
 
 def _stock(name: str, image: bootc_image.BootcImage, token: str
@@ -208,7 +217,8 @@ def _stock(name: str, image: bootc_image.BootcImage, token: str
     return 'standby.execute_bootc_install', {'image_source': f'oci://{name}'}
 
 
-_AGENTS = {'ironic-ext': _ours, 'stock': _stock}
+#: What is measured; "scratch" has a second disk for the image.
+_AGENTS = {'ironic-ext': _ours, 'scratch': _on_a_disk, 'stock': _stock}
 
 
 def measure(agent: str, ratio: float) -> Outcome:

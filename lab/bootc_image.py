@@ -75,7 +75,7 @@ _INITRAMFS = {
 . /usr/share/initramfs-tools/hook-functions
 copy_exec /lib/systemd/systemd-cryptsetup
 for library in esys rc mu tcti-device; do
-    copy_exec "$(echo /usr/lib/x86_64-linux-gnu/libtss2-$library.so.0)"
+    copy_exec /usr/lib/x86_64-linux-gnu/libtss2-$library.so.0
 done
 manual_add_modules dm_crypt xts aesni_intel
 """,
