@@ -3,11 +3,11 @@
 """ISO images for tests and benchmarks, one builder per kind, by real tools.
 
 Every builder is called as ``builder(directory, payload=bytes)``, writes one
-ISO into that directory and returns its path. Boot loaders are real, kernels
-and initrds are small stand-ins unless the caller passes its own.
+ISO into that directory and returns its path; those without a boot loader are
+in iso_trees. Boot loaders are real, kernels and initrds are small stand-ins
+unless the caller passes its own.
 """
 
-import dataclasses
 import functools
 import hashlib
 import os
@@ -17,13 +17,15 @@ import unittest
 
 from tests import iso_cache
 from tests import iso_configs as cfg
+from tests import iso_kinds
+from tests.iso_kinds import kind
+from tests.iso_kinds import Kind
 from tests.iso_parts import BASIC_DATA_TYPE
 from tests.iso_parts import boot_files
 from tests.iso_parts import build
 from tests.iso_parts import esp_free_bytes
 from tests.iso_parts import esp_image
 from tests.iso_parts import ESP_TYPE
-from tests.iso_parts import Files
 from tests.iso_parts import fitting_esp_image
 from tests.iso_parts import GRUB
 from tests.iso_parts import grub_esp
@@ -32,142 +34,13 @@ from tests.iso_parts import ISOLINUX
 from tests.iso_parts import isolinux_files
 from tests.iso_parts import MIB
 from tests.iso_parts import NO_EMULATION
-from tests.iso_parts import place
 from tests.iso_parts import run
 from tests.iso_parts import SYSTEMD_BOOT
+from tests.iso_trees import README
 
 
-@dataclasses.dataclass(frozen=True)
-class Kind:
-    """A kind of ISO: how to build it and what a test can expect in it.
-
-    Paths are those of Rock Ridge (or of the only tree there is). ``configs``
-    are in the ISO, ``esp_configs`` in its EFI system partition; each holds
-    at least one kernel command line with the word ``quiet``. ``initrd`` is
-    the last one that an entry loads.
-    """
-
-    name: str
-    build: typing.Callable[..., pathlib.Path]
-    configs: tuple[str, ...] = ()
-    esp_configs: tuple[str, ...] = ()
-    stubs: tuple[str, ...] = ()
-    initrd: str | None = None
-    esp_initrd: str | None = None
-    firmware: tuple[str, ...] = ()
-    trees: tuple[str, ...] = ('rock_ridge',)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-_KINDS: list[Kind] = []
-
-
-def _kind(**facts: typing.Any) -> typing.Callable[..., typing.Any]:
-    def register(builder: typing.Callable[..., pathlib.Path]
-                 ) -> typing.Callable[..., pathlib.Path]:
-        _KINDS.append(Kind(builder.__name__, builder, **facts))
-        return builder
-    return register
-
-
-_README = {'README.TXT': b'A test image.\n',
-           'docs/guide.txt': b'Read me.\n' * 300}
-
-_GENISOIMAGE = ('genisoimage', '-quiet')
-
-
-@_kind(trees=('rock_ridge', 'joliet'))
-def plain_rr_joliet(directory: pathlib.Path, *,
-                    payload: int = 0) -> pathlib.Path:
-    """No boot loader; Rock Ridge and Joliet."""
-    return build(directory, 'plain_rr_joliet', _README, payload, '-R', '-J')
-
-
-@_kind()
-def rr_only(directory: pathlib.Path, *, payload: int = 0) -> pathlib.Path:
-    """No boot loader; Rock Ridge only."""
-    return build(directory, 'rr_only', _README, payload, '-R')
-
-
-@_kind(trees=('joliet',))
-def joliet_only(directory: pathlib.Path, *, payload: int = 0) -> pathlib.Path:
-    """No boot loader; Joliet beside plain ISO 9660 names."""
-    return build(directory, 'joliet_only', _README, payload, '-J',
-                 tool=_GENISOIMAGE)
-
-
-@_kind(trees=('iso9660',))
-def plain_9660(directory: pathlib.Path, *, payload: int = 0) -> pathlib.Path:
-    """No boot loader; upper-case 8.3 names with version numbers only."""
-    return build(directory, 'plain_9660', _README, payload, tool=_GENISOIMAGE)
-
-
-@_kind(trees=('rock_ridge', 'joliet', 'udf'))
-def udf_bridge(directory: pathlib.Path, *, payload: int = 0) -> pathlib.Path:
-    """ISO 9660 and UDF that name the same files."""
-    return build(directory, 'udf_bridge', _README, payload, '-udf', '-R', '-J',
-                 tool=_GENISOIMAGE)
-
-
-def _deep_files() -> Files:
-    files = dict(_README)
-    files['/'.join('level%02d' % n for n in range(1, 13)) + '/leaf.txt'] = (
-        b'deep\n')
-    for number in range(260):
-        files['many/file-%03d.dat' % number] = b'%d\n' % number
-    for number in range(220):
-        files['dirs/directory-%03d/x.txt' % number] = b'%d\n' % number
-    return files
-
-
-@_kind(trees=('rock_ridge', 'joliet'))
-def deep_tree(directory: pathlib.Path, *, payload: int = 0) -> pathlib.Path:
-    """Twelve levels, a directory and a path table of many sectors."""
-    return build(directory, 'deep_tree', _deep_files(), payload, '-R', '-J')
-
-
-@_kind()
-def deep_tree_relocated(directory: pathlib.Path, *,
-                        payload: int = 0) -> pathlib.Path:
-    """The same tree with Rock Ridge relocation (CL, PL and RE entries)."""
-    return build(directory, 'deep_tree_relocated', _deep_files(), payload,
-                 '-R',
-                 tool=_GENISOIMAGE)
-
-
-@_kind(trees=('rock_ridge', 'joliet'))
-def hard_links(directory: pathlib.Path, *, payload: int = 0) -> pathlib.Path:
-    """Hard links share extents; empty files have an address and no data."""
-    def prepare(root: pathlib.Path) -> None:
-        place(root, {'first.txt': b'shared content\n' * 10,
-                     'docs/before.txt': b'before\n', 'empty.txt': b'',
-                     'docs/empty-too.txt': b'', 'zz-after.txt': b'after\n'})
-        os.link(root / 'first.txt', root / 'docs' / 'second.txt')
-        os.link(root / 'first.txt', root / 'third.txt')
-        (root / 'link').symlink_to('docs/before.txt')
-    return build(directory, 'hard_links', _README, payload, '-R', '-J',
-                 '--hardlinks', prepare=prepare)
-
-
-@_kind(trees=('rock_ridge', 'joliet'))
-def long_names(directory: pathlib.Path, *, payload: int = 0) -> pathlib.Path:
-    """Names and link targets that need Rock Ridge continuation areas."""
-    files = dict(_README)
-    for number in range(12):
-        files['%s-%02d.txt' % ('n' * 240, number)] = b'long %d\n' % number
-    files['names with spaces/caf\u00e9 \u6f22\u5b57.txt'] = b'unicode\n'
-
-    def prepare(root: pathlib.Path) -> None:
-        (root / 'far-link').symlink_to('/'.join(
-            'component-%02d' % n * 4 for n in range(10)))
-    return build(directory, 'long_names', files, payload, '-R', '-J',
-                 '-joliet-long', prepare=prepare)
-
-
-@_kind(configs=('/isolinux/isolinux.cfg',), initrd='/live/initrd.img',
-       firmware=('bios',), trees=('rock_ridge', 'joliet'))
+@kind(configs=('/isolinux/isolinux.cfg',), initrd='/live/initrd.img',
+      firmware=('bios',), trees=('rock_ridge', 'joliet'))
 def isolinux_bios(directory: pathlib.Path, *, payload: int = 0,
                   kernel: pathlib.Path | None = None,
                   initrd: pathlib.Path | None = None) -> pathlib.Path:
@@ -175,7 +48,7 @@ def isolinux_bios(directory: pathlib.Path, *, payload: int = 0,
     vmlinuz, ramdisk = boot_files(kernel, initrd)
     return build(
         directory, 'isolinux_bios',
-        {**_README, **isolinux_files(),
+        {**README, **isolinux_files(),
          'isolinux/isolinux.cfg': cfg.ISOLINUX_CFG,
          'live/vmlinuz': vmlinuz, 'live/initrd.img': ramdisk},
         payload, '-R', '-J', '-isohybrid-mbr', ISOLINUX / 'isohdpfx.bin',
@@ -183,8 +56,8 @@ def isolinux_bios(directory: pathlib.Path, *, payload: int = 0,
         *NO_EMULATION)
 
 
-@_kind(configs=('/boot/grub/grub.cfg',), initrd='/live/initrd.img',
-       firmware=('bios',))
+@kind(configs=('/boot/grub/grub.cfg',), initrd='/live/initrd.img',
+      firmware=('bios',))
 def grub_bios(directory: pathlib.Path, *, payload: int = 0,
               kernel: pathlib.Path | None = None,
               initrd: pathlib.Path | None = None) -> pathlib.Path:
@@ -192,7 +65,7 @@ def grub_bios(directory: pathlib.Path, *, payload: int = 0,
     vmlinuz, ramdisk = boot_files(kernel, initrd)
     return build(
         directory, 'grub_bios',
-        {**_README, 'boot/grub/grub.cfg': cfg.GRUB_CFG,
+        {**README, 'boot/grub/grub.cfg': cfg.GRUB_CFG,
          'boot/grub/i386-pc/eltorito.img':
              grub_image('i386-pc-eltorito', '/boot/grub'),
          'live/vmlinuz': vmlinuz, 'live/initrd.img': ramdisk},
@@ -208,7 +81,7 @@ def _hybrid(directory: pathlib.Path, name: str, payload: int,
     esp = grub_esp('/EFI/debian', cfg.HYBRID_STUB, directory='EFI/debian')
     return build(
         directory, name,
-        {**_README, **isolinux_files(),
+        {**README, **isolinux_files(),
          'isolinux/isolinux.cfg': b'path\ninclude menu.cfg\n'
                                   b'default install\nprompt 0\n'
                                   b'timeout 10\n',
@@ -238,7 +111,7 @@ _HYBRID_FACTS: dict[str, typing.Any] = {
     'firmware': ('bios', 'uefi'), 'trees': ('rock_ridge', 'joliet')}
 
 
-@_kind(**_HYBRID_FACTS)
+@kind(**_HYBRID_FACTS)
 def hybrid(directory: pathlib.Path, *, payload: int = 0,
            kernel: pathlib.Path | None = None,
            initrd: pathlib.Path | None = None) -> pathlib.Path:
@@ -246,7 +119,7 @@ def hybrid(directory: pathlib.Path, *, payload: int = 0,
     return _hybrid(directory, 'hybrid', payload, kernel, initrd)
 
 
-@_kind(**_HYBRID_FACTS)
+@kind(**_HYBRID_FACTS)
 def hybrid_apm(directory: pathlib.Path, *, payload: int = 0,
                kernel: pathlib.Path | None = None,
                initrd: pathlib.Path | None = None) -> pathlib.Path:
@@ -274,7 +147,7 @@ def _lorax(directory: pathlib.Path, name: str, payload: int,
     config = cfg.lorax_cfg('LORAX LIKE')
     return build(
         directory, name,
-        {**_README, 'EFI/BOOT/grub.cfg': config,
+        {**README, 'EFI/BOOT/grub.cfg': config,
          'EFI/BOOT/BOOTX64.EFI': grub_image('x86_64-efi', '/EFI/BOOT'),
          'boot/grub2/grub.cfg': config,
          'images/eltorito.img': grub_image('i386-pc-eltorito', '/boot/grub2'),
@@ -293,7 +166,7 @@ _LORAX_FACTS: dict[str, typing.Any] = {
     'trees': ('rock_ridge', 'joliet')}
 
 
-@_kind(**_LORAX_FACTS)
+@kind(**_LORAX_FACTS)
 def lorax_like(directory: pathlib.Path, *, payload: int = 0,
                kernel: pathlib.Path | None = None,
                initrd: pathlib.Path | None = None) -> pathlib.Path:
@@ -301,7 +174,7 @@ def lorax_like(directory: pathlib.Path, *, payload: int = 0,
     return _lorax(directory, 'lorax_like', payload, kernel, initrd)
 
 
-@_kind(**_LORAX_FACTS)
+@kind(**_LORAX_FACTS)
 def implanted(directory: pathlib.Path, *, payload: int = 0,
               kernel: pathlib.Path | None = None,
               initrd: pathlib.Path | None = None) -> pathlib.Path:
@@ -311,9 +184,9 @@ def implanted(directory: pathlib.Path, *, payload: int = 0,
     return iso
 
 
-@_kind(configs=('/boot/grub/grub.cfg', '/boot/grub/loopback.cfg'),
-       initrd='/casper/initrd', firmware=('bios', 'uefi'),
-       trees=('rock_ridge', 'joliet'))
+@kind(configs=('/boot/grub/grub.cfg', '/boot/grub/loopback.cfg'),
+      initrd='/casper/initrd', firmware=('bios', 'uefi'),
+      trees=('rock_ridge', 'joliet'))
 def ubuntu_like(directory: pathlib.Path, *, payload: int = 0,
                 kernel: pathlib.Path | None = None,
                 initrd: pathlib.Path | None = None) -> pathlib.Path:
@@ -322,7 +195,7 @@ def ubuntu_like(directory: pathlib.Path, *, payload: int = 0,
     esp = esp_image({
         'EFI/BOOT/BOOTX64.EFI': grub_image('x86_64-efi', '/boot/grub')})
     files = {
-        **_README, 'boot/grub/grub.cfg': cfg.UBUNTU_CFG,
+        **README, 'boot/grub/grub.cfg': cfg.UBUNTU_CFG,
         'boot/grub/loopback.cfg':
             b'menuentry "Loopback" {\n\tlinux\t/casper/vmlinuz  '
             b'iso-scan/filename=${iso_path} --- quiet\n'
@@ -349,7 +222,7 @@ def _uefi_only(directory: pathlib.Path, name: str, payload: int,
     vmlinuz, ramdisk = boot_files(kernel, initrd)
     return build(
         directory, name,
-        {**_README, 'EFI/BOOT/grub.cfg': cfg.GRUB_CFG,
+        {**README, 'EFI/BOOT/grub.cfg': cfg.GRUB_CFG,
          'images/efiboot.img': esp.read_bytes(),
          'live/vmlinuz': vmlinuz, 'live/initrd.img': ramdisk},
         payload, '-R', '-J', '-c', 'boot.cat', '-e', 'images/efiboot.img',
@@ -363,7 +236,7 @@ _ESP_FACTS: dict[str, typing.Any] = {
     'firmware': ('uefi',), 'trees': ('rock_ridge', 'joliet')}
 
 
-@_kind(**_ESP_FACTS)
+@kind(**_ESP_FACTS)
 def esp_fat12(directory: pathlib.Path, *, payload: int = 0,
               kernel: pathlib.Path | None = None,
               initrd: pathlib.Path | None = None) -> pathlib.Path:
@@ -372,7 +245,7 @@ def esp_fat12(directory: pathlib.Path, *, payload: int = 0,
                       grub_esp('/EFI/BOOT', cfg.GRUB_CFG))
 
 
-@_kind(**_ESP_FACTS)
+@kind(**_ESP_FACTS)
 def esp_fat16(directory: pathlib.Path, *, payload: int = 0,
               kernel: pathlib.Path | None = None,
               initrd: pathlib.Path | None = None) -> pathlib.Path:
@@ -382,7 +255,7 @@ def esp_fat16(directory: pathlib.Path, *, payload: int = 0,
                                size=10 * MIB, cluster_sectors=4))
 
 
-@_kind(**_ESP_FACTS)
+@kind(**_ESP_FACTS)
 def esp_fat32(directory: pathlib.Path, *, payload: int = 0,
               kernel: pathlib.Path | None = None,
               initrd: pathlib.Path | None = None) -> pathlib.Path:
@@ -392,7 +265,7 @@ def esp_fat32(directory: pathlib.Path, *, payload: int = 0,
                                size=36 * MIB))
 
 
-@_kind(**_ESP_FACTS)
+@kind(**_ESP_FACTS)
 def esp_full(directory: pathlib.Path, *, payload: int = 0,
              kernel: pathlib.Path | None = None,
              initrd: pathlib.Path | None = None) -> pathlib.Path:
@@ -408,8 +281,8 @@ def esp_full(directory: pathlib.Path, *, payload: int = 0,
     return _uefi_only(directory, 'esp_full', payload, kernel, initrd, esp)
 
 
-@_kind(esp_configs=('/loader/entries/live.conf',), esp_initrd='/live/initrd',
-       firmware=('uefi',), trees=('rock_ridge', 'joliet'))
+@kind(esp_configs=('/loader/entries/live.conf',), esp_initrd='/live/initrd',
+      firmware=('uefi',), trees=('rock_ridge', 'joliet'))
 def systemd_boot(directory: pathlib.Path, *, payload: int = 0,
                  kernel: pathlib.Path | None = None,
                  initrd: pathlib.Path | None = None) -> pathlib.Path:
@@ -431,14 +304,14 @@ def systemd_boot(directory: pathlib.Path, *, payload: int = 0,
     esp = fitting_esp_image(files)
     return build(
         directory, 'systemd_boot',
-        {**_README, 'EFI/efi.img': esp.read_bytes()}, payload, '-R', '-J',
+        {**README, 'EFI/efi.img': esp.read_bytes()}, payload, '-R', '-J',
         '-e', 'EFI/efi.img', '-no-emul-boot', '-c', 'boot.cat',
         '-isohybrid-gpt-basdat')
 
 
-@_kind(configs=('/EFI/fedora/grub.cfg', '/isolinux/isolinux.cfg'),
-       stubs=('/EFI/fedora/grub.cfg',),
-       initrd='/images/pxeboot/initrd.img', firmware=('bios', 'uefi'))
+@kind(configs=('/EFI/fedora/grub.cfg', '/isolinux/isolinux.cfg'),
+      stubs=('/EFI/fedora/grub.cfg',),
+      initrd='/images/pxeboot/initrd.img', firmware=('bios', 'uefi'))
 def coreos_like(directory: pathlib.Path, *, payload: int = 0,
                 kernel: pathlib.Path | None = None,
                 initrd: pathlib.Path | None = None) -> pathlib.Path:
@@ -450,7 +323,7 @@ def coreos_like(directory: pathlib.Path, *, payload: int = 0,
                    directory='EFI/fedora')
     return build(
         directory, 'coreos_like',
-        {**_README, **isolinux_files(), **cfg.coreos_files(),
+        {**README, **isolinux_files(), **cfg.coreos_files(),
          'images/ignition.img': bytes(256 * 1024),
          'images/efiboot.img': esp.read_bytes(),
          'images/pxeboot/vmlinuz': vmlinuz,
@@ -461,7 +334,7 @@ def coreos_like(directory: pathlib.Path, *, payload: int = 0,
         '-no-emul-boot', '-isohybrid-gpt-basdat')
 
 
-BUILDERS: tuple[Kind, ...] = tuple(_KINDS)
+BUILDERS: tuple[Kind, ...] = tuple(iso_kinds.KINDS)
 KINDS: dict[str, Kind] = {kind.name: kind for kind in BUILDERS}
 
 

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
+from tests import iso_trees
 from tests import isos
 
 
@@ -40,7 +41,7 @@ class BuilderTest(unittest.TestCase):
 
     def test_a_payload_is_marked_in_every_mebibyte(self):
         with tempfile.TemporaryDirectory() as scratch:
-            image = isos.rr_only(pathlib.Path(scratch), payload=3 << 20)
+            image = iso_trees.rr_only(pathlib.Path(scratch), payload=3 << 20)
             content = _iso_file(image, '/payload.bin')
         self.assertEqual(3 << 20, len(content))
         self.assertEqual(b'%016x' % (2 << 20),
