@@ -15,10 +15,10 @@ import urllib.request
 import uuid
 
 from lab import bare_metal
+from lab.bmc import emulator
+from lab.bmc import fault_proxy
 from lab import boot_iso
 from lab import boot_server
-from lab import emulator
-from lab import fault_proxy
 from lab import hypervisor
 from lab import media_server
 from lab import process

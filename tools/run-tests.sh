@@ -13,6 +13,9 @@ status=0
 # this many seconds; its 60 are few on a busy machine.
 export BASE_TEST_TIMEOUT=${BASE_TEST_TIMEOUT:-600}
 
+# Hundreds of processes start here: none is to compile the sources anew.
+unset PYTHONDONTWRITEBYTECODE
+
 rm -rf $results
 mkdir $results
 for suite in $suites; do
@@ -24,6 +27,8 @@ for suite in $suites; do
     options=()
     case $suite in
         unit) grouping=() ;;
+        # They wait for the servers that they start about half of the time.
+        functional) options=(--concurrency $(($(nproc) + 2))) ;;
         e2e)
             grouping=(--group-regex '^tests\.e2e\.[^.]*')
             options=(--concurrency 2)

@@ -23,8 +23,8 @@ import urllib.request
 import libvirt
 import testtools
 
+from lab.bmc import emulator
 from lab import boot_iso
-from lab import emulator
 from lab import hypervisor
 from lab import live_emulator
 from lab import process
@@ -304,7 +304,7 @@ class DataImageTestCase(base.EndToEndTestCase):
         return shown
 
     def drive_url(self, name: str) -> str:
-        return (f'{self.lab.emulator.url}/redfish/v1/Systems/'
+        return (f'{self.lab.bmc.emulator.url}/redfish/v1/Systems/'
                 f'{self.node.machine.identity}/VirtualMedia/{name}')
 
     def await_drives(self, what: str, **wanted: str | bool | None) -> None:

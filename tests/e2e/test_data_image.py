@@ -7,7 +7,7 @@ import pathlib
 import tempfile
 
 from ironic_ext.data_image import content
-from lab import fault_proxy
+from lab.bmc import fault_proxy
 from lab import process
 from lab import stack
 from tests.e2e import data_image_lab
@@ -125,7 +125,7 @@ class RunningMachineTestCase(data_image_lab.DataImageTestCase):
         self.await_phase('attached')
 
         # The BMC is reset and forgets both media.
-        self.lab.emulator.forget()
+        self.lab.bmc.emulator.forget()
         self.await_drives('both media to be in their drives again', Cd2=True,
                           Cd=self.boot_medium)
 

@@ -27,8 +27,8 @@ from ironic_ext.data_image import record as records
 from ironic_ext.drivers.bmc import drives as redfish_media
 from ironic_ext.drivers.bmc import slots as redfish_slots
 from ironic_ext.media import medium as media
-from lab import fault_proxy
-from lab import vendor_bmc
+from lab.bmc import fault_proxy
+from lab.bmc import vendor_bmc
 from tests.functional import fake_emulator
 from tests.unit.drivers.data_image import base as data_image_base
 

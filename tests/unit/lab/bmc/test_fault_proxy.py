@@ -12,7 +12,7 @@ import urllib.request
 
 import testtools
 
-from lab import fault_proxy
+from lab.bmc import fault_proxy
 from lab import process
 
 

@@ -12,7 +12,7 @@ import json
 import re
 import threading
 
-from lab import fault_proxy
+from lab.bmc import fault_proxy
 
 _MEDIA = re.compile(r'/redfish/v1/(?:Systems|Managers)/([^/]+)/VirtualMedia'
                     r'(?:/([^/]+)(/.*)?)?')
