@@ -29,7 +29,12 @@ RESOURCE = sqlalchemy.Table(
     sqlalchemy.Column('spec', sql.long_text(), nullable=False),
     # The spec without secrets, which is short, for lists.
     sqlalchemy.Column('shown', sql.long_text(), nullable=False),
-    sqlalchemy.Column('status', sql.long_text(), nullable=False))
+    sqlalchemy.Column('status', sql.long_text(), nullable=False),
+    # As in the spec. Older releases, which know neither, share everything.
+    sqlalchemy.Column('project', sql.name_type(255), nullable=False,
+                      server_default=''),
+    sqlalchemy.Column('shared', sqlalchemy.Boolean, nullable=False,
+                      server_default=sqlalchemy.true()))
 
 #: The labels once more, so that lists are filtered by the database.
 LABEL = sqlalchemy.Table(

@@ -190,7 +190,7 @@ class Importer:
             with contextlib.suppress(errors.AlreadyExistsError):
                 self._catalog.create(resources.ISCSICdrom(
                     resources.Metadata(name),
-                    resources.ISCSICdromSpec(iso_file=file)))
+                    resources.ISCSICdromSpec(iso_file=file, shared=True)))
                 made.append(self.bring(name))
         return made
 

@@ -80,6 +80,14 @@ class IsoDirectory:
                     and not entry.name.startswith('.')
                     and entry.is_file(follow_symlinks=False))
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is such a file, or an upload of one.
+
+        :raises: InvalidError
+        """
+        path = self.path(name)
+        return os.path.lexists(path) or os.path.lexists(path + _PART)
+
     def find(self, name: str, checksum: str = '') -> IsoFile | None:
         """Return an ISO with its digest; reads it whole if need be.
 

@@ -41,6 +41,7 @@ _CHECKSUM = re.compile(r'(sha256:[0-9a-fA-F]{64}|sha512:[0-9a-fA-F]{128}'
                        r'|https?://[^\s]+)')
 _CHECKSUM_RULE = ('must be "sha256:<64 hex digits>", "sha512:<128 hex '
                   'digits>" or the URL of a checksum file')
+_PROJECT = re.compile(r'[A-Za-z0-9._-]+')
 # Kubernetes' rules of label keys and values.
 _LABEL_KEY = re.compile(r'([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?'
                         r'[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?')
@@ -82,6 +83,8 @@ class ISCSICdromSpec:
         checksum file.
     :ivar boot_configs: names of the BootConfigs that fit; none fits an ISO
         that lists none.
+    :ivar project: that it belongs to; '' is the operator's.
+    :ivar shared: whether every project may use it.
     """
 
     iso_file: str = ''
@@ -90,6 +93,8 @@ class ISCSICdromSpec:
     description: str = ''
     read_only: bool = True
     boot_configs: tuple[str, ...] = ()
+    project: str = ''
+    shared: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +139,10 @@ class BootConfigSpec:
     :ivar primary: the file that a machine is given when it asks for its
         config; '' where that is clear.
     :ivar template: whether the files are Jinja2 templates.
+    :ivar any_iso: whether it may be put into ISOs that the catalog does
+        not have.
+    :ivar project: that it belongs to; '' is the operator's.
+    :ivar shared: whether every project may use it.
     """
 
     format: str
@@ -141,6 +150,9 @@ class BootConfigSpec:
                                              repr=False)
     primary: str = ''
     template: bool = False
+    any_iso: bool = False
+    project: str = ''
+    shared: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,8 +256,9 @@ def spec_document(resource: Resource) -> dict[str, typing.Any]:
     spec = resource.spec
     if isinstance(spec, BootConfigSpec):
         spec = dataclasses.replace(spec, data=dict(spec.data))
-        return _compact(dataclasses.asdict(spec), keep=('format', 'data'))
-    return _compact(dataclasses.asdict(spec), keep=('read_only',))
+        return _compact(dataclasses.asdict(spec), keep=(
+            'format', 'data', 'any_iso', 'shared'))
+    return _compact(dataclasses.asdict(spec), keep=('read_only', 'shared'))
 
 
 def status_document(status: ISCSICdromStatus) -> dict[str, typing.Any]:
@@ -301,7 +314,8 @@ def _cdrom_spec(data: fields.Fields) -> ISCSICdromSpec:
         description=data.text('description'),
         read_only=data.flag('readOnly', True),
         boot_configs=data.texts('bootConfigs', pattern=NAME,
-                                rule=_NAME_RULE))
+                                rule=_NAME_RULE),
+        project=_project(data), shared=data.flag('shared', False))
     if bool(spec.iso_file) == bool(spec.url):
         data.complain('isoFile', 'give either isoFile, for an upload or a '
                       'file in the directory of ISOs, or url')
@@ -313,6 +327,11 @@ def _cdrom_spec(data: fields.Fields) -> ISCSICdromSpec:
                           'into the configuration of the server')
     data.finish()
     return spec
+
+
+def _project(data: fields.Fields) -> str:
+    return data.text('project', longest=255, pattern=_PROJECT,
+                     rule='must be the id of a project')
 
 
 def _has_credentials(url: str) -> bool:
@@ -348,7 +367,8 @@ def boot_config_spec(data: fields.Fields) -> BootConfigSpec:
     _check_files(data, files)
     spec = BootConfigSpec(
         name, types.MappingProxyType(files), data.text('primary'),
-        data.flag('template', False))
+        data.flag('template', False), data.flag('anyISO', False),
+        _project(data), data.flag('shared', False))
     if spec.primary and spec.primary not in files:
         data.complain('primary', f'"{spec.primary}" is not in data')
     data.finish()
@@ -384,7 +404,8 @@ def _check_files(data: fields.Fields, files: _Map[str, object]) -> None:
 
 
 #: JSON names that are not just the attribute in camel case.
-_JSON_NAMES = {'target_iqn': 'targetIQN', 'portal_ip': 'portalIP'}
+_JSON_NAMES = {'target_iqn': 'targetIQN', 'portal_ip': 'portalIP',
+               'any_iso': 'anyISO'}
 
 
 def _json_name(attribute: str) -> str:

@@ -24,9 +24,14 @@ SHORT = [column for column in RESOURCE.c
 
 def resource(row: typing.Any) -> resources.Resource:
     """Read a row of the table of resources."""
+    spec = {**json.loads(row.spec), 'project': row.project,
+            'shared': bool(row.shared)}
+    if row.kind == resources.BootConfig.kind:
+        # What an older release wrote fits any, as it did there.
+        spec.setdefault('anyISO', True)
     created = datetime.datetime.fromtimestamp(row.created_at, datetime.UTC)
     return resources.load({
-        'kind': row.kind, 'spec': json.loads(row.spec), 'metadata': {
+        'kind': row.kind, 'spec': spec, 'metadata': {
             'name': row.name, 'uid': row.uid,
             'labels': json.loads(row.labels),
             'resourceVersion': str(row.revision),
@@ -34,9 +39,11 @@ def resource(row: typing.Any) -> resources.Resource:
         'status': json.loads(row.status)})
 
 
-def specs(resource: resources.Resource) -> dict[str, str]:
+def specs(resource: resources.Resource) -> dict[str, str | bool]:
     """Return the columns that a spec is in: with and without secrets."""
-    return {'spec': text(resources.spec_document(resource)),
+    return {'project': resource.spec.project,
+            'shared': resource.spec.shared,
+            'spec': text(resources.spec_document(resource)),
             'shown': text(resources.spec_document(
                 resources.redacted(resource)))}
 
@@ -67,6 +74,15 @@ def condition(term: selector.Term) -> sqlalchemy.ColumnElement[bool]:
     if term.value is not None:
         query = query.where(LABEL.c.value == term.value)
     return query.exists() if term.wanted else ~query.exists()
+
+
+def visible(project: str) -> list[sqlalchemy.ColumnElement[bool]]:
+    """Return what a row must meet to be there for a project.
+
+    As view.may_use() has it.
+    """
+    return [sqlalchemy.or_(RESOURCE.c.shared, RESOURCE.c.project == project)
+            ] if project else []
 
 
 def following(revision: int, name: str) -> str:

@@ -9,21 +9,25 @@ import collections.abc
 
 from ironic_ext.catalog import errors
 from ironic_ext.catalog import resources
+from ironic_ext.catalog import view
 
 _SHOWN = 10
 
 
 def require_fit(iso: resources.ISCSICdrom | None, config_name: str, *,
-                exists: bool, field: str = 'boot_config') -> None:
+                config: resources.BootConfig | None, project: str = '',
+                field: str = 'boot_config') -> None:
     """Refuse a config that must not be used with an ISO.
 
-    The three rules: the config exists; the ISO lists it; an ISO that lists
-    none takes none.
+    The rules: the config exists; the ISO lists it; an ISO that lists none
+    takes none; a stranger's ISO, which shows to its owner what is put into
+    it, takes what is the owner's own, or open to any ISO.
 
-    :param iso: None for an ISO that the catalog does not have (it is
-        given by URL) and that any config may be tried with.
+    :param iso: None for an ISO that the catalog does not have: it is given
+        by URL.
     :param config_name: '' for no config, which always fits.
-    :param exists: whether the catalog has that config.
+    :param config: of that name, None if there is none for the project.
+    :param project: that uses the node, '' for the operator.
     :param field: what the user calls the field.
     :raises: InvalidError
     """
@@ -38,9 +42,14 @@ def require_fit(iso: resources.ISCSICdrom | None, config_name: str, *,
         if config_name not in fitting:
             raise _invalid(f'{field} "{config_name}" does not fit '
                            f'ISO "{name}": it lists {listed(fitting)}')
-    if not exists:
+    if config is None:
         raise _invalid(f'{field} "{config_name}" does not exist: '
                        'create the BootConfig first')
+    if iso is None and project not in ('', config.spec.project) and (
+            not config.spec.any_iso):
+        raise _invalid(f'{field} "{config_name}" does not fit an ISO that is '
+                       'given by URL: take one of the catalog that lists it, '
+                       'or let anyISO be set in the BootConfig')
 
 
 def require_bootable(iso: resources.ISCSICdrom) -> None:
@@ -58,11 +67,28 @@ def require_bootable(iso: resources.ISCSICdrom) -> None:
             f'{iso.status.phase}: {reason}')
 
 
-def isos_listing(config_name: str, isos: collections.abc.Iterable[
-        resources.ISCSICdrom]) -> tuple[str, ...]:
-    """Return the ISOs that list a config, as ``ISCSICdrom/<name>``."""
+def require_own_file(iso: resources.ISCSICdrom, others:
+                     collections.abc.Iterable[resources.ISCSICdrom]) -> None:
+    """Refuse an ISO whose file another one is.
+
+    :raises: ConflictError
+    """
+    if iso.spec.iso_file and any(other.spec.iso_file == iso.spec.iso_file
+                                 for other in others):
+        raise errors.ConflictError(
+            'spec.isoFile is taken: give another name of a file')
+
+
+def isos_listing(config: resources.BootConfig,
+                 isos: collections.abc.Iterable[resources.ISCSICdrom]
+                 ) -> tuple[str, ...]:
+    """Return the ISOs that list a config, as ``ISCSICdrom/<name>``.
+
+    Anybody may list the name of what is not theirs; that does not count.
+    """
     return tuple(f'{iso.kind}/{iso.metadata.name}' for iso in isos
-                 if config_name in iso.spec.boot_configs)
+                 if config.metadata.name in iso.spec.boot_configs
+                 and view.may_use(config, iso.spec.project))
 
 
 def require_unused(kind: str, name: str,

@@ -114,18 +114,21 @@ class Catalog:
 
     # Resources
 
-    def create(self, resource: R) -> R:
+    def create(self, resource: R, *, own_file: bool = False) -> R:
         """Add a resource; its metadata but name and labels is made here.
 
         An ISO begins as Pending, whatever its status says.
 
-        :raises: AlreadyExistsError
+        :param own_file: whether no other ISO may be the same file.
+        :raises: AlreadyExistsError, ConflictError
         """
         kind, name = resource.kind, resource.metadata.name
         with self._writing() as (connection, revision):
             if self._row(connection, kind, name) is not None:
                 raise errors.AlreadyExistsError(
                     f'{kind} "{name}" already exists')
+            if own_file and isinstance(resource, resources.ISCSICdrom):
+                rules.require_own_file(resource, self._isos(connection))
             values = {'kind': kind, 'name': name, 'uid': str(uuid.uuid4()),
                       'created_at': time.time(), 'revision': revision,
                       'labels': rows.text(dict(resource.metadata.labels)),
@@ -154,7 +157,7 @@ class Catalog:
         return None if row is None else typing.cast(R, rows.resource(row))
 
     def page(self, kind: type[R], *, labels: str = '', limit: int = _PAGE,
-             after: str = '') -> Page[R]:
+             after: str = '', project: str = '') -> Page[R]:
         """Return resources of a kind, by name, a page at a time.
 
         Later pages show what they find then; what changed meanwhile is
@@ -163,13 +166,15 @@ class Catalog:
         :param labels: a label selector.
         :param limit: resources on a page.
         :param after: ``following`` of the page before.
+        :param project: for which they are to be there, '' for all.
         :raises: InvalidError
         """
         terms = selector.parse(labels)
         revision, last = rows.parse_following(after) if after else (None, '')
         query = (sqlalchemy.select(*rows.SHORT)
                  .where(RESOURCE.c.kind == kind.kind, RESOURCE.c.name > last,
-                        *map(rows.condition, terms))
+                        *map(rows.condition, terms),
+                        *rows.visible(project))
                  .order_by(RESOURCE.c.name).limit(limit + 1))
         with self._reading() as connection:
             if revision is None:
@@ -222,14 +227,14 @@ class Catalog:
             row = self._row(connection, kind.kind, name)
             _require_version(kind.kind, name, row, expected)
             users = {*referrers}
-            if kind is resources.BootConfig:
+            gone = typing.cast(R, rows.resource(row))
+            if isinstance(gone, resources.BootConfig):
                 users.update(rules.isos_listing(
-                    name, self._isos(connection)))
+                    gone, self._isos(connection)))
             rules.require_unused(kind.kind, name, users)
             for table in (LABEL, RESOURCE):
                 connection.execute(sqlalchemy.delete(table).where(
                     table.c.kind == kind.kind, table.c.name == name))
-            gone = typing.cast(R, rows.resource(row))
             self._log(connection, revision, DELETED, gone)
         return gone
 
@@ -299,7 +304,7 @@ class Catalog:
                 for row in found]
 
     def _update(self, kind: str, metadata: resources.Metadata,
-                **values: str) -> resources.Resource:
+                **values: str | bool) -> resources.Resource:
         name = metadata.name
         with self._writing() as (connection, revision):
             row = self._row(connection, kind, name)
@@ -307,9 +312,15 @@ class Catalog:
             if all(getattr(row, key) == value
                    for key, value in values.items()):
                 return rows.resource(row)
-            spec = values.get('spec', row.spec)
+            spec = str(values.get('spec', row.spec))
             if rows.source(row.spec) != rows.source(spec):
                 values['status'] = rows.PENDING
+            moves = any(values.get(key, getattr(row, key))
+                        != getattr(row, key) for key in ('project', 'shared'))
+            if moves:
+                # For those who had it, and for those who have it now.
+                self._log(connection, revision, DELETED, rows.resource(row))
+                revision += 1
             connection.execute(
                 sqlalchemy.update(RESOURCE)
                 .where(RESOURCE.c.kind == kind, RESOURCE.c.name == name)
@@ -317,7 +328,8 @@ class Catalog:
             changed = rows.resource(self._row(connection, kind, name))
             if 'labels' in values:
                 self._put_labels(connection, changed)
-            self._log(connection, revision, MODIFIED, changed)
+            self._log(connection, revision, ADDED if moves else MODIFIED,
+                      changed)
         return changed
 
     def _put_labels(self, connection: sqlalchemy.Connection,

@@ -21,7 +21,8 @@ _FIELD = 'boot_config'
 
 def plan_boot_config(value: object, *, lookup: Lookup,
                      iso: catalog.ISCSICdrom | None,
-                     facts: templates.Facts) -> configs.Config | None:
+                     facts: templates.Facts, project: str = ''
+                     ) -> configs.Config | None:
     """Return the config that a node is to boot with, None for none.
 
     The catalog's rules hold: a named config must exist and be one that
@@ -31,16 +32,17 @@ def plan_boot_config(value: object, *, lookup: Lookup,
     :param value: the name of a BootConfig, or an inline
         ``{"format": ..., "data": {...}}`` with ``primary`` and ``template``
         as in a BootConfig.
-    :param lookup: returns a BootConfig of the catalog, or None.
+    :param lookup: returns a BootConfig that the node may use, or None.
     :param iso: the ISO in the catalog that the node boots, None for one
-        by URL, which any config may be tried with.
+        by URL.
     :param facts: about the node, for templates.
+    :param project: that uses the node, '' for the operator.
     :raises: ConfigError, catalog.InvalidError, catalog.DatabaseError
     """
     if value is None or value == '':
         return None
     if isinstance(value, str):
-        return configs.resolve(_named(value, lookup, iso), facts)
+        return configs.resolve(_named(value, lookup, iso, project), facts)
     if not isinstance(value, collections.abc.Mapping):
         raise errors.refusal(
             f'{_FIELD} must be the name of a BootConfig or an object with '
@@ -51,14 +53,14 @@ def plan_boot_config(value: object, *, lookup: Lookup,
     return configs.resolve(spec, facts)
 
 
-def _named(name: str, lookup: Lookup, iso: catalog.ISCSICdrom | None
-           ) -> catalog.BootConfigSpec:
+def _named(name: str, lookup: Lookup, iso: catalog.ISCSICdrom | None,
+           project: str) -> catalog.BootConfigSpec:
     if not resources.is_name(name):
         raise errors.refusal(
             f'{_FIELD} {name!r:.80} is no name of a BootConfig, which has '
             f'letters, digits, ".", "_" and "-"')
     found = lookup(name)
-    rules.require_fit(iso, name, exists=found is not None, field=_FIELD)
+    rules.require_fit(iso, name, config=found, project=project, field=_FIELD)
     assert found is not None
     return found.spec
 

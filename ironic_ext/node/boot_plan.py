@@ -44,8 +44,10 @@ _DELIVERY = 'boot_config_delivery'
 class Sources:
     """Where a plan finds the ISOs and the boot configs of the catalog.
 
-    :param iso: finds an ISO by its name; None if there is none.
+    :param iso: finds an ISO that the node may use by its name; None if
+        there is none.
     :param config: finds a BootConfig by its name, likewise.
+    :param project: that uses the node, '' for the operator.
     :param directory: where ISOs lie that were uploaded.
     :param delivery: how configs reach machines unless the node says.
     :param base_url: makes the URL, secret, where the boot server has the
@@ -57,6 +59,7 @@ class Sources:
     directory: str
     delivery: str = 'inject'
     base_url: collections.abc.Callable[[str], str] | None = None
+    project: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +145,7 @@ def for_instance(node: typing.Any, *, limits: boot_files.Limits,
         base = base_of(info, sources)
         config = config_formats.plan_boot_config(
             info.get('boot_config'), lookup=sources.config,
-            iso=base.cdrom, facts=facts)
+            iso=base.cdrom, facts=facts, project=sources.project)
         delivery = _delivery(node, sources)
         if config is not None and delivery.way == 'url':
             delivery.by_url(config)

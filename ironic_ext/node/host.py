@@ -104,6 +104,11 @@ class Host:
         return f'{KIND}/{self.namespace}/{self.name}'
 
     @property
+    def project(self) -> str:
+        """The project that uses it, '' for the operator."""
+        return self.lessee or self.owner
+
+    @property
     def config_name(self) -> str:
         """The name of the BootConfig, '' for none or an inline one."""
         return self.config if isinstance(self.config, str) else ''

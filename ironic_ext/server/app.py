@@ -40,6 +40,7 @@ from ironic_ext.server.rest import catalog as catalog_resources
 from ironic_ext.server.rest import hosts as host_resources
 from ironic_ext.server.rest import iso_imports
 from ironic_ext.server.rest import openapi
+from ironic_ext.server.rest import owned
 from ironic_ext.server.rest import page_files
 from ironic_ext.server.rest import previews
 from ironic_ext.server.rest import watches
@@ -227,11 +228,12 @@ def _add_catalog(app: _App, parts: Parts, guard: access.Access,
     def ending() -> bool:
         return parts.index.feed.closed
 
+    own = owned.Owned(guard, parts.directory.has)
     made: typing.Any
     for kind, path in ((resources.ISCSICdrom, ISOS),
                        (resources.BootConfig, CONFIGS)):
         made = catalog_resources.Resources(
-            kind, path, parts.catalog, parts.mirror, parts.index,
+            kind, path, own, parts.catalog, parts.mirror, parts.index,
             parts.imports)
         app.add_route(path, catalog_resources.CatalogList(
             made, guard, streams, limit, ending))
@@ -239,12 +241,11 @@ def _add_catalog(app: _App, parts: Parts, guard: access.Access,
             made, guard, limit))
         if kind is resources.ISCSICdrom:
             app.add_route(path + '/{name}/upload', iso_imports.Upload(
-                parts.imports, made.get, parts.directory, guard))
+                parts.imports, made.get, parts.directory, guard, own))
             app.add_route(path + '/{name}/status',
                           catalog_resources.CdromStatus(made, guard, limit))
-    preview = previews.Preview(
-        functools.partial(parts.catalog.get, resources.BootConfig),
-        hosts.named, guard, limit)
+    # The last one made is of the configs.
+    preview = previews.Preview(made.get, hosts.named, guard, own, limit)
     app.add_route(f'{CONFIGS}/{{name}}/preview', _Only(get=preview.on_get))
     app.add_route(f'{API}/preview', _Only(post=preview.on_post))
     app.add_route(f'{API}/formats', previews.Formats(guard))

@@ -9,6 +9,7 @@ import os
 import socket
 import ssl
 import sys
+import threading
 
 from oslo_config import cfg
 
@@ -30,6 +31,7 @@ from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server.mirror import leases
 from ironic_ext.server.mirror import neutron
 from ironic_ext.server.rest import iso_imports
+from ironic_ext.server import sharing
 
 LOG = logging.getLogger(__name__)
 
@@ -90,6 +92,7 @@ class BootServer:
                 lambda host: identity.is_of(host, proxies), _tls(conf)),
             self._end_watches)
         self._address = options.host_ip, options.port
+        self._has_projects = options.auth_strategy == 'keystone'
 
     def run(self) -> None:
         """Serve until :meth:`stop`.
@@ -104,6 +107,10 @@ class BootServer:
         self._records.start(self._poller.reread)
         for part in (self._mirror, self._poller, self._imports):
             part.start()
+        if self._has_projects:
+            threading.Thread(
+                target=sharing.warn, args=(self._catalog, self._index),
+                name='catalog-sharing', daemon=True).start()
         LOG.info('The boot server listens on %s port %s', *self._address)
         try:
             self._server.run([listener])

@@ -27,8 +27,8 @@ ISOS, CONFIGS = '/api/v1/iscsi-cdroms', '/api/v1/bootconfigs'
 PATHS = {'ISCSICdrom': ISOS, 'BootConfig': CONFIGS}
 _PAGE = 500
 
-__all__ = ('BootApi', 'Resource', 'add_name', 'add_selector', 'add_url',
-           'host_path', 'item', 'said')
+__all__ = ('BootApi', 'Resource', 'add_name', 'add_owner', 'add_selector',
+           'add_url', 'host_path', 'item', 'owner', 'said')
 
 
 def add_url(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -52,6 +52,27 @@ def add_name(parser: argparse.ArgumentParser, kind: str,
         'name', metavar=f'<{kind.lower()}>', nargs=nargs,
         help=f'Name of the {kind}' if nargs is None else f'Names: {kind}s')
     return parser
+
+
+def add_owner(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add whose a resource of the catalog is, and who may use it."""
+    parser.add_argument('--project', metavar='<project>', dest='owner',
+                        help='Id of the project that it belongs to; by '
+                             'default the one that you are logged in to')
+    shared = parser.add_mutually_exclusive_group()
+    shared.add_argument('--share', action='store_const', const=True,
+                        dest='shared', help='Let every project use it')
+    shared.add_argument('--private', action='store_const', const=False,
+                        dest='shared',
+                        help='Let no project use it but its own')
+    return parser
+
+
+def owner(parsed: argparse.Namespace) -> dict[str, typing.Any]:
+    """Return the fields of a spec that add_owner() asks for."""
+    return {name: value for name, value in (
+        ('project', parsed.owner), ('shared', parsed.shared))
+        if value is not None}
 
 
 def add_selector(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

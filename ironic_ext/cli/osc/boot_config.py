@@ -26,6 +26,9 @@ _FIELDS = (
     fields.Field('template', 'spec.template'),
     fields.Field('primary', 'spec.primary'),
     fields.Field('files', 'files', fields.names),
+    fields.Field('project', 'spec.project'),
+    fields.Field('shared', 'spec.shared'),
+    fields.Field('any_iso', 'spec.anyISO'),
     fields.Field('labels', 'metadata.labels', fields.labels))
 
 
@@ -38,7 +41,8 @@ class ListBootConfigs(shown.List):
     """List the boot configs of the catalog"""
 
     all_fields = _FIELDS
-    listed = ('name', 'format', 'template', 'primary', 'files')
+    listed = ('name', 'format', 'template', 'primary', 'files', 'project',
+              'shared')
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the selector."""
@@ -92,6 +96,10 @@ class CreateBootConfig(_OneConfig):
                             help='Which of several files is the config')
         parser.add_argument('--template', action='store_true',
                             help='The files are Jinja2 templates')
+        boot_api.add_owner(parser)
+        parser.add_argument('--any-iso', action='store_true',
+                            help='It may be put into ISOs that owners of '
+                                 'nodes give by URL, too')
         parser.add_argument('--replace', action='store_true',
                             help='Replace the one of that name')
         return parser
@@ -106,7 +114,9 @@ class CreateBootConfig(_OneConfig):
                 'format': parsed_args.config_format,
                 'data': dict(map(_file, parsed_args.file)),
                 'primary': parsed_args.primary,
-                'template': parsed_args.template}}
+                'template': parsed_args.template,
+                **({'anyISO': True} if parsed_args.any_iso else {}),
+                **boot_api.owner(parsed_args)}}
         api = boot_api.BootApi.of(self, parsed_args)
         if parsed_args.replace:
             return _seen(api.call('PUT', boot_api.item(

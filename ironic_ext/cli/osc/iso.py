@@ -31,6 +31,8 @@ _FIELDS = (
     fields.Field('configs', 'spec.bootConfigs', fields.names),
     fields.Field('target_iqn', 'status.targetIQN'),
     fields.Field('portal_ip', 'status.portalIP'),
+    fields.Field('project', 'spec.project'),
+    fields.Field('shared', 'spec.shared'),
     fields.Field('labels', 'metadata.labels', fields.labels),
     fields.Field('error', 'status.error'))
 
@@ -39,7 +41,8 @@ class ListIsos(shown.List):
     """List the ISOs of the catalog"""
 
     all_fields = _FIELDS
-    listed = ('name', 'phase', 'size', 'volume_id', 'configs', 'error')
+    listed = ('name', 'phase', 'size', 'volume_id', 'configs', 'project',
+              'shared', 'error')
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the selector."""
@@ -94,6 +97,7 @@ class CreateIso(_OneIso):
         parser.add_argument('--config', metavar='<config>', action='append',
                             default=[],
                             help='BootConfig that fits; repeatable')
+        boot_api.add_owner(parser)
         parser.add_argument('--wait', metavar='<seconds>', type=float,
                             nargs='?', const=3600.0,
                             help='Wait until it is ready; fail when it '
@@ -110,7 +114,8 @@ class CreateIso(_OneIso):
         path = boot_api.item(boot_api.ISOS, name)
         spec = {'checksum': parsed_args.checksum,
                 'description': parsed_args.description,
-                'bootConfigs': parsed_args.config}
+                'bootConfigs': parsed_args.config,
+                **boot_api.owner(parsed_args)}
         spec |= ({'url': parsed_args.url} if parsed_args.url
                  else {'isoFile': f'{name}.iso'})
         # A second try goes on with the upload of the first.
@@ -139,11 +144,11 @@ class SetIso(_OneIso):
                                  'instead of those that did')
         parser.add_argument('--no-configs', action='store_true',
                             help='None fits')
-        return parser
+        return boot_api.add_owner(parser)
 
     def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
         """Change what is given of the ISO, and show it."""
-        spec: dict[str, typing.Any] = {}
+        spec: dict[str, typing.Any] = boot_api.owner(parsed_args)
         if parsed_args.description is not None:
             spec['description'] = parsed_args.description
         if parsed_args.config or parsed_args.no_configs:

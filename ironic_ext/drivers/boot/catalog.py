@@ -15,6 +15,7 @@ from oslo_log import log
 
 from ironic_ext import catalog
 from ironic_ext.catalog import store
+from ironic_ext.catalog import view
 from ironic_ext import config_formats
 from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext import host_records
@@ -35,9 +36,10 @@ def sources(node: typing.Any) -> boot_plan.Sources:
 
     The database of the catalog is opened when it is asked.
     """
+    project = node.lessee or node.owner or ''
+    seen = view.View(_Lookup(), project)
     return boot_plan.Sources(
-        iso=lambda name: _opened().catalog.find(catalog.ISCSICdrom, name),
-        config=lambda name: _opened().catalog.find(catalog.BootConfig, name),
+        iso=seen.iso, config=seen.config, project=project,
         directory=CONF.ext_catalog.iso_dir,
         delivery=CONF.ext_boot.config_delivery,
         base_url=(lambda _uuid: _base_url(node))
@@ -118,6 +120,16 @@ def _token(node: typing.Any) -> str:
         )) from exc
     return signer.new(node.uuid, CONF.ext_server.token_lifetime,
                       generation)[0]
+
+
+class _Lookup:
+    """All of the catalog, opened when it is asked."""
+
+    def iso(self, name: str) -> catalog.ISCSICdrom | None:
+        return _opened().catalog.find(catalog.ISCSICdrom, name)
+
+    def config(self, name: str) -> catalog.BootConfig | None:
+        return _opened().catalog.find(catalog.BootConfig, name)
 
 
 class _Opened(typing.NamedTuple):

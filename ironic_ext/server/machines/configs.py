@@ -15,6 +15,7 @@ import typing
 from ironic_ext import catalog
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import rules
+from ironic_ext.catalog import view
 from ironic_ext import config_formats
 from ironic_ext.config_formats import delivery as ways
 from ironic_ext.node import host as hosts
@@ -29,23 +30,13 @@ _READY = 64 << 20
 _HIDDEN = '******'
 
 
-class CatalogLookup(typing.Protocol):
-    """What is needed of the catalog."""
-
-    def iso(self, name: str) -> catalog.ISCSICdrom | None:
-        """Return an ISO, or None."""
-
-    def config(self, name: str) -> catalog.BootConfig | None:
-        """Return a BootConfig with its data, or None."""
-
-
 Links = collections.abc.Callable[[hosts.Host], dict[str, typing.Any]]
 
 
 class Configs:
     """Makes the configs of hosts; keeps those that are alike for all."""
 
-    def __init__(self, lookup: CatalogLookup, kept: CatalogLookup,
+    def __init__(self, lookup: view.Lookup, kept: view.Lookup,
                  links: Links = lambda host: {},
                  delivery: str = ways.INJECT) -> None:
         """Take the catalog that configs come from.
@@ -91,8 +82,9 @@ class Configs:
             if host.config_name:
                 return self._named(host, iso)
             found = config_formats.plan_boot_config(
-                host.config, lookup=self._lookup.config, iso=iso,
-                facts=self._facts(host))
+                host.config, iso=iso, facts=self._facts(host),
+                lookup=view.View(self._lookup, host.project).config,
+                project=host.project)
         except config_formats.ConfigError as exc:
             raise errors.ConflictError(
                 f'the config of host {host.name} cannot be used: {exc}'
@@ -180,29 +172,33 @@ class MachineConfig:
                               headers=answers.NO_STORE)
 
 
-def iso_of(host: hosts.Host, lookup: CatalogLookup
+def iso_of(host: hosts.Host, lookup: view.Lookup
            ) -> catalog.ISCSICdrom | None:
     """Return a host's ISO, None for none or one by URL.
+
+    One that the host's project may not use is none.
 
     :raises: what the catalog raises
     """
     if not resources.is_name(host.image):
         return None
-    return lookup.iso(host.image)
+    return view.View(lookup, host.project).iso(host.image)
 
 
 def _config_of(host: hosts.Host, iso: catalog.ISCSICdrom | None,
-               lookup: CatalogLookup) -> catalog.BootConfig:
+               lookup: view.Lookup) -> catalog.BootConfig:
     """Return the config that a host names.
 
     :raises: NotFoundError, InvalidError
     """
     name = host.config_name
-    found = lookup.config(name) if resources.is_name(name) else None
+    found = (view.View(lookup, host.project).config(name)
+             if resources.is_name(name) else None)
     if found is None:
         raise errors.NotFoundError(
             f'host {host.name} is to get a BootConfig that does not exist')
-    rules.require_fit(iso, name, exists=True, field='bootConfigRef')
+    rules.require_fit(iso, name, config=found, project=host.project,
+                      field='bootConfigRef')
     return found
 
 

@@ -2,31 +2,24 @@
 
 """The iPXE script of a host that asks the boot server."""
 
-import typing
-
 from ironic_ext import catalog
 from ironic_ext.catalog import resources
+from ironic_ext.catalog import view
 from ironic_ext.node import host as hosts
 from ironic_ext.node import targets
 from ironic_ext import san
 from ironic_ext.san import ipxe as scripts
 from ironic_ext.server import answers
 from ironic_ext.server import errors
+from ironic_ext.server.machines import configs
 from ironic_ext.server.machines import identity
-
-
-class Isos(typing.Protocol):
-    """What is needed of the catalog."""
-
-    def iso(self, name: str) -> catalog.ISCSICdrom | None:
-        """Return an ISO, or None."""
 
 
 class Ipxe:
     """The script of a host; whom nobody knows is told."""
 
-    def __init__(self, finder: identity.Finder, isos: Isos, kept: Isos,
-                 run: identity.Run) -> None:
+    def __init__(self, finder: identity.Finder, isos: view.Lookup,
+                 kept: view.Lookup, run: identity.Run) -> None:
         """Take who tells machines, and the ISOs.
 
         :param kept: those in memory: raises LookupError for others.
@@ -65,9 +58,9 @@ class Ipxe:
                 f'The ISO of {host.name} is given by URL, not by a name of '
                 'the catalog')
         try:
-            iso = self._kept.iso(host.image)
+            iso = configs.iso_of(host, self._kept)
         except LookupError:
-            iso = await self._run(self._isos.iso, host.image)
+            iso = await self._run(configs.iso_of, host, self._isos)
         return script(host, iso, mac)
 
 

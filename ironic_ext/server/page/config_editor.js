@@ -144,6 +144,17 @@ export function editor(known) {
   const template = element('input', {
     type: 'checkbox', change: () => { dirty = true; },
   });
+  const option = () => element('input', {
+    type: 'checkbox', change: (event) => {
+      dirty = true;
+      touched.add(event.target);
+    },
+  });
+  // What nobody touched is the server's to decide.
+  const touched = new Set();
+  const shared = option();
+  const anyIso = option();
+  const project = element('small');
   const files = element('div.files');
   const alert = element('p.form-error', { role: 'alert' });
   const save = element('button.primary', { type: 'submit' }, 'Save');
@@ -192,6 +203,11 @@ export function editor(known) {
     }
     if (template.checked) {
       spec.template = true;
+    }
+    for (const [key, box] of [['shared', shared], ['anyISO', anyIso]]) {
+      if (touched.has(box)) {
+        spec[key] = box.checked;
+      }
     }
     return {
       apiVersion: 'v1', kind: 'BootConfig',
@@ -242,6 +258,10 @@ export function editor(known) {
       { value }, value)));
     format.value = spec.format;
     template.checked = !!spec.template;
+    shared.checked = !!spec.shared;
+    anyIso.checked = !!spec.anyISO;
+    project.textContent = spec.project ? `Of project ${spec.project}`
+      : 'Every project may use it';
     const data = Object.entries(spec.data);
     for (const [path, content] of data.length ? data
       : [[FIRST_FILE[spec.format] ?? 'config', '']]) {
@@ -266,7 +286,11 @@ export function editor(known) {
     element('div.fields', {}, dom.field('Name', name),
       dom.field('Format', format),
       element('label.option', {}, template, element('span', {}, 'Template',
-        element('small', {}, 'Jinja2, filled with the host\'s facts')))),
+        element('small', {}, 'Jinja2, filled with the host\'s facts'))),
+      element('label.option', {}, shared, element('span', {}, 'Shared',
+        project)),
+      element('label.option', {}, anyIso, element('span', {}, 'Any ISO',
+        element('small', {}, 'Also ISOs that owners give by URL')))),
     files, alert,
     element('div.buttons', {}, more, element('button', {
       type: 'button',

@@ -41,6 +41,8 @@ function makeRow(config) {
     element('td.lines', { 'data-label': 'Files' }, files.join('\n')),
     element('td', { 'data-label': 'Template' },
       spec.template ? 'yes' : '–'),
+    element('td', { 'data-label': 'Shared' },
+      spec.shared ? 'yes' : spec.project || 'no'),
     element('td.lines', { 'data-label': 'Fits' }, fits.join('\n') || '–'),
     element('td.number', { 'data-label': 'Hosts' },
       users ? users.toLocaleString('en') : '–'),
@@ -61,7 +63,7 @@ function listView() {
   const table = element('table', {},
     element('caption.hidden', {}, 'Configs of the catalog'),
     element('thead', {}, element('tr', {}, ...['Name', 'Format', 'Files',
-      'Template', 'Fits', 'Hosts', 'Actions'].map((text) => element(
+      'Template', 'Shared', 'Fits', 'Hosts', 'Actions'].map((text) => element(
       'th', { scope: 'col' }, text)))), body);
 
   function render() {

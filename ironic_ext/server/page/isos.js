@@ -152,6 +152,9 @@ async function edit(iso) {
     value: spec.checksum ?? '', spellcheck: 'false', autocomplete: 'off',
   });
   const boxes = configBoxes(spec.bootConfigs ?? []);
+  const shared = element('input', {
+    type: 'checkbox', checked: !!spec.shared,
+  });
   const saved = await show({
     title: metadata.name, action: 'Save', wide: true,
     content: [
@@ -163,6 +166,7 @@ async function edit(iso) {
         ['Boots by', status.bootLoaders?.join(', ')],
         ['Digest', status.digest],
         ['File', spec.isoFile],
+        ['Project', spec.project],
         ['iSCSI target', status.targetIQN],
         ['Portal', status.portalIP ? `${status.portalIP}:${
           status.portalPort ?? 3260}, LUN ${status.lun ?? 0}` : ''],
@@ -170,12 +174,16 @@ async function edit(iso) {
       ]),
       ...(url ? [dom.field('URL', url)] : []),
       dom.field('Checksum', checksum),
-      dom.field('Description', description), boxes.group,
+      dom.field('Description', description),
+      element('label.option', {}, shared, element('span', {}, 'Shared',
+        element('small', {}, 'Every project may use it'))), boxes.group,
     ],
     submit: async () => {
       isos.note(await api.patch(api.path('iscsi-cdroms', metadata.name), {
         spec: {
           ...(url ? { url: url.value } : {}),
+          ...(shared.checked === !!spec.shared ? {}
+            : { shared: shared.checked }),
           checksum: checksum.value.trim() || null,
           description: description.value.trim() || null,
           bootConfigs: boxes.value.length ? boxes.value : null,

@@ -53,12 +53,38 @@ class Access:
         if self._basic:
             self._require_user(req)
             return True
+        return bool(self._enforcer.enforce(
+            rule, {}, self._context(req).to_policy_values()))
+
+    def project(self, req: falcon.Request) -> str:
+        """Return whose part of the catalog who asks has, '' for all.
+
+        :raises: UnauthorizedError, ForbiddenError
+        """
+        if self.allows(req, policies.CATALOG_ALL):
+            return ''
+        project = self._context(req).project_id
+        if not project:
+            raise errors.ForbiddenError(
+                f'log in to a project: the policy {policies.CATALOG_ALL} '
+                'forbids to have all of the catalog')
+        return str(project)
+
+    def home(self, req: falcon.Request) -> str | None:
+        """Return whose it is what somebody adds; None where none has any.
+
+        :raises: UnauthorizedError
+        """
+        if self._open or self._basic:
+            return None
+        return str(self._context(req).project_id or '')
+
+    def _context(self, req: falcon.Request) -> contexts.RequestContext:
+        """Return who asks, as Keystone has it."""
         environ = req.env
         if environ.get('HTTP_X_IDENTITY_STATUS') != 'Confirmed':
             raise errors.UnauthorizedError('give a token of Keystone')
-        context = contexts.RequestContext.from_environ(environ)
-        return bool(self._enforcer.enforce(
-            rule, {}, context.to_policy_values()))
+        return contexts.RequestContext.from_environ(environ)
 
     def require(self, req: falcon.Request, rule: str) -> None:
         """Refuse who may not.

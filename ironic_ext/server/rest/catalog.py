@@ -23,6 +23,7 @@ from ironic_ext.server.rest import access
 from ironic_ext.server.rest import bodies
 from ironic_ext.server.rest import conventions
 from ironic_ext.server.rest import iso_imports
+from ironic_ext.server.rest import owned
 from ironic_ext.server.rest import policies
 from ironic_ext.server.rest import watches
 
@@ -39,38 +40,45 @@ class Resources(typing.Generic[R]):
     """What the resources below share, for one kind.
 
     :param path: of the list, such as ``/api/v1/bootconfigs``.
+    :param owned: judges whose the resources are.
     """
 
-    def __init__(self, kind: type[R], path: str, catalog: store.Catalog,
+    def __init__(self, kind: type[R], path: str, owned: owned.Owned,
+                 catalog: store.Catalog,
                  mirror: catalog_mirror.CatalogMirror,
                  index: host_index.HostIndex,
                  imports: iso_imports.IsoImports) -> None:
         self.kind: type[R] = kind
         self.path = path
+        self.owned = owned
         self.mirror = mirror
         self._catalog = catalog
         self._index = index
         self._imports = imports
 
-    def get(self, name: str) -> R:
-        """Return a resource with its data.
+    def get(self, req: falcon.Request, name: str) -> R:
+        """Return a resource with its data, if it is there for who asks.
 
-        :raises: NotFoundError
+        :raises: NotFoundError, ForbiddenError
         """
-        return self._catalog.get(self.kind, conventions.name(name))
+        found = self._catalog.get(self.kind, conventions.name(name))
+        self.owned.require_seen(req, found)
+        return found
 
-    def page(self, labels: str, limit: int, after: str) -> store.Page[R]:
+    def page(self, req: falcon.Request, labels: str, limit: int, after: str
+             ) -> store.Page[R]:
         """Return a page of a list."""
         return self._catalog.page(self.kind, labels=labels, limit=limit,
-                                  after=after)
+                                  after=after,
+                                  project=self.owned.project(req))
 
-    def create(self, document: object) -> R:
+    def create(self, req: falcon.Request, document: object) -> R:
         """Add the resource of a document.
 
-        :raises: InvalidError, ConfigError, AlreadyExistsError
+        :raises: InvalidError, ConfigError, AlreadyExistsError,
+            ForbiddenError
         """
-        wanted = self._parsed(document)
-        return self._changed(self._catalog.create(wanted))
+        return self._added(req, self._parsed(document), document)
 
     def replace(self, req: falcon.Request, name: str, document: object
                 ) -> tuple[R, bool]:
@@ -80,7 +88,9 @@ class Resources(typing.Generic[R]):
         if current is None:
             # A version that the client saw is none of nothing.
             conventions.require_match(req, '')
-            return self._changed(self._catalog.create(wanted)), True
+            return self._added(req, wanted, document), True
+        self.owned.require_own(req, current)
+        wanted = self.owned.kept(req, wanted, document, current)
         sure = conventions.require_match(
             req, current.metadata.resource_version)
         return self._replaced(current, wanted, sure), False
@@ -92,7 +102,8 @@ class Resources(typing.Generic[R]):
         tries = _TRIES
         while True:
             tries -= 1
-            current = self.get(name)
+            current = self.get(req, name)
+            self.owned.require_own(req, current)
             sure = conventions.require_match(
                 req, current.metadata.resource_version)
             expected = conventions.wanted_version(patch)
@@ -100,15 +111,17 @@ class Resources(typing.Generic[R]):
                 raise errors.ConflictError(
                     f'{self.kind.kind} "{name}" was changed by somebody '
                     'else; read it again')
-            wanted = self._parsed(
-                merge.patched(resources.document(current), patch), name)
+            document = merge.patched(resources.document(current), patch)
+            wanted = self.owned.kept(
+                req, self._parsed(document, name), document, current)
             try:
                 return self._replaced(current, wanted, sure, exactly=True)
             except catalog.ConflictError:
                 if not tries or sure or expected:
                     raise
 
-    def set_target(self, name: str, patch: object) -> R:
+    def set_target(self, req: falcon.Request, name: str, patch: object
+                   ) -> R:
         """Change where an ISO's target is, by a merge patch.
 
         :raises: InvalidError, NotFoundError
@@ -117,7 +130,8 @@ class Resources(typing.Generic[R]):
         if not isinstance(status, dict) or set(status) - {*_TARGET}:
             raise _invalid('status', 'must be given, with nothing but '
                            + ', '.join(_TARGET))
-        current = self.get(name)
+        current = self.get(req, name)
+        self.owned.require_own(req, current)
         document = resources.document(current)
         wanted = resources.parse(merge.patched(
             document, {'status': status}), resources.ISCSICdrom)
@@ -132,7 +146,8 @@ class Resources(typing.Generic[R]):
 
         :raises: NotFoundError, InUseError, PreconditionError
         """
-        current = self.get(name)
+        current = self.get(req, name)
+        self.owned.require_own(req, current)
         sure = conventions.require_match(
             req, current.metadata.resource_version)
         self._require_hosts()
@@ -166,6 +181,11 @@ class Resources(typing.Generic[R]):
             if sure:
                 raise errors.PreconditionError(str(exc)) from exc
             raise
+
+    def _added(self, req: falcon.Request, wanted: R, document: object) -> R:
+        return self._changed(self._catalog.create(
+            self.owned.added(req, wanted, document),
+            own_file=bool(self.owned.project(req))))
 
     def _changed(self, resource: R) -> R:
         self.mirror.follow()
@@ -243,7 +263,7 @@ class CatalogList(typing.Generic[R]):
         if conventions.flag(req, 'watch'):
             self._watch(req, resp, labels)
             return
-        page = self._shared.page(labels, conventions.limit(req),
+        page = self._shared.page(req, labels, conventions.limit(req),
                                  conventions.text(req, 'continue'))
         conventions.answer_list(resp, kind + 'List', str(page.revision),
                                 map(_encoded, page.items), page.following)
@@ -251,7 +271,7 @@ class CatalogList(typing.Generic[R]):
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Create a resource; its name must be new."""
         self._guard.require(req, policies.CATALOG_WRITE)
-        made = self._shared.create(bodies.document(req, self._limit))
+        made = self._shared.create(req, bodies.document(req, self._limit))
         resp.status = falcon.HTTP_201
         resp.location = f'{self._shared.path}/{made.metadata.name}'
         _answer(resp, made)
@@ -265,7 +285,8 @@ class CatalogList(typing.Generic[R]):
         if version in ('', '0'):
             after, since = '', None
             while True:
-                page = self._shared.page(labels, conventions.MAX_LIMIT, after)
+                page = self._shared.page(req, labels,
+                                         conventions.MAX_LIMIT, after)
                 since = page.revision if since is None else since
                 initial += map(_encoded, page.items)
                 after = page.following
@@ -279,7 +300,8 @@ class CatalogList(typing.Generic[R]):
         self._streams.begin(
             req, resp, watches.Source(
                 self._shared.kind.kind, lambda: mirror.feed, mirror.events,
-                mirror.is_at_hand, str, self._ending, labels=terms),
+                mirror.is_at_hand, str, self._ending, labels=terms,
+                sees=self._shared.owned.sees(req)),
             since, initial)
 
 
@@ -296,8 +318,9 @@ class CatalogItem(typing.Generic[R]):
                ) -> None:
         """Show it; its data to those who may see it."""
         self._guard.require(req, policies.CATALOG_READ)
-        found: resources.Resource = self._shared.get(name)
-        if not self._guard.allows(req, policies.SECRETS):
+        found: resources.Resource = self._shared.get(req, name)
+        if not (self._guard.allows(req, policies.SECRETS)
+                and self._shared.owned.is_own(req, found)):
             found = resources.redacted(found)
         _answer(resp, found)
 
@@ -342,7 +365,7 @@ class CdromStatus:
         """Change it by a merge patch: ``{"status": {"targetIQN": ...}}``."""
         self._guard.require(req, policies.CATALOG_WRITE)
         _answer(resp, self._shared.set_target(
-            name, bodies.document(req, self._limit)))
+            req, name, bodies.document(req, self._limit)))
 
 
 def _answer(resp: falcon.Response, resource: resources.Resource) -> None:

@@ -5,7 +5,6 @@
 Nothing here makes a machine reboot.
 """
 
-import collections.abc
 import typing
 
 from ironic_ext import catalog
@@ -13,6 +12,7 @@ from ironic_ext.catalog import fields
 from ironic_ext.catalog import merge
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import rules
+from ironic_ext.catalog import view
 from ironic_ext.node import data_image as host_data_images
 from ironic_ext.node import host as hosts
 from ironic_ext.server import errors
@@ -20,16 +20,13 @@ from ironic_ext.server import errors
 POWER_TARGETS = ('power on', 'power off', 'rebooting', 'soft power off',
                  'soft rebooting')
 
-IsoLookup = collections.abc.Callable[[str], catalog.ISCSICdrom | None]
-ConfigExists = collections.abc.Callable[[str], bool]
-
 
 def planned(host: hosts.Host, spec: object, patch: object | None, *,
-            iso: IsoLookup, has_config: ConfigExists
-            ) -> dict[str, typing.Any]:
+            lookup: view.Lookup) -> dict[str, typing.Any]:
     """Return the keys of instance_info to change; None removes one.
 
     :param spec: the whole spec that is wanted.
+    :param lookup: the catalog.
     :param patch: the merge patch of the spec that led there, None when the
         whole was given.
     :raises: InvalidError, ConflictError
@@ -37,12 +34,14 @@ def planned(host: hosts.Host, spec: object, patch: object | None, *,
     image, config, mode, _ip = _parse(spec)
     before = hosts.spec(host)
     changes: dict[str, typing.Any] = {}
+    # What its machine could not use is not assigned either.
+    seen = view.View(lookup, host.project)
     if image != before['image']:
         _change(changes, hosts.ISO_KEY, host.image or None,
                 None if image == resources.LOCAL_BOOT else image)
     found = None
     if image != resources.LOCAL_BOOT:
-        found = iso(image) if resources.is_name(image) else None
+        found = seen.iso(image) if resources.is_name(image) else None
         if image != before['image']:
             if found is None:
                 raise catalog.InvalidError(catalog.Problem(
@@ -58,8 +57,8 @@ def planned(host: hosts.Host, spec: object, patch: object | None, *,
         changes[hosts.CONFIG_KEY] = None
     if config and (hosts.CONFIG_KEY in changes or hosts.ISO_KEY in changes):
         try:
-            rules.require_fit(found, config, exists=has_config(config),
-                              field='bootConfigRef')
+            rules.require_fit(found, config, config=seen.config(config),
+                              project=host.project, field='bootConfigRef')
         except catalog.InvalidError as exc:
             if (isinstance(patch, dict) and 'bootConfigRef' not in patch):
                 raise errors.ConflictError(

@@ -97,9 +97,7 @@ class Hosts:
             # What another server stored a moment ago counts, too.
             self._mirror.follow()
             changes = host_changes.planned(
-                entry.host, spec, patch, iso=self._mirror.iso,
-                has_config=lambda name: self._mirror.config(name)
-                is not None)
+                entry.host, spec, patch, lookup=self._mirror)
             image = host_changes.data_image(entry.host, spec, patch)
             if image is not None:
                 # First: conductors judge it, and what they refuse is to

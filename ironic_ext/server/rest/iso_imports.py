@@ -27,6 +27,7 @@ from ironic_ext.server.http import exchange
 from ironic_ext.server.rest import access
 from ironic_ext.server.rest import bridge
 from ironic_ext.server.rest import conventions
+from ironic_ext.server.rest import owned
 from ironic_ext.server.rest import policies
 
 LOG = logging.getLogger(__name__)
@@ -211,19 +212,20 @@ class Upload:
 
     def __init__(self, jobs: IsoImports,
                  get: collections.abc.Callable[
-                     [str], resources.ISCSICdrom],
-                 directory: iso_files.IsoDirectory, guard: access.Access
-                 ) -> None:
+                     [falcon.Request, str], resources.ISCSICdrom],
+                 directory: iso_files.IsoDirectory, guard: access.Access,
+                 own: owned.Owned) -> None:
         self._jobs = jobs
         self._get = get
         self._directory = directory
         self._guard = guard
+        self._own = own
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str
                ) -> None:
         """Tell how much is here of an upload that was broken off."""
         self._guard.require(req, policies.CATALOG_READ)
-        cdrom = self._get(name)
+        cdrom = self._get(req, name)
         conventions.answer(resp, {'received': self._directory.received(
             cdrom.spec.iso_file) if cdrom.spec.iso_file else 0})
 
@@ -231,7 +233,7 @@ class Upload:
                ) -> None:
         """Take the content, or go on with it (Content-Range)."""
         self._guard.require(req, policies.CATALOG_WRITE)
-        conventions.name(name)
+        self._own.require_own(req, self._get(req, name))
         kind = (req.content_type or '').partition(';')[0].strip().lower()
         if kind not in ('application/octet-stream', 'application/x-cd-image',
                         'application/vnd.efi.iso'):

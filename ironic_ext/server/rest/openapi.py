@@ -71,7 +71,8 @@ SCHEMAS: Schema = {
     'ISCSICdrom': _resource(
         'ISCSICdrom', _metadata(**_LABELS), spec=_object(
             isoFile=_NAME, url=_TEXT, checksum=_TEXT, description=_TEXT,
-            readOnly=_FLAG, bootConfigs={'type': 'array', 'items': _NAME}),
+            readOnly=_FLAG, bootConfigs={'type': 'array', 'items': _NAME},
+            project=_TEXT, shared=_FLAG),
         status=_object(
             'phase', phase={'enum': list(resources.PHASES)},
             isoSize=_COUNT, digest=_TEXT, volumeId=_TEXT, bootLoaders=_TEXTS,
@@ -80,7 +81,8 @@ SCHEMAS: Schema = {
     'BootConfig': _resource(
         'BootConfig', _metadata(**_LABELS), 'metadata spec', spec=_object(
             'format data', format=_TEXT, data=_FILES, primary=_TEXT,
-            template=_FLAG), status={'type': 'object'}),
+            template=_FLAG, anyISO=_FLAG, project=_TEXT, shared=_FLAG),
+        status={'type': 'object'}),
     'BareMetalHost': _resource(
         hosts.KIND, _metadata(namespace=_NAME), spec=_object(
             image=_TEXT, bootConfigRef=_TEXT, dataImage=_DATA_IMAGE, ip=_TEXT,

@@ -16,6 +16,7 @@ POWER = 'ext_server:hosts:set_power'
 TOKENS = 'ext_server:hosts:create_token'
 CATALOG_READ = 'ext_server:catalog:get'
 CATALOG_WRITE = 'ext_server:catalog:update'
+CATALOG_ALL = 'ext_server:catalog:all_projects'
 SECRETS = 'ext_server:catalog:get_data'
 
 _HOSTS = '/api/v1/namespaces/{namespace}/baremetalhosts'
@@ -65,6 +66,15 @@ _RULES = [
                       for method in ('PUT', 'PATCH', 'DELETE')),
                     f'PUT {_ISO}/upload', f'PATCH {_ISO}/status',
                     'POST /api/v1/preview')),
+    policy.DocumentedRuleDefault(
+        CATALOG_ALL, f'rule:{ADMIN} or role:service or system_scope:all',
+        'Have the ISOs and configs of all projects in the catalog, share '
+        'them, and let the servers fetch ISOs by URL. Others have those of '
+        'the project that they are logged in to, and see what is shared.',
+        _operations(*(f'GET {path}' for path in _CATALOG),
+                    *(f'POST {path}' for path in _CATALOG[:2]),
+                    *(f'{method} {path}' for path in _CATALOG[2:]
+                      for method in ('PUT', 'PATCH', 'DELETE')))),
     policy.DocumentedRuleDefault(
         SECRETS, f'rule:{ADMIN}',
         'See the data of configs, which may be secret, and previews.',

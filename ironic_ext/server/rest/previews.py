@@ -15,6 +15,7 @@ from ironic_ext.node import tokens
 from ironic_ext.server.rest import access
 from ironic_ext.server.rest import bodies
 from ironic_ext.server.rest import conventions
+from ironic_ext.server.rest import owned
 from ironic_ext.server.rest import policies
 
 
@@ -22,10 +23,13 @@ class Preview:
     """A config, rendered for ``?host=`` (a name, or namespace/name)."""
 
     def __init__(self,
-                 get: collections.abc.Callable[[str], catalog.BootConfig],
+                 get: collections.abc.Callable[
+                     [falcon.Request, str], catalog.BootConfig],
                  find: collections.abc.Callable[[str], hosts.Host],
-                 guard: access.Access, limit: int) -> None:
+                 guard: access.Access, own: owned.Owned, limit: int
+                 ) -> None:
         self._get = get
+        self._own = own
         self._find = find
         self._guard = guard
         self._limit = limit
@@ -34,7 +38,9 @@ class Preview:
                ) -> None:
         """Show a config of the catalog."""
         self._guard.require(req, policies.SECRETS)
-        self._answer(req, resp, self._get(name).spec)
+        found = self._get(req, name)
+        self._own.require_own(req, found)
+        self._answer(req, resp, found.spec)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show a config that is not stored."""

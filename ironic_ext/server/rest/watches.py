@@ -45,6 +45,7 @@ class Source(typing.NamedTuple):
     :ivar version: of a number, as clients see it.
     :ivar ending: whether the server stops.
     :ivar labels: what the resources that are wanted have to meet.
+    :ivar sees: whether the document of a resource may be told.
     """
 
     kind: str
@@ -55,6 +56,8 @@ class Source(typing.NamedTuple):
     ending: collections.abc.Callable[[], bool]
     scope: str = ''
     labels: tuple[selector.Term, ...] = ()
+    sees: collections.abc.Callable[[dict[str, typing.Any]], bool] | None = (
+        None)
 
 
 class _Selection:
@@ -63,15 +66,20 @@ class _Selection:
     A resource that no longer meets them is told as deleted, once.
     """
 
-    def __init__(self, labels: tuple[selector.Term, ...]) -> None:
-        self._labels = labels
+    def __init__(self, source: Source) -> None:
+        self._labels = source.labels
+        self._sees = source.sees
         self._outside: set[str] = set()
 
     def line(self, event: feeds.Event) -> bytes:
         """Return the line of an event, b'' for none."""
-        if not self._labels:
+        if not self._labels and self._sees is None:
             return event.line()
-        metadata = json.loads(event.document)['metadata']
+        document = json.loads(event.document)
+        # Who has it now is told that it came, who had it that it went.
+        if self._sees is not None and not self._sees(document):
+            return b''
+        metadata = document['metadata']
         name, labels = metadata['name'], metadata.get('labels', {})
         was_outside = name in self._outside
         if not all(term.matches(labels) for term in self._labels):
@@ -176,7 +184,7 @@ class _Watch:
         # The head of the answer goes out with the first bytes.
         yield _bookmark(source, self._since)
         told = now()
-        selection = _Selection(source.labels)
+        selection = _Selection(source)
         while not source.ending() and not self._is_left and now() < until:
             self._listen()
             try:

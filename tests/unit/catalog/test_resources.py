@@ -14,7 +14,8 @@ CDROM = {
                  'creationTimestamp': '2026-01-02T03:04:05Z'},
     'spec': {'isoFile': 'coreos-live.iso', 'readOnly': True,
              'checksum': 'sha256:' + 'a' * 64, 'description': 'live',
-             'bootConfigs': ['coreos-builder', 'builder-target']},
+             'bootConfigs': ['coreos-builder', 'builder-target'],
+             'project': 'p', 'shared': False},
     'status': {'phase': 'Ready', 'isoSize': 800, 'volumeId': 'FCOS',
                'digest': 'sha256:' + 'b' * 64,
                'bootLoaders': ['bios: ISOLINUX'],
@@ -24,6 +25,7 @@ CONFIG = {
     'apiVersion': 'v1', 'kind': 'BootConfig',
     'metadata': {'name': 'fedora'},
     'spec': {'format': 'kickstart', 'primary': 'ks.cfg', 'template': True,
+             'anyISO': True, 'shared': True,
              'data': {'ks.cfg': 'reboot\n', 'parts/disk.cfg': 'autopart'}}}
 
 

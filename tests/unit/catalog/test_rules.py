@@ -16,18 +16,18 @@ class RulesTestCase(testtools.TestCase):
     def _refused(self, iso, name, **values):
         error = self.assertRaises(
             catalog.InvalidError, rules.require_fit, iso, name,
-            **{'exists': True, **values})
+            **{'config': database.config(name), **values})
         return str(error)
 
     def test_a_listed_config_fits(self):
         iso = database.iso(boot_configs=('a', 'b'))
-        rules.require_fit(iso, 'b', exists=True)
+        rules.require_fit(iso, 'b', config=database.config('b'))
 
     def test_a_config_must_exist(self):
         iso = database.iso(boot_configs=('a', 'b'))
         self.assertEqual('spec.bootConfigRef "b" does not exist: create the '
                          'BootConfig first', self._refused(
-                             iso, 'b', exists=False,
+                             iso, 'b', config=None,
                              field='spec.bootConfigRef'))
 
     def test_a_config_must_be_listed(self):
@@ -41,12 +41,32 @@ class RulesTestCase(testtools.TestCase):
         self.assertIn('takes no config', self._refused(database.iso(), 'a'))
 
     def test_no_config_always_fits(self):
-        rules.require_fit(database.iso(), '', exists=False)
-        rules.require_fit(None, '', exists=False)
+        rules.require_fit(database.iso(), '', config=None)
+        rules.require_fit(None, '', config=None)
 
-    def test_an_iso_by_url_takes_any_config_that_exists(self):
-        rules.require_fit(None, 'a', exists=True)
-        self._refused(None, 'a', exists=False)
+    def test_an_iso_by_url_takes_any_config_of_the_operator(self):
+        rules.require_fit(None, 'a', config=database.config('a'))
+        self._refused(None, 'a', config=None)
+
+    def test_an_owners_iso_takes_their_own_and_what_is_open(self):
+        config = database.config('a', shared=True, project='op')
+        self.assertIn('anyISO', self._refused(
+            None, 'a', config=config, project='t'))
+        rules.require_fit(None, 'a', project='t', config=database.config(
+            'a', shared=True, any_iso=True))
+        rules.require_fit(None, 'a', project='t', config=database.config(
+            'a', project='t'))
+        # What the ISO lists is no secret to it.
+        rules.require_fit(database.iso(boot_configs=('a',)), 'a',
+                          config=config, project='t')
+
+    def test_nobody_keeps_what_is_not_theirs_from_being_deleted(self):
+        config = database.config('a', project='p')
+        isos = [database.iso('mine', boot_configs=('a',), project='p'),
+                database.iso('evil', boot_configs=('a',), project='q'),
+                database.iso('op', boot_configs=('a',))]
+        self.assertEqual(('ISCSICdrom/mine', 'ISCSICdrom/op'),
+                         rules.isos_listing(config, isos))
 
     def test_only_a_ready_iso_boots(self):
         iso = database.iso()

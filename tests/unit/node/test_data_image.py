@@ -35,8 +35,8 @@ def host(of=None):
 
 def change(of, patch):
     wanted, own = host_changes.patched(of, {'spec': patch})
-    assert not host_changes.planned(of, wanted, own, iso=lambda name: None,
-                                    has_config=lambda name: False)
+    assert not host_changes.planned(of, wanted, own,
+                                    lookup=test_host.Catalog())
     return host_changes.data_image(of, wanted, own)
 
 

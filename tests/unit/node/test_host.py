@@ -34,13 +34,21 @@ def iso(name, *configs, phase='Ready'):
 ISOS = {item.metadata.name: item for item in (
     iso('live', 'builder', 'target'), iso('netinst', 'server'),
     iso('tools'), iso('coming', phase='Uploading'))}
-CONFIGS = {'builder', 'target', 'server'}
+CONFIGS = {name: catalog.BootConfig(
+    catalog.Metadata(name), catalog.BootConfigSpec('plain'))
+    for name in ('builder', 'target', 'server')}
+
+
+class Catalog:
+    """Everything that hosts may refer to."""
+
+    iso = staticmethod(ISOS.get)
+    config = staticmethod(CONFIGS.get)
 
 
 def changes(of, **spec):
     wanted, patch = host_changes.patched(of, {'spec': spec})
-    return host_changes.planned(of, wanted, patch, iso=ISOS.get,
-                                has_config=CONFIGS.__contains__)
+    return host_changes.planned(of, wanted, patch, lookup=Catalog())
 
 
 class HostTestCase(testtools.TestCase):
@@ -176,6 +184,6 @@ class ChangeTestCase(testtools.TestCase):
             with self.subTest(patch=patch):
                 def plan(patch=patch):
                     wanted, own = host_changes.patched(host(), patch)
-                    host_changes.planned(host(), wanted, own, iso=ISOS.get,
-                                         has_config=CONFIGS.__contains__)
+                    host_changes.planned(host(), wanted, own,
+                                         lookup=Catalog())
                 self.assertRaises(catalog.InvalidError, plan)

@@ -32,8 +32,9 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
         self.config(connection=f'sqlite:///{self.folder}/catalog.sqlite',
                     iso_dir=str(self.isos_dir), group='ext_catalog')
 
-    def fill(self, **spec):
+    def fill(self, project='', shared=False, **spec):
         """Put an ISO and two configs into the catalog."""
+        spec |= {'project': project, 'shared': shared}
         shutil.copyfile(self.base, self.isos_dir / 'live.iso')
         opened = store.Catalog(f'sqlite:///{self.folder}/catalog.sqlite')
         self.addCleanup(opened.close)
@@ -41,7 +42,7 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
         for name in ('fits', 'other'):
             opened.create(database.config(
                 name, format='kickstart', data={'ks.cfg': KICKSTART},
-                template=True))
+                template=True, project=project, shared=shared))
         made = opened.create(database.iso(
             'live', iso_file='live.iso', boot_configs=('fits',), **spec))
         opened.set_status(made, catalog.ISCSICdromStatus(phase='Ready'))
@@ -65,6 +66,44 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
         self.call('prepare_instance')
         self.assertEqual(b'network --hostname node-7\ntext\n',
                          self.medium().read_file('/ks.cfg'))
+
+    def test_what_is_another_projects_reads_as_what_there_is_not(self):
+        self.fill(project='p')
+        self.node.owner = 'q'
+        found = []
+        for name in ('live', 'none'):
+            self.say(boot_iso=name, boot_config=None)
+            found.append(self.failure(exception.InvalidParameterValue,
+                                      'validate'))
+        for name in ('fits', 'none'):
+            self.say(boot_iso=self.href, boot_config=name)
+            found.append(self.failure(exception.InvalidParameterValue,
+                                      'validate'))
+        self.assertEqual(found[0].replace('live', 'none'), found[1])
+        self.assertEqual(found[2].replace('fits', 'none'), found[3])
+
+    def test_a_node_uses_what_is_its_lessees_and_not_its_owners(self):
+        self.fill(project='p')
+        self.node.owner = 'p'
+        self.say(boot_iso='live', boot_config='fits')
+        self.call('validate')
+        self.node.lessee = 'q'
+        self.say()
+        self.failure(exception.InvalidParameterValue, 'validate')
+        self.node.owner, self.node.lessee = 'q', 'p'
+        self.say()
+        self.call('validate')
+
+    def test_an_owners_iso_gets_no_config_that_is_not_theirs(self):
+        self.fill(shared=True)
+        self.say(boot_iso=self.href, boot_config='fits')
+        self.call('validate')
+        self.node.owner = 'q'
+        self.say()
+        self.assertIn('anyISO', self.failure(
+            exception.InvalidParameterValue, 'validate'))
+        self.say(boot_iso='live')
+        self.call('validate')
 
     def test_the_catalogs_directory_is_for_its_isos_alone(self):
         self.fill()
