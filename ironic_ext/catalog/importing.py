@@ -109,7 +109,7 @@ class Importer:
             found = self._directory.find(cdrom.spec.iso_file,
                                          cdrom.spec.checksum)
             if found is None:
-                return cdrom
+                return self._lost(cdrom)
             status = _ready(found, self._inspect(found.path))
         except self._failures as exc:
             status = _failed(exc)
@@ -141,11 +141,18 @@ class Importer:
                 raise errors.ConflictError(
                     f'ISO "{name}" has its content, and machines may boot '
                     'from it: give a new ISO a new name')
-            self._settle(cdrom, resources.ISCSICdromStatus('Uploading'))
         with self._settling(cdrom):
-            return IsoUpload(self, cdrom, self._directory.begin_upload(
+            # Its file is there before its status says so.
+            upload = self._directory.begin_upload(
                 cdrom.spec.iso_file, offset=offset, total=total,
-                checksum=cdrom.spec.checksum))
+                checksum=cdrom.spec.checksum)
+        try:
+            if cdrom.status.phase != 'Uploading':
+                self._settle(cdrom, resources.ISCSICdromStatus('Uploading'))
+        except errors.CatalogError:
+            upload.close()
+            raise
+        return IsoUpload(self, cdrom, upload)
 
     def write(self, cdrom: resources.ISCSICdrom, upload: iso_files.Upload,
               data: bytes) -> None:
@@ -227,17 +234,22 @@ class Importer:
             if cdrom is None or (cdrom.status.phase == 'Ready'
                                  and cdrom.status.digest != digest):
                 self._store.release(digest, owner)
-        for file in self._directory.purge(upload_lifetime):
-            self._give_up(file)
-
-    def _give_up(self, file: str) -> None:
-        """Say of the ISO whose upload was purged what to do."""
+        self._directory.purge(upload_lifetime)
         for cdrom in self._all():
-            if (cdrom.spec.iso_file == file
-                    and cdrom.status.phase == 'Uploading'):
-                self._settle(cdrom, resources.ISCSICdromStatus(
-                    'Error', error='the upload was broken off and nobody '
-                    'went on with it: upload the file anew'))
+            if cdrom.spec.iso_file:
+                self._lost(cdrom)
+
+    def _lost(self, cdrom: resources.ISCSICdrom) -> resources.ISCSICdrom:
+        """Say of an upload of which nothing is there any more what to do.
+
+        :param cdrom: whose file is not there.
+        """
+        if (cdrom.status.phase != 'Uploading'
+                or self._directory.has(cdrom.spec.iso_file)):
+            return cdrom
+        return self._settle(cdrom, resources.ISCSICdromStatus(
+            'Error', error='the upload was broken off and nobody went on '
+            'with it: upload the file anew'))
 
     def _all(self) -> collections.abc.Iterator[resources.ISCSICdrom]:
         following = ''

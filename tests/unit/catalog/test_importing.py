@@ -5,6 +5,8 @@
 import contextlib
 import dataclasses
 import hashlib
+import os
+import signal
 
 import fixtures
 
@@ -42,8 +44,11 @@ class ImportingTestCase(database.CatalogTestCase):
             str(self.folder / 'store'), settings=settings.Settings(
                 allowed_paths=(str(self.source),)))
         self.inspect = inspect
-        self.importer = importing.Importer(
-            self.catalog, iso_files.IsoDirectory(str(self.root), 1 << 30),
+        self.importer = self._importer(self.catalog)
+
+    def _importer(self, catalog):
+        return importing.Importer(
+            catalog, iso_files.IsoDirectory(str(self.root), 1 << 30),
             self.store, lambda path: self.inspect(path),
             (images.ImageError, iso.IsoError, OSError))
 
@@ -74,6 +79,55 @@ class ImportingTestCase(database.CatalogTestCase):
         self.importer.tidy(-1)
         self.assertEqual('Error', self._status().phase)
         self.assertIn('upload the file anew', self._status().error)
+
+    def test_an_upload_whose_file_is_gone_ends_at_a_restart(self):
+        self._create(iso_file='live.iso')
+        self._upload('live', [self.content[:5000]], total=9000)
+        self.importer.bring('live')
+        self.assertEqual('Uploading', self._status().phase)
+        for part in self.root.iterdir():
+            part.unlink()
+        for name in self.importer.unfinished():
+            self.importer.bring(name)
+        self.assertEqual('Error', self._status().phase)
+        self.assertIn('upload the file anew', self._status().error)
+        self._require_ready(self._upload('live', [self.content]))
+
+    def _killed(self, work):
+        """Do something in a process that is killed while it inspects."""
+        def kill(path):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        inspect, self.inspect = self.inspect, kill
+        child = os.fork()
+        if not child:
+            # No connection to a database survives a fork.
+            self.importer = self._importer(self.open())
+            work()
+            os._exit(1)
+        self.assertEqual(signal.SIGKILL, os.waitpid(child, 0)[1])
+        self.inspect = inspect
+        self.assertEqual('Uploading', self._status().phase)
+
+    def test_who_was_killed_in_an_inspection_imports_again(self):
+        self._by_url()
+        self._killed(lambda: self.importer.bring('live'))
+        self.assertEqual(['live'], self.importer.unfinished())
+        self._require_ready(self.importer.bring('live'))
+
+    def test_an_upload_that_was_being_looked_into_can_be_repeated(self):
+        self._create(iso_file='live.iso')
+        self._killed(lambda: self._upload('live', [self.content]))
+        self.importer.bring('live')
+        self.importer.tidy(3600)
+        self.assertEqual('Uploading', self._status().phase)
+        self._require_ready(self._upload('live', [self.content]))
+
+    def test_or_it_ends_by_itself(self):
+        self._create(iso_file='live.iso')
+        self._killed(lambda: self._upload('live', [self.content]))
+        self.importer.tidy(-1)
+        self.assertEqual('Error', self._status().phase)
 
     def _create(self, name='live', **spec):
         return self.catalog.create(database.iso(name, **spec))
