@@ -67,16 +67,27 @@ class Arrival:
         return boot_path.means(wanted, self.firmware, self.medium)
 
 
-def why_no_arguments(path: boot_path.BootPath) -> str:
-    """Return why kernel arguments cannot be injected, '' if they can."""
+def _why_nothing(path: boot_path.BootPath, what: str) -> str:
+    """Return why no kernel can be told anything, '' if they can.
+
+    :param what: would be changed; a unified kernel image has it inside.
+    """
     if path.walk.lost:
         return path.walk.lost
-    kernels = path.kernels
-    if not kernels:
+    if not path.kernels:
         return 'nothing that it starts is a Linux kernel'
-    for start in kernels:
+    for start in path.kernels:
         if start.kind == 'uki':
-            return f'the command line is inside {start.config}'
+            return f'the {what} is inside {start.config}'
+    return ''
+
+
+def why_no_arguments(path: boot_path.BootPath) -> str:
+    """Return why kernel arguments cannot be injected, '' if they can."""
+    why = _why_nothing(path, 'command line')
+    if why:
+        return why
+    for start in path.kernels:
         if start.config.device not in _CHANGEABLE:
             return ('the configuration is built into the boot loader '
                     f'({start.config})')
@@ -85,15 +96,10 @@ def why_no_arguments(path: boot_path.BootPath) -> str:
 
 def why_no_initrd_files(path: boot_path.BootPath) -> str:
     """Return why initrds cannot get files, '' if they can."""
-    if path.walk.lost:
-        return path.walk.lost
-    kernels = path.kernels
-    if not kernels:
-        return 'nothing that it starts is a Linux kernel'
-    for start in kernels:
-        if start.kind == 'uki':
-            return f'the initrd is inside {start.config}'
-    loading = [start for start in kernels if start.initrds]
+    why = _why_nothing(path, 'initrd')
+    if why:
+        return why
+    loading = [start for start in path.kernels if start.initrds]
     if not loading:
         return 'no kernel that it starts has an initrd'
     for start in loading:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What every client of other people's web servers needs: image services and
-registries alike. Needs neither Ironic nor oslo nor anything else of here."""
+"""What several of the suite's clients and servers of HTTP need alike: image
+services and registries, boot server and media server. Needs neither Ironic
+nor oslo nor anything else of here."""

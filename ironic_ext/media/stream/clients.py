@@ -2,8 +2,9 @@
 
 """Who has which connections of a worker: no client takes those of others."""
 
-import ipaddress
 import typing
+
+from ironic_ext.web import client_address
 
 
 class Connection(typing.Protocol):
@@ -36,7 +37,7 @@ class Clients:
         """
         self._limit = limit
         # Of each client, the oldest first.
-        self._connections: dict[str, dict[Connection, None]] = {}
+        self._connections: dict[bytes, dict[Connection, None]] = {}
 
     def make_room(self, address: str) -> bool:
         """Tell whether a client may have one connection more.
@@ -44,7 +45,7 @@ class Clients:
         Nobody but that client pays: of its own, the idle one whose time is
         over first is closed.
         """
-        known = self._connections.get(_client(address), ())
+        known = self._connections.get(client_address.client_of(address), ())
         if not self._limit or len(known) < self._limit:
             return True
         idle = [connection for connection in known if connection.idle]
@@ -57,23 +58,12 @@ class Clients:
     def enter(self, connection: Connection) -> None:
         """Count a connection."""
         self._connections.setdefault(
-            _client(connection.client), {})[connection] = None
+            client_address.client_of(connection.client), {})[connection] = None
 
     def leave(self, connection: Connection) -> None:
         """Count one no more; any number of times."""
-        client = _client(connection.client)
+        client = client_address.client_of(connection.client)
         known = self._connections.get(client, {})
         known.pop(connection, None)
         if not known:
             self._connections.pop(client, None)
-
-
-def _client(address: str) -> str:
-    """Return what the addresses of one client have in common."""
-    if ':' not in address:
-        return address
-    found = ipaddress.IPv6Address(address.partition('%')[0])
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    # Whoever has one address of a network of 64 bits has all.
-    return str(ipaddress.IPv6Network((found, 64), strict=False))

@@ -12,9 +12,10 @@ import collections.abc
 import dataclasses
 import logging
 import resource
-import socket
 import ssl
 import typing
+
+from ironic_ext.web import client_address
 
 LOG = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ class Connections:
 
         :param now: seconds, of the event loop's clock.
         """
-        key = _network(connection.host)
+        key = client_address.client_of(connection.host)
         if (self._by_address[key] >= self.limits.per_address
                 and not self._is_exempt(connection.host)
                 and not self._make_room(key)):
@@ -190,13 +191,3 @@ def _affordable() -> int:
     if hard == resource.RLIM_INFINITY:
         return 1 << 20
     return max(hard * 3 // 4 - _OTHER_FILES, 8)
-
-
-def _network(host: str) -> bytes:
-    """Return what addresses of one client have in common."""
-    if ':' not in host:
-        return host.encode()
-    packed = socket.inet_pton(socket.AF_INET6, host.partition('%')[0])
-    if packed.startswith(bytes(10) + b'\xff\xff'):
-        return socket.inet_ntoa(packed[12:]).encode()
-    return packed[:8]

@@ -21,6 +21,7 @@ from ironic_ext.catalog import store
 from ironic_ext import config_formats
 from ironic_ext.server import errors
 from ironic_ext.server.mirror import feed as feeds
+from ironic_ext.server.mirror import follower
 
 LOG = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ _Kept = collections.abc.Callable[[type[resources.Resource], str],
                                  resources.Resource | None]
 
 
-class CatalogMirror:
+class CatalogMirror(follower.Follower):
     """A cache of resources by name, and a feed. Thread-safe."""
 
     def __init__(self, catalog: store.Catalog, interval: float) -> None:
@@ -43,6 +44,7 @@ class CatalogMirror:
         :param interval: seconds between two looks.
         :raises: DatabaseError
         """
+        super().__init__('catalog-mirror')
         self._catalog = catalog
         self._interval = interval
         self.feed = feeds.Feed(_HISTORY, catalog.revision())
@@ -54,19 +56,6 @@ class CatalogMirror:
         self._generation = 0
         self._lock = threading.Lock()
         self._following = threading.Lock()
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True,
-                                        name='catalog-mirror')
-
-    def start(self) -> None:
-        """Begin to follow the catalog, in a thread of its own."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Follow the catalog no more; what is known stays."""
-        self._ending.set()
-        if self._thread.is_alive():
-            self._thread.join(10)
 
     # What machines ask for
 
@@ -191,14 +180,15 @@ class CatalogMirror:
                 page = self._catalog.page(typing.cast(typing.Any, kind),
                                           after=following)
                 for item in page.items:
-                    if self._ending.is_set() or self._bytes > _MAX_BYTES // 2:
+                    if self.ending.is_set() or self._bytes > _MAX_BYTES // 2:
                         return
                     self._get(kind, item.metadata.name)
                 following = page.following
                 if not following:
                     break
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Follow the catalog until it is time to go."""
         failing = False
         try:
             # Entry points take long to load, too.
@@ -206,7 +196,7 @@ class CatalogMirror:
             self._warm()
         except catalog.CatalogError as exc:
             LOG.error('The catalog cannot be read: %s', str(exc))
-        while not self._ending.wait(self._interval):
+        while not self.ending.wait(self._interval):
             try:
                 self.follow()
                 failing = False

@@ -18,6 +18,7 @@ import typing
 from ironic_ext import host_records
 from ironic_ext.node import host as hosts
 from ironic_ext.server import errors
+from ironic_ext.server.mirror import follower
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import host_records as record_mirror
 from ironic_ext.server.mirror import ironic_api
@@ -35,7 +36,7 @@ _Ask = collections.abc.Callable[
     ..., collections.abc.Iterator[ironic_api.Node]]
 
 
-class HostPoller:
+class HostPoller(follower.Follower):
     """Fills an index from Ironic, in a thread of its own.
 
     :param interval: seconds between two looks for changes.
@@ -49,6 +50,7 @@ class HostPoller:
                  index: host_index.HostIndex, *, interval: float,
                  resync_interval: float, inventories: bool = True,
                  records: record_mirror.RecordMirror | None = None) -> None:
+        super().__init__('host-poller')
         self._api = api
         self._records = records
         self._index = index
@@ -68,19 +70,6 @@ class HostPoller:
         self._lock = threading.RLock()
         # Nodes that were looked at since the last look at all began.
         self._noted: set[str] = set()
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True,
-                                        name='host-poller')
-
-    def start(self) -> None:
-        """Begin to look at Ironic, in a thread of its own."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End, in a moment."""
-        self._ending.set()
-        if self._thread.is_alive():
-            self._thread.join(10)
 
     def refresh(self, uuid: str) -> host_index.Entry:
         """Look at one node now.
@@ -290,10 +279,11 @@ class HostPoller:
             ironic_api.Node]) -> None:
         self._seen[kind] = max([self._seen[kind], *map(_changed, items)])
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Follow Ironic until it is time to go."""
         resync_at = 0.0
         failing = False
-        while not self._ending.is_set():
+        while not self.ending.is_set():
             try:
                 if time.monotonic() >= resync_at:
                     first = not self._index.loaded.is_set()
@@ -317,7 +307,7 @@ class HostPoller:
             except Exception:
                 LOG.exception('Hosts are not up to date')
                 failing = True
-            self._ending.wait(self._interval)
+            self.ending.wait(self._interval)
 
 
 def _port(port: ironic_api.Node) -> tuple[str, str]:

@@ -14,6 +14,7 @@ import threading
 from ironic_ext import host_records
 from ironic_ext.node import host as hosts
 from ironic_ext.node import tokens
+from ironic_ext.server.mirror import follower
 
 LOG = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ LOG = logging.getLogger(__name__)
 Listener = collections.abc.Callable[[collections.abc.Collection[str]], None]
 
 
-class RecordMirror:
+class RecordMirror(follower.Follower):
     """All records in memory. Thread-safe."""
 
     def __init__(self, records: host_records.HostRecords, interval: float
@@ -31,27 +32,23 @@ class RecordMirror:
         :param interval: seconds between two looks.
         :raises: RecordsError
         """
+        super().__init__('record-mirror')
         self._records = records
         self._interval = interval
         self._known: dict[str, host_records.Record] = {}
         self._serial = 0
         self._following = threading.Lock()
         self._listener: Listener = lambda nodes: None
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True,
-                                        name='record-mirror')
         self.follow()
 
-    def start(self, listener: Listener) -> None:
+    def start(self, listener: Listener | None = None) -> None:
         """Begin to follow; tell of changes from now on."""
-        self._listener = listener
-        self._thread.start()
+        self._listener = listener or self._listener
+        super().start()
 
     def stop(self) -> None:
-        """Follow no more; what is known stays."""
-        self._ending.set()
-        if self._thread.is_alive():
-            self._thread.join(10)
+        """Follow no more, and close the database; what is known stays."""
+        super().stop()
         self._records.close()
 
     def of(self, node: str) -> host_records.Record:
@@ -99,9 +96,10 @@ class RecordMirror:
         if found:
             self._listener([record.node for record in found])
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Follow the records until it is time to go."""
         failing = False
-        while not self._ending.wait(self._interval):
+        while not self.ending.wait(self._interval):
             try:
                 self.follow()
                 failing = False
