@@ -25,6 +25,9 @@ _CHUNK = 1 << 20
 #: addition, far below what would fill the memory.
 _MAX_SOURCE = 1 << 30
 
+#: Seconds before a default that was chosen starts.
+_TIMEOUT = 5
+
 CommandError = errors.CommandError
 
 
@@ -68,9 +71,10 @@ def _inject(args: argparse.Namespace) -> None:
         raise _UsageError('inject: give -o OUT.iso, --overlay FILE or '
                           '--dry-run')
     if not (args.append or args.delete or args.file or args.initrd_file
-            or args.config):
+            or args.config or args.default or args.timeout is not None):
         raise _UsageError('inject: give at least one of --append, --delete, '
-                          '--file, --initrd-file and --config')
+                          '--file, --initrd-file, --config, --timeout and '
+                          '--default')
     if args.config_url and not args.config:
         raise _UsageError('inject: --config-url says where the files of '
                           '--config are: give these, too')
@@ -82,7 +86,9 @@ def _inject(args: argparse.Namespace) -> None:
         append_args=' '.join(args.append), delete_args=tuple(args.delete),
         files=files, initrd_files=initrd_files,
         media_check=args.media_check, modes=modes,
-        initrd_modes=initrd_modes)
+        initrd_modes=initrd_modes, default=args.default,
+        timeout=(_TIMEOUT if args.default and args.timeout is None
+                 else args.timeout))
     if injection.empty and not args.config:
         raise CommandError('there is nothing to inject: --append has no '
                            'argument')

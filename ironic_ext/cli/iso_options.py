@@ -152,6 +152,14 @@ def _add_inject(commands: typing.Any, run: Commands) -> None:
         help='permissions of an injected file, as 0755; the default is '
         'those of SRC')
     command.add_argument(
+        '--timeout', metavar='SECONDS', type=int,
+        help='let the boot menu start its default by itself after so many '
+        'seconds')
+    command.add_argument(
+        '--default', metavar='ENTRY', default='',
+        help='let that entry of the boot menu start by itself, named by its '
+        'title or label (inspect lists them); after --timeout, or 5 seconds')
+    command.add_argument(
         '--config', metavar='FORMAT=FILE', action='append', default=[],
         help='put a boot config where the ISO\'s system looks for it, with '
         'the kernel arguments that it needs: ignition, kickstart, '

@@ -64,8 +64,10 @@ class Written:
                  f'ISO; {self.digest}']
         for path in self.boot_paths:
             if not path.dead:
-                lines.append(f'  {path.name}: ' + printable(
-                    '; '.join(path.lacks) or 'everything arrives'))
+                said = '; '.join(path.lacks) or 'everything arrives'
+                if path.unattended is not None:
+                    said += f'; unattended: {path.starts}'
+                lines.append(f'  {path.name}: {printable(said)}')
         return '\n'.join(lines)
 
     def json(self) -> str:
@@ -77,6 +79,8 @@ class Written:
             'arguments': _outcome(path.arguments),
             'files': _outcome(path.files),
             'initrd_files': _outcome(path.initrd_files),
+            'unattended': _outcome(path.unattended),
+            'starts': path.starts,
             'command_lines': [{'entry': title, 'arguments': line}
                               for title, line in path.command_lines]}
             for path in self.boot_paths]
@@ -155,6 +159,7 @@ def _paths(found: 'iso.Inspection') -> list[str]:
         lines += [f'  {line}' for line in _columns(row for row in (
             ('configuration', ', '.join(path.configs)),
             ('unattended', path.unattended),
+            ('entries', ', '.join(f'"{name}"' for name in path.entries)),
             ('kernel arguments', _yes(path.no_arguments)),
             ('initrd files', _yes(path.no_initrd_files)),
             ('signed', signed),

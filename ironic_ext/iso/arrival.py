@@ -27,6 +27,11 @@ class NotReached:
     reason: str
 
 
+#: Kinds of what starts an operating system from the image.
+_SYSTEMS = ('linux', 'uki')
+_MAX_LISTED = 20
+
+
 #: None is what was not asked for.
 Outcome = Arrived | NotReached | None
 
@@ -37,6 +42,8 @@ class Arrival:
 
     :ivar dead: whether nothing starts there anyway.
     :ivar command_lines: (entry, its kernel arguments) as they will be.
+    :ivar unattended: whether it starts by itself what was asked for.
+    :ivar starts: what happens when nobody touches the machine.
     """
 
     firmware: str
@@ -46,6 +53,8 @@ class Arrival:
     files: Outcome
     initrd_files: Outcome
     command_lines: tuple[tuple[str, str], ...]
+    unattended: Outcome = None
+    starts: str = ''
 
     @property
     def name(self) -> str:
@@ -60,7 +69,10 @@ class Arrival:
                 ('kernel arguments', self.arguments),
                 ('files', self.files),
                 ('initrd files', self.initrd_files))
-            if isinstance(outcome, NotReached))
+            if isinstance(outcome, NotReached)) + ((
+                f'it does not start by itself as asked: '
+                f'{self.unattended.reason}',) if isinstance(
+                    self.unattended, NotReached) else ())
 
     def asked_for(self, wanted: str) -> bool:
         """Whether a name means it; see boot_path.means()."""
@@ -115,6 +127,65 @@ def why_no_initrd_files(path: boot_path.BootPath) -> str:
     return ''
 
 
+def choose(path: boot_path.BootPath, entry: str
+           ) -> boot_entry.Start | NotReached:
+    """Return what is to start by itself on a boot path, or why nothing can.
+
+    :param entry: a title or label; '' for the menu's own default, which is
+        never one that boots the disk.
+    """
+    walk = path.walk
+    if walk.lost:
+        return NotReached(walk.lost)
+    names = dict.fromkeys(start.name for start in walk.starts
+                          if start.choice and start.name)
+    listed = 'name one of its entries: ' + ', '.join(
+        f'"{name}"' for name in list(names)[:_MAX_LISTED]) \
+        if names else 'it has no entry that could be named'
+    if not entry:
+        start = walk.unattended
+        if start is None:
+            return NotReached(f'its menu has no default; {listed}')
+        if start.kind not in _SYSTEMS:
+            return NotReached(
+                f'what its menu starts by default, "{start.name}", is no '
+                f'system of the image; {listed}')
+        return start
+    found = [start for start in walk.starts
+             if entry in (start.title, start.ident)] or [
+        start for start in walk.starts if entry.casefold() in (
+            start.title.casefold(), start.ident.casefold())]
+    if not found:
+        return NotReached(f'its menu has no entry "{entry}"; {listed}')
+    return next((start for start in found if start.choice), NotReached(
+        f'"{entry}" is in another menu than the first; {listed}'))
+
+
+def _unattended(path: boot_path.BootPath, injection: injections.Injection
+                ) -> Outcome:
+    """Judge what the changed menu starts."""
+    if injection.timeout is None:
+        return None
+    wanted = choose(path, injection.default)
+    if isinstance(wanted, NotReached):
+        return wanted
+    walk = path.walk
+    got = walk.unattended
+    if got is None or (got.title, got.ident) != (wanted.title, wanted.ident):
+        return NotReached('what makes its menu sets another default, in '
+                          f'{", ".join(map(str, walk.configs))}')
+    if walk.menu is None and len(walk.starts) == 1 and walk.seconds == 0:
+        # Without a menu it starts at once.
+        return Arrived()
+    if walk.menu is None:
+        return NotReached('its menu is built into the boot loader; it '
+                          f'starts by itself: {path.unattended}')
+    if walk.seconds != injection.timeout:
+        return NotReached('what makes its menu sets another time-out, in '
+                          f'{", ".join(map(str, walk.configs))}')
+    return Arrived()
+
+
 def judge(path: boot_path.BootPath, injection: injections.Injection,
           grown: collections.abc.Set[boot_entry.Place]) -> Arrival:
     """Say what of an injection a machine meets on a path.
@@ -126,8 +197,9 @@ def judge(path: boot_path.BootPath, injection: injections.Injection,
         path.firmware, path.medium, path.dead,
         _arguments(path, injection), Arrived() if injection.files else None,
         _initrd_files(path, injection, grown),
-        tuple((start.title or start.ident, ' '.join(start.arguments))
-              for start in path.kernels))
+        tuple((start.name, ' '.join(start.arguments))
+              for start in path.kernels),
+        _unattended(path, injection), path.unattended)
 
 
 def _arguments(path: boot_path.BootPath, injection: injections.Injection

@@ -16,6 +16,8 @@ from ironic_ext import stored
 MAX_BYTES = 1 << 30
 _Data = typing.TypeVar('_Data', bound=stored.Content)
 
+#: Seconds; ISOLINUX counts tenths in 16 bits on some machines.
+MAX_TIMEOUT = 3600
 MEDIA_CHECKS = ('drop', 'keep', 'reimplant')
 
 
@@ -32,6 +34,10 @@ class Injection:
     :ivar modes: path in the image -> permissions of that file, where they
         are not the usual ones.
     :ivar initrd_modes: likewise in the initrd.
+    :ivar timeout: seconds after which the boot menu starts its default by
+        itself, at least 1; None leaves menus as they are.
+    :ivar default: title or label of the entry that starts then, '' for the
+        menu's own default.
     :ivar ignition: an Ignition config for the area that CoreOS images
         reserve.
     :ivar media_check: what happens to a checksum that the image carries of
@@ -53,6 +59,8 @@ class Injection:
         default_factory=dict)
     initrd_modes: collections.abc.Mapping[str, int] = dataclasses.field(
         default_factory=dict)
+    timeout: int | None = None
+    default: str = ''
 
     def __post_init__(self) -> None:
         """Refuse values that no boot could use.
@@ -64,6 +72,19 @@ class Injection:
             if len(kernel_args.parse(item)) != 1:
                 raise errors.KernelArgumentError(
                     f'"{item}" is not one kernel argument to remove')
+        if self.timeout is not None and not (
+                1 <= self.timeout <= MAX_TIMEOUT):
+            raise errors.InjectionError(
+                f'a time-out of {self.timeout} s is none: a boot menu takes '
+                f'1 to {MAX_TIMEOUT}')
+        if self.default and self.timeout is None:
+            raise errors.InjectionError(
+                f'"{self.default}" is to start by itself: after how many '
+                f'seconds?')
+        if any(c < ' ' or c == '\x7f' for c in self.default):
+            raise errors.InjectionError(
+                f'the boot entry {self.default!r} contains control '
+                f'characters')
         if self.media_check not in MEDIA_CHECKS:
             raise errors.InjectionError(
                 f'media_check "{self.media_check}" is none of '
@@ -88,7 +109,8 @@ class Injection:
     def empty(self) -> bool:
         """Whether nothing is to be injected."""
         return not (self.changes_arguments or self.files
-                    or self.initrd_files or self.ignition is not None)
+                    or self.initrd_files or self.timeout is not None
+                    or self.ignition is not None)
 
     @functools.cached_property
     def arguments(self) -> tuple[str, ...]:

@@ -85,6 +85,7 @@ class Path:
     :ivar unattended: what happens when nobody touches the machine.
     :ivar seconds: after which that happens, None when it waits for ever.
     :ivar default: the title of what starts by itself.
+    :ivar entries: what could be made the default, by title or label.
     :ivar signed: whether the first EFI executable carries a signature.
     :ivar no_arguments: why kernel arguments cannot be injected, or ''.
     :ivar no_initrd_files: why files cannot be added to its initrds, or ''.
@@ -103,6 +104,7 @@ class Path:
     no_arguments: str
     no_initrd_files: str
     notes: tuple[str, ...]
+    entries: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,15 +155,16 @@ def inspect(image: images.IsoImage) -> Inspection:
 
     :raises: CorruptImageError
     """
-    configs = [_config(config, 'iso')
-               for config in discovery.tree_configs(image)]
+    files = discovery.tree_configs(image)
+    configs = [_config(config, 'iso') for config in files]
     for number in range(len(image.esps)):
-        configs += [_config(config, 'esp')
-                    for config in discovery.esp_configs(image, number)]
+        inside = discovery.esp_configs(image, number)
+        configs += [_config(config, 'esp') for config in inside]
+        files += inside
     primary = image.volumes.primary
     check = media_check.read(primary.data)
     paths = boot_path.boot_paths(image)
-    cannot = _cannot(image, configs, paths)
+    cannot = _cannot(image, files, paths)
     notes = []
     if check is not None:
         notes.append(
@@ -203,10 +206,13 @@ def _path(path: boot_path.BootPath) -> Path:
         None if path.dead else path.walk.seconds,
         start.title or start.ident if start else None, path.signed,
         arrival.why_no_arguments(path), arrival.why_no_initrd_files(path),
-        path.walk.notes)
+        path.walk.notes, tuple(dict.fromkeys(
+            start.name for start in path.walk.starts
+            if start.choice and start.name)))
 
 
-def _cannot(image: images.IsoImage, configs: list[Config],
+def _cannot(image: images.IsoImage,
+            configs: list[discovery.ConfigFile],
             paths: tuple[boot_path.BootPath, ...]) -> dict[str, str]:
     if image.volumes.udf:
         why = ('a UDF file system names the same files and would still '
@@ -223,7 +229,8 @@ def _cannot(image: images.IsoImage, configs: list[Config],
     elif live:
         _tell(cannot, 'kernel_arguments', {
             path.name: arrival.why_no_arguments(path) for path in live})
-    if not live and not discovery.initrds(image):
+    if not live and not discovery.initrds_of(
+            image, configs):
         cannot['initrd_files'] = (
             'no boot configuration names an initrd in the image\'s own '
             'file system')

@@ -179,7 +179,8 @@ class Overlay:
             identity = BaseIdentity(int(head['base']['size']),
                                     str(head['base']['fingerprint']))
             warnings = [str(warning) for warning in head['warnings']]
-        except (ValueError, KeyError, TypeError, IndexError) as exc:
+        except (ValueError, KeyError, TypeError, IndexError, OverflowError,
+                RecursionError) as exc:
             raise errors.OverlayError(
                 f'{name} is damaged ({exc}); make it again') from exc
         return cls(segs.joined(parts), identity, tuple(warnings))

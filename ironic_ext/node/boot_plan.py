@@ -23,9 +23,17 @@ from ironic_ext import images
 from ironic_ext.images import checksum as checksums
 from ironic_ext import iso
 from ironic_ext.node import boot_files
+from ironic_ext.node import boot_state
 from ironic_ext.node import config_drive
 from ironic_ext.node import errors
 
+#: Of instance_info: what the boot menu starts by itself, if anything.
+UNATTENDED_KEY = 'boot_unattended'
+#: Seconds after which it does: enough for somebody at the console to stop
+#: it.
+_TIMEOUT = 5
+#: Characters of an entry's title or label.
+_MAX_ENTRY = 256
 #: Where IPA has its own configuration (ironic's image_utils.py has the same).
 _AGENT_CA = '/etc/ironic-python-agent/ironic.crt'
 _AGENT_CA_CONFIG = '/etc/ironic-python-agent.d/ironic-tls.conf'
@@ -92,6 +100,8 @@ class BootPlan:
         ironic.conf or the catalog.
     :param firmware: what the machine boots by: ``bios``, ``uefi``,
         ``uefi-x64``, ...; '' where that is not known.
+    :param wishes_unattended: whether the boot menu is to start its default
+        by itself where it can, and stays as it is where it cannot.
     """
 
     href: str
@@ -102,6 +112,7 @@ class BootPlan:
     user_access: bool = False
     chosen_by_owner: bool = False
     firmware: str = ''
+    wishes_unattended: bool = False
 
     def with_config_in(self, image: iso.IsoImage
                        ) -> tuple['BootPlan', tuple[str, ...]]:
@@ -117,6 +128,12 @@ class BootPlan:
         return dataclasses.replace(
             self, injection=placement.onto(self.injection),
             config=None), placement.notes
+
+    def attended(self) -> 'BootPlan':
+        """Return the plan that leaves the boot menu as it is."""
+        return dataclasses.replace(
+            self, wishes_unattended=False, injection=dataclasses.replace(
+                self.injection, timeout=None, default=''))
 
     def without_initrd_files(self) -> 'BootPlan':
         """Return the plan with nothing to add to the initrd."""
@@ -168,12 +185,41 @@ def for_instance(node: typing.Any, *, limits: boot_files.Limits,
         _arguments('instance_info', info, 'kernel_append_params',
                    default_arguments),
         _arguments('instance_info', info, 'ramdisk_kernel_arguments', None)]
+    said = _unattended(info)
+    installs = config is not None and config.format.installs
+    once = boot_state.mode(info, installs) == boot_state.ONCE
+    if said and installs and not once:
+        raise errors.PlanError(
+            f'instance_info/{UNATTENDED_KEY} would have the machine install '
+            f'itself anew at every start: leave it out, or set '
+            f'instance_info/{boot_state.MODE_KEY} to "{boot_state.ONCE}"')
+    wishes = said is None and installs and once
     plan = _plan('instance_info/boot_iso', base.href, base.checksum,
-                 append_args=' '.join(filter(None, arguments)), files=files)
+                 append_args=' '.join(filter(None, arguments)), files=files,
+                 timeout=_TIMEOUT if said or wishes else None,
+                 default=said if isinstance(said, str) else '')
     return dataclasses.replace(plan, config=config, delivery=delivery,
+                               wishes_unattended=wishes,
                                user_access=base.cdrom is None,
                                chosen_by_owner=base.cdrom is None,
                                firmware=firmware)
+
+
+def _unattended(info: collections.abc.Mapping[str, typing.Any]
+                ) -> bool | str | None:
+    """Return what ``boot_unattended`` says; None for nothing.
+
+    :raises: PlanError
+    """
+    value = info.get(UNATTENDED_KEY)
+    if value is None or isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_ENTRY:
+        raise errors.PlanError(
+            f'instance_info/{UNATTENDED_KEY} must be true, false, or the '
+            f'title or label of an entry of the ISO\'s boot menu')
+    # The command line of Ironic gives text.
+    return {'true': True, 'false': False}.get(value.lower(), value)
 
 
 def _delivery(node: typing.Any, sources: Sources

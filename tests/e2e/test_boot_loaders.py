@@ -15,6 +15,8 @@ from ironic_ext import catalog
 from ironic_ext import config_formats
 from ironic_ext import iso
 from tests import guest
+from tests import iso_configs as cfg
+from tests import iso_parts as parts
 from tests import isos
 
 CACHE = pathlib.Path(__file__).parents[2] / '.cache'
@@ -24,10 +26,17 @@ FILES = {'/openstack/latest/meta_data.json': b'{"uuid": "1"}',
 ARGUMENTS = f'{guest.ARGUMENTS} node=one'
 SPECIAL = ' a;b=$c ks=cdrom:/x{1}'
 _IGNITION = '{"ignition": {"version": "3.4.0"}}'
+_MODULES = pathlib.Path('/usr/lib/syslinux/modules/bios')
+#: A menu that waits for a key, for ever.
+_WAITING = b'prompt 1\ntimeout 0\n' + cfg.ISOLINUX_CFG.replace(
+    b'timeout 10\n', b'')
 _PRESEED = 'd-i debian-installer/locale string en_US\n'
 
 
-class BootTest(testtools.TestCase):
+class _MachineTest(testtools.TestCase):
+
+    kernel: pathlib.Path
+    initrd: pathlib.Path
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -37,6 +46,9 @@ class BootTest(testtools.TestCase):
         cls.addClassCleanup(cls.folder.cleanUp)
         cls.kernel, cls.initrd = guest.make(
             pathlib.Path(cls.folder.path), CACHE)
+
+
+class BootTest(_MachineTest):
 
     def _boots(self, kind: str, firmware: str, drive: str,
                devices: tuple[str, ...], arguments: str = ARGUMENTS,
@@ -139,6 +151,78 @@ class BootTest(testtools.TestCase):
     def test_an_esp_that_had_to_grow_boots(self) -> None:
         self._boots('esp_full', 'uefi', 'cd', ('sr0',),
                     ARGUMENTS + ' long=' + 'x' * 1500)
+
+
+class UnattendedTest(_MachineTest):
+    """Menus that wait for a key, or start another entry, start one."""
+
+    def _starts(self, base: pathlib.Path, firmware: str, entry: str,
+                word: str, config: tuple[str, bytes] | None = None,
+                files: dict[str, bytes] | None = None) -> None:
+        """Boot an ISO whose menu is told what to start.
+
+        :param word: of the entry's kernel arguments, and no other's.
+        :param config: a menu in place of the ISO's own.
+        :param files: what that menu needs.
+        """
+        waiting = base.parent / 'waiting.iso'
+        image = base.parent / 'customised.iso'
+        if config is not None:
+            with iso.IsoImage.open(base) as opened:
+                with iso.inject(opened, iso.Injection(
+                        files={config[0]: config[1],
+                               **(files or {})})) as made:
+                    made.write(waiting)
+            base = waiting
+        with iso.IsoImage.open(base) as opened:
+            with iso.inject(opened, iso.Injection(
+                    append_args=ARGUMENTS, timeout=2, default=entry),
+                    for_=(firmware,)) as made:
+                made.write(image)
+        self.assertIn(word, guest.boot(image, firmware, 'cd').arguments)
+
+    def _built(self, kind: str) -> pathlib.Path:
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        found: pathlib.Path = isos.KINDS[kind].build(
+            folder, kernel=self.kernel, initrd=self.initrd)
+        return found
+
+    def test_isolinux_without_a_menu(self) -> None:
+        self._starts(self._built('isolinux_bios'), 'bios', 'check', 'verify',
+                     ('/isolinux/isolinux.cfg', _WAITING))
+
+    def test_isolinux_with_a_menu(self) -> None:
+        self._starts(
+            self._built('isolinux_bios'), 'bios', 'check', 'verify',
+            ('/isolinux/isolinux.cfg', b'ui menu.c32\n' + _WAITING),
+            {f'/isolinux/{name}': (_MODULES / name).read_bytes()
+             for name in ('menu.c32', 'libutil.c32')})
+
+    def test_grub_in_a_submenu(self) -> None:
+        self._starts(
+            self._built('grub_bios'), 'bios', 'Check the medium', 'verify',
+            ('/boot/grub/grub.cfg', cfg.GRUB_CFG.replace(
+                b'set timeout=1\n', b'')))
+
+    def test_grub_with_uefi(self) -> None:
+        self._starts(self._built('lorax_like'), 'uefi', 'Rescue',
+                     'inst.rescue')
+
+    def test_systemd_boot(self) -> None:
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        entry = ('title {0}\nlinux /vmlinuz\ninitrd /initrd\n'
+                 'options which={0} console=ttyS0\n')
+        esp = parts.fitting_esp_image({
+            'EFI/BOOT/BOOTX64.EFI': parts.SYSTEMD_BOOT.read_bytes(),
+            'loader/loader.conf': b'timeout menu-force\ndefault one.conf\n',
+            **{f'loader/entries/{name}.conf': entry.format(name).encode()
+               for name in ('one', 'other')},
+            'vmlinuz': self.kernel.read_bytes(),
+            'initrd': self.initrd.read_bytes()})
+        self._starts(parts.build(
+            folder, 'two_entries', {'EFI/efi.img': esp.read_bytes()}, 0,
+            '-R', '-e', 'EFI/efi.img', '-no-emul-boot', '-c', 'boot.cat'),
+            'uefi', 'other', 'which=other')
 
 
 def _config(name: str, data: dict[str, str], **spec: object

@@ -67,7 +67,29 @@ def planned(task: typing.Any, default_arguments: str | None, *,
                 facts=catalog.facts(task), firmware=firmware.of(task.node))
         except errors.PlanError as exc:
             raise exception.InvalidParameterValue(str(exc)) from exc
-        yield found
+        yield _attended_if_it_stays(task.node, found)
+
+
+def _attended_if_it_stays(node: typing.Any, plan: boot_plan.BootPlan
+                          ) -> boot_plan.BootPlan:
+    """Start no installer by itself that would start again and again.
+
+    Where the medium stays the boot device, an installer that does not
+    report would wipe the disk at every start.
+
+    :raises: InvalidParameterValue when the node asks for it
+    """
+    if (plan.injection.timeout is None or _mode(node, plan)
+            != boot_state.ONCE or not stays(node, boot_state.ONCE)):
+        return plan
+    if plan.wishes_unattended:
+        return plan.attended()
+    raise exception.InvalidParameterValue(
+        f'instance_info/{boot_plan.UNATTENDED_KEY} would have an installer '
+        f'that does not report run again at every start, since '
+        f'once_boot_device is "persistent" for this node: leave '
+        f'{boot_plan.UNATTENDED_KEY} out, or set '
+        f'driver_info/{_ONCE_KEY} to "once"')
 
 
 def end_former(node: typing.Any) -> None:

@@ -44,6 +44,23 @@ def inject(image: iso.IsoImage, plan: boot_plan.BootPlan
     :raises: ConfigError, IsoError
     """
     plan, notes = plan.with_config_in(image)
+    if plan.wishes_unattended:
+        try:
+            made, warnings = _made(image, dataclasses.replace(
+                plan, wishes_unattended=False))
+            return made, (*notes, *warnings)
+        except iso.InjectionError as exc:
+            # Nor did anybody ask for it.
+            plan = plan.attended()
+            notes += (f'the boot menu of the ISO stays as it is, and the '
+                      f'installation may wait at it: {exc}',)
+    made, warnings = _made(image, plan)
+    return made, (*notes, *warnings)
+
+
+def _made(image: iso.IsoImage, plan: boot_plan.BootPlan
+          ) -> tuple[iso.SegmentMap, tuple[str, ...]]:
+    notes: tuple[str, ...] = ()
     if plan.injection.empty:
         # Also images that nothing can be injected into boot as they are.
         return iso.SegmentMap(image.path, [

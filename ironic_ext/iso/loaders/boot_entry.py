@@ -61,6 +61,7 @@ class Start:
         another device) or ``nothing``.
     :ivar config: the file that holds the command line.
     :ivar ident: what names the entry in a default: a label, an id.
+    :ivar choice: how the menu is told to start it, '' if it cannot be.
     """
 
     title: str
@@ -70,6 +71,12 @@ class Start:
     arguments: tuple[str, ...] = ()
     initrds: tuple[Place, ...] = ()
     ident: str = ''
+    choice: str = ''
+
+    @property
+    def name(self) -> str:
+        """As people call it: its title, or what names it."""
+        return self.title or self.ident
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +91,8 @@ class Walk:
     :ivar lost: why it cannot be followed, or '' if it can.
     :ivar dead: whether it is known to start nothing.
     :ivar carriers: variables of GRUB that hold kernel arguments.
+    :ivar menu: the file at whose end default and time-out can be set, None
+        if there is none.
     """
 
     configs: tuple[Place, ...] = ()
@@ -94,3 +103,4 @@ class Walk:
     lost: str = ''
     dead: bool = False
     carriers: frozenset[str] = frozenset()
+    menu: Place | None = None

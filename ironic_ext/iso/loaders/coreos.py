@@ -111,7 +111,8 @@ def parse(description: bytes) -> KernelArgumentAreas:
             if (not isinstance(area.offset, int) or area.offset < 0
                     or len(area.pad) != 1 or len(area.end) > size):
                 raise ValueError(f'area in {area.path}')
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError,
+            RecursionError) as exc:
         raise errors.CorruptImageError(
             f'{DESCRIPTION} of this image is malformed: {exc!r}') from exc
     return KernelArgumentAreas(size, areas)
@@ -125,6 +126,7 @@ def ignition_path(description: bytes) -> str:
     try:
         path: str = json.loads(description)['file']
         return '/' + path.lstrip('/')
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError,
+            RecursionError) as exc:
         raise errors.CorruptImageError(
             f'{IGNITION} of this image is malformed: {exc!r}') from exc

@@ -122,7 +122,7 @@ class _Found:
     def holds(self, replaced: collections.abc.Iterable[str]) -> bool:
         """Whether the same is found where these files are others."""
         return not any(
-            path.casefold() in self.asked or _could_be_config(path)
+            path.casefold() in self.asked or could_be_config(path)
             for path in replaced)
 
 
@@ -154,7 +154,8 @@ def _known(key: object, files: file_systems.Files,
     return list(found.configs)
 
 
-def _could_be_config(path: str) -> bool:
+def could_be_config(path: str) -> bool:
+    """Whether a file of that name is looked at in some directory."""
     name = path.rpartition('/')[2].casefold()
     return any(place.has(name) for loader in LOADERS
                for place in loader.places)
@@ -187,11 +188,16 @@ def _search(files: file_systems.Files) -> _Found:
     return _Found(tuple(found.values()), frozenset(seen))
 
 
+def named(name: str) -> loader_module.Loader | None:
+    """Return the grammar of a loader, None if it is not known."""
+    return next((one for one in LOADERS
+                 if one.name.casefold() == name.casefold()), None)
+
+
 def config_at(files: file_systems.Files, name: str, path: str
               ) -> ConfigFile | None:
     """Return a configuration that a loader of that name reads, if any."""
-    loader = next((one for one in LOADERS
-                   if one.name.casefold() == name.casefold()), None)
+    loader = named(name)
     read = files.read(path)
     if loader is None or read is None:
         return None
@@ -283,6 +289,13 @@ def initrds(image: images.IsoImage,
     configs = tree_configs(image, replaced)
     for number in range(len(image.esps)):
         configs += esp_configs(image, number)
+    return initrds_of(image, configs)
+
+
+def initrds_of(image: images.IsoImage,
+               configs: collections.abc.Iterable[ConfigFile]
+               ) -> list[images.Entry]:
+    """Return what initrds() does, for configurations that are known."""
     reserved = ignition_initrd(image)
     found: dict[str, images.Entry] = {}
     for config in configs:

@@ -9,6 +9,7 @@ boot sectors and local boot are no kernels and are left alone.
 from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
+import itertools
 import re
 
 from ironic_ext.iso import errors
@@ -18,6 +19,8 @@ from ironic_ext.iso.loaders import loader
 
 #: Bytes of a line with its line feed: MAX_LINE less the final NUL.
 MAX_LINE = 4095
+#: Statements of one file; real ones have some hundred.
+MAX_LINES = 8192
 
 _BLANK = ''.join(map(chr, range(33)))
 _BLANKS = re.compile(r'[\x00-\x20]+')
@@ -88,7 +91,7 @@ def parse(data: bytes, inherited: str | None = None
     text = data.decode('utf-8', 'surrogateescape')
     entries: list[boot_entry.BootEntry] = []
     includes: list[str] = []
-    statements = list(read_statements(text))
+    statements = list(itertools.islice(read_statements(text), MAX_LINES))
     labels = group_labels(statements)
     global_append = inherited
     for label in labels:
@@ -135,7 +138,12 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str],
     text = data.decode('latin-1')
     append = [word.encode().decode('latin-1') for word in append]
     delete = [word.encode().decode('latin-1') for word in delete]
-    statements = list(read_statements(text))
+    statements = list(itertools.islice(read_statements(text),
+                                       MAX_LINES + 1))
+    if len(statements) > MAX_LINES:
+        raise errors.KernelArgumentError(
+            f'the ISOLINUX configuration says more than {MAX_LINES} things, '
+            f'which no menu does: it is not edited')
     labels = group_labels(statements)
     changes: list[tuple[int, int, str]] = []
     for label in labels:
@@ -159,6 +167,22 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str],
     return kernel_args.apply(text, changes).encode('latin-1')
 
 
+def unattended(data: bytes, choice: str, seconds: int) -> bytes:
+    """Set a menu's time-out and what starts after it, at its end.
+
+    The last of equal keywords counts; ``PROMPT`` lets ISOLINUX without a
+    menu wait as long, and does not matter to a menu.
+
+    :param choice: a label, '' for the default that is.
+    """
+    lines = ['PROMPT 1', f'TIMEOUT {seconds * 10}']
+    if choice:
+        lines.append(f'ONTIMEOUT {choice}')
+    end = b'' if not data or data.endswith(b'\n') else b'\n'
+    return data + end + ('\n'.join(lines) + '\n').encode(
+        'utf-8', 'surrogateescape')
+
+
 class Isolinux:
     """The grammar of ISOLINUX and its kin as a loader."""
 
@@ -176,6 +200,10 @@ class Isolinux:
              carriers: frozenset[str] = frozenset()) -> bytes:
         """Add and delete arguments, see :func:`edit`."""
         return edit(data, append, delete, inherits)
+
+    def unattended(self, data: bytes, choice: str, seconds: int) -> bytes:
+        """See :func:`unattended`."""
+        return unattended(data, choice, seconds)
 
     def resolve(self, path: str, home: str, directory: str) -> str | None:
         """Take a relative path from where the loader began."""
@@ -278,6 +306,8 @@ def _change(line: Line, append: Sequence[str], delete: Sequence[str],
     else:
         places = [(line.start + start, line.start + end)
                   for start, end in kernel_args.spans(line.value)]
+        if skip > len(places):
+            return []
         words = [line.value[start - line.start:end - line.start]
                  for start, end in places[skip:]]
         change = kernel_args.plan(words, append, delete)

@@ -22,7 +22,7 @@ _DIRECTORIES = ('/boot/isolinux', '/isolinux', '/boot/syslinux',
 _NAMES = ('isolinux.cfg', 'syslinux.cfg')
 _MAX_FILES = 128
 _MAX_BYTES = 1 << 20
-_MAX_LINES = 20_000
+_MAX_LINES = isolinux.MAX_LINES
 _MAX_NESTING = 8
 
 
@@ -36,7 +36,8 @@ def follow(files: file_systems.Files) -> boot_entry.Walk:
                 menu = walker.config(found[0], directory, 0)
                 return boot_entry.Walk(
                     tuple(walker.configs), tuple(menu.starts),
-                    menu.unattended, menu.seconds, tuple(walker.notes))
+                    menu.unattended, menu.seconds, tuple(walker.notes),
+                    menu=menu.place)
     return boot_entry.Walk(
         lost='there is no isolinux.cfg or syslinux.cfg where ISOLINUX '
         'looks for it', dead=True)
@@ -49,6 +50,7 @@ class _Menu:
     starts: list[Start] = dataclasses.field(default_factory=list)
     unattended: Start | None = None
     seconds: float | None = None
+    place: Place | None = None
 
 
 class _Walker:
@@ -101,12 +103,17 @@ class _Walker:
     def _menu(self, lines: list[isolinux.Line],
               labels: list[isolinux.Label], places: dict[int, Place],
               cwd: str, depth: int, main: Place) -> _Menu:
-        menu = _Menu()
+        menu = _Menu(place=main)
         named: dict[str, list[Start]] = {}
         for label in labels:
             if not label.name:
                 continue
             starts = self._label(label, places, cwd, depth, main)
+            # Other menus that it leads to have labels of their own.
+            starts = [dataclasses.replace(start, choice=(
+                label.name if start.ident == label.name
+                and label.name not in named else ''))
+                for start in starts]
             named.setdefault(label.name, starts)
             menu.starts += starts
         values = {line.keyword: line for line in lines}
@@ -164,6 +171,12 @@ class _Walker:
                 menu.unattended = nested.unattended or next(
                     iter(nested.starts), None)
                 menu.seconds = nested.seconds or timeout
+                menu.place = nested.place
+                # Labels of this file are none of that menu.
+                menu.starts = [
+                    start if start in nested.starts
+                    else dataclasses.replace(start, choice='')
+                    for start in menu.starts]
                 return
         listed = [label for label in labels if label.name]
         marked = [label.name for label in listed if label.is_default]

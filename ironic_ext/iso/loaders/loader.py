@@ -69,6 +69,14 @@ class Loader(typing.Protocol):
         :raises: KernelArgumentError when they cannot be written so.
         """
 
+    def unattended(self, data: bytes, choice: str, seconds: int) -> bytes:
+        """Return a menu's configuration in which an entry starts by itself.
+
+        :param choice: see boot_entry.Start; '' for the menu's own default.
+        :param seconds: after how long, at least 1.
+        :raises: KernelArgumentError when that cannot be written so.
+        """
+
     def resolve(self, path: str, home: str, directory: str) -> str | None:
         """Return the absolute path that a configuration means by one.
 

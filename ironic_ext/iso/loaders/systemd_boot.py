@@ -94,6 +94,22 @@ def add_initrd(data: bytes, path: str) -> bytes:
         'utf-8', 'surrogateescape')
 
 
+def unattended(data: bytes, choice: str, seconds: int) -> bytes:
+    """Set time-out and default in ``loader.conf``; every other line stays.
+
+    :param choice: name of an entry's file, '' for the default that is.
+    """
+    text = data.decode('utf-8', 'surrogateescape')
+    new = {'timeout': str(seconds)} | ({'default': choice} if choice else {})
+    kept = [line for line in text.splitlines(keepends=True)
+            if line.split()[:1] not in [[key] for key in new]]
+    if kept and not kept[-1].endswith('\n'):
+        kept[-1] += '\n'
+    return ''.join([*kept, *(f'{key} {value}\n' for key, value
+                             in new.items())]).encode(
+        'utf-8', 'surrogateescape')
+
+
 class SystemdBoot:
     """Boot Loader Specification entries as a loader's grammar."""
 
@@ -110,6 +126,10 @@ class SystemdBoot:
              carriers: frozenset[str] = frozenset()) -> bytes:
         """Add and delete arguments, see :func:`edit`."""
         return edit(data, append, delete)
+
+    def unattended(self, data: bytes, choice: str, seconds: int) -> bytes:
+        """See :func:`unattended`."""
+        return unattended(data, choice, seconds)
 
     def resolve(self, path: str, home: str, directory: str) -> str | None:
         """Every path starts at the root; EFI's backslash separates, too."""

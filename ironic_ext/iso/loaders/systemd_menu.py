@@ -5,6 +5,7 @@
 Sources: systemd 257, src/boot/boot.c and stub.c.
 """
 
+import dataclasses
 import fnmatch
 import posixpath
 import re
@@ -52,7 +53,8 @@ def follow(files: file_systems.Files, machine: str) -> boot_entry.Walk:
             if start is not None:
                 found.append((_rank(start, b''), start))
     found.sort(key=lambda one: one[0])
-    starts = tuple(start for _, start in found)
+    starts = tuple(dataclasses.replace(start, choice=start.ident)
+                   for _, start in found)
     if not starts:
         return boot_entry.Walk(
             tuple(configs), lost='systemd-boot finds neither an entry with '
@@ -61,7 +63,8 @@ def follow(files: file_systems.Files, machine: str) -> boot_entry.Walk:
     default = next((start for start in starts if pattern and (
         fnmatch.fnmatchcase(start.ident, pattern.lower()))), starts[0])
     return boot_entry.Walk(tuple(configs), starts, default,
-                           _timeout((facts or {}).get('timeout', '0')))
+                           _timeout((facts or {}).get('timeout', '0')),
+                           menu=Place('esp', '/loader/loader.conf'))
 
 
 def _loader_conf(files: file_systems.Files) -> dict[str, str] | None:

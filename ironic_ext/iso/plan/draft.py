@@ -72,6 +72,10 @@ class Draft:
         """Return what a loader would read."""
         return boot_path.Changes(self.literals(), self.esp_files)
 
+    def tree(self) -> file_systems.TreeFiles:
+        """Return the tree as it will be."""
+        return file_systems.TreeFiles(self.image, self.literals())
+
     def esp(self, number: int) -> file_systems.FatFiles:
         """Return an ESP as it will be."""
         return file_systems.FatFiles(self.image.esps[number].volume,

@@ -24,6 +24,7 @@ from ironic_ext.iso.loaders import discovery
 from ironic_ext.iso import media_check
 from ironic_ext.iso.plan import arguments
 from ironic_ext.iso.plan import draft as drafts
+from ironic_ext.iso.plan import unattended
 from ironic_ext.iso import segment_map as maps
 from ironic_ext.iso import segments as segs
 from ironic_ext import stored
@@ -92,7 +93,12 @@ class _Plan(drafts.Draft):
         paths = boot_path.boot_paths(self.image)
         for path, content in self.injection.files.items():
             self._put(self.place(path), content)
+        if any(discovery.could_be_config(path) or any(
+                place.path == path for one in paths
+                for place in one.walk.configs) for path in self.changes):
+            paths = boot_path.boot_paths(self.image, self.as_changes())
         arguments.plan(self, self.injection, paths)
+        unattended.plan(self, self.injection, paths)
         self._plan_initrds(paths)
         self._plan_checksums()
         arrivals = self._arrivals(about)

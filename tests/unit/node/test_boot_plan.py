@@ -72,7 +72,7 @@ class InstanceTestCase(testtools.TestCase):
                          self.plan(boot_iso_checksum='http://x/SUMS').checksum)
 
     def test_without_words_nothing_is_injected(self):
-        self.assertTrue(self.plan().injection.empty)
+        self.assertTrue(self.plan().attended().injection.empty)
 
     def test_both_kinds_of_arguments_are_appended(self):
         plan = self.plan(kernel_append_params='a=1',
@@ -131,6 +131,51 @@ class InstanceTestCase(testtools.TestCase):
     def test_what_is_injected_does_not_show_in_a_repr(self):
         self.assertNotIn('hunter2', repr(self.plan(
             boot_iso_files={'a': 'hunter2'})))
+
+
+class UnattendedTestCase(InstanceTestCase):
+
+    KICKSTART = {'format': 'kickstart', 'data': {'ks.cfg': 'reboot\n'}}
+    IGNITION = {'format': 'ignition', 'data': {
+        'config.ign': '{"ignition": {"version": "3.4.0"}}'}}
+
+    def menu(self, **info):
+        plan = self.plan(**info)
+        return (plan.injection.timeout, plan.injection.default,
+                plan.wishes_unattended)
+
+    def test_only_what_installs_once_starts_by_itself_unasked(self):
+        self.assertEqual((5, '', True),
+                         self.menu(boot_config=self.KICKSTART))
+        for info in ({}, {'boot_config': self.IGNITION},
+                     {'boot_config': self.KICKSTART,
+                      'ext_boot_mode': 'forever'},
+                     {'boot_config': self.KICKSTART,
+                      'boot_unattended': False},
+                     {'boot_config': self.KICKSTART,
+                      'boot_unattended': 'False'}):
+            self.assertEqual((None, '', False), self.menu(**info), info)
+
+    def test_a_node_can_ask_for_it(self):
+        self.assertEqual((5, '', False), self.menu(boot_unattended=True))
+        self.assertEqual((5, '', False), self.menu(boot_unattended='true'))
+        self.assertEqual((5, 'Install', False),
+                         self.menu(boot_unattended='Install'))
+        self.assertEqual((5, 'Install', False), self.menu(
+            boot_config=self.KICKSTART, boot_unattended='Install'))
+
+    def test_nothing_installs_itself_at_every_start(self):
+        for value in (True, 'Install'):
+            text = self.refusal(boot_config=self.KICKSTART,
+                                ext_boot_mode='forever',
+                                boot_unattended=value)
+            self.assertIn('install itself anew at every start', text)
+
+    def test_what_is_neither_is_refused(self):
+        for value in (1, [], '', 'x' * 300, {'a': 1}):
+            self.assertIn('boot_unattended must be true, false, or',
+                          self.refusal(boot_unattended=value))
+        self.assertIn('control', self.refusal(boot_unattended='a\nb'))
 
 
 class CatalogTestCase(InstanceTestCase):

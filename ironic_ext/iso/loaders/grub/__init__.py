@@ -6,5 +6,6 @@ from ironic_ext.iso.loaders.grub.config import edit
 from ironic_ext.iso.loaders.grub.config import Grub
 from ironic_ext.iso.loaders.grub.config import parse
 from ironic_ext.iso.loaders.grub.config import quote
+from ironic_ext.iso.loaders.grub.config import unattended
 
-__all__ = ('Grub', 'edit', 'parse', 'quote')
+__all__ = ('Grub', 'edit', 'parse', 'quote', 'unattended')

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
 import functools
+import itertools
 import re
 
 from ironic_ext.iso import errors
@@ -46,6 +47,7 @@ _MAX_INCLUDES = 256     # of one file
 _MAX_VALUE = 512        # characters of a variable
 _MAX_INITRDS = 64       # of one entry
 _MAX_ALTERNATIVES = 16  # kernels in one menu entry
+_MAX_ENTRIES = 2048     # kernels of one file
 _MAX_KEPT = 65536       # characters of a file whose commands are kept
 
 
@@ -63,8 +65,11 @@ def parse(data: bytes) -> boot_entry.BootConfig:
     titles: list[str] = []
     pending: list[int] = []     # entries that the next initrd belongs to
     complete = False            # they have had one already
+    title = ''
     for command in script.commands(data.decode('utf-8', 'surrogateescape')):
         words = command.words
+        if len(entries) >= _MAX_ENTRIES:
+            break
         if words:
             name, values = words[0].value, [w.value for w in words[1:]]
             if _LINUX.fullmatch(name) and values:
@@ -73,7 +78,7 @@ def parse(data: bytes) -> boot_entry.BootConfig:
                 complete = False
                 pending.append(len(entries))
                 entries.append(boot_entry.BootEntry(
-                    _title(titles), values[0], tuple(values[1:])))
+                    title, values[0], tuple(values[1:])))
             elif _INITRD.fullmatch(name) and values:
                 complete = True
                 for index in pending:
@@ -92,8 +97,10 @@ def parse(data: bytes) -> boot_entry.BootConfig:
                 pending = []
             if len(titles) < _MAX_DEPTH:
                 titles.append(_menu_title(words) if opens else '')
+                title = _title(titles)
         elif command.terminator == '}' and titles:
             titles.pop()
+            title = _title(titles)
     return boot_entry.BootConfig(tuple(entries), tuple(includes))
 
 
@@ -116,7 +123,12 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str],
     find = (_linux_commands if len(text) <= _MAX_KEPT
             else _linux_commands.__wrapped__)
     changes: list[tuple[int, int, str]] = []
-    for words in find(text):
+    found = find(text)
+    if len(found) > _MAX_ENTRIES:
+        raise errors.KernelArgumentError(
+            f'the GRUB configuration starts more than {_MAX_ENTRIES} '
+            f'kernels, which no menu does: it is not edited')
+    for words in found:
         arguments = words[2:]
         values = [word.value for word in arguments]
         change = kernel_args.plan(values, append, delete)
@@ -192,6 +204,25 @@ def quote(word: str) -> str:
     return "'%s'" % plain
 
 
+def unattended(data: bytes, choice: str, seconds: int) -> bytes:
+    """Set a menu's time-out and default, at the end of what makes it.
+
+    :param choice: as the variable ``default`` has it, '' for the one that
+        is.
+    :raises: KernelArgumentError for a title that cannot be written.
+    """
+    lines = [f'set timeout={seconds}']
+    if choice:
+        if "'" in choice or '\n' in choice:
+            raise errors.KernelArgumentError(
+                f'the menu entry {choice!r} cannot be made GRUB\'s default '
+                f'by its title')
+        lines.insert(0, f"set default='{choice}'")
+    end = b'' if not data or data.endswith(b'\n') else b'\n'
+    return data + end + ('\n'.join(lines) + '\n').encode(
+        'utf-8', 'surrogateescape')
+
+
 class Grub:
     """GRUB's grammar as a loader."""
 
@@ -209,6 +240,10 @@ class Grub:
              carriers: frozenset[str] = frozenset()) -> bytes:
         """Add and delete arguments, see :func:`edit`."""
         return edit(data, append, delete, carriers)
+
+    def unattended(self, data: bytes, choice: str, seconds: int) -> bytes:
+        """See :func:`unattended`."""
+        return unattended(data, choice, seconds)
 
     def resolve(self, path: str, home: str, directory: str) -> str | None:
         """Drop a device, and replace the variables that are known."""
@@ -267,7 +302,7 @@ def _include(value: str, variables: dict[str, str]) -> str | None:
 @functools.lru_cache(maxsize=16)
 def _linux_commands(text: str) -> tuple[tuple[script.Word, ...], ...]:
     """Return the words of every command that loads a kernel."""
-    return tuple(
+    return tuple(itertools.islice((
         command.words for command in script.commands(text)
         if len(command.words) > 1
-        and _LINUX.fullmatch(command.words[0].value))
+        and _LINUX.fullmatch(command.words[0].value)), _MAX_ENTRIES + 1))

@@ -6,6 +6,7 @@ The order is that of grub-core/kern/main.c and normal/main.c of GNU GRUB
 2.06; Fedora's looks into its own directory before the prefix.
 """
 
+import collections
 import collections.abc
 import posixpath
 
@@ -15,6 +16,8 @@ from ironic_ext.iso.loaders.grub import image
 from ironic_ext.iso.loaders.grub import run
 
 _MAX_STARTS = 1024
+#: File systems of which configurations can be changed.
+_CHANGEABLE = ('iso', 'esp')
 
 
 def follow(disks: grub_disks.Disks, embedded: image.Embedded,
@@ -45,7 +48,9 @@ def follow(disks: grub_disks.Disks, embedded: image.Embedded,
             if place and disks.kind(place.device, place.path) == 'file':
                 shell.file(place)
                 break
+    ended = list(shell.ended)
     menu = shell.finish()
+    _name(menu, '')
     starts: list[boot_entry.Start] = []
     _collect(menu, starts, devices)
     unattended, seconds = _unattended(menu, devices)
@@ -59,7 +64,10 @@ def follow(disks: grub_disks.Disks, embedded: image.Embedded,
     return boot_entry.Walk(
         tuple(configs), tuple(starts[:_MAX_STARTS]), unattended, seconds,
         tuple(shell.notes), lost, bool(lost) and not shell.notes,
-        frozenset(shell.carriers))
+        frozenset(shell.carriers), next((
+            place for place in (_named(where, devices)
+                                for where in reversed(ended))
+            if place.device in _CHANGEABLE), None))
 
 
 def _prefix(embedded: image.Embedded, boot_device: str,
@@ -86,7 +94,21 @@ def _named(place: boot_entry.Place,
                             place.path)
 
 
-def _start(start: boot_entry.Start,
+def _name(menu: run.Menu, above: str) -> None:
+    """Say how ``default`` names each entry: by id, title, or number."""
+    names = collections.Counter(
+        name for item in menu.entries
+        for name in {item.ident, item.title})
+    for number, item in enumerate(menu.entries):
+        name = next((name for name in (item.ident, item.title) if (
+            name and names[name] == 1 and not name[0].isdigit()
+            and '>' not in name and "'" not in name)), str(number))
+        item.choice = above + name
+        if item.menu is not None and item.submenu:
+            _name(item.menu, item.choice + '>')
+
+
+def _start(start: boot_entry.Start, item: run.Item,
            devices: collections.abc.Mapping[str, str]) -> boot_entry.Start:
     kind = start.kind
     if kind == 'chain' and (start.kernel is None
@@ -96,13 +118,14 @@ def _start(start: boot_entry.Start,
         start.title, kind, _named(start.config, devices),
         _named(start.kernel, devices) if start.kernel else None,
         start.arguments, tuple(_named(place, devices)
-                               for place in start.initrds), start.ident)
+                               for place in start.initrds), start.ident,
+        item.choice)
 
 
 def _collect(menu: run.Menu, into: list[boot_entry.Start],
              devices: collections.abc.Mapping[str, str]) -> None:
     for item in menu.entries:
-        into += [_start(start, devices) for start in item.started]
+        into += [_start(start, item, devices) for start in item.started]
         if item.menu is not None:
             _collect(item.menu, into, devices)
 
@@ -116,7 +139,8 @@ def _unattended(menu: run.Menu,
         item = menu.entries[menu.default]
         if item.menu is None:
             start = item.started[0] if item.started else None
-            return (_start(start, devices) if start else None), seconds
+            return (_start(start, item, devices) if start
+                    else None), seconds
         menu = item.menu
         if not item.submenu:
             # "configfile" out of an entry: that menu has its own time.

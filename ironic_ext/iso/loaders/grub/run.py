@@ -59,6 +59,7 @@ class Item:
     positional: tuple[str, ...]
     started: list[Start] = dataclasses.field(default_factory=list)
     menu: Menu | None = None
+    choice: str = ''
 
 
 @dataclasses.dataclass
@@ -79,6 +80,8 @@ class Run(commands.Commands):
         grub_platform, grub_cpu.
     :ivar menu: the menu that is being made.
     :ivar carriers: variables whose values became kernel arguments.
+    :ivar ended: the files that ran to their end in the menu's context; what
+        is set there holds for the menu.
     """
 
     _current: Item
@@ -88,6 +91,7 @@ class Run(commands.Commands):
         super().__init__(disks, variables)
         self.menu = Menu()
         self.carriers: set[str] = set()
+        self.ended: list[Place] = []
         self._entries = 0
         self._kernels: list[_Kernel] | None = None
         self._other: list[tuple[str, Place | None]] = []
@@ -147,11 +151,19 @@ class Run(commands.Commands):
         if self._kernels is None:
             self.env = kept
             self.menu = Menu()
+            self.ended.clear()
             self.source(place)
             raise shell.Left
         # Out of an entry: its menu comes in place of this one.
         self._submenu(kept, lambda: self.source(place))
         raise shell.Left
+
+    def source(self, place: Place) -> bool:
+        """See :class:`shell.Shell`."""
+        found = super().source(place)
+        if found and self._kernels is None:
+            self.ended.append(place)
+        return found
 
     def _do_normal(self, words: list[str]) -> bool:
         return self._do_configfile(
@@ -284,6 +296,9 @@ class Run(commands.Commands):
                 if item.submenu:
                     kept = {name: value for name, value in env.items()
                             if name in self.exported}
+                    if item is self._chosen(menu):
+                        kept['default'] = env.get('default', '').partition(
+                            '>')[2]
                     self._current = item
                     self._submenu(kept, lambda: self.run(item.block))
                 else:
@@ -336,6 +351,10 @@ class Run(commands.Commands):
             (self.menu, self.env, self._kernels, self._other,
              self.config, self.positional) = saved
             self._current = item
+
+    def _chosen(self, menu: Menu) -> Item | None:
+        return (menu.entries[menu.default]
+                if menu.default is not None else None)
 
     def _default(self, menu: Menu, value: str) -> int | None:
         if not menu.entries:

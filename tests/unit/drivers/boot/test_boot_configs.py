@@ -10,11 +10,13 @@ import fixtures
 from ironic.common import exception
 from ironic.common import states
 from ironic.conf import CONF
+from testtools import matchers
 
 from ironic_ext import catalog
 from ironic_ext.catalog import store
 from ironic_ext import host_records
 from ironic_ext import iso
+from ironic_ext.iso import boot_path
 from ironic_ext.node import boot_state
 from ironic_ext.node import tokens
 from tests.unit.catalog import database
@@ -58,6 +60,44 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
                          image.read_file('/ks.cfg'))
         for line in self.arguments(image):
             self.assertIn('inst.ks=', line)
+
+    def started(self):
+        """What the medium starts by itself, on each boot path."""
+        return {path.name: path.unattended
+                for path in boot_path.boot_paths(self.medium())
+                if not path.dead}
+
+    def install(self, **info):
+        self.say(boot_iso=self.href, boot_config={
+            'format': 'kickstart', 'data': {'ks.cfg': 'reboot\n'}}, **info)
+
+    def test_an_installation_for_once_starts_by_itself(self):
+        self.install()
+        self.call('validate')
+        self.call('prepare_instance')
+        for said in self.started().values():
+            self.assertThat(said, matchers.EndsWith(' after 5 s'))
+
+    def test_none_starts_by_itself_where_the_medium_stays(self):
+        self.config(once_boot_device='persistent', group='ext_boot')
+        with iso.IsoImage.open(self.base) as image:
+            before = {path.name: path.unattended
+                      for path in boot_path.boot_paths(image)
+                      if not path.dead}
+        self.install()
+        self.call('prepare_instance')
+        self.assertEqual(before, self.started())
+
+    def test_nobody_can_ask_for_it_there(self):
+        self.config(once_boot_device='persistent', group='ext_boot')
+        self.install(boot_unattended=True)
+        self.assertIn('run again at every start', self.failure(
+            exception.InvalidParameterValue, 'validate'))
+
+    def test_an_entry_that_is_not_there_is_told_before_the_deployment(self):
+        self.install(boot_unattended='Nothing of the kind')
+        self.assertIn('name one of its entries', self.failure(
+            exception.InvalidParameterValue, 'validate'))
 
     def test_iso_and_config_are_named_by_the_catalog(self):
         self.fill()
