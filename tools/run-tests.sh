@@ -27,8 +27,15 @@ for suite in $suites; do
     options=()
     case $suite in
         unit) grouping=() ;;
-        # They wait for the servers that they start about half of the time.
-        functional) options=(--concurrency $(($(nproc) + 2))) ;;
+        functional)
+            # Modules that share a browser or an emulator, and classes that
+            # share a database server, stay together as well.
+            together='test_(page|data_image_vendors)[^.]*\.'
+            together+='|(?=\w+\.(PostgreSQL|MariaDB))'
+            grouping=(--group-regex "^tests\.functional\.($together|(\w+\.)+)")
+            # They wait for servers to start about half of the time.
+            options=(--concurrency $(($(nproc) + 2)))
+            ;;
         e2e)
             grouping=(--group-regex '^tests\.e2e\.[^.]*')
             options=(--concurrency 2)
