@@ -296,6 +296,8 @@ class _Adapter(adapters.HTTPAdapter):
     """Trusts further authorities beside those that are trusted anyway."""
 
     def __init__(self, trust: request.Trust) -> None:
+        #: URL of a proxy -> the name that its certificate must have.
+        self.proxy_names: dict[str, str] = {}
         self._context = ssl.create_default_context()
         if trust.ca and not trust.insecure:
             try:
@@ -318,10 +320,12 @@ class _Adapter(adapters.HTTPAdapter):
                          ) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
 
-    def proxy_manager_for(self, *args: typing.Any, **kwargs: typing.Any
+    def proxy_manager_for(self, proxy: str, **kwargs: typing.Any
                           ) -> typing.Any:
+        if name := self.proxy_names.get(proxy):
+            kwargs['proxy_assert_hostname'] = name
         return super().proxy_manager_for(
-            *args, ssl_context=self._context, **kwargs)
+            proxy, ssl_context=self._context, **kwargs)
 
 
 def _next_piece(raw: typing.Any) -> bytes:

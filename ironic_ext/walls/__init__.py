@@ -10,8 +10,9 @@ from ironic_ext.walls.addresses import Refused
 from ironic_ext.walls.configured import certificate_wall_of
 from ironic_ext.walls.configured import fence_of
 from ironic_ext.walls.configured import wall_of
+from ironic_ext.walls.connections import pinned
 from ironic_ext.walls.connections import send
 from ironic_ext.walls.paths import Wall
 
 __all__ = ('Fence', 'Refused', 'Wall', 'certificate_wall_of', 'fence_of',
-           'send', 'wall_of')
+           'pinned', 'send', 'wall_of')

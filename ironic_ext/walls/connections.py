@@ -54,6 +54,21 @@ def send(adapter: typing.Any, request: requests.PreparedRequest,
     return _sent(adapter, _at(adapter, request, last), proxies={}, **options)
 
 
+def pinned(proxy: str, fence: addresses.Fence) -> str:
+    """Return a proxy's URL with the address that was judged for its name.
+
+    :param proxy: URL; a password may be in it.
+    :raises: Refused, OSError when the name cannot be resolved
+    """
+    parts = urlparse.urlsplit(proxy)
+    port = parts.port or _PORTS.get(parts.scheme, 0)
+    address = fence.addresses(parts.hostname or '', port)[0]
+    login, at, _host = parts.netloc.rpartition('@')
+    place = f'[{address}]' if ':' in address else address
+    return urlparse.urlunsplit(parts._replace(
+        netloc=f'{login}{at}{place}:{port}'))
+
+
 def _sent(adapter: typing.Any, request: requests.PreparedRequest,
           **options: typing.Any) -> requests.Response:
     response: requests.Response = adapter.send(request, **options)

@@ -6,6 +6,7 @@ The conductor finds the image out and pins it, the agent's part of this suite
 pulls and installs it; Ironic's ``custom-agent`` is what boots the agent.
 """
 
+import collections.abc
 import dataclasses
 import types
 import typing
@@ -20,6 +21,7 @@ from ironic.drivers import base
 from ironic.drivers.modules import agent
 from ironic.drivers.modules import agent_base
 from oslo_log import log
+import requests
 
 from ironic_ext.bootc import errors
 from ironic_ext.bootc import reference
@@ -197,13 +199,40 @@ def _sent_within_the_fence(adapter: typing.Any, request: typing.Any,
     # A registry that ironic.conf names is the operator's choice.
     known = urlparse.urlsplit(request.url).netloc in _configured_hosts()
     try:
+        options['proxies'] = _pinned_proxies(adapter, options['proxies'])
         return walls.send(adapter, request,
                           None if known else owners.fence(), **options)
+    except OSError as exc:
+        if isinstance(exc, requests.RequestException):
+            raise
+        raise errors.RegistryError(
+            'the registry is not asked: the proxy, or the registry, cannot '
+            f'be resolved: {exc.strerror or exc}') from None
     except walls.Refused as exc:
         raise errors.RegistryError(
             f'the registry is not asked: {exc}. '
             '[ext_images]allowed_networks of ironic.conf says which '
             'addresses are open') from None
+
+
+def _pinned_proxies(adapter: typing.Any,
+                    proxies: collections.abc.Mapping[str, str]
+                    ) -> dict[str, str]:
+    """Let a node's proxy be at the address that is judged here.
+
+    A name server could tell another one when it is asked again.
+
+    :raises: Refused, OSError
+    """
+    found = {}
+    for scheme, proxy in proxies.items():
+        found[scheme] = proxy
+        if proxy != wishes.configured_proxy():
+            found[scheme] = walls.pinned(proxy, owners.fence())
+            # TLS is still spoken with the one of that name.
+            adapter.proxy_names[found[scheme]] = urlparse.urlsplit(
+                proxy).hostname
+    return found
 
 
 def _configured_hosts() -> set[str]:

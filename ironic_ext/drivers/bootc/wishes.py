@@ -189,7 +189,7 @@ def _proxy(driver_info: Info) -> str | None:
         if not url:
             return None
         url, parts = _proxy_url(url)
-        if url != _configured_proxy():
+        if url != configured_proxy():
             _require_open(parts)
         return url
     url, parts = _proxy_url(url)
@@ -211,7 +211,8 @@ def _proxy(driver_info: Info) -> str | None:
         parts._replace(netloc=f'{user.rstrip(":")}:{quoted}@{host}'))
 
 
-def _configured_proxy() -> str | None:
+def configured_proxy() -> str | None:
+    """Return the proxy that ironic.conf names, as nodes have it."""
     url = CONF.ext_bootc.proxy
     return _proxy_url(url)[0] if url else None
 

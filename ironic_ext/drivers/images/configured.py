@@ -102,10 +102,10 @@ def settings_for(node: typing.Any, context: typing.Any, *,
         _within(configuration, reach, owners.project(node)), session=_session,
         glance_permits=functools.partial(_permitted_image, context))
     if login is None and verify is None and not user.text(_CA):
+        certificate, private = operator.client_certificate()
         return dataclasses.replace(
             settings, access=dataclasses.replace(
-                access, client_cert=operator.certificates(_CERT),
-                client_key=operator.path(_KEY)),
+                access, client_cert=certificate, client_key=private),
             default_access=functools.partial(
                 _operators_access, operator.login()))
     return dataclasses.replace(settings, access=_with(access, login))
@@ -184,6 +184,25 @@ class _Info:
                 raise errors.ImageAccessError(
                     f'{self._name}/{key} {exc}') from exc
         return value
+
+    def client_certificate(self) -> tuple[str | None, str | None]:
+        """Return a client certificate and its key, as PEM.
+
+        What a path leads to is read here, within the wall, and nowhere else.
+        The key may lie with the certificate.
+
+        :raises: ImageAccessError
+        """
+        certificate, key = self.path(_CERT), self.path(_KEY)
+        name = _CERT
+        try:
+            found = certificates.of(certificate) if certificate else None
+            name = _KEY
+            text = key or certificate
+            return found, certificates.key_of(text) if text else None
+        except certificates.NotCertificatesError as exc:
+            raise errors.ImageAccessError(
+                f'{self._name}/{name} {exc}') from exc
 
     def login(self) -> _Login | None:
         """Return the credentials, if there are any.

@@ -15,6 +15,7 @@ from ironic.drivers.modules import agent
 from ironic.drivers.modules import agent_base
 from ironic.drivers.modules import agent_client
 from ironic.drivers.modules.redfish import boot as redfish_boot
+import requests
 
 from ironic_ext.bootc import errors
 from ironic_ext.bootc import reference
@@ -49,6 +50,25 @@ class BootcTestCase(base.DriverTestCase):
         self.executed = self.replace(
             agent_client.AgentClient, 'execute_deploy_step')
         self.executed.return_value = {'command_status': 'RUNNING'}
+
+    def test_a_nodes_proxy_is_asked_at_the_address_that_was_judged(self):
+        adapter = unittest.mock.Mock(proxy_names={})
+        asked = requests.Request('GET', 'http://192.0.2.9/v2/').prepare()
+        proxies = {'http': 'http://me:pw@localhost:3128'}
+        bootc._sent_within_the_fence(adapter, asked, proxies=dict(proxies))
+        sent = adapter.send.call_args.kwargs['proxies']['http']
+        self.assertIn(sent, ('http://me:pw@127.0.0.1:3128',
+                             'http://me:pw@[::1]:3128'))
+        self.assertEqual({sent: 'localhost'}, adapter.proxy_names)
+        self.config(proxy=proxies['http'], group='ext_bootc')
+        bootc._sent_within_the_fence(adapter, asked, proxies=dict(proxies))
+        self.assertEqual(proxies, adapter.send.call_args.kwargs['proxies'])
+        self.config(proxy=None, group='ext_bootc')
+        self.config(auth_strategy='keystone')
+        self.assertRaises(errors.RegistryError,
+                          bootc._sent_within_the_fence, adapter, asked,
+                          proxies=dict(proxies))
+        self.assertEqual(2, adapter.send.call_count)
 
     def publish(self, digest):
         def answer(image, machine, *, trust, credential, timeout, send):

@@ -3,6 +3,7 @@
 """Tests for how a conductor gets at images of a node."""
 
 import dataclasses
+import os
 import tempfile
 import types
 import unittest.mock
@@ -188,22 +189,39 @@ class OperatorTestCase(ImagesTestCase):
 
     def test_files_of_the_conductor_are_named_by_absolute_paths(self):
         self.config(auth_strategy='noauth')
-        path = self.file(PEM)
-        access = self.settings({}, {
-            'image_server_client_cert': path,
-            'image_server_private_key': '/etc/key.pem',
-            'image_server_verify_ca': path,
-            'image_server_ca': CERTIFICATE}).access
-        self.assertEqual(
-            (path, '/etc/key.pem', path, CERTIFICATE),
-            (access.client_cert, access.client_key, access.verify,
-             access.ca))
+        path = self.file(f'a note\n{PEM}{KEY}')
+        for given in ({'image_server_private_key': self.file(KEY)}, {}):
+            access = self.settings({}, {
+                'image_server_client_cert': path,
+                'image_server_verify_ca': path,
+                'image_server_ca': CERTIFICATE, **given}).access
+            # Not the path, which may lead elsewhere by then.
+            self.assertEqual((PEM, path, CERTIFICATE), (
+                access.client_cert, access.verify, access.ca))
+            self.assertIn('PRIVATE KEY', access.client_key)
+            self.assertNotIn('note', access.client_key)
         for key in ('image_server_client_cert', 'image_server_private_key',
                     'image_server_verify_ca'):
             self.assertIn(key, self.refusal({}, {key: 'relative'}))
-        for key in ('image_server_client_cert', 'image_server_verify_ca'):
+        for key in ('image_server_client_cert', 'image_server_verify_ca',
+                    'image_server_private_key'):
             self.assertIn(key, self.refusal({}, {
                 key: self.file('[database]\nconnection = secret')}))
+
+    def test_a_key_of_the_suite_is_no_key_of_a_node(self):
+        self.config(auth_strategy='noauth')
+        state = tempfile.TemporaryDirectory()
+        self.addCleanup(state.cleanup)
+        self.config(dir=state.name, group='ext_state')
+        path = os.path.join(state.name, 'tls.key')
+        with open(path, 'w') as file:
+            file.write(KEY)
+        self.assertIn('no file that may be read', self.refusal({}, {
+            'image_server_private_key': path}))
+
+    def test_a_certificate_needs_its_key(self):
+        self.assertIn('image_server_private_key', self.refusal({}, {
+            'image_server_client_cert': PEM}))
 
     def test_an_owner_gives_pem_and_no_path(self):
         path = self.file(PEM)
