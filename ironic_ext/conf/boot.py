@@ -3,6 +3,7 @@
 """Options of ``[ext_boot]``: what goes into an image, and into which drive."""
 
 from oslo_config import cfg
+from oslo_config import types
 
 GROUP = cfg.OptGroup(
     'ext_boot', title='Customised boot images and virtual media')
@@ -94,6 +95,20 @@ OPTS = [
                     'not report boots its installer again: it is for BMCs '
                     'that lose a boot device that is set for one boot. '
                     'once_boot_device in driver_info overrides it.'),
+    cfg.ListOpt('replace_stock',
+                item_type=types.String(choices=[
+                    'redfish-virtual-media', 'idrac-redfish-virtual-media']),
+                default=[],
+                help='Boot interfaces of Ironic\'s own hardware types '
+                     '(redfish, idrac) that redfish-iso takes the place of, '
+                     'for clients that name those themselves: Metal3, '
+                     'bifrost. The management interface redfish (or '
+                     'idrac-redfish) of all nodes of that type is replaced '
+                     'by redfish-ext (or idrac-redfish-ext), too. redfish-ext '
+                     '(or idrac-ext) has to be in enabled_hardware_types, '
+                     'redfish-iso in enabled_boot_interfaces, and the '
+                     'management interface in '
+                     'enabled_management_interfaces.'),
     cfg.FloatOpt('media_poll_interval',
                  default=1.0, min=0.01,
                  help='Seconds between two looks at what the BMC shows.'),

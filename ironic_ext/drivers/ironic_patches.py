@@ -18,8 +18,11 @@ import pkgutil
 import types
 import typing
 
+from ironic.common import driver_factory
 from ironic.conf import CONF
+from ironic.drivers import drac
 from ironic.drivers.modules.redfish import boot as redfish_boot
+from ironic.drivers import redfish
 from oslo_log import log
 
 from ironic_ext.drivers.bmc import sessions
@@ -30,11 +33,15 @@ from ironic_ext.drivers.bootc import deploy
 from ironic_ext.drivers.data_image import ends
 from ironic_ext.drivers.data_image import secrets
 from ironic_ext.drivers.images import ironic_services
+from ironic_ext.drivers.records import interfaces
 
 LOG = log.getLogger(__name__)
 
 #: Boot interfaces that boot ``boot_iso`` with the node's config.
-_ISO_BOOTS = frozenset(('redfish-iso', 'iso-sanboot'))
+_ISO_BOOTS = frozenset((interfaces.REDFISH_ISO, interfaces.ISO_SANBOOT))
+#: Stock types by their classes.
+_STOCK_CLASSES = {redfish.RedfishHardware: 'redfish',
+                  drac.IDRACHardware: 'idrac'}
 #: Types of this suite -> the stock type whose publisher settings they use.
 _STOCK_TYPES = {'redfish-ext': 'redfish', 'idrac-ext': 'idrac'}
 
@@ -193,7 +200,7 @@ def update_image_type(stock: _Body, context: typing.Any, node: typing.Any
                       ) -> bool:
     """Have start_deploy() save a node that boots an ISO of its own."""
     return stock(context, node) or bool(
-        node.boot_interface in _ISO_BOOTS
+        interfaces.of(node, 'boot') in _ISO_BOOTS
         and node.instance_info.get('boot_iso'))
 
 
@@ -201,6 +208,36 @@ def update_driver_config(stock: _Body, handler: typing.Any, driver: str,
                          *args: typing.Any, **kwargs: typing.Any) -> None:
     """Give types of this suite what the stock type has."""
     stock(handler, _STOCK_TYPES.get(driver, driver), *args, **kwargs)
+
+
+def get_interface(stock: _Body, hw_type: typing.Any, interface_type: str,
+                  interface_name: str) -> typing.Any:
+    """Give nodes of stock types what takes the place of stock interfaces.
+
+    :raises: what Ironic does for an interface that does not fit the type.
+    """
+    found = stock(hw_type, interface_type, interface_name)
+    ours = interfaces.replacement(_STOCK_CLASSES.get(type(hw_type), ''),
+                                  interface_type, interface_name)
+    if ours is None:
+        return found
+    return driver_factory.interfaces(interface_type)[ours]
+
+
+def _tell_replaced() -> None:
+    """Say loudly which nodes have other interfaces than their names say."""
+    for driver, kind, name, ours in interfaces.wanted():
+        if interfaces.enabled(kind, ours):
+            LOG.warning('Nodes of the hardware type %(driver)s with '
+                        '%(kind)s interface %(name)s have %(ours)s of '
+                        'ironic-ext in its place: [ext_boot]replace_stock',
+                        {'driver': driver, 'kind': kind, 'name': name,
+                         'ours': ours})
+        else:
+            LOG.error('[ext_boot]replace_stock is to put %(ours)s in the '
+                      'place of %(name)s, but enabled_%(kind)s_interfaces '
+                      'does not have it: add it. Until then Ironic\'s own '
+                      'is used', {'ours': ours, 'name': name, 'kind': kind})
 
 
 def _sessions(stock: typing.Any) -> types.SimpleNamespace:
@@ -329,6 +366,20 @@ PATCHES: tuple[Patch, ...] = (
              'that are to boot from their disk may end in the menu of their '
              'firmware.'),
     Patch(
+        name='Interfaces of stock types',
+        targets=(Wrapped(
+            'ironic.common.driver_factory:get_interface',
+            ('hw_type', 'interface_type', 'interface_name'),
+            get_interface),),
+        reason='A hardware type accepts the very classes that it lists, so '
+               'clients that name Ironic\'s own types and interfaces '
+               '(Metal3, bifrost) never get this suite\'s. With '
+               '[ext_boot]replace_stock they do.',
+        releases='35 to 39',
+        loss='[ext_boot]replace_stock does nothing: nodes have Ironic\'s own '
+             'interfaces.',
+        wanted=lambda: bool(CONF.ext_boot.replace_stock)),
+    Patch(
         name='Publisher settings',
         targets=(Wrapped('ironic.drivers.modules.image_utils:ImageHandler'
                          '.update_driver_config', ('self', 'driver'),
@@ -396,3 +447,4 @@ def install() -> None:
     """
     for patch in PATCHES:
         patch.install()
+    _tell_replaced()

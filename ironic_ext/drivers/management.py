@@ -23,6 +23,7 @@ from ironic_ext.drivers.data_image import steps as data_image_steps
 from ironic_ext.drivers.data_image import worker as data_images
 from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import data_image as data_image_record
+from ironic_ext.drivers.records import interfaces
 from ironic_ext.node import boot_state
 
 LOG = log.getLogger(__name__)
@@ -44,19 +45,22 @@ class DataImages(data_image_steps.DataImageSteps):
         No task is made for them here: that alone would take longer than
         the period where there are many.
         """
-        for uuid, _driver, _group, *fields in manager.iter_nodes(
+        for uuid, driver, _group, *fields in manager.iter_nodes(
                 filters={'reserved': False},
                 fields=['management_interface', 'driver_info',
-                        'driver_internal_info']):
-            interface, driver_info, internal_info = fields
+                        'driver_internal_info', 'instance_info']):
+            interface, driver_info, internal_info, instance_info = fields
             node = types.SimpleNamespace(
-                uuid=uuid, driver_info=driver_info or {},
-                driver_internal_info=internal_info or {})
-            if interface in self._names and data_image_record.is_due(node):
+                uuid=uuid, driver=driver, management_interface=interface,
+                driver_info=driver_info or {},
+                driver_internal_info=internal_info or {},
+                instance_info=instance_info)
+            if (interfaces.of(node, 'management') in self._names
+                    and data_image_record.is_due(node)):
                 reconciler.submit(
                     node, failed=data_image_record.has_failed(node))
             elif (data_image_record.KEY in node.driver_internal_info
-                  and not data_image_ends.is_looked_after(interface)):
+                  and not data_image_ends.is_looked_after(node)):
                 queue.submit(node, data_image_ends.end_left, failed=True)
 
     def restore_boot_device(self, task: typing.Any, system: typing.Any

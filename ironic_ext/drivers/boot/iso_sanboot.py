@@ -32,6 +32,7 @@ from ironic_ext.drivers.boot import published_script as scripts
 from ironic_ext.drivers.boot import sanboot_delivery as delivery
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import boot as boot_record
+from ironic_ext.drivers.records import interfaces
 from ironic_ext.drivers.records import sanboot as records
 from ironic_ext import images
 from ironic_ext.media import records as media_records
@@ -45,7 +46,7 @@ LOG = log.getLogger(__name__)
 
 conf.register_opts(CONF)
 
-NAME = leaving.ISO_SANBOOT
+NAME = interfaces.ISO_SANBOOT
 # Seconds, as for redfish-iso.
 _LOOK_AFTER = 900
 # Seconds between two tries to prepare the boots of adopted nodes.
@@ -288,9 +289,8 @@ class IsoSanboot(ipxe.iPXEBoot):
                                 'instance_info', 'driver_internal_info'),
         # "autodetect" may stand for "ramdisk".
         predicate=lambda row: (
-            _is_adopted(row) and leaving.interface(row, 'boot') == NAME
-            and leaving.interface(row, 'deploy') in ('ramdisk',
-                                                     'autodetect')),
+            _is_adopted(row) and interfaces.of(row, 'boot') == NAME
+            and interfaces.of(row, 'deploy') in ('ramdisk', 'autodetect')),
         shared_task=False)
     def _adopt(self, task: typing.Any, manager: typing.Any,
                context: typing.Any) -> None:

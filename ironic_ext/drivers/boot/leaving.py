@@ -24,6 +24,7 @@ from ironic_ext.drivers.boot import published_script as scripts
 from ironic_ext.drivers.boot import sanboot_delivery
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import boot as boot_record
+from ironic_ext.drivers.records import interfaces
 from ironic_ext.drivers.records import media as node_media
 from ironic_ext.drivers.records import sanboot as sanboot_record
 from ironic_ext.media import delivery
@@ -34,22 +35,12 @@ LOG = log.getLogger(__name__)
 
 #: Seconds between two looks for boots whose interface has left.
 SPACING = 60
-REDFISH_ISO, ISO_SANBOOT = 'redfish-iso', 'iso-sanboot'
 
-_MADE_BY = {media.Purpose.INSTANCE: REDFISH_ISO,
-            media.Purpose.AGENT: REDFISH_ISO,
-            media.Purpose.SANBOOT: ISO_SANBOOT}
+_MADE_BY = {media.Purpose.INSTANCE: interfaces.REDFISH_ISO,
+            media.Purpose.AGENT: interfaces.REDFISH_ISO,
+            media.Purpose.SANBOOT: interfaces.ISO_SANBOOT}
 _FAILURES = (exception.IronicException, delivery.DeliveryError, san.SanError,
              OSError)
-
-
-def interface(row: typing.Any, kind: str) -> typing.Any:
-    """Return what Node.get_interface() does: an instance may have its own.
-
-    :param row: a node, or what a periodic task has read of one.
-    """
-    name = f'{kind}_interface'
-    return (row.instance_info or {}).get(name, getattr(row, name))
 
 
 def sweep(manager: typing.Any) -> None:
@@ -57,13 +48,14 @@ def sweep(manager: typing.Any) -> None:
 
     BMCs are asked later, many at once: some do not answer.
     """
-    for uuid, _driver, _group, *fields in manager.iter_nodes(
+    for uuid, driver, _group, *fields in manager.iter_nodes(
             filters={'reserved': False},
             fields=['boot_interface', 'driver_info', 'instance_info',
                     'driver_internal_info']):
         row = types.SimpleNamespace(
-            uuid=uuid, boot_interface=fields[0], driver_info=fields[1],
-            instance_info=fields[2], driver_internal_info=fields[3])
+            uuid=uuid, driver=driver, boot_interface=fields[0],
+            driver_info=fields[1], instance_info=fields[2],
+            driver_internal_info=fields[3])
         if _left(row):
             queue.submit(row, end_left, failed=True)
 
@@ -148,10 +140,10 @@ def _left(row: typing.Any) -> frozenset[str]:
     made = {_MADE_BY[medium.purpose] for medium in node_media.load(row)
             if medium.purpose in _MADE_BY}
     if sanboot_record.load(row) is not None:
-        made.add(ISO_SANBOOT)
-    now = interface(row, 'boot')
+        made.add(interfaces.ISO_SANBOOT)
+    now = interfaces.of(row, 'boot')
     if (boot_record.exists(row)
-            and now not in (REDFISH_ISO, ISO_SANBOOT)):
+            and now not in (interfaces.REDFISH_ISO, interfaces.ISO_SANBOOT)):
         # It says which boot is over; whose it was does not matter.
         made.add('this suite')
     return frozenset(made - {now})
@@ -162,12 +154,12 @@ def _end(task: typing.Any, left: frozenset[str]) -> None:
     going = [medium for medium in node_media.load(node)
              if _MADE_BY.get(medium.purpose) in left]
     try:
-        _withdraw(task, going, sanboot=ISO_SANBOOT in left)
+        _withdraw(task, going, sanboot=interfaces.ISO_SANBOOT in left)
     finally:
         _eject(task, _inserted(going))
     for medium in going:
         node_media.remove(node, medium.id)
-    if ISO_SANBOOT in left:
+    if interfaces.ISO_SANBOOT in left:
         sanboot_record.remove(node)
     boot_record.remove(node)
 
@@ -189,7 +181,7 @@ def _withdraw(task: typing.Any, going: collections.abc.Collection[
 def _inserted(going: collections.abc.Iterable[media.Medium]
               ) -> list[media.Medium]:
     return [medium for medium in going
-            if _MADE_BY.get(medium.purpose) == REDFISH_ISO]
+            if _MADE_BY.get(medium.purpose) == interfaces.REDFISH_ISO]
 
 
 def _eject(task: typing.Any, going: collections.abc.Collection[media.Medium]

@@ -6,11 +6,13 @@ A medium is put back as long as its boot has not ended: before Ironic starts
 a machine, and by a periodic task. What cannot be put back is on record.
 """
 
+import collections.abc
 import dataclasses
 import random
 import time
 import typing
 
+from ironic.common import boot_devices
 from ironic.common import context as ironic_context
 from ironic.common import exception
 from ironic.common import states
@@ -34,6 +36,8 @@ LOG = log.getLogger(__name__)
 
 _FAILURES = (exception.IronicException, delivery.DeliveryError,
              media_records.RecordsError, OSError)
+SetDevice = collections.abc.Callable[[typing.Any, str, bool], None]
+
 _EVENT = 'boot medium'
 _MAX_ERROR = 1000
 
@@ -60,8 +64,8 @@ def look(uuid: str) -> None:
             node = task.node
             if (node.provision_state == states.ACTIVE
                     and not node.maintenance and is_due(node)
-                    and hasattr(task.driver.boot, 'restarts')):
-                keep(task)
+                    and hasattr(task.driver.boot, 'keep_medium')):
+                task.driver.boot.keep_medium(task)
     except exception.NodeLocked:
         LOG.debug('Node %s is locked; its boot medium is looked after '
                   'later', uuid)
@@ -69,14 +73,16 @@ def look(uuid: str) -> None:
         LOG.debug('Node %s is gone', uuid)
 
 
-def keep(task: typing.Any) -> None:
+def keep(task: typing.Any, set_device: SetDevice) -> None:
     """See that a machine has its medium, and put it back if it got lost.
 
     That is done if it is sure to be the very same image and no other medium
-    is in the way; the boot device and the boot mode are not touched. What
-    fails is put on record.
+    is in the way. Where it is still to boot, and the BMC shows that it has
+    lost that as well, the medium becomes the boot device again. What fails
+    is put on record.
 
     :param task: its lock is upgraded if there is something to do.
+    :param set_device: takes the task, the device, and whether it stays.
     :raises: NodeLocked
     """
     node = task.node
@@ -91,7 +97,7 @@ def keep(task: typing.Any) -> None:
             if _kept(task.node) != known:
                 # Somebody was faster; there will be another look.
                 return
-            _put_back(task, known)
+            _boot_from(task, _put_back(task, known), set_device)
     except exception.NodeLocked:
         raise
     except _FAILURES as exc:
@@ -109,7 +115,7 @@ def _kept(node: typing.Any) -> list[media.Medium]:
             if medium.purpose in wanted]
 
 
-def _put_back(task: typing.Any, known: list[media.Medium]) -> None:
+def _put_back(task: typing.Any, known: list[media.Medium]) -> media.Medium:
     """Insert the newest of the media that can still be read.
 
     :raises: LostError, and any of _FAILURES
@@ -127,10 +133,24 @@ def _put_back(task: typing.Any, known: list[media.Medium]) -> None:
             LOG.warning('The boot medium of node %s is gone; inserting it '
                         'again', task.node.uuid)
             boot_medium.insert(task, found)
-            return
+            return medium
     raise LostError(
         'its boot medium is not in its drive, and this conductor does not '
         'have it. The node boots its ISO again after a rebuild')
+
+
+def _boot_from(task: typing.Any, medium: media.Medium,
+               set_device: SetDevice) -> None:
+    """Make a medium the boot device again, if the BMC has lost that."""
+    node = task.node
+    stays = (medium.purpose is media.Purpose.INSTANCE
+             and instance.stays(node, boot_record.load(node).mode))
+    if not stays and node.provision_state == states.ACTIVE:
+        # It has had its boot.
+        return
+    shown = task.driver.management.get_boot_device(task).get('boot_device')
+    if shown and shown != boot_devices.CDROM:
+        set_device(task, boot_devices.CDROM, stays)
 
 
 def _found(task: typing.Any, lost: bool) -> None:

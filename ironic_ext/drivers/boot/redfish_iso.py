@@ -39,6 +39,7 @@ from ironic_ext.drivers.boot import leaving
 from ironic_ext.drivers.boot import lost
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import boot as boot_record
+from ironic_ext.drivers.records import interfaces
 from ironic_ext.drivers.records import media as node_media
 from ironic_ext import images
 from ironic_ext.media import medium as media
@@ -53,7 +54,6 @@ conf.register_opts(CONF)
 
 # Seconds; a small part of the shortest [ext_media]token_lifetime.
 _LOOK_AFTER = 900
-_NAMES = (leaving.REDFISH_ISO,)
 
 
 class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
@@ -175,7 +175,14 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
             LOG.warning('The boot medium of the active node %(node)s cannot '
                         'be prolonged: %(error)s',
                         {'node': task.node.uuid, 'error': exc})
-        lost.keep(task)
+        self.keep_medium(task)
+
+    def keep_medium(self, task: typing.Any) -> None:
+        """See that the machine has its medium; what fails is on record.
+
+        :raises: NodeLocked
+        """
+        lost.keep(task, self._set_boot_device)
 
     def clean_up_instance(self, task: typing.Any) -> None:
         """Remove what was made for the boot of the instance.
@@ -221,7 +228,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         """
         # An agent's medium is no part of the boot of the instance.
         if not (instance.is_over(task.node) and _has_medium(task.node)):
-            lost.keep(task)
+            self.keep_medium(task)
         else:
             end.ask(task.node, instance.cause(task.node))
             end.go_on(task, boot_medium.withdraw, at_once=True)
@@ -354,15 +361,16 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
     @periodics.periodic(spacing=CONF.ext_data_image.reconcile_interval)
     def _keep_media(self, manager: typing.Any, context: typing.Any) -> None:
         """Have media put back that active machines have lost."""
-        for uuid, _driver, _group, *fields in manager.iter_nodes(
+        for uuid, driver, _group, *fields in manager.iter_nodes(
                 filters={'reserved': False, 'maintenance': False,
                          'provision_state_in': (states.ACTIVE,)},
                 fields=['boot_interface', 'driver_info', 'instance_info',
                         'driver_internal_info']):
             row = types.SimpleNamespace(
-                uuid=uuid, boot_interface=fields[0], driver_info=fields[1],
-                instance_info=fields[2], driver_internal_info=fields[3])
-            if (leaving.interface(row, 'boot') in _NAMES
+                uuid=uuid, driver=driver, boot_interface=fields[0],
+                driver_info=fields[1], instance_info=fields[2],
+                driver_internal_info=fields[3])
+            if (interfaces.of(row, 'boot') == interfaces.REDFISH_ISO
                     and lost.is_due(row)):
                 queue.submit(row, lost.look,
                              failed=bool(boot_record.load(row).errors))
@@ -399,8 +407,8 @@ def _wants_end(row: typing.Any) -> bool:
     :param row: a node, or what a periodic task has read of one.
     """
     state = boot_state.of(row.driver_internal_info)
-    if (row.boot_interface not in _NAMES or state.ended_at
-            or not instance.is_over(row)):
+    if (interfaces.of(row, 'boot') != interfaces.REDFISH_ISO
+            or state.ended_at or not instance.is_over(row)):
         return False
     if not state.is_ending:
         # What else is active boots from its disk anyway.

@@ -21,6 +21,7 @@ from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.data_image import source
 from ironic_ext.drivers.data_image import worker
 from ironic_ext.drivers.records import data_image as data_image_record
+from ironic_ext.drivers.records import interfaces
 from ironic_ext.media import delivery
 
 LOG = log.getLogger(__name__)
@@ -67,8 +68,7 @@ def end_left(uuid: str) -> None:
                 load_driver=False,
                 purpose='ending a data image without interface') as task:
             record = data_image_record.load(task.node)
-            if record is None or is_looked_after(
-                    task.node.management_interface):
+            if record is None or is_looked_after(task.node):
                 return
             if record.medium is not None:
                 try:
@@ -91,9 +91,10 @@ def end_left(uuid: str) -> None:
                     'tried again: %(error)s', {'node': uuid, 'error': exc})
 
 
-def is_looked_after(interface: str | None) -> bool:
-    """Tell whether a management interface is one with data images."""
-    return interface in ('redfish-ext', 'idrac-redfish-ext')
+def is_looked_after(row: typing.Any) -> bool:
+    """Tell whether a node's management interface knows data images."""
+    return interfaces.of(row, 'management') in ('redfish-ext',
+                                                'idrac-redfish-ext')
 
 
 def _eject(task: typing.Any) -> None:

@@ -92,6 +92,7 @@ class OtherIronicTestCase(testtools.TestCase):
         off = {target.path for patch in ironic_patches.PATCHES
                for target in patch.targets if not self.wanted(target.path)}
         self.assertLessEqual(off, {
+            'ironic.common.driver_factory:get_interface',
             'ironic.drivers.modules.image_utils:ImageHandler'
             '.update_driver_config'})
 
@@ -204,7 +205,8 @@ class RebuildTestCase(testtools.TestCase):
     def says(self, interface, stock=False, **instance_info):
         return ironic_patches.update_image_type(
             lambda context, node: stock, None, types.SimpleNamespace(
-                boot_interface=interface, instance_info=instance_info))
+                driver='redfish-ext', boot_interface=interface,
+                instance_info=instance_info))
 
     def test_nodes_that_boot_an_iso_are_saved_before_their_rebuild(self):
         for interface in ('redfish-iso', 'iso-sanboot'):

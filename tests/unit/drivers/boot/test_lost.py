@@ -105,6 +105,28 @@ class LostTestCase(base.RedfishIsoTestCase):
         self.start()
         self.medium()
 
+    def test_a_boot_device_that_got_lost_with_it_is_set_again(self):
+        hdd = {'target': sushy.BOOT_SOURCE_TARGET_HDD}
+        self.deploy(ext_boot_mode='forever')
+        self.lose()
+        self.bmc.boot = hdd
+        self.start()
+        self.assertEqual({'target': sushy.BOOT_SOURCE_TARGET_CD,
+                          'enabled': sushy.BOOT_SOURCE_ENABLED_CONTINUOUS},
+                         self.bmc.boot)
+        # An installer that has had its boot is not given another.
+        self.deploy(ext_boot_mode='once')
+        self.lose()
+        self.bmc.boot = hdd
+        self.start()
+        self.medium()
+        self.assertEqual(hdd, self.bmc.boot)
+        self.be(states.DEPLOYING)
+        self.lose()
+        self.start()
+        self.assertEqual(sushy.BOOT_SOURCE_ENABLED_ONCE,
+                         self.bmc.boot['enabled'])
+
     def test_an_end_that_waits_for_the_start_is_not_undone(self):
         self.deploy(ext_boot_mode='once')
         self.lose()
@@ -199,7 +221,7 @@ class LostTestCase(base.RedfishIsoTestCase):
         self.node.boot_interface = 'redfish-virtual-media'
         self.store()
         with self.task(shared=True) as task:
-            self.assertFalse(hasattr(task.driver.boot, 'restarts'))
+            self.assertFalse(hasattr(task.driver.boot, 'keep_medium'))
         calls = len(self.bmc.calls)
         self.lose()
         lost.look(self.node.uuid)

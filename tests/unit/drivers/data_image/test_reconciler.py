@@ -65,7 +65,8 @@ class PeriodicTestCase(base.DataImageTestCase):
         manager = unittest.mock.Mock()
         manager.iter_nodes.return_value = [
             (self.node.uuid, self.node.driver, '', interface,
-             self.node.driver_info, self.node.driver_internal_info)]
+             self.node.driver_info, self.node.driver_internal_info,
+             self.node.instance_info)]
         with unittest.mock.patch.object(task_manager, 'acquire') as acquire:
             management.RedfishExtManagement()._reconcile_data_images(
                 manager, self.context)
