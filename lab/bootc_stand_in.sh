@@ -203,11 +203,13 @@ configured() {
         tail -n 1
 }
 
+is_configured() { grep -qs . $config_dir/install/*.toml /dev/null; }
+
 print_configuration() {
     local type block loader
     type=$(configured type) block=$(configured block)
     loader=$(configured bootloader)
-    if ! grep -qs . $config_dir/install/*.toml /dev/null; then
+    if ! is_configured; then
         echo '{"root-fs-type":null,"block":null,"filesystem":null}'
         return
     fi
@@ -289,6 +291,8 @@ find_selinux_state() {
 choose_block_setup() {
     local allowed
     allowed=$(configured block | tr -d '[]",')
+    # An image without a configuration allows all of them.
+    is_configured || allowed="${block_setup:-direct}"
     [ -n "$allowed" ] || allowed=direct
     [ -n "$block_setup" ] || block_setup=${allowed%% *}
     case " $allowed " in *" $block_setup "*) ;; *)

@@ -42,19 +42,12 @@ def layout(image: str, options: bootc_options.Options,
     :raises: ImageWishError, NoTpmError
     """
     wishes = facts.configuration or image_facts.Configuration()
-    allowed = wishes.block or (DIRECT,)
-    if (facts.configuration is not None and options.block_setup is not None
-            and options.block_setup not in allowed):
-        raise errors.ImageWishError(
-            f'option "block_setup" is {options.block_setup}, and image '
-            f'{image} allows {", ".join(allowed)} alone: leave the option '
-            'out, or change "block" in the image\'s install configuration')
+    block_setup = _block_setup(image, options, wishes.block)
     composefs = options.composefs_backend or facts.unified
     if composefs:
         _require_some_loader(image, options, wishes)
-    else:
-        _require_bootupd(image, options, wishes, facts)
-    found = Layout(options.block_setup or allowed[0],
+    _require_bootupd(image, options, wishes, facts, composefs)
+    found = Layout(block_setup,
                    options.filesystem or wishes.filesystem, composefs)
     if found.encrypted:
         _require_encryption(image, options, machine)
@@ -63,6 +56,28 @@ def layout(image: str, options: bootc_options.Options,
                 f'option "update_auth" is set, and image {image} wants '
                 'tpm2-luks: the agent cannot write to an encrypted disk')
     return found
+
+
+def _block_setup(image: str, options: bootc_options.Options,
+                 allowed: tuple[str, ...] | None) -> str:
+    """Choose among what the image allows.
+
+    :param allowed: None for an image that says nothing of it.
+    """
+    wanted = options.block_setup
+    if allowed is None:
+        return wanted or DIRECT
+    if not allowed:
+        raise errors.ImageWishError(
+            f'the install configuration of image {image} has an empty '
+            '"block", which allows no installation: leave it out there, or '
+            'name what is allowed')
+    if wanted is not None and wanted not in allowed:
+        raise errors.ImageWishError(
+            f'option "block_setup" is {wanted}, and image {image} allows '
+            f'{", ".join(allowed)} alone: leave the option out, or change '
+            '"block" in the image\'s install configuration')
+    return wanted or allowed[0]
 
 
 def _require_some_loader(image: str, options: bootc_options.Options,
@@ -80,19 +95,28 @@ def _require_some_loader(image: str, options: bootc_options.Options,
 
 def _require_bootupd(image: str, options: bootc_options.Options,
                      wishes: image_facts.Configuration,
-                     facts: image_facts.Facts) -> None:
-    """Refuse what ends in "bootupd is required" after the import."""
+                     facts: image_facts.Facts, composefs: bool) -> None:
+    """Refuse what ends in "bootupd is required" after the import.
+
+    With composefs bootc falls back on systemd-boot where there is none.
+    """
     loader, whose = _loader(image, options, wishes)
-    if loader in ('systemd', 'grub-cc'):
+    if not composefs and loader in ('systemd', 'grub-cc'):
         raise errors.ImageWishError(
             f'{whose} says bootloader {loader}, which bootc installs with '
             'composefs alone: set option "composefs_backend" as well, or '
             'leave "bootloader" to bootupd')
-    if facts.bootupd is False and loader != 'none':
+    if facts.bootupd is not False:
+        return
+    without = f'image {image} has no bootupd (bootupctl and ' \
+              '/usr/lib/bootupd/updates)'
+    if composefs and loader in ('grub', 'grub-cc'):
         raise errors.ImageWishError(
-            f'image {image} has no bootupd (bootupctl and '
-            '/usr/lib/bootupd/updates), which installs the boot loader '
-            'unless option "composefs_backend" is set')
+            f'{whose} says bootloader {loader}, and {without}')
+    if not composefs and loader != 'none':
+        raise errors.ImageWishError(
+            f'{without}, which installs the boot loader unless option '
+            '"composefs_backend" is set')
 
 
 def _loader(image: str, options: bootc_options.Options,

@@ -34,8 +34,9 @@ class Configuration:
     """How an image wants to be installed, as far as it says."""
 
     filesystem: str | None = None
-    #: Block setups that it allows, the one that it prefers first.
-    block: tuple[str, ...] = ()
+    #: Block setups that it allows, the one that it prefers first; None for
+    #: an image without a configuration, which allows all of them.
+    block: tuple[str, ...] | None = None
     bootloader: str | None = None
 
 
@@ -93,7 +94,7 @@ def configuration_of(lines: collections.abc.Iterable[str]
         return Configuration(
             _word(root.get('type')) or _word(found.get('root-fs-type')),
             tuple(word for word in map(_word, block) if word)
-            if isinstance(block, list) else (),
+            if isinstance(block, list) else None,
             _word(found.get('bootloader')))
     return None
 

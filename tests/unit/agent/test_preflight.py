@@ -45,7 +45,17 @@ class LayoutTest(testtools.TestCase):
                                block_setup='direct')
         self.assertIn('"block_setup" is direct', message)
         self.assertIn('allows tpm2-luks alone', message)
-        self.refused(errors.ImageWishError, block_setup='tpm2-luks')
+        self.refused(errors.ImageWishError, image={'block': ('direct',)},
+                     block_setup='tpm2-luks')
+
+    def test_an_image_that_says_nothing_of_it_allows_any_block_setup(self):
+        self.assertTrue(self.layout(block_setup='tpm2-luks').encrypted)
+        self.assertFalse(self.layout().encrypted)
+
+    def test_an_image_that_allows_no_block_setup_is_refused(self):
+        for wanted in {}, {'block_setup': 'direct'}:
+            self.assertIn('empty "block"', self.refused(
+                errors.ImageWishError, image={'block': ()}, **wanted))
 
     def test_encryption_needs_a_tpm_whoever_wants_it(self):
         for wanted in ({'image': {'block': ('tpm2-luks',)}},
@@ -93,6 +103,17 @@ class LayoutTest(testtools.TestCase):
             self.assertIn('configuration of image os', self.refused(
                 errors.ImageWishError, image={'bootloader': loader}))
             self.layout(bootloader=loader, composefs_backend=True)
+
+    def test_grub_needs_bootupd_with_composefs_as_well(self):
+        for loader in 'grub', 'grub-cc':
+            for wanted in ({'bootloader': loader},
+                           {'image': {'bootloader': loader}}):
+                message = self.refused(
+                    errors.ImageWishError, bootupd=False, unified=True,
+                    **wanted)
+                self.assertIn(f'bootloader {loader}, and image os has no '
+                              'bootupd', message)
+        self.layout(bootupd=False, unified=True, bootloader='systemd')
 
 
 class FlagsTest(testtools.TestCase):
