@@ -65,7 +65,7 @@ karg VALUE 1.1
 karg-delete VALUE 1.15.1
 root-ssh-authorized-keys VALUE 1.1
 generic-image - 1.1
-bound-images stored,skip,pull 1.1.4
+bound-images stored,skip,pull 1.1.3
 stateroot VALUE 1.1
 bootupd-skip-boot-uuid - 1.13
 bootloader grub,grub-cc,systemd,none 1.9

@@ -44,6 +44,8 @@ def layout(image: str, options: bootc_options.Options,
     wishes = facts.configuration or image_facts.Configuration()
     block_setup = _block_setup(image, options, wishes.block)
     composefs = options.composefs_backend or facts.unified
+    if facts.unified:
+        _require_no_arguments(image, options)
     if composefs:
         _require_some_loader(image, options, wishes)
     _require_bootupd(image, options, wishes, facts, composefs)
@@ -78,6 +80,18 @@ def _block_setup(image: str, options: bootc_options.Options,
             f'{", ".join(allowed)} alone: leave the option out, or change '
             '"block" in the image\'s install configuration')
     return wanted or allowed[0]
+
+
+def _require_no_arguments(image: str, options: bootc_options.Options
+                          ) -> None:
+    """Refuse kernel arguments that have nowhere to go."""
+    for name in 'kargs', 'karg_delete':
+        if getattr(options, name):
+            raise errors.ImageWishError(
+                f'option "{name}" is set, and image {image} has a unified '
+                'kernel image, which has its arguments in itself: leave the '
+                'option out; an add-on of the image (option "uki_addon") '
+                'may have more of them')
 
 
 def _require_some_loader(image: str, options: bootc_options.Options,

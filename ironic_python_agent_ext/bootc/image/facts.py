@@ -24,7 +24,7 @@ _LONGEST = 80
 Flags = collections.abc.Mapping[str, tuple[str, ...]]
 
 #: The first bootc that has a flag, where it is not an old one.
-SINCE = {'bound-images': '1.1.4', 'bootloader': '1.9', 'uki-addon': '1.9',
+SINCE = {'bound-images': '1.1.3', 'bootloader': '1.9', 'uki-addon': '1.9',
          'composefs-backend': '1.10', 'bootupd-skip-boot-uuid': '1.13',
          'allow-missing-verity': '1.14', 'karg-delete': '1.15.1'}
 

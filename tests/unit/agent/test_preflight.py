@@ -82,6 +82,12 @@ class LayoutTest(testtools.TestCase):
                 errors.ImageWishError, **wanted))
         self.assertTrue(self.layout(unified=True).composefs)
 
+    def test_a_unified_kernel_takes_no_arguments(self):
+        for name in 'kargs', 'karg_delete':
+            self.assertIn(f'"{name}"', self.refused(
+                errors.ImageWishError, unified=True, **{name: ['quiet']}))
+            self.layout(composefs_backend=True, **{name: ['quiet']})
+
     def test_an_image_without_bootupd_needs_composefs_or_no_loader(self):
         for wanted in ({}, {'bootloader': 'grub'},
                        {'image': {'bootloader': 'grub'}}):
