@@ -213,9 +213,8 @@ class Install:
                         parts.variables)
             root = caller.mount(str(self._image))
             unified = image_files.is_unified(root)
-            # On s390x zipl does it.
-            bootupd = (platform.machine() == 's390x'
-                       or image_files.has_bootupd(root))
+            payload = image_files.has_boot_payload(root)
+            tools = image_files.tools(root)
             bound = ([] if self._request.options.bound_images
                      in ('skip', 'pull') else image_files.bound_images(
                          root, str(self._image)))
@@ -227,7 +226,8 @@ class Install:
         finally:
             leftovers.remove_files(directory)
         return dataclasses.replace(caller.facts(str(self._image)),
-                                   unified=unified, bootupd=bootupd)
+                                   unified=unified, tools=tools,
+                                   boot_payload=payload)
 
     def _run_bootc(self, run: '_Run', store: storage.Store) -> None:
         """Have the image install itself."""

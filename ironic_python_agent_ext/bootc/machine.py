@@ -9,6 +9,7 @@ values.
 import dataclasses
 import os
 import pathlib
+import platform
 import re
 import resource
 import typing
@@ -30,6 +31,8 @@ class Machine:
     systemd: bool = False
     selinux: bool = False
     uefi: bool = False
+    #: Whether bootc installs zipl, and no boot loader of bootupd.
+    zipl: bool = False
     #: Whether a TPM 2.0 can be asked to keep a key.
     tpm2: bool = False
     #: Whether the kernel has device mapper, and loop devices.
@@ -51,6 +54,7 @@ class Machine:
             systemd=(root / 'run/systemd/system').is_dir(),
             selinux=(root / 'sys/fs/selinux/enforce').exists(),
             uefi=(root / 'sys/firmware/efi').is_dir(),
+            zipl=platform.machine() == 's390x',
             tpm2=any(root.glob('sys/class/tpmrm/tpmrm*')),
             device_mapper=_has_misc(root, 'device-mapper'),
             loop=_has_misc(root, 'loop-control'),

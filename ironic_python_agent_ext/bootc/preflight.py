@@ -48,7 +48,9 @@ def layout(image: str, options: bootc_options.Options,
         _require_no_arguments(image, options)
     if composefs:
         _require_some_loader(image, options, wishes)
-    _require_bootupd(image, options, wishes, facts, composefs)
+    if not machine.zipl:
+        _require_bootupd(image, options, wishes, facts, composefs)
+    _require_tools(image, options, facts, block_setup)
     found = Layout(block_setup,
                    options.filesystem or wishes.filesystem, composefs)
     if found.encrypted:
@@ -94,6 +96,27 @@ def _require_no_arguments(image: str, options: bootc_options.Options
                 'may have more of them')
 
 
+def _require_tools(image: str, options: bootc_options.Options,
+                   facts: image_facts.Facts, block_setup: str) -> None:
+    """Refuse what the image has no program for."""
+    if facts.tools is None:
+        return
+    needed = {}
+    filesystem = options.filesystem
+    if filesystem is None and facts.configuration is not None:
+        filesystem = (facts.configuration.filesystem
+                      or bootc_options.FALLBACK_FILESYSTEM)
+    if filesystem is not None:
+        needed[f'mkfs.{filesystem}'] = f'root file system {filesystem}'
+    if block_setup == LUKS:
+        needed |= dict.fromkeys(('cryptsetup', 'systemd-cryptenroll'), LUKS)
+    for name, what in needed.items():
+        if name not in facts.tools:
+            raise errors.ImageWishError(
+                f'image {image} has no {name}, which {what} takes: choose '
+                'another one, or put it into the image')
+
+
 def _require_some_loader(image: str, options: bootc_options.Options,
                          wishes: image_facts.Configuration) -> None:
     """Refuse composefs without a boot loader."""
@@ -120,7 +143,8 @@ def _require_bootupd(image: str, options: bootc_options.Options,
             f'{whose} says bootloader {loader}, which bootc installs with '
             'composefs alone: set option "composefs_backend" as well, or '
             'leave "bootloader" to bootupd')
-    if facts.bootupd is not False:
+    if facts.tools is None or (facts.boot_payload
+                               and 'bootupctl' in facts.tools):
         return
     without = f'image {image} has no bootupd (bootupctl and ' \
               '/usr/lib/bootupd/updates)'

@@ -96,7 +96,8 @@ while :; do busybox sleep 1; done
 
 def image(answer='installs', files=None, *, bootc='1.16.9',
           configuration='{"root-fs-type":null,"block":null}', bootupd=True,
-          **arguments):
+          tools=('mkfs.ext4', 'mkfs.xfs', 'cryptsetup',
+                 'systemd-cryptenroll'), **arguments):
     """Return an image.
 
     :param answer: what its bootc does; None for an image without bootc.
@@ -104,10 +105,12 @@ def image(answer='installs', files=None, *, bootc='1.16.9',
     :param bootc: version of its bootc, whose options it has.
     :param configuration: how it wants to be installed, as bootc tells it.
     :param bootupd: whether it looks as if it had bootupd.
+    :param tools: programs that it looks as if it had.
     """
     busybox = pathlib.Path('/bin/busybox').read_bytes()
     content = {'bin/busybox': busybox, 'bin/sh': busybox,
                'disk.gz': _disk(), **(files or {})}
+    content |= {f'usr/sbin/{name}': b'' for name in tools}
     if bootupd:
         content |= {'usr/bin/bootupctl': b'',
                     'usr/lib/bootupd/updates/EFI.json': b'{}'}

@@ -133,6 +133,10 @@ class ErrorsTest(bootc_agent.BootcAgentTestCase):
         self.assert_deployed(self.deploy(
             without, options={'bootloader': 'none'}))
 
+    def test_an_image_without_mkfs_leaves_the_disk_alone(self):
+        self.assert_untouched('ImageWishError', 'has no mkfs.btrfs',
+                              self.push(), options={'filesystem': 'btrfs'})
+
     def test_an_image_too_large_to_unpack_leaves_the_disk_alone(self):
         # The registry told of a small one, and it packs well.
         self.assert_untouched(

@@ -49,8 +49,10 @@ class Facts:
     configuration: Configuration | None = None
     #: Whether its kernel is a unified kernel image.
     unified: bool = False
-    #: Whether it has bootupd, with what that installs.
-    bootupd: bool | None = None
+    #: Whether it has boot loaders for bootupd to install.
+    boot_payload: bool | None = None
+    #: Which programs it has of those that not every image needs.
+    tools: frozenset[str] | None = None
 
 
 def version_of(lines: collections.abc.Iterable[str]) -> str | None:

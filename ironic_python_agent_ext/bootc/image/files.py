@@ -18,8 +18,12 @@ from ironic_ext.bootc import reference
 
 _BOUND = 'usr/lib/bootc/bound-images.d'
 _KERNELS = 'boot/EFI/Linux'
-# What bootc looks for: bootupd's program on its PATH, and its payload.
+# What bootupd installs, without which it is no use to bootc.
 _BOOTUPD = 'usr/lib/bootupd/updates'
+#: What bootc runs only where it is wanted, and may lack.
+TOOLS = ('bootupctl', 'cryptsetup', 'mkfs.btrfs', 'mkfs.ext4', 'mkfs.xfs',
+         'systemd-cryptenroll')
+# The directories of bootc's PATH.
 _PROGRAMS = ('usr/local/sbin', 'usr/local/bin', 'usr/sbin', 'usr/bin',
              'sbin', 'bin')
 _MAX_FILE = 64 << 10
@@ -32,11 +36,17 @@ def is_unified(root: pathlib.Path) -> bool:
     return any(name.endswith('.efi') for name in _names(root, _KERNELS))
 
 
-def has_bootupd(root: pathlib.Path) -> bool:
-    """Tell whether bootc can install a boot loader by bootupd."""
-    return _resolved(root, _BOOTUPD) is not None and any(
-        _resolved(root, f'{place}/bootupctl') is not None
-        for place in _PROGRAMS)
+def has_boot_payload(root: pathlib.Path) -> bool:
+    """Tell whether the image has boot loaders for bootupd to install."""
+    return _resolved(root, _BOOTUPD) is not None
+
+
+def tools(root: pathlib.Path) -> frozenset[str]:
+    """Return which of TOOLS the image has."""
+    return frozenset(
+        name for name in TOOLS
+        if any(_resolved(root, f'{place}/{name}') is not None
+               for place in _PROGRAMS))
 
 
 def bound_images(root: pathlib.Path, image: str

@@ -70,13 +70,17 @@ class ImageFilesTest(testtools.TestCase):
         self.write('boot/EFI/Linux/6.1.efi', '')
         self.assertTrue(files.is_unified(self.root))
 
-    def test_bootupd_is_known_by_its_program_and_its_payload(self):
-        self.assertFalse(files.has_bootupd(self.root))
-        self.write('usr/lib/bootupd/updates/EFI.json', '{}')
-        self.assertFalse(files.has_bootupd(self.root))
+    def test_programs_are_found_through_links_in_the_image(self):
+        self.assertEqual(set(), files.tools(self.root))
+        self.write('usr/bin/mkfs.ext4', '')
+        (self.root / 'usr/sbin').symlink_to('bin')
         self.write('usr/libexec/bootupd', '')
-        (self.root / 'usr/bin').mkdir()
         (self.root / 'usr/bin/bootupctl').symlink_to('/usr/libexec/bootupd')
-        self.assertTrue(files.has_bootupd(self.root))
+        self.assertEqual({'bootupctl', 'mkfs.ext4'}, files.tools(self.root))
         (self.root / 'usr/libexec/bootupd').unlink()
-        self.assertFalse(files.has_bootupd(self.root))
+        self.assertEqual({'mkfs.ext4'}, files.tools(self.root))
+
+    def test_boot_loaders_for_bootupd_are_known(self):
+        self.assertFalse(files.has_boot_payload(self.root))
+        self.write('usr/lib/bootupd/updates/EFI.json', '{}')
+        self.assertTrue(files.has_boot_payload(self.root))

@@ -7,6 +7,7 @@ import testtools
 from ironic_ext.bootc import errors
 from ironic_ext.bootc import options
 from ironic_python_agent_ext.bootc.image import facts as image_facts
+from ironic_python_agent_ext.bootc.image import files as image_files
 from ironic_python_agent_ext.bootc import machine
 from ironic_python_agent_ext.bootc import preflight
 
@@ -17,11 +18,11 @@ _SAFE = machine.Machine(1 << 30, tpm2=True, device_mapper=True)
 class LayoutTest(testtools.TestCase):
 
     def layout(self, machine=_SAFE, unified=False, image=None, bootupd=True,
-               **given):
+               tools=frozenset(image_files.TOOLS), **given):
         wishes = image_facts.Configuration(**(image or {}))
         return preflight.layout(
             'os', options.Options.parse(given), image_facts.Facts(
-                '1.16.9', None, wishes, unified, bootupd), machine)
+                '1.16.9', None, wishes, unified, bootupd, tools), machine)
 
     def refused(self, kind, **given):
         return str(self.assertRaises(kind, self.layout, **given))
@@ -99,8 +100,25 @@ class LayoutTest(testtools.TestCase):
                        {'bootloader': 'none'},
                        {'image': {'bootloader': 'none'}}):
             self.layout(bootupd=False, **wanted)
-        # Nobody could look.
-        self.layout(bootupd=None)
+        # The program is as much needed as what it installs.
+        self.assertIn('no bootupd', self.refused(
+            errors.ImageWishError, tools={'mkfs.ext4'}))
+        # Nobody could look, or bootc asks for another one.
+        self.layout(bootupd=None, tools=None)
+        self.layout(bootupd=False, machine=machine.Machine(1, zipl=True))
+
+    def test_an_image_without_a_program_that_is_needed_is_refused(self):
+        for program, wanted in (
+                ('mkfs.btrfs', {'filesystem': 'btrfs'}),
+                ('mkfs.xfs', {'image': {'filesystem': 'xfs'}}),
+                ('mkfs.ext4', {}),
+                ('cryptsetup', {'block_setup': 'tpm2-luks'}),
+                ('systemd-cryptenroll', {'image': {
+                    'block': ('tpm2-luks',)}})):
+            self.assertIn(f'image os has no {program}', self.refused(
+                errors.ImageWishError,
+                tools={*image_files.TOOLS} - {program}, **wanted))
+        self.layout(tools={'bootupctl', 'mkfs.ext4'})
 
     def test_another_loader_than_that_of_bootupd_needs_composefs(self):
         for loader in 'systemd', 'grub-cc':
