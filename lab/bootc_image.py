@@ -77,6 +77,8 @@ copy_exec /lib/systemd/systemd-cryptsetup
 for library in esys rc mu tcti-device; do
     copy_exec /usr/lib/x86_64-linux-gnu/libtss2-$library.so.0
 done
+copy_exec \\
+    /usr/lib/x86_64-linux-gnu/cryptsetup/libcryptsetup-token-systemd-tpm2.so
 manual_add_modules dm_crypt xts aesni_intel
 """,
     'scripts/local-top/lab-luks': """\
