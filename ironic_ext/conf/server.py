@@ -59,6 +59,11 @@ OPTS = [
                default=15, min=1,
                help='Seconds without a change after which a watch is told '
                     'how far it is.'),
+    cfg.IntOpt('judge_interval',
+               default=60, min=1,
+               help='Seconds after which it is looked whether who watches '
+                    'still may. Keystone\'s middleware remembers a token for '
+                    '[keystone_authtoken]token_cache_time on top of that.'),
     cfg.IntOpt('max_body_size',
                default=1024, min=16, max=16384,
                help='Largest body of a request in KiB, uploads aside. It is '

@@ -27,7 +27,9 @@ HOST = sqlalchemy.Table(
     # The generation before this one.
     sqlalchemy.Column('ended', sqlalchemy.BigInteger, nullable=False),
     # As hosts.address() writes it, '' for none.
-    sqlalchemy.Column('address', sqlalchemy.String(45), nullable=False))
+    sqlalchemy.Column('address', sqlalchemy.String(45), nullable=False),
+    # Secret: it may have passwords.
+    sqlalchemy.Column('script', sql.long_text(), nullable=True))
 
 #: One row, which who writes locks first.
 STATE = sqlalchemy.Table(

@@ -30,12 +30,14 @@ class Record:
         0 when nothing was ended yet.
     :ivar ended: the generation that the last end was one of.
     :ivar address: that an operator has declared, '' for none.
+    :ivar script: of iPXE, for the host's own machine alone, '' for none.
     """
 
     node: str
     generation: int = 0
     ended: int = 0
     address: str = ''
+    script: str = dataclasses.field(default='', repr=False)
 
 
 class HostRecords:
@@ -119,9 +121,17 @@ class HostRecords:
         :param address: as hosts.address() writes it.
         :returns: what holds now.
         """
+        return self._note(node, address=address)
+
+    def keep_script(self, node: str, script: str) -> None:
+        """Note the script of a host, '' for none."""
+        if script or self.of(node).script:
+            self._note(node, script=script)
+
+    def _note(self, node: str, **values: typing.Any) -> Record:
         with self._writing() as (connection, serial):
             known = _find(connection, node)
-            now = dataclasses.replace(known, address=address)
+            now = dataclasses.replace(known, **values)
             if now != known:
                 _put(connection, now, serial)
             return now
@@ -148,7 +158,8 @@ def _find(connection: sqlalchemy.Connection, node: str) -> Record:
 
 
 def _record(row: typing.Any) -> Record:
-    return Record(row.node, row.generation, row.ended, row.address)
+    return Record(row.node, row.generation, row.ended, row.address,
+                  row.script or '')
 
 
 def _put(connection: sqlalchemy.Connection, record: Record, serial: int

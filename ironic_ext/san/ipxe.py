@@ -52,6 +52,29 @@ def sanboot(iso: str, host: str, mac: str, target: location.Location | str
     return _HEAD + '\n'.join([*lines, f'sanboot {uri}']) + '\n'
 
 
+def elsewhere(server: str) -> str:
+    """Return the script that leads to the one that a boot server has.
+
+    That one tells who asks, and this one is no secret.
+
+    :param server: its URL, without a "/" at the end.
+    :raises: SanError when it cannot be a word of a script
+    """
+    if not _URL.fullmatch(server):
+        raise errors.SanError(
+            '[ext_server]public_url has characters that iPXE scripts cannot '
+            'carry')
+    return f'{_HEAD}chain {server}/ipxe?mac={MAC}\n'
+
+
+def has_secret(target: location.Location | str) -> bool:
+    """Tell whether the script that boots an image is a secret.
+
+    :param target: as for sanboot().
+    """
+    return isinstance(target, str) or target.chap is not None
+
+
 def local(host: str, *, chained: bool = False) -> str:
     """Return the script of a host that has nothing to boot from here.
 

@@ -177,7 +177,8 @@ def make(conf: cfg.ConfigOpts, parts: Parts) -> Application:
     :raises: what oslo.policy raises for bad rules
     """
     hosts = host_resources.Hosts(parts.index, parts.poller, parts.ironic,
-                                 parts.mirror, parts.records)
+                                 parts.mirror, parts.records,
+                                 access.Access(conf))
     return Application(
         Machines(parts, hosts),
         bridge.Bridge(operators(conf, parts, hosts),
@@ -193,26 +194,27 @@ def operators(conf: cfg.ConfigOpts, parts: Parts,
     :raises: what oslo.policy raises for bad rules
     """
     options = conf.ext_server
-    guard = access.Access(conf)
+    guard = hosts.guard
     app = falcon.App()
     app.req_options.strip_url_path_trailing_slash = False
     app.req_options.auto_parse_qs_csv = False
     app.req_options.keep_blank_qs_values = True
     statuses.add_handlers(app)
     streams = watches.Watches(options.max_watches,
-                              options.bookmark_interval, parts.pool)
+                              options.bookmark_interval, parts.pool,
+                              options.judge_interval)
     limit = options.max_body_size << 10
     _add_catalog(app, parts, guard, streams, limit, hosts)
     url = (options.public_url or '').rstrip('/')
     for path, resource in {
-            HOSTS: host_resources.HostList(hosts, guard, streams),
-            NAMESPACED: host_resources.HostList(hosts, guard, streams),
+            HOSTS: host_resources.HostList(hosts, streams),
+            NAMESPACED: host_resources.HostList(hosts, streams),
             NAMESPACED + '/{name}': host_resources.HostItem(
-                hosts, guard, limit),
+                hosts, limit),
             NAMESPACED + '/{name}/power': host_resources.HostPower(
-                hosts, guard, limit),
+                hosts, limit),
             NAMESPACED + '/{name}/token': host_resources.HostToken(
-                hosts, guard, parts.signer, options.token_lifetime, url),
+                hosts, parts.signer, options.token_lifetime, url),
     }.items():
         app.add_route(path, resource)
     app.add_route('/openapi.json', openapi.OpenApi())

@@ -128,11 +128,11 @@ class Process(process.Service):
         return self._admin.post(f'{self.url}/{kind}s', json={
             kind: fields}).json()[kind]['id']
 
-    def add_user(self, name: str, role: str, system: bool = False) -> None:
-        """Add a user with a role in the project "admin" or the system."""
+    def add_user(self, name: str, role: str, system: bool = False,
+                 project: str = 'admin') -> None:
+        """Add a user with a role in a project or the system."""
         user = self.create('user', name=name, password=PASSWORD)
-        where = 'system' if system else (
-            f'projects/{self._id("project", "admin")}')
+        where = 'system' if system else f'projects/{self.project(project)}'
         self._admin.put(f'{self.url}/{where}/users/{user}/roles/'
                         f'{self._id("role", role)}')
 
@@ -141,6 +141,16 @@ class Process(process.Service):
         service = self.create('service', name=kind, type=kind)
         self.create('endpoint', service_id=service, interface='public',
                     url=url, region_id='RegionOne')
+
+    def project(self, name: str) -> str:
+        """Return the id of a project."""
+        return self._id('project', name)
+
+    def remove_role(self, name: str, role: str, project: str) -> None:
+        """Take a role in a project from a user."""
+        self._admin.delete(
+            f'{self.url}/projects/{self.project(project)}/users/'
+            f'{self._id("user", name)}/roles/{self._id("role", role)}')
 
     def _id(self, kind: str, name: str) -> str:
         found, = self._admin.get(

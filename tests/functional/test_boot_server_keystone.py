@@ -27,6 +27,8 @@ auth_type = password
 auth_url = {{url}}
 username = admin
 password = {keystone.PASSWORD}
+# Seconds: no more than a test waits for.
+token_cache_time = 2
 project_name = admin
 user_domain_id = default
 project_domain_id = default
@@ -44,15 +46,30 @@ class _Services:
         self.keystone = started(keystone.Keystone()).process
         self.keystone.add_user('viewer', 'reader', system=True)
         self.keystone.add_user('member', 'member')
+        for name, role in (('tenant', 'admin'), ('leaving', 'reader'),
+                           ('robot', 'service')):
+            if name == 'tenant':
+                self.keystone.create('project', name=name)
+            self.keystone.add_user(name, role, project='tenant')
         ironic = started(ironic_stand_in.IronicStandIn())
-        ironic.known.add('server1', '52:54:00:00:00:01')
+        self.known = ironic.known
+        # One trusted project, and one that is not.
+        ironic.known.add('server1', '52:54:00:00:00:01',
+                         owner=self.keystone.project('admin'))
+        ironic.known.add('theirs', '52:54:00:00:00:02',
+                         owner=self.keystone.project('tenant'))
+        ironic.known.add('nobodys', '52:54:00:00:00:03')
         self.server = started(boot_server.BootServer(
-            ironic.url, options='auth_strategy = keystone',
+            ironic.url, options='auth_strategy = keystone\n'
+                                'judge_interval = 1',
             extra=_MIDDLEWARE.format(url=self.keystone.url))).process
         self.keystone.add_endpoint('baremetal-boot', self.server.url)
         self.admin = self.keystone.token(project_name='admin')
         self.viewer = self.keystone.token('viewer', system_scope='all')
         self.member = self.keystone.token('member', project_name='admin')
+        self.tenant = self.keystone.token('tenant', project_name='tenant')
+        self.robot = self.keystone.token('robot', project_name='tenant')
+        self.system = self.keystone.token(system_scope='all')
 
 
 def setUpModule():
@@ -102,10 +119,11 @@ class KeystoneTestCase(testtools.TestCase):
     def test_who_claims_to_be_an_administrator_is_nobody(self):
         claims = {'X_Identity_Status': 'Confirmed', 'X_Roles': 'admin',
                   'X_User_Id': 'x', 'X_Project_Id': 'x',
-                  'X_System_Scope': 'all'}
+                  'X_System_Scope': 'all', 'OpenStack_System_Scope': 'all'}
         self.assertEqual(401, self.call('', 'GET', HOSTS, **claims).code)
-        self.assertEqual(403, self.call(self.member, 'GET', HOSTS,
-                                        **claims).code)
+        found = self.call(self.member, 'GET', HOSTS, **claims)
+        self.assertEqual(['server1'], [item['metadata']['name']
+                                       for item in found.json['items']])
 
     def test_an_administrator_may_read_and_write(self):
         path = self.config()
@@ -132,9 +150,102 @@ class KeystoneTestCase(testtools.TestCase):
             self.assertEqual(403, answer.code, where)
         self.assertEqual(200, self.call(self.admin, 'GET', path).code)
 
-    def test_a_member_of_a_project_sees_nothing(self):
-        for path in (HOSTS, CONFIGS, HOST):
-            self.assertEqual(403, self.call(self.member, 'GET', path).code)
+    def names(self, token):
+        found = self.call(token, 'GET', HOSTS)
+        self.assertEqual(200, found.code, found.text)
+        return [item['metadata']['name'] for item in found.json['items']]
+
+    def test_who_is_of_a_project_sees_its_hosts_alone(self):
+        everything = ['nobodys', 'server1', 'theirs']
+        for token, expected in (
+                (self.admin, ['server1']), (self.member, ['server1']),
+                (self.tenant, ['theirs']), (self.robot, ['theirs']),
+                (self.viewer, everything), (self.system, everything)):
+            self.assertEqual(expected, self.names(token))
+
+    def test_a_tenants_administrator_switches_own_hosts_alone(self):
+        for name, codes in (('theirs', (200, 202, 201)),
+                            ('server1', (404, 404, 404)),
+                            ('nobodys', (404, 404, 404))):
+            path = HOST.replace('server1', name)
+            self.assertEqual(codes, tuple(
+                self.call(self.tenant, method, where, body).code
+                for method, where, body in (
+                    ('PATCH', path, {'spec': {'bootMode': 'once'}}),
+                    ('POST', f'{path}/power', {'target': 'power on'}),
+                    ('POST', f'{path}/token', {}))), name)
+            self.assertEqual(codes[0], self.call(
+                self.tenant, 'GET', path).code)
+            shown = self.call(
+                self.tenant, 'POST', f'/api/v1/preview?host={name}', {
+                    'metadata': {'name': 'x'}, 'spec': {
+                        'format': 'kickstart', 'template': True,
+                        'data': {'ks.cfg': 'text {{ mac }}\n'}}})
+            self.assertEqual(codes[0], shown.code, shown.text)
+
+    def test_the_service_role_changes_hosts_of_its_project(self):
+        path = HOST.replace('server1', 'theirs')
+        self.assertEqual(200, self.call(self.robot, 'PATCH', path, {
+            'spec': {'bootMode': 'forever'}}).code)
+        self.assertEqual(404, self.call(self.robot, 'PATCH', HOST, {
+            'spec': {'bootMode': 'once'}}).code)
+        # Of the catalog it sees what is for its project.
+        mine = self.config().rpartition('/')[2]
+        self.assertNotIn(mine, self.call(self.robot, 'GET', CONFIGS).text)
+        self.assertIn(mine, self.call(self.viewer, 'GET', CONFIGS).text)
+
+    def test_an_address_is_for_the_system_to_declare(self):
+        wanted = {'spec': {'ip': '192.0.2.7'}}
+        self.assertEqual(403, self.call(self.admin, 'PATCH', HOST,
+                                        wanted).code)
+        found = self.call(self.system, 'PATCH', HOST, wanted)
+        self.addCleanup(self.call, self.system, 'PATCH', HOST,
+                        {'spec': {'ip': None}})
+        self.assertEqual('192.0.2.7', found.json['spec']['ip'])
+        # What is there already can be said by whoever may say the rest.
+        self.assertEqual(200, self.call(self.admin, 'PATCH', HOST,
+                                        wanted).code)
+        self.assertEqual(403, self.call(self.admin, 'PATCH', HOST, {
+            'spec': {'ip': None}}).code)
+
+    def watch(self, token):
+        connection = self.server.connection()
+        self.addCleanup(connection.close)
+        connection.request('GET', f'{HOSTS}?watch=true', headers={
+            'X-Auth-Token': token})
+        answer = connection.getresponse()
+        self.addCleanup(answer.close)
+        self.assertEqual(200, answer.status)
+        return answer
+
+    def test_a_watch_tells_of_what_one_may_see(self):
+        answer = self.watch(self.tenant)
+        first = json.loads(answer.readline())
+        self.assertEqual('theirs', first['object']['metadata']['name'])
+        node = self.known.add('coming', '52:54:00:00:00:04')
+        self.addCleanup(self.known.remove, node)
+        self.known.change(node, owner=self.keystone.project('tenant'))
+        self.known.add('other', owner=self.keystone.project('admin'))
+        while True:
+            line = json.loads(answer.readline())
+            if line['type'] != 'BOOKMARK':
+                break
+        self.assertEqual(('ADDED', 'coming'), (
+            line['type'], line['object']['metadata']['name']))
+        # To somebody else it goes.
+        self.known.change(node, owner=self.keystone.project('admin'))
+        while line['type'] != 'DELETED':
+            line = json.loads(answer.readline())
+        self.assertEqual('coming', line['object']['metadata']['name'])
+
+    def test_a_watch_ends_with_the_right(self):
+        answer = self.watch(self.keystone.token(
+            'leaving', project_name='tenant'))
+        json.loads(answer.readline())
+        self.keystone.remove_role('leaving', 'reader', 'tenant')
+        lines = [json.loads(line) for line in answer]
+        self.assertEqual(('ERROR', 401), (
+            lines[-1]['type'], lines[-1]['object']['code']))
 
     def test_a_watch_needs_a_token_and_goes_on_with_one(self):
         connection = self.server.connection()

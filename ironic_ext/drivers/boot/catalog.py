@@ -46,6 +46,14 @@ def sources(node: typing.Any) -> boot_plan.Sources:
         if CONF.ext_server.public_url else None)
 
 
+def records() -> host_records.HostRecords:
+    """Return what conductors and boot servers note of hosts.
+
+    :raises: CatalogError, RecordsError
+    """
+    return _opened().records
+
+
 def named_iso(task: typing.Any) -> catalog.ISCSICdrom | None:
     """Return the ISO of the catalog that a node's ``boot_iso`` names.
 

@@ -30,6 +30,7 @@ from ironic_ext.drivers.boot import instance
 from ironic_ext.drivers.boot import leaving
 from ironic_ext.drivers.boot import published_script as scripts
 from ironic_ext.drivers.boot import sanboot_delivery as delivery
+from ironic_ext.drivers.boot import secret_script
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import interfaces
@@ -157,9 +158,11 @@ class IsoSanboot(ipxe.iPXEBoot):
         node = task.node
         target = delivery.deliver(task, plan, way)
         macs = [port.address for port in task.ports]
-        digest = scripts.write(task, script.sanboot(
+        text = script.sanboot(
             delivery.title(task, plan), node.name or node.uuid,
-            macs[0] if len(macs) == 1 else script.MAC, target))
+            macs[0] if len(macs) == 1 else script.MAC, target)
+        digest = scripts.write(
+            task, secret_script.published(node, text, target))
         records.save(node, records.SanbootRecord(way.transport, way.targets,
                                                  script=digest))
 
@@ -176,6 +179,7 @@ class IsoSanboot(ipxe.iPXEBoot):
             raise exception.InstanceDeployFailure(
                 f'the boot image of node {task.node.uuid} could not be '
                 f'withdrawn: {exc}') from exc
+        secret_script.forget(task.node)
         records.remove(task.node)
 
     def _undo(self, task: typing.Any) -> None:
@@ -224,6 +228,7 @@ class IsoSanboot(ipxe.iPXEBoot):
         end.ask(node, instance.cause(node))
         digest = scripts.write(task, script.local(
             node.name or node.uuid, chained=True))
+        secret_script.forget(node)
         delivery.withdraw(task)
         try:
             seen = end.set_disk(task)

@@ -4,7 +4,7 @@
 
 That is ``pxelinux.cfg/<MAC>`` below [deploy]http_root. Whoever can reach
 that web server and knows the MAC can read it, as with Ironic's own boot
-from volumes.
+from volumes: see secret_script for what is not for everybody.
 """
 
 import collections.abc

@@ -58,19 +58,25 @@ class Configs:
         self._size = 0
         self._lock = threading.Lock()
 
-    def of(self, host: hosts.Host) -> config_formats.Config:
+    def of(self, host: hosts.Host, by_token: bool = True
+           ) -> config_formats.Config:
         """Return what a host is given; the catalog's rules hold.
+
+        :param by_token: whether it is asked for by a token, such as that
+            of the URL which a conductor gave to the machine.
 
         :raises: NotFoundError, ForbiddenError, ConflictError, DatabaseError
         """
         if not host.config:
             raise errors.NotFoundError(f'host {host.name} has no config')
-        if isinstance(host.config, dict) and (
-                host.delivery or self._delivery) == ways.INJECT:
+        way = host.delivery or self._delivery
+        # By AUTO it went into the ISO, or its URL has a token.
+        if isinstance(host.config, dict) and way != ways.URL and not (
+                way == ways.AUTO and by_token):
             raise errors.ForbiddenError(
-                f'the inline config of host {host.name} goes into its ISO, '
-                'and to nobody by URL: set instance_info/'
-                f'{hosts.DELIVERY_KEY} to "{ways.URL}" if it is to')
+                'the inline config of this host goes into its ISO, and to '
+                f'nobody by URL: set instance_info/{hosts.DELIVERY_KEY} to '
+                f'"{ways.URL}" if it is to')
         if isinstance(host.config, dict) and _HIDDEN in json.dumps(
                 host.config):
             raise errors.ConflictError(
@@ -158,7 +164,8 @@ class MachineConfig:
         host = await self._finder.asking(asked)
         config = self._configs.at_hand(host)
         if config is None:
-            config = await self._run(self._configs.of, host)
+            config = await self._run(self._configs.of, host,
+                                     bool(asked.token))
         wanted = path or config.primary
         if not wanted:
             raise errors.NotFoundError(

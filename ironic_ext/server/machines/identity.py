@@ -154,6 +154,18 @@ class Finder:
         chosen = [host for host in found if cards.intersection(host.macs)]
         return self._one(chosen or found, what)
 
+    async def script_of(self, host: hosts.Host, address: str) -> str | None:
+        """Return the script that conductors have left for a host.
+
+        :param address: where it is asked for.
+        :returns: '' for none, None when it is for another machine.
+        :raises: what the lessees raise
+        """
+        script = self._records.of(host.uuid).script
+        if not script or self._rules.by == MAC:
+            return script
+        return script if host in await self._at(address) else None
+
     def origin(self, asked: Asked) -> str:
         """Return where a request comes from: see source_address()."""
         return source_address(asked.peer, asked.forwarded,

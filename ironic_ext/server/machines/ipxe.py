@@ -51,6 +51,13 @@ class Ipxe:
         except (errors.NotFoundError, errors.ConflictError) as exc:
             # Not an error of HTTP, of which iPXE shows the number alone.
             return scripts.problem(str(exc))
+        kept = await self._finder.script_of(host, address)
+        if kept is None:
+            return scripts.problem(
+                f'The script of {host.name} is for its own machine, which is '
+                'not known by this address')
+        if kept:
+            return kept
         if host.boots_locally:
             return scripts.local(host.name)
         if not resources.is_name(host.image):

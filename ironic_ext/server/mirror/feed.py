@@ -23,6 +23,7 @@ class Event:
     :ivar number: it comes after all events with smaller ones.
     :ivar scope: the namespace, '' where there are none.
     :ivar document: of the resource after the change, JSON.
+    :ivar whose: the projects that own and lease it, '' for none.
     """
 
     number: int
@@ -30,6 +31,7 @@ class Event:
     kind: str
     document: bytes
     scope: str = ''
+    whose: tuple[str, str] = ('', '')
 
     def line(self) -> bytes:
         """Return the event as a line of a watch."""

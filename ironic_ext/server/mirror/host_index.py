@@ -3,6 +3,7 @@
 """All hosts in memory: found by name, MAC or IP without a scan."""
 
 import bisect
+import collections.abc
 import dataclasses
 import secrets
 import threading
@@ -12,6 +13,9 @@ from ironic_ext.server import errors
 from ironic_ext.server.mirror import feed as feeds
 
 _HISTORY = 20000
+
+#: Takes an owner and a lessee.
+Sees = collections.abc.Callable[[str, str], bool]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,12 +115,14 @@ class HostIndex:
             if entry is not None]
 
     def page(self, *, namespace: str = '', search: str = '',
-             after: tuple[str, str] = ('', ''), limit: int = 500
-             ) -> tuple[list[Entry], bool, str]:
+             after: tuple[str, str] = ('', ''), limit: int = 500,
+             sees: Sees = lambda owner, lessee: True) -> tuple[
+                 list[Entry], bool, str]:
         """Return hosts in the order of their names.
 
         :param search: part of a name, a MAC or an IP.
         :param after: key of the last host of the page before.
+        :param sees: tells those that are wanted by owner and lessee.
         :returns: them, whether there are more, and the version as of now.
         """
         found: list[Entry] = []
@@ -129,6 +135,8 @@ class HostIndex:
                     continue
                 entry = self._entries[self._keys[key]]
                 if wanted and not _has(entry.host, wanted):
+                    continue
+                if not sees(entry.host.owner, entry.host.lessee):
                     continue
                 if len(found) == limit:
                     return found, True, version
@@ -147,7 +155,10 @@ class HostIndex:
             if known is not None and known != host.uuid:
                 # A name went from one node to another between two looks.
                 self.remove(known)
-            is_new = old is None or old.host.key != host.key
+            # To those who may not see it any more it is gone.
+            is_new = old is None or (
+                old.host.key, *_whose(old.host)) != (
+                    host.key, *_whose(host))
             if old is not None and is_new:
                 self._tell(feeds.DELETED, old.host)
             entry = self._tell(feeds.ADDED if is_new else feeds.MODIFIED,
@@ -170,7 +181,8 @@ class HostIndex:
         version = self.version_at(number)
         entry = Entry(host, version, hosts.encoded(host, version))
         self.feed.publish([feeds.Event(number, kind_of_change, hosts.KIND,
-                                       entry.document, host.namespace)])
+                                       entry.document, host.namespace,
+                                       _whose(host))])
         return entry
 
     def _move(self, old: hosts.Host | None, new: hosts.Host | None) -> None:
@@ -191,6 +203,10 @@ class HostIndex:
         if old is not None and (new is None or old.key != new.key):
             del self._keys[old.key]
             del self._names[bisect.bisect_left(self._names, old.key)]
+
+
+def _whose(host: hosts.Host) -> tuple[str, str]:
+    return host.owner, host.lessee
 
 
 def _indexed(host: hosts.Host | None) -> set[tuple[str, str]]:

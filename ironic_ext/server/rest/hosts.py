@@ -35,8 +35,10 @@ class Hosts:
     def __init__(self, index: host_index.HostIndex,
                  poller: host_poller.HostPoller, api: ironic_api.IronicApi,
                  mirror: catalog_mirror.CatalogMirror,
-                 records: record_mirror.RecordMirror) -> None:
+                 records: record_mirror.RecordMirror, guard: access.Access
+                 ) -> None:
         self._records = records
+        self.guard = guard
         self.index = index
         self._poller = poller
         self._api = api
@@ -52,19 +54,42 @@ class Hosts:
                                conventions.name(name))
         if found is None:
             self.require_loaded()
-            raise errors.NotFoundError(
-                f'{hosts.KIND} "{namespace}/{name}" does not exist')
+            raise _not_found(namespace, name)
         return found
 
-    def named(self, text: str) -> hosts.Host:
+    def seen(self, req: falcon.Request, namespace: str, name: str
+             ) -> host_index.Entry:
+        """Return a host, if it is there for who asks.
+
+        :raises: UnauthorizedError, NotFoundError, UnavailableError
+        """
+        # Who has not logged in is told that alone.
+        sees = self.guard.sees(req)
+        sees('', '')
+        entry = self.get(namespace, name)
+        if not sees(entry.host.owner, entry.host.lessee):
+            raise _not_found(namespace, name)
+        return entry
+
+    def named(self, req: falcon.Request, text: str) -> hosts.Host:
         """Return the host that ``name`` or ``namespace/name`` means.
 
-        :raises: NotFoundError, UnavailableError
+        :raises: as seen() does
         """
         namespace, slash, name = text.partition('/')
         if not slash:
             namespace, name = hosts.DEFAULT_NAMESPACE, text
-        return self.get(namespace, name).host
+        return self.seen(req, namespace, name).host
+
+    def require(self, req: falcon.Request, rule: str, namespace: str,
+                name: str) -> host_index.Entry:
+        """Return a host with which somebody may do something.
+
+        :raises: as seen() does, and ForbiddenError
+        """
+        entry = self.seen(req, namespace, name)
+        self.guard.require(req, rule, entry.host)
+        return entry
 
     def require_loaded(self) -> None:
         """Refuse to conclude anything from hosts that are not known yet.
@@ -85,6 +110,8 @@ class Hosts:
         with self._locks[hash(uuid) % _LOCKS]:
             # As Ironic has it, not as it was some seconds ago.
             entry = self._poller.refresh(uuid)
+            # Of whoever has it by now.
+            self.guard.require(req, policies.HOSTS_WRITE, entry.host)
             wanted = conventions.wanted_version(body)
             if wanted and wanted != entry.version:
                 raise errors.ConflictError(
@@ -98,6 +125,9 @@ class Hosts:
             self._mirror.follow()
             changes = host_changes.planned(
                 entry.host, spec, patch, lookup=self._mirror)
+            address = host_changes.address(spec)
+            if address != entry.host.address:
+                self.guard.require(req, policies.ADDRESS, entry.host)
             image = host_changes.data_image(entry.host, spec, patch)
             if image is not None:
                 # First: conductors judge it, and what they refuse is to
@@ -106,7 +136,7 @@ class Hosts:
                 entry = self._poller.refresh(uuid)
             if changes:
                 entry = self._changed(entry.host, changes)
-            return self._declared(entry, host_changes.address(spec))
+            return self._declared(entry, address)
 
     def _declared(self, entry: host_index.Entry, address: str
                   ) -> host_index.Entry:
@@ -194,16 +224,15 @@ class Hosts:
 class HostList:
     """All hosts, or those of a namespace."""
 
-    def __init__(self, shared: Hosts, guard: access.Access,
-                 streams: watches.Watches) -> None:
+    def __init__(self, shared: Hosts, streams: watches.Watches) -> None:
         self._shared = shared
-        self._guard = guard
+        self._guard = shared.guard
         self._streams = streams
 
     def on_get(self, req: falcon.Request, resp: falcon.Response,
                namespace: str = '') -> None:
         """List hosts, or watch them."""
-        self._guard.require(req, policies.HOSTS_READ)
+        self._guard.require(req, policies.HOSTS_LIST)
         if namespace:
             conventions.name(namespace)
         self._shared.require_loaded()
@@ -217,7 +246,8 @@ class HostList:
         limit = conventions.limit(req)
         found, more, now = index.page(
             namespace=namespace, search=conventions.text(req, 'search'),
-            after=(after[0], after[1]), limit=limit)
+            after=(after[0], after[1]), limit=limit,
+            sees=self._guard.sees(req))
         # A watch from the first page's version misses nothing.
         version = version or now
         conventions.answer_list(
@@ -231,15 +261,17 @@ class HostList:
         index = self._shared.index
         since = conventions.text(req, 'resourceVersion')
         initial: list[bytes] = []
+        sees = self._guard.sees(req)
         if since in ('', '0'):
-            found, _more, since = index.page(namespace=namespace,
-                                             limit=len(index) + 1000)
+            found, _more, since = index.page(
+                namespace=namespace, limit=len(index) + 1000, sees=sees)
             initial = [entry.document for entry in found]
         self._streams.begin(
             req, resp, watches.Source(
                 hosts.KIND, lambda: index.feed, self._shared.events,
                 lambda since: True, index.version_at,
-                lambda: index.feed.closed, namespace),
+                lambda: index.feed.closed, namespace,
+                is_for=lambda event: sees(*event.whose)),
             index.number_of(since), initial)
 
 
@@ -249,17 +281,14 @@ class HostItem:
     :param limit: bytes of a body.
     """
 
-    def __init__(self, shared: Hosts, guard: access.Access, limit: int
-                 ) -> None:
+    def __init__(self, shared: Hosts, limit: int) -> None:
         self._shared = shared
-        self._guard = guard
         self._limit = limit
 
     def on_get(self, req: falcon.Request, resp: falcon.Response,
                namespace: str, name: str) -> None:
         """Show what the host boots, and its state."""
-        self._guard.require(req, policies.HOSTS_READ)
-        entry = self._shared.get(namespace, name)
+        entry = self._shared.seen(req, namespace, name)
         conventions.answer(resp, entry.document, entry.version)
 
     def on_patch(self, req: falcon.Request, resp: falcon.Response,
@@ -274,7 +303,7 @@ class HostItem:
 
     def _change(self, req: falcon.Request, resp: falcon.Response,
                 namespace: str, name: str, merge: bool) -> None:
-        self._guard.require(req, policies.HOSTS_WRITE)
+        self._shared.require(req, policies.HOSTS_WRITE, namespace, name)
         entry = self._shared.change(
             req, namespace, name, bodies.document(req, self._limit), merge)
         conventions.answer(resp, entry.document, entry.version)
@@ -283,16 +312,14 @@ class HostItem:
 class HostPower:
     """The power of a host, which nothing else switches."""
 
-    def __init__(self, shared: Hosts, guard: access.Access, limit: int
-                 ) -> None:
+    def __init__(self, shared: Hosts, limit: int) -> None:
         self._shared = shared
-        self._guard = guard
         self._limit = limit
 
     def on_post(self, req: falcon.Request, resp: falcon.Response,
                 namespace: str, name: str) -> None:
         """Ask for a state: ``{"target": "power on"}``."""
-        self._guard.require(req, policies.POWER)
+        self._shared.require(req, policies.POWER, namespace, name)
         target = _target(bodies.document(req, self._limit))
         entry = self._shared.set_power(namespace, name, target)
         resp.status = falcon.HTTP_202
@@ -306,11 +333,9 @@ class HostToken:
     :param public_url: of this server, without a "/" at the end.
     """
 
-    def __init__(self, shared: Hosts, guard: access.Access,
-                 signer: tokens.Tokens, lifetime: int, public_url: str
-                 ) -> None:
+    def __init__(self, shared: Hosts, signer: tokens.Tokens, lifetime: int,
+                 public_url: str) -> None:
         self._shared = shared
-        self._guard = guard
         self._signer = signer
         self._lifetime = lifetime
         self._url = public_url
@@ -318,8 +343,8 @@ class HostToken:
     def on_post(self, req: falcon.Request, resp: falcon.Response,
                 namespace: str, name: str) -> None:
         """Make a token of the host, and say when it ends."""
-        self._guard.require(req, policies.TOKENS)
-        host = self._shared.get(namespace, name).host
+        host = self._shared.require(
+            req, policies.TOKENS, namespace, name).host
         token, ends = self._signer.new(host.uuid, self._lifetime,
                                        self._shared.token_generation(host))
         body: dict[str, typing.Any] = {
@@ -329,6 +354,11 @@ class HostToken:
         resp.status = falcon.HTTP_201
         resp.set_header('Cache-Control', 'no-store')
         conventions.answer(resp, body)
+
+
+def _not_found(namespace: str, name: str) -> errors.NotFoundError:
+    return errors.NotFoundError(
+        f'{hosts.KIND} "{namespace}/{name}" does not exist')
 
 
 def _target(body: object) -> str:

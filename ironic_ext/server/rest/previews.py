@@ -25,7 +25,8 @@ class Preview:
     def __init__(self,
                  get: collections.abc.Callable[
                      [falcon.Request, str], catalog.BootConfig],
-                 find: collections.abc.Callable[[str], hosts.Host],
+                 find: collections.abc.Callable[
+                     [falcon.Request, str], hosts.Host],
                  guard: access.Access, own: owned.Owned, limit: int
                  ) -> None:
         self._get = get
@@ -55,7 +56,7 @@ class Preview:
                 spec: catalog.BootConfigSpec) -> None:
         name = conventions.text(req, 'host')
         facts: collections.abc.Mapping[str, typing.Any] = (
-            {**self._find(name).facts, **tokens.links('URL', 'TOKEN')}
+            {**self._find(req, name).facts, **tokens.links('URL', 'TOKEN')}
             if name else {})
         config = config_formats.resolve(spec, facts)
         resp.set_header('Cache-Control', 'no-store')

@@ -24,6 +24,7 @@ from ironic_ext.server import answers
 from ironic_ext.server import errors
 from ironic_ext.server.http import exchange
 from ironic_ext.server.mirror import feed as feeds
+from ironic_ext.server.rest import access
 from ironic_ext.server.rest import bridge
 from ironic_ext.server.rest import conventions
 from ironic_ext.server import statuses
@@ -46,6 +47,7 @@ class Source(typing.NamedTuple):
     :ivar ending: whether the server stops.
     :ivar labels: what the resources that are wanted have to meet.
     :ivar sees: whether the document of a resource may be told.
+    :ivar is_for: tells whether who watches may see what an event is about.
     """
 
     kind: str
@@ -58,6 +60,8 @@ class Source(typing.NamedTuple):
     labels: tuple[selector.Term, ...] = ()
     sees: collections.abc.Callable[[dict[str, typing.Any]], bool] | None = (
         None)
+    is_for: collections.abc.Callable[[feeds.Event], bool] = (
+        lambda event: True)
 
 
 class _Selection:
@@ -98,12 +102,16 @@ class Watches:
     """All watches of the server, which are not too many. No threads."""
 
     def __init__(self, most: int, bookmark_interval: float,
-                 pool: concurrent.futures.Executor) -> None:
+                 pool: concurrent.futures.Executor,
+                 judge_interval: float = 60.0) -> None:
         """Allow so many watches at once.
 
         :param bookmark_interval: seconds.
         :param pool: where databases are read.
+        :param judge_interval: seconds after which it is looked whether
+            who watches still may.
         """
+        self._judge_interval = judge_interval
         self._free = threading.BoundedSemaphore(most)
         self._interval = bookmark_interval
         self._pool = pool
@@ -118,6 +126,10 @@ class Watches:
         :raises: TooManyError, GoneError, BadRequestError
         """
         seconds = conventions.number(req, 'timeoutSeconds', _LONGEST, _LONGEST)
+        ends = access.expires(req.env)
+        rights = _Rights(
+            access.renewal(req), self._judge_interval,
+            2.0 * _LONGEST if ends is None else ends - time.time())
         # What is too old is to be an answer, not an event.
         source.events(since)
         resp.content_type = CONTENT_TYPE
@@ -133,7 +145,7 @@ class Watches:
             return dataclasses.replace(answer, data=_Watch(
                 source, since, initial, receive,
                 _Times(self._interval, seconds), self._pool,
-                self._free.release))
+                self._free.release, rights))
         bridge.go_on(req, watch)
 
 
@@ -144,6 +156,19 @@ class _Times(typing.NamedTuple):
     most: float
 
 
+class _Rights(typing.NamedTuple):
+    """What ends the right to watch.
+
+    :ivar judge: raises UnauthorizedError or ForbiddenError; may wait.
+    :ivar interval: seconds between two calls of it.
+    :ivar most: seconds that the login is good for.
+    """
+
+    judge: collections.abc.Callable[[], None]
+    interval: float
+    most: float
+
+
 class _Watch:
     """The lines of a watch, as they come."""
 
@@ -151,7 +176,9 @@ class _Watch:
                  initial: collections.abc.Sequence[bytes],
                  receive: exchange.Receive, times: _Times,
                  pool: concurrent.futures.Executor,
-                 release: collections.abc.Callable[[], None]) -> None:
+                 release: collections.abc.Callable[[], None],
+                 rights: _Rights) -> None:
+        self._rights = rights
         self._source = source
         self._since = since
         self._initial = initial
@@ -177,7 +204,9 @@ class _Watch:
     async def __aiter__(self) -> collections.abc.AsyncIterator[bytes]:
         """Yield lines until the client leaves or it is over."""
         source, now = self._source, time.monotonic
-        until = now() + self._times.most
+        rights = self._rights
+        begun = judged = now()
+        until = begun + min(self._times.most, rights.most)
         for batch in _batches(self._initial):
             yield b''.join(b'{"type":"ADDED","object":' + document + b'}\n'
                            for document in batch)
@@ -188,15 +217,20 @@ class _Watch:
         while not source.ending() and not self._is_left and now() < until:
             self._listen()
             try:
+                if now() >= judged + rights.interval:
+                    await self._loop.run_in_executor(self._pool, rights.judge)
+                    judged = now()
                 found = await self._events()
-            except errors.GoneError as exc:
+            except (errors.GoneError, errors.UnauthorizedError,
+                    errors.ForbiddenError) as exc:
                 yield _line('ERROR', statuses.of(exc))
                 return
             for events in _batches(found):
                 lines = b''.join(
                     selection.line(event) for event in events
                     if event.kind == source.kind
-                    and source.scope in ('', event.scope))
+                    and source.scope in ('', event.scope)
+                    and source.is_for(event))
                 if lines:
                     yield lines
                     told = now()
@@ -206,9 +240,13 @@ class _Watch:
                 yield _bookmark(source, self._since)
                 told = now()
             if not found:
-                await self._wait(min(told + self._times.bookmark, until)
-                                 - now())
-        if not self._is_left:
+                await self._wait(min(
+                    told + self._times.bookmark, until,
+                    judged + rights.interval) - now())
+        if now() >= begun + rights.most:
+            yield _line('ERROR', statuses.of(errors.UnauthorizedError(
+                'the login has expired: log in again')))
+        elif not self._is_left:
             yield _bookmark(source, self._since)
 
     async def _events(self) -> list[feeds.Event]:

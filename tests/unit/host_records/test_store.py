@@ -53,6 +53,18 @@ class HostRecordsTestCase(testtools.TestCase):
                          self.records.declare(NODE, '').generation)
         self.assertEqual('', self.records.of(NODE).address)
 
+    def test_a_script_is_kept_and_shown_to_nobody_who_logs_it(self):
+        self.records.keep_script(NODE, '')
+        self.assertEqual(([], 0), self.records.changes(0))
+        self.records.keep_script(NODE, 'S3cret')
+        found = self.open().of(NODE)
+        self.assertEqual('S3cret', found.script)
+        self.assertNotIn('S3cret', repr(found))
+        self.records.end(NODE, generation=0)
+        self.assertEqual('S3cret', self.records.of(NODE).script)
+        self.records.keep_script(NODE, '')
+        self.assertEqual('', self.records.of(NODE).script)
+
     def test_who_follows_is_told_what_was_written_since(self):
         self.records.declare(NODE, '192.0.2.1')
         found, serial = self.records.changes(0)

@@ -6,6 +6,7 @@ import unittest.mock
 
 from ironic.common import dhcp_factory
 from ironic.common import exception
+from ironic.common import states
 from ironic.drivers.modules import ipxe
 
 from ironic_ext import catalog
@@ -13,6 +14,7 @@ from ironic_ext.catalog import store
 from ironic_ext.drivers.boot import catalog as boot_catalog
 from ironic_ext.drivers.boot import sanboot_delivery as iso_sanboot_delivery
 from ironic_ext.drivers import ironic_patches
+from ironic_ext import host_records
 from ironic_ext.media import publish
 from ironic_ext import san
 from tests.unit.drivers import base
@@ -48,6 +50,57 @@ class IscsiTestCase(sanboot_base.SanbootTestCase):
         self.assertIn('set password S3cret\n', self.script())
         self.assertNotIn('S3cret', ''.join(logs.output))
         self.assertNotIn('S3cret', str(self.node.driver_internal_info))
+
+    def kept(self):
+        """Return what the boot server has for the node's machine."""
+        records = host_records.HostRecords(
+            f'sqlite:///{self.folder}/catalog.sqlite')
+        self.addCleanup(records.close)
+        return records.of(self.node.uuid).script
+
+    def told_apart(self, identity='address'):
+        self.config(public_url='http://192.0.2.1:8093/',
+                    machine_identity=identity, group='ext_server')
+
+    def test_a_boot_server_that_tells_machines_apart_has_the_password(self):
+        self.told_apart()
+        self.targets.chap = san.Chap('user', 'S3cret')
+        with self.assertLogs('ironic_ext', 'DEBUG') as logs:
+            self.call('prepare_instance')
+        self.assertEqual(
+            '#!ipxe\nchain http://192.0.2.1:8093/ipxe?mac=${mac}\n',
+            self.script())
+        self.assertIn('set password S3cret\n', self.kept())
+        self.assertNotIn('S3cret', ''.join(logs.output))
+        self.call('clean_up_instance')
+        self.assertEqual('', self.kept())
+
+    def test_the_url_of_a_stream_is_a_secret_as_well(self):
+        self.told_apart()
+        self.say(sanboot_transport='http')
+        self.call('prepare_instance')
+        self.assertIn('chain http://192.0.2.1:8093/ipxe', self.script())
+        self.assertIn('sanboot http://', self.kept())
+        self.be(states.ACTIVE)
+        self.say(**DONE)
+        self.call('prepare_instance')
+        self.assertIn('boots from its disk', self.script())
+        self.assertEqual('', self.kept())
+
+    def test_what_is_no_secret_stays_where_it_was(self):
+        self.told_apart()
+        self.call('prepare_instance')
+        self.assertIn('sanboot iscsi:', self.script())
+        self.assertEqual('', self.kept())
+
+    def test_without_such_a_server_that_is_warned_of(self):
+        self.targets.chap = san.Chap('user', 'S3cret')
+        for identity in (None, 'mac', 'token'):
+            self.told_apart(identity)
+            with self.assertLogs('ironic_ext', 'WARNING') as logs:
+                self.call('prepare_instance')
+            self.assertIn('whoever reaches', ''.join(logs.output))
+            self.assertIn('set password S3cret\n', self.script())
 
     def test_the_script_has_the_permissions_of_ironics(self):
         self.config(file_permission=0o640, group='pxe')

@@ -98,6 +98,16 @@ class ConfigsTestCase(testtools.TestCase):
         for way in ('url', 'auto'):
             self.assertEqual('reboot\n', self.text(
                 boot_config=inline, boot_config_delivery=way))
+        # What was to go into the ISO if possible has a URL with a token.
+        for way, code in (('url', None), ('auto', 403), ('inject', 403)):
+            host = test_hosts.host(instance_info={
+                'boot_config': inline, 'boot_config_delivery': way})
+            try:
+                self.configs.of(host, by_token=False)
+                found = None
+            except errors.ForbiddenError as exc:
+                found = exc.code
+            self.assertEqual(code, found, way)
         # By driver_info, and as a conductor delivered it last.
         for said in ({'boot_config_delivery': 'url'},
                      {'boot': boot_state.BootState(delivery='url')}):

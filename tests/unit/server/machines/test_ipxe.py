@@ -7,6 +7,7 @@ import asyncio
 import testtools
 
 from ironic_ext import catalog
+from ironic_ext import host_records
 from ironic_ext.node import tokens
 from ironic_ext.san import ipxe as scripts
 from ironic_ext.server import errors
@@ -81,9 +82,13 @@ class AnswerTestCase(testtools.TestCase):
         self.index.put(test_hosts.host(instance_info={'boot_iso': 'live'}))
         self.read = []
         self.kept = {}
-        self.ipxe = ipxe.Ipxe(
+        self.records = records.Known()
+        self.ipxe = self.make(identity.Rules())
+
+    def make(self, rules):
+        return ipxe.Ipxe(
             identity.Finder(self.index, tokens.Tokens([b'k' * 32]),
-                            records.Known()), self,
+                            self.records, rules=rules), self,
             self._Kept(self.kept), self.run_there)
 
     class _Kept:
@@ -112,6 +117,27 @@ class AnswerTestCase(testtools.TestCase):
 
     def test_a_mac_that_nobody_has_is_told_on_the_console(self):
         self.assertIn('no host has the MAC', self.text('52:54:00:00:00:77'))
+
+    def test_what_a_conductor_left_is_for_the_machine_itself(self):
+        secret = '#!ipxe\nset password S3cret\nsanboot iscsi:x\n'
+        self.index.put(test_hosts.hosts.from_node(
+            test_hosts.node(instance_info={'boot_iso': 'live'}), [MAC], (),
+            '192.0.2.7'))
+        self.records.found[test_hosts.UUID] = host_records.Record(
+            test_hosts.UUID, script=secret)
+        for by, peer, is_told in (
+                (identity.ADDRESS, '192.0.2.7', True),
+                (identity.ADDRESS, '192.0.2.8', False),
+                (identity.TOKEN, '192.0.2.7', True),
+                (identity.TOKEN, '192.0.2.8', False),
+                # Where a MAC is believed, it is.
+                (identity.MAC, '192.0.2.8', True)):
+            self.ipxe = self.make(identity.Rules(by))
+            text = asyncio.run(self.ipxe.get(identity.Asked(
+                mac=MAC, peer=peer))).data.decode()
+            self.assertEqual(is_told, text == secret, (by, peer))
+            self.assertEqual(is_told, 'S3cret' in text)
+            self.assertTrue(text.startswith('#!ipxe\n'))
 
     def test_there_has_to_be_a_mac(self):
         for mac in ('', 'nonsense'):

@@ -8,6 +8,7 @@ from ironic_ext.server import errors
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import host_poller
 from tests import ironic_stand_in
+from tests.unit.node import test_host as test_hosts
 
 
 class _Api:
@@ -118,3 +119,35 @@ class HostPollerTestCase(testtools.TestCase):
         self.poller.look_into_inventories()
         self.poller.resync()
         self.assertEqual(('192.0.2.5',), self.host('server0').ips)
+
+
+class ProjectTestCase(testtools.TestCase):
+    """Whose hosts are shown and told."""
+
+    def setUp(self):
+        super().setUp()
+        self.index = host_index.HostIndex()
+
+    def put(self, **fields):
+        self.index.put(test_hosts.host(**fields))
+
+    def told(self):
+        return [(event.type, event.whose)
+                for event in self.index.feed.after(0)]
+
+    def test_a_page_has_those_that_one_sees(self):
+        for number, owner in enumerate('aab'):
+            self.put(owner=owner, name=f'n{number}',
+                     uuid=f'6f1b2a30-0000-4000-8000-00000000000{number}')
+        found, more, _version = self.index.page(
+            limit=2, sees=lambda owner, lessee: owner == 'a')
+        self.assertEqual((['n0', 'n1'], False), (
+            [entry.host.name for entry in found], more))
+
+    def test_a_host_that_goes_to_another_is_gone_for_the_one(self):
+        self.put(owner='a')
+        self.put(owner='a', power_state='power on')
+        self.put(owner='a', lessee='b', power_state='power on')
+        self.assertEqual(
+            [('ADDED', ('a', '')), ('MODIFIED', ('a', '')),
+             ('DELETED', ('a', '')), ('ADDED', ('a', 'b'))], self.told())

@@ -4,6 +4,7 @@
 
 import asyncio
 import concurrent.futures
+import datetime
 import json
 import threading
 
@@ -37,7 +38,8 @@ class WatchTestCase(testtools.TestCase):
         self.left = asyncio.Event()
         self.is_at_hand = True
 
-    def begin(self, query='', since=0, initial=(), scope='', labels=''):
+    def begin(self, query='', since=0, initial=(), scope='', labels='',
+              **environment):
         def events(since):
             found = self.feed.after(since)
             return found, found[-1].number if found else self.feed.last
@@ -50,6 +52,7 @@ class WatchTestCase(testtools.TestCase):
             return await work(receive, answers.Answer())
 
         environ = falcon.testing.create_environ(query_string=query)
+        environ.update(environment)
         environ[bridge.NEXT] = []
         self.watches.begin(
             falcon.Request(environ), falcon.Response(), watches.Source(
@@ -186,6 +189,43 @@ class WatchTestCase(testtools.TestCase):
         self.next(watch)
         self.assertEqual('BOOKMARK', self.next(watch)[0]['type'])
         self.assertIsNone(self.next(watch))
+
+    def logged_in(self, guard, **token):
+        """Return what a request has of who was allowed to watch."""
+        return {'ironic_ext.judged': [(guard, 'rule', None)],
+                'keystone.token_info': {'token': token}}
+
+    def test_a_login_that_expires_ends_it(self):
+        self.watches = watches.Watches(1, 60, self.pool)
+        when = datetime.datetime.now(datetime.UTC) + datetime.timedelta(
+            seconds=1)
+        watch = self.begin(**self.logged_in(
+            None, expires_at=when.isoformat()))
+        self.next(watch)
+        line, = self.next(watch)
+        self.assertEqual(('ERROR', 401), (line['type'],
+                                          line['object']['code']))
+        self.assertIsNone(self.next(watch))
+
+    def test_who_may_no_more_is_told_nothing_more(self):
+        judged = []
+
+        class Guard:
+            def judge_again(self, environ, rules):
+                judged.append(rules)
+                if len(judged) == 2:
+                    raise errors.ForbiddenError('not any more')
+
+        self.watches = watches.Watches(1, 60, self.pool, 0.05)
+        watch = self.begin(**self.logged_in(Guard()))
+        self.next(watch)
+        self.feed.publish([event(1)])
+        self.assertEqual({'n': 1}, self.next(watch)[0]['object'])
+        line, = self.next(watch)
+        self.assertEqual(('ERROR', 403), (line['type'],
+                                          line['object']['code']))
+        self.assertIsNone(self.next(watch))
+        self.assertEqual([[('rule', None)]] * 2, judged)
 
     def test_one_that_is_left_ends(self):
         self.watches = watches.Watches(1, 60, self.pool)
