@@ -14,7 +14,7 @@ from ironic_ext.images import errors
 from ironic_ext.images.http import service as http
 from ironic_ext.images import settings as image_settings
 from tests import fault_server as faults
-from tests.functional import test_http_downloads as test_http
+from tests.functional import http_downloads
 from tests import memory_target
 
 _PIECE = 128 << 10
@@ -23,7 +23,7 @@ CONTENT = random.Random(4).randbytes(5 << 20)
 SLOW = faults.trickle(0.0015, 16 << 10)
 
 
-class ParallelTestCase(test_http.DownloadTestCase):
+class ParallelTestCase(http_downloads.DownloadTestCase):
 
     def setUp(self):
         super().setUp()
@@ -38,7 +38,7 @@ class ParallelTestCase(test_http.DownloadTestCase):
         self.addCleanup(self.assertNoReaders)
 
     def allow(self, connections, **facts):
-        self.service = http.HttpImageService(test_http.settings(
+        self.service = http.HttpImageService(http_downloads.settings(
             connections=connections, parallel_above=1 << 20, **facts))
 
     def assertNoReaders(self):

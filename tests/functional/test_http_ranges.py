@@ -9,12 +9,12 @@ from ironic_ext.images import errors
 from ironic_ext.images.http import service as http
 from ironic_ext.images import service
 from tests import fault_server as faults
-from tests.functional import test_http_downloads as test_http
+from tests.functional import http_downloads
 
 CONTENT = random.Random(3).randbytes(2_500_000)
 
 
-class StatTestCase(test_http.DownloadTestCase):
+class StatTestCase(http_downloads.DownloadTestCase):
 
     def stat(self):
         return self.service.stat(self.url)
@@ -25,7 +25,7 @@ class StatTestCase(test_http.DownloadTestCase):
     def test_head_tells_all(self):
         self.serve(headers={'Cache-Control': 'no-store'})
         version = self.stat()
-        self.assertEqual((len(test_http.CONTENT), '"v1"', True, True), (
+        self.assertEqual((len(http_downloads.CONTENT), '"v1"', True, True), (
             version.size, version.etag, version.ranges, version.no_cache))
         self.assertEqual(2026, version.updated_at.year)
         self.assertIsNone(version.updated_at.tzinfo)
@@ -34,7 +34,7 @@ class StatTestCase(test_http.DownloadTestCase):
     def test_where_head_is_refused_a_few_bytes_are_asked_for(self):
         self.serve(head=False)
         version = self.stat()
-        self.assertEqual(len(test_http.CONTENT), version.size)
+        self.assertEqual(len(http_downloads.CONTENT), version.size)
         self.assertTrue(version.ranges)
         self.assertEqual(
             [('HEAD', None), ('GET', 'bytes=0-511')],
@@ -43,7 +43,7 @@ class StatTestCase(test_http.DownloadTestCase):
 
     def test_a_head_without_a_length_is_no_use(self):
         self.serve(chunked=True)
-        self.assertEqual(len(test_http.CONTENT), self.stat().size)
+        self.assertEqual(len(http_downloads.CONTENT), self.stat().size)
 
     def test_a_server_without_ranges_is_not_read_to_its_end(self):
         self.serve(content=bytes(64 << 20), head=False, ranges=False)
@@ -71,10 +71,10 @@ class StatTestCase(test_http.DownloadTestCase):
 
     def test_a_busy_server_is_asked_again(self):
         self.serve(head=False, faults=[faults.status(503)])
-        self.assertEqual(len(test_http.CONTENT), self.stat().size)
+        self.assertEqual(len(http_downloads.CONTENT), self.stat().size)
 
 
-class ReadRangeTestCase(test_http.DownloadTestCase):
+class ReadRangeTestCase(http_downloads.DownloadTestCase):
 
     def setUp(self):
         super().setUp()
@@ -177,7 +177,7 @@ class ReadRangeTestCase(test_http.DownloadTestCase):
                          [r.path for r in self.server.requests])
 
     def test_other_credentials_mean_other_sessions(self):
-        service_ = http.HttpImageService(test_http.settings())
+        service_ = http.HttpImageService(http_downloads.settings())
         service_.read_range(self.url, 0, 4)
         service_.set_image_auth(self.url, {'username': 'u',
                                            'password': 'p'})
