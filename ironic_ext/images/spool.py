@@ -92,12 +92,14 @@ class Limits(typing.NamedTuple):
     :param alone: bytes that one can need.
     :param timeout: seconds to wait for others.
     :param option: that sets the total.
+    :param patience: seconds for all that one has, None for any.
     """
 
     total: int
     alone: int
     timeout: float
     option: str
+    patience: float | None = None
 
 
 #: Of this process.
@@ -121,6 +123,7 @@ class Spool:
         self._budget = budget
         self._file: typing.IO[bytes] | None = None
         self._end = 0
+        self._began_at = time.monotonic()
 
     def __enter__(self) -> typing.Self:
         self._budget.enter(self)
@@ -155,7 +158,9 @@ class Spool:
 
         :param limit: bytes.
         :param name: fit for messages.
+        :raises: ImageError
         """
+        self._require_time()
         return Entry(self, limit, name)
 
     # What entries use
@@ -181,12 +186,22 @@ class Spool:
 
         :raises: NoSpaceError, ImageError
         """
+        self._require_time()
         count = memoryview(data).nbytes
         self._budget.take(self, count, self._limits)
         try:
             blocks.write_all(self.opened().fileno(), data, position)
         except OSError as exc:
             raise _failure(exc) from exc
+
+    def _require_time(self) -> None:
+        patience = self._limits.patience
+        if patience is not None and (
+                time.monotonic() - self._began_at > patience):
+            raise errors.ImageError(
+                'files and config drive of the node did not arrive within '
+                f'{patience:g} s, for which an answer of the API waits: use '
+                'a faster server, or smaller ones')
 
     def drop(self, count: int) -> None:
         """Drop what was written of a content that begins anew."""

@@ -13,6 +13,8 @@ from ironic_ext import stored
 
 _HREF_SCHEMES = ('http://', 'https://', 'file://', 'glance://')
 _MAX_NAME = 255
+# Each may be a download of its own.
+_MAX_FILES = 1000
 
 
 class Shelf(typing.Protocol):
@@ -55,6 +57,10 @@ def files(value: object, limits: Limits, shelf: Shelf
         raise errors.PlanError(
             'instance_info/boot_iso_files must be a JSON object: path -> '
             'content')
+    if len(value) > _MAX_FILES:
+        raise errors.PlanError(
+            f'instance_info/boot_iso_files has {len(value)} files; '
+            f'{_MAX_FILES} are the most')
     found: dict[str, stored.Content] = {}
     for key, content in value.items():
         path = _path(key)

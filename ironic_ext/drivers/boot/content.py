@@ -18,6 +18,9 @@ from ironic_ext import stored
 _MIB = 1 << 20
 #: Seconds to wait for other nodes where somebody waits for an API answer.
 _API_SECONDS = 10.0
+# Seconds for all of it then: the API gives the conductor up after 60
+# (rpc_response_timeout), and a thread of the conductor waits.
+_API_PATIENCE = 50.0
 _OPTION = '[ext_boot]content_space'
 
 
@@ -43,7 +46,7 @@ def shelf(task: typing.Any, *, patient: bool = True
             # Files, and a config drive as it came, decoded and unpacked.
             one.total + 4 * one.configdrive,
             timeout if patient else min(timeout, _API_SECONDS),
-            _OPTION)) as spool:
+            _OPTION, None if patient else _API_PATIENCE)) as spool:
         yield Shelf(task, patient, spool)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 import testtools
 
@@ -134,6 +135,24 @@ class SpoolTestCase(testtools.TestCase):
         for thread in threads:
             thread.join()
         self.assertEqual([], failures)
+
+    def test_where_somebody_waits_all_of_it_has_an_end(self):
+        with spool.Spool(lambda: self.folder, spool.Limits(
+                100, 60, 0.0, 'x', 0.05), self.budget) as kept:
+            entry = kept.download(50, 'x')
+            entry.begin(service.ImageVersion())
+            entry.write(0, b'1')
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                try:
+                    entry.begin(service.ImageVersion())
+                    entry.write(0, b'1')
+                except errors.ImageError as exc:
+                    self.assertIn('did not arrive', str(exc))
+                    break
+            else:
+                self.fail('it has no end')
+            self.assertRaises(errors.ImageError, kept.download, 50, 'x')
 
     def test_a_directory_that_cannot_be_had_is_told(self):
         self.folder = str(pathlib.Path(self.folder, 'none'))

@@ -111,6 +111,10 @@ class InstanceTestCase(testtools.TestCase):
             boot_iso_files={'a': 'x' * 100, 'b': 'x' * 51}))
         self.files({'a': 'x' * 100, 'b': 'x' * 50})
 
+    def test_there_are_not_too_many_files(self):
+        self.assertIn('1001 files', self.refusal(
+            boot_iso_files={f'f{n}': '' for n in range(1001)}))
+
     def test_the_config_drive_counts_too(self):
         self.assertIn('max_total_size', self.refusal(
             boot_iso_files={'a': 'x' * 100}, configdrive={'user_data': 'x'}))
