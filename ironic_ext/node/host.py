@@ -32,7 +32,8 @@ FIELDS = ('uuid', 'name', 'driver', 'boot_interface', 'power_state',
           'target_power_state', 'provision_state', 'target_provision_state',
           'maintenance', 'last_error', 'instance_info', 'properties',
           'extra', 'network_data', 'inspection_finished_at', 'created_at',
-          'updated_at', 'owner', 'lessee', 'instance_uuid')
+          'updated_at', 'owner', 'lessee', 'instance_uuid',
+          'provision_updated_at')
 
 #: Boot interfaces whose conductor ends a boot, and puts that on record.
 ENDED_BY_CONDUCTORS = ('redfish-iso', 'iso-sanboot')
@@ -56,6 +57,7 @@ class Host:
     :ivar data_image: see node.data_image.kept().
     :ivar boot: what a conductor knows of the boot that it prepared.
     :ivar delivery: how its config is to reach it, '' for the default.
+    :ivar provisioned: when ``provision_state`` changed last.
     :ivar generation: of its tokens, as conductors count them.
     :ivar owner: a project, '' for none; likewise ``lessee``.
     :ivar instance: UUID of the instance that is on it, '' for none.
@@ -79,6 +81,7 @@ class Host:
     target_power: str | None = None
     provision_state: str | None = None
     target_provision_state: str | None = None
+    provisioned: str = ''
     maintenance: bool = False
     last_error: str = ''
     created: str = ''
@@ -183,6 +186,7 @@ def from_node(node: _Map[str, typing.Any],
         target_power=node.get('target_power_state'),
         provision_state=node.get('provision_state'),
         target_provision_state=node.get('target_provision_state'),
+        provisioned=str(node.get('provision_updated_at') or ''),
         maintenance=bool(node.get('maintenance')),
         last_error=_text(node.get('last_error'))[:2000],
         created=str(node.get('created_at') or ''),

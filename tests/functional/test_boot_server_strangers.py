@@ -241,6 +241,24 @@ class StrangerTestCase(_ServerTestCase):
             self.assertEqual(f'rootpw {name}\n', self.call(
                 'GET', f'/t/{token()}/').text)
 
+    def test_a_tenant_that_goes_between_two_looks_takes_its_token(self):
+        known = self.ironic.known
+        node, token = self.tenant('quick', '52:54:00:00:02:04',
+                                  provision_updated_at='2026-01-01T00:00:00')
+        old = token()
+        self.assertEqual('rootpw quick\n', self.call(
+            'GET', f'/t/{old}/').text)
+        known.change(node, provision_updated_at='2026-01-01T00:00:01')
+        process.await_condition(
+            lambda: self.server.call('GET', f'/t/{old}/').code == 410,
+            'the end of the token', timeout=PATIENCE)
+        # Once, not at each look.
+        new = token()
+        known.change(node, power_state='power on')
+        self.await_host('quick', lambda host: host['status'][
+            'power'] == 'power on')
+        self.call('GET', f'/t/{new}/')
+
     def test_to_boot_from_the_disk_ends_the_token_and_not_the_config(self):
         node, token = self.tenant('local', '52:54:00:00:02:03')
         self.ironic.known.change(node, instance_info={

@@ -28,6 +28,9 @@ def has_ended(before: hosts.Host, after: hosts.Host) -> bool:
             after.owner, after.lessee, after.instance):
         return True
     was, is_now = before.provision_state, after.provision_state
+    if was == is_now == 'active' and before.provisioned != after.provisioned:
+        # It was something else between two looks.
+        return True
     if was in _DEPLOYED:
         return is_now not in _DEPLOYED
     return was in _DEPLOYING and is_now not in _DEPLOYING | _DEPLOYED

@@ -36,6 +36,13 @@ class TenancyTestCase(testtools.TestCase):
                 {'provision_state': before}, {'provision_state': after}),
                 (before, after))
 
+    def test_what_was_torn_down_between_two_looks_is(self):
+        self.assertTrue(self.has_ended(
+            {'provision_updated_at': '2026-01-01T00:00:00'},
+            {'provision_updated_at': '2026-01-01T00:00:02'}))
+        self.assertFalse(self.has_ended(
+            *[{'provision_updated_at': '2026-01-01T00:00:00'}] * 2))
+
     def test_another_project_is_somebody_else(self):
         for field in ('owner', 'lessee', 'instance_uuid'):
             self.assertTrue(self.has_ended({field: 'a'}, {field: 'b'}))
