@@ -35,7 +35,7 @@ def added(options: collections.abc.Sequence[str], image: iso.IsoImage,
     from ironic_ext import config_formats
     try:
         config = config_formats.resolve(config_formats.Spec(
-            name, files))
+            name, config_formats.named(name, files)))
         if url:
             delivery = config_formats.Delivery(
                 'url', lambda: f'{url.rstrip("/")}/')

@@ -163,8 +163,8 @@ def _add_inject(commands: typing.Any, run: Commands) -> None:
         '--config', metavar='FORMAT=FILE', action='append', default=[],
         help='put a boot config where the ISO\'s system looks for it, with '
         'the kernel arguments that it needs: ignition, kickstart, '
-        'cloud-init, autoinstall, preseed or plain; again for each file of '
-        'the format')
+        'cloud-init, autoinstall, autoyast, preseed, plain or a plugin\'s; '
+        'again for each file of the format')
     command.add_argument(
         '--config-url', metavar='URL',
         help='do not put the files of --config into the ISO: the kernel '

@@ -19,14 +19,15 @@ from ironic_ext.config_formats.configs import Spec
 from ironic_ext.config_formats.delivery import Delivery
 from ironic_ext.config_formats.errors import ConfigError
 from ironic_ext.config_formats.errors import Finding
+from ironic_ext.config_formats.registry import named
 from ironic_ext.config_formats.registry import names
 
 if typing.TYPE_CHECKING:
     from ironic_ext.config_formats.assignment import plan_boot_config
 
 __all__ = ('BootConfigFormat', 'Config', 'ConfigError', 'Delivery',
-           'Finding', 'ImageFacts', 'Placement', 'Spec', 'check', 'names',
-           'plan_boot_config', 'resolve')
+           'Finding', 'ImageFacts', 'Placement', 'Spec', 'check', 'named',
+           'names', 'plan_boot_config', 'resolve')
 
 
 def __getattr__(name: str) -> typing.Any:

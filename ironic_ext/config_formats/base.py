@@ -39,12 +39,14 @@ class ImageFacts:
         '' if that cannot be told.
     :ivar takes_initrd_files: whether files can be added to its initrds.
     :ivar ignition_area: where CoreOS expects a config.
+    :ivar flatcar: whether it is Flatcar, which has a switch of its own.
     """
 
     volume_id: str = ''
     mount_point: str = ''
     takes_initrd_files: bool = True
     ignition_area: areas.IgnitionArea | None = None
+    flatcar: bool = False
 
     @classmethod
     def of(cls, image: iso.IsoImage) -> 'ImageFacts':
@@ -60,7 +62,8 @@ class ImageFacts:
                 break
         return cls(image.volume_id, mount_point,
                    bool(discovery.initrds(image)),
-                   areas.locate(image))
+                   areas.locate(image),
+                   image.main.find('/flatcar') is not None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +124,8 @@ class BootConfigFormat(abc.ABC):
     #: Names that are the primary file without being declared so.
     primaries: typing.ClassVar[tuple[str, ...]] = ()
     needs_primary: typing.ClassVar[bool] = True
+    #: Whether the primary file has no other name than the first of these.
+    has_fixed_name: typing.ClassVar[bool] = False
     #: Whether a machine that boots with it installs a system, which must
     #: not happen a second time by itself.
     installs: typing.ClassVar[bool] = False

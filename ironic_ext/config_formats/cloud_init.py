@@ -9,6 +9,7 @@ judge; here the files must parse.
 
 import hashlib
 import re
+import typing
 
 from ironic_ext.config_formats import base
 from ironic_ext.config_formats import errors
@@ -16,6 +17,8 @@ from ironic_ext.config_formats import yaml_outline
 
 _USER_DATA, _META_DATA = 'user-data', 'meta-data'
 _NETWORK, _VENDOR = 'network-config', 'vendor-data'
+#: What Ubuntu's installer reads in the root of its medium.
+_BARE = 'autoinstall.yaml'
 _NAMES = (_USER_DATA, _META_DATA, _VENDOR, _NETWORK)
 #: First lines of user data that is no YAML (cloud-init's "User-data
 #: formats"). "## template: jinja" is rendered before it is judged.
@@ -35,7 +38,8 @@ class CloudInitFormat(base.BootConfigFormat):
 
     title = 'cloud-init'
     content_type = 'text/yaml; charset=utf-8'
-    primaries = (_USER_DATA,)
+    primaries: typing.ClassVar[tuple[str, ...]] = (_USER_DATA,)
+    has_fixed_name = True
     #: What else the kernel has to be told.
     arguments = ''
 
@@ -111,12 +115,63 @@ class CloudInitFormat(base.BootConfigFormat):
 
 
 class AutoinstallFormat(CloudInitFormat):
-    """User data with answers for Ubuntu's installer."""
+    """Answers for Ubuntu's installer: in user data, or a file of their own.
+
+    The file ``autoinstall.yaml`` has the same answers without cloud-init's
+    head; the installer reads it from the root of its medium.
+    """
 
     title = 'autoinstall'
     installs = True
     # Without it the installer asks before it erases disks.
     arguments = 'autoinstall'
+    primaries = (_USER_DATA, _BARE)
+
+    def primary(self, files: base.Files, declared: str) -> str:
+        """Return ``user-data`` or, where it is alone, ``autoinstall.yaml``."""
+        if set(files) == {_BARE} and declared in ('', _BARE):
+            return _BARE
+        return super().primary(files, declared)
+
+    def completed(self, files: base.Files, primary: str) -> base.Files:
+        """Add meta data to user data."""
+        return files if primary == _BARE else super().completed(files,
+                                                                primary)
+
+    def validate(self, files: base.Files, primary: str
+                 ) -> list[errors.Finding]:
+        """Parse what is YAML."""
+        if primary != _BARE:
+            return super().validate(files, primary)
+        findings, outline = _outline(_BARE, files[_BARE])
+        if findings:
+            return findings
+        top = ('autoinstall',) if ('autoinstall',) in outline else ()
+        version = outline.get((*top, 'version'))
+        if version is None or version.value != '1':
+            return [errors.Finding(
+                _BARE, version.line if version else 1,
+                'autoinstall needs "version: 1"')]
+        return []
+
+    def place(self, files: base.Files, primary: str,
+              image: base.ImageFacts) -> base.Placement:
+        """Put the answers where the installer or cloud-init reads them."""
+        if primary == _BARE:
+            return base.Placement(self.arguments, base.encoded(files, '/'))
+        return super().place(files, primary, image)
+
+    def arguments_by_url(self, primary: str, base_url: str) -> str:
+        """Name the seed's directory, if it is one.
+
+        :raises: ConfigError for answers without cloud-init's head.
+        """
+        if primary == _BARE:
+            raise errors.refusal(
+                f'{_BARE} is read from the installer\'s medium alone: put '
+                f'its answers below "autoinstall:" in {_USER_DATA}, with '
+                f'"#cloud-config" as the first line, to have them fetched')
+        return super().arguments_by_url(primary, base_url)
 
     def _judge_user_data(self, text: str) -> list[errors.Finding]:
         findings, outline = _judge_user_data(_USER_DATA, text)

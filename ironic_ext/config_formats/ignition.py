@@ -17,6 +17,8 @@ from ironic_ext.iso.loaders import ignition_area as areas
 
 #: Stable specifications of Ignition 2.x up to 2.26.
 _VERSIONS = tuple(f'3.{minor}.0' for minor in range(7))
+#: Flatcar's own switch (its documentation of booting with iPXE and ISO).
+_FLATCAR = 'flatcar.first_boot=1'
 _OLD = re.compile(r'[12]\.\d+\.\d+(-\w+)?')
 _BUTANE = re.compile(r'(?m)^(variant|version):\s')
 
@@ -66,6 +68,7 @@ class IgnitionFormat(base.BootConfigFormat):
                     'the ISO has no area for Ignition configs and no initrd '
                     'that files could be added to: give the config by URL')
             return base.Placement(
+                _FLATCAR if image.flatcar else
                 'ignition.firstboot ignition.platform.id=metal',
                 initrd_files={'/config.ign': config,
                               '/usr/lib/ignition/user.ign': config})

@@ -18,6 +18,7 @@ from ironic_ext.config_formats import errors
 #: installed for them.
 OWN = {
     'autoinstall': 'cloud_init:AutoinstallFormat',
+    'autoyast': 'autoyast:AutoYastFormat',
     'cloud-init': 'cloud_init:CloudInitFormat',
     'ignition': 'ignition:IgnitionFormat',
     'kickstart': 'kickstart:KickstartFormat',
@@ -42,6 +43,21 @@ def format_for(name: str) -> base.BootConfigFormat:
             f'format "{name[:60]}" is unknown: use '
             + (f'"{near[0]}"' if near else ', '.join(names())))
     return found
+
+
+def named(name: str, files: base.Files) -> base.Files:
+    """Return files of a format under the names that it knows.
+
+    One file alone may have any name of its owner's; where a format knows
+    files by their names, it is the primary one.
+
+    :raises: ConfigError for a format that is not installed.
+    """
+    kind = format_for(name)
+    if (not kind.has_fixed_name or len(files) != 1
+            or set(files) & set(kind.primaries)):
+        return files
+    return {kind.primaries[0]: next(iter(files.values()))}
 
 
 def names() -> list[str]:

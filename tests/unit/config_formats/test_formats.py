@@ -38,13 +38,13 @@ class FormatTestCase(testtools.TestCase):
 class RegistryTestCase(FormatTestCase):
 
     def test_every_format_is_found_by_its_name(self):
-        self.assertEqual(['autoinstall', 'cloud-init', 'ignition',
-                          'kickstart', 'plain', 'preseed'],
+        self.assertEqual(['autoinstall', 'autoyast', 'cloud-init',
+                          'ignition', 'kickstart', 'plain', 'preseed'],
                          config_formats.names())
 
     def test_an_unknown_format_is_refused_with_the_nearest(self):
         self.assertIn('use "kickstart"', self.refusal('kickstarter', 'x')[1])
-        self.assertIn('autoinstall, cloud-init',
+        self.assertIn('autoinstall, autoyast, cloud-init',
                       self.refusal('zzz', 'x')[1])
 
 
@@ -395,6 +395,67 @@ class ConfigTestCase(FormatTestCase):
                               config_formats.check, spec)
 
 
+class BareAutoinstallTest(FormatTestCase):
+
+    BARE = 'autoinstall.yaml'
+
+    def test_answers_alone_go_to_the_root_of_the_medium(self):
+        for text in ('version: 1\nidentity: {}\n',
+                     'autoinstall:\n  version: 1\n'):
+            config = resolve('autoinstall', {self.BARE: text})
+            self.assertEqual(
+                base.Placement('autoinstall',
+                               {'/autoinstall.yaml': text.encode()}),
+                config.place(base.ImageFacts('UBUNTU', '/cdrom')))
+
+    def test_they_need_a_version_and_cannot_be_fetched(self):
+        self.assertIn('version: 1', self.refusal(
+            'autoinstall', {self.BARE: 'identity: {}\n'})[1])
+        config = resolve('autoinstall', {self.BARE: 'version: 1\n'})
+        self.assertIn('#cloud-config', str(self.assertRaises(
+            config_formats.ConfigError, config.arguments_by_url, URL)))
+
+
+class AutoYastTest(FormatTestCase):
+
+    GOOD = ('<?xml version="1.0"?>\n<!DOCTYPE profile>\n'
+            '<profile xmlns="http://www.suse.com/1.0/yast2ns"/>\n')
+
+    def test_it_goes_where_yast_looks_by_itself(self):
+        config = resolve('autoyast', self.GOOD)
+        content = {'/autoinst.xml': self.GOOD.encode()}
+        self.assertEqual(base.Placement(initrd_files=content),
+                         config.place(base.ImageFacts()))
+        self.assertEqual(base.Placement(files=content), config.place(
+            base.ImageFacts(takes_initrd_files=False)))
+        self.assertEqual(f'autoyast={URL}file',
+                         config.arguments_by_url(URL))
+        self.assertTrue(config.format.installs)
+
+    def test_what_is_none_is_refused_with_its_line(self):
+        for text, line, reason in (
+                ('<profile>\n<x>\n</profile>', 3, 'is not XML'),
+                ('#!/bin/sh\n', 1, 'is not XML'),
+                ('<config/>', 1, 'its root is "config"'),
+                ('<!DOCTYPE p [<!ENTITY a "b">]>\n<profile/>', 1,
+                 'declares an entity')):
+            found = self.refusal('autoyast', text)
+            self.assertEqual(line, found[0], text)
+            self.assertIn(reason, found[1])
+
+
+class NamesTest(testtools.TestCase):
+
+    def test_a_file_alone_may_have_any_name(self):
+        self.assertEqual({'user-data': 'x'}, config_formats.named(
+            'cloud-init', {'node7.yaml': 'x'}))
+        for name, files in (('kickstart', {'node7.ks': 'x'}),
+                            ('autoinstall', {'autoinstall.yaml': 'x'}),
+                            ('cloud-init', {'user-data': 'x'}),
+                            ('cloud-init', {'a': 'x', 'b': 'y'})):
+            self.assertEqual(files, config_formats.named(name, files))
+
+
 class OwnFormatsTest(testtools.TestCase):
 
     def test_they_are_those_of_the_entry_points(self) -> None:
@@ -411,3 +472,13 @@ class OwnFormatsTest(testtools.TestCase):
             self.assertIn(name, registry.names())
             self.assertIsInstance(registry.format_for(name),
                                   base.BootConfigFormat)
+
+
+class FlatcarTest(testtools.TestCase):
+
+    def test_its_own_switch_makes_ignition_run(self):
+        config = resolve('ignition', '{"ignition": {"version": "3.4.0"}}')
+        self.assertEqual('flatcar.first_boot=1', config.place(
+            base.ImageFacts(flatcar=True)).arguments)
+        self.assertIn('ignition.firstboot',
+                      config.place(base.ImageFacts()).arguments)
