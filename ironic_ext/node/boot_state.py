@@ -10,7 +10,11 @@ import collections.abc
 import dataclasses
 import datetime
 import enum
+import hashlib
+import json
 import typing
+
+from ironic_ext.images import href
 
 #: Keys of driver_internal_info.
 KEY = 'ext_boot'
@@ -18,7 +22,7 @@ GENERATION_KEY = 'ext_boot_generation'
 #: Boot modes: until the installed system reports, or as long as assigned.
 ONCE, FOREVER = 'once', 'forever'
 #: Keys of instance_info.
-ISO_KEY = 'boot_iso'
+ISO_KEY, CONFIG_KEY = 'boot_iso', 'boot_config'
 MODE_KEY, COMPLETED_KEY = 'ext_boot_mode', 'ext_boot_completed_at'
 
 _Map = collections.abc.Mapping[str, typing.Any]
@@ -53,6 +57,8 @@ class BootState:
         word on that.
     :ivar ended_at: when the medium was seen out of its drive, and the image
         could be read no more.
+    :ivar iso: what the boot was prepared of, see choice(); likewise
+        ``config``. '' where it was not put on record.
     :ivar lost_at: since when the medium has been missing from its drive.
     :ivar error: why it cannot be looked after, or put back; '' when all is
         well.
@@ -67,6 +73,8 @@ class BootState:
     ended_at: float = 0
     disk_seen: bool = False
     begun: int = 0
+    iso: str = ''
+    config: str = ''
     lost_at: float = 0
     error: str = ''
     errors: int = 0
@@ -102,6 +110,7 @@ def of(internal_info: _Map | None) -> BootState:
         ended_at=_seconds(row.get('ended_at')),
         disk_seen=bool(row.get('disk_seen')),
         begun=_whole(row.get('begun')),
+        iso=str(row.get('iso') or ''), config=str(row.get('config') or ''),
         lost_at=_seconds(row.get('lost_at')),
         error=str(row.get('error') or ''),
         errors=_whole(row.get('errors')),
@@ -153,6 +162,19 @@ def mode(info: _Map, installs: bool = False) -> str:
     if said in (ONCE, FOREVER):
         return str(said)
     return ONCE if installs else FOREVER
+
+
+def choice(info: _Map) -> tuple[str, str]:
+    """Return what a node's owner has chosen: ISO and config, to compare.
+
+    :param info: its ``instance_info``; what is secret in it does not show.
+    """
+    image, config = info.get(ISO_KEY), info.get(CONFIG_KEY)
+    if isinstance(config, collections.abc.Mapping):
+        text = json.dumps(config, sort_keys=True, default=str)
+        config = f'inline {hashlib.sha256(text.encode()).hexdigest()[:16]}'
+    return (href.redacted(image) if isinstance(image, str) else '',
+            config if isinstance(config, str) else '')
 
 
 def cause(info: _Map, state: BootState) -> Cause | None:

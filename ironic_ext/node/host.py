@@ -18,12 +18,13 @@ from ironic_ext.catalog import resources
 from ironic_ext.images import href
 from ironic_ext.node import boot_state
 from ironic_ext.node import data_image as host_data_images
+from ironic_ext.node import next_boot
 
 KIND = 'BareMetalHost'
 DEFAULT_NAMESPACE = 'default'
 ONCE, FOREVER = boot_state.ONCE, boot_state.FOREVER
 #: Where a node keeps what is assigned: keys of instance_info.
-ISO_KEY, CONFIG_KEY = boot_state.ISO_KEY, 'boot_config'
+ISO_KEY, CONFIG_KEY = boot_state.ISO_KEY, boot_state.CONFIG_KEY
 #: Or driver_info.
 DELIVERY_KEY = 'boot_config_delivery'
 MODE_KEY, COMPLETED_KEY = boot_state.MODE_KEY, boot_state.COMPLETED_KEY
@@ -35,8 +36,6 @@ FIELDS = ('uuid', 'name', 'driver', 'boot_interface', 'power_state',
           'updated_at', 'owner', 'lessee', 'instance_uuid',
           'provision_updated_at')
 
-#: Boot interfaces whose conductor ends a boot, and puts that on record.
-ENDED_BY_CONDUCTORS = ('redfish-iso', 'iso-sanboot')
 _MAC = re.compile(r'[0-9a-f]{2}(:[0-9a-f]{2}){5}')
 _Map = collections.abc.Mapping
 
@@ -141,7 +140,7 @@ class Host:
         """
         return (self.boots_locally and (
             bool(self.boot.disk_at or self.boot.ended_at)
-            or self.boot_interface not in ENDED_BY_CONDUCTORS
+            or self.boot_interface not in next_boot.ENDED_BY_CONDUCTORS
             or self.provision_state != 'active'))
 
 
@@ -239,7 +238,8 @@ def document(host: Host, version: str) -> dict[str, typing.Any]:
         'power': host.power, 'targetPower': host.target_power,
         'provisionState': host.provision_state,
         'targetProvisionState': host.target_provision_state,
-        'maintenance': host.maintenance, 'driver': host.driver}
+        'maintenance': host.maintenance, 'driver': host.driver,
+        'nextBoot': _next_boot(host)}
     if host.last_error:
         status['lastError'] = host.last_error
     if host.completed:
@@ -263,6 +263,14 @@ def document(host: Host, version: str) -> dict[str, typing.Any]:
                          'uid': host.uuid, 'resourceVersion': version,
                          'creationTimestamp': host.created},
             'spec': spec(host), 'status': status}
+
+
+def _next_boot(host: Host) -> dict[str, typing.Any]:
+    found = next_boot.of(host)
+    shown = {'device': found.device.value, 'image': found.image,
+             'once': found.once, 'chosen': found.chosen,
+             'takes': found.takes.value, 'text': found.text}
+    return {name: value for name, value in shown.items() if value}
 
 
 def encoded(host: Host, version: str) -> bytes:

@@ -24,6 +24,7 @@ _FIELDS = (
     fields.Field('config', 'config'),
     fields.Field('mode', 'spec.bootMode'),
     fields.Field('completed_at', 'status.bootCompletedAt'),
+    fields.Field('next_boot', 'status.nextBoot.text'),
     # What is wrong with it.
     fields.Field('boot_medium', 'status.bootMedium.error'),
     fields.Field('data_image', 'spec.dataImage.url'),

@@ -52,5 +52,7 @@ def begin(node: typing.Any, mode: str, delivery: str) -> None:
     info = dict(node.instance_info)
     if info.pop(boot_state.COMPLETED_KEY, None):
         node.instance_info = info
+    iso, config = boot_state.choice(node.instance_info)
     save(node, boot_state.BootState(
-        mode, begun=generation(node), delivery=delivery))
+        mode, begun=generation(node), delivery=delivery, iso=iso,
+        config=config))

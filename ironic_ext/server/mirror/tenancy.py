@@ -7,6 +7,7 @@ shows of the node before and after is all that there is.
 """
 
 from ironic_ext.node import host as hosts
+from ironic_ext.node import next_boot
 
 #: Provision states of Ironic (ironic/common/states.py).
 _DEPLOYING = frozenset((
@@ -22,7 +23,7 @@ def has_ended(before: hosts.Host, after: hosts.Host) -> bool:
 
     :param before: as it was known until now.
     """
-    if after.boot_interface in hosts.ENDED_BY_CONDUCTORS:
+    if after.boot_interface in next_boot.ENDED_BY_CONDUCTORS:
         return False
     if (before.owner, before.lessee, before.instance) != (
             after.owner, after.lessee, after.instance):

@@ -58,6 +58,7 @@ export async function showHost(host) {
         ['ISO', now.image],
         ['Config', status.inlineConfig ? 'its own, given with the node'
           : now.config],
+        ['Next boot', status.nextBoot?.text],
         ['Boot medium', bootMedium(status)],
         ['Data image', dataImage(host)],
         ['Driver', status.driver],

@@ -3,7 +3,6 @@
 // The power of a host: how it is shown, and switching it.
 
 import * as api from './api.js';
-import { assigned, LOCAL_BOOT } from './assignment.js';
 import { hosts } from './collection.js';
 import { choice, confirm } from './dialogs.js';
 import { element, setAttribute } from './dom.js';
@@ -34,11 +33,7 @@ export function powerBadge(status) {
 
 /** Say what a host will boot. */
 function boots(host) {
-  const { image, config } = assigned(host);
-  if (image === LOCAL_BOOT) {
-    return 'It will boot from its disk.';
-  }
-  return `It is to boot ${image}${config ? ` with ${config}` : ''}.`;
+  return host.status.nextBoot?.text ?? '';
 }
 
 async function ask(host, { verb, going, text, targets, danger }) {

@@ -12,6 +12,7 @@ import falcon
 
 from ironic_ext.catalog import resources
 from ironic_ext.node import host as hosts
+from ironic_ext.node import next_boot
 from ironic_ext.server.rest import bodies
 from ironic_ext.server.rest import conventions
 from ironic_ext.server.rest import host_changes
@@ -61,6 +62,9 @@ _DATA_IMAGE = _object(
 _BOOT_END = _object(
     'cause diskIsBootDevice seen mediumIsGone', cause=_TEXT,
     diskIsBootDevice=_FLAG, seen=_FLAG, mediumIsGone=_FLAG)
+_NEXT_BOOT = _object(
+    'device text', device={'enum': list(next_boot.Device)}, image=_TEXT,
+    once=_FLAG, chosen=_TEXT, takes=_TEXT, text=_TEXT)
 _DATA_IMAGE_STATUS = _object(
     'phase', phase=_TEXT, reason=_TEXT, inserted=_FLAG, slot=_TEXT,
     device=_TEXT, attachedImage=_object('url', url=_TEXT, digest=_TEXT,
@@ -92,6 +96,7 @@ SCHEMAS: Schema = {
             provisionState=_NULLABLE, targetProvisionState=_NULLABLE,
             maintenance=_FLAG, driver=_TEXT, lastError=_TEXT,
             bootCompletedAt=_TEXT, bootEnd=_BOOT_END, inlineConfig=_FLAG,
+            nextBoot=_NEXT_BOOT,
             bootMedium=_object('lost error', lost=_FLAG, error=_TEXT),
             dataImage=_DATA_IMAGE_STATUS)),
     'Status': _object(

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What a machine boots next is said only where it will."""
+
+import testtools
+
+from ironic_ext.node import boot_state
+from ironic_ext.node import host as hosts
+
+INLINE = {'format': 'plain', 'data': {'a': 'secret'}}
+
+
+def next_boot(interface='redfish-iso', state='active', boot=None, **info):
+    host = hosts.from_node({
+        'uuid': '1', 'provision_state': state, 'boot_interface': interface,
+        'instance_info': info,
+        'boot': boot or boot_state.BootState()}, ())
+    return hosts.document(host, '1')['status']['nextBoot']
+
+
+def prepared(iso='live', config='', **facts):
+    return boot_state.BootState(iso=iso, config=config, **facts)
+
+
+class NextBootTestCase(testtools.TestCase):
+
+    def test_what_was_prepared_is_what_boots(self):
+        self.assertEqual(
+            {'device': 'iso', 'image': 'live', 'text': 'It will boot live.'},
+            next_boot(boot=prepared(), boot_iso='live'))
+
+    def test_another_iso_takes_a_rebuild(self):
+        found = next_boot(boot=prepared(), boot_iso='other')
+        self.assertEqual(('iso', 'live', 'other', 'rebuild'),
+                         (found['device'], found['image'], found['chosen'],
+                          found['takes']))
+        self.assertEqual(
+            'It will boot live. To boot other, which is chosen for it, it '
+            'has to be rebuilt.', found['text'])
+
+    def test_another_config_does_as_well(self):
+        for was, chosen in (('one', 'two'), ('', 'one'), ('one', INLINE)):
+            self.assertEqual('rebuild', next_boot(
+                boot=prepared(config=was), boot_iso='live',
+                boot_config=chosen)['takes'])
+
+    def test_the_same_inline_config_does_not(self):
+        _iso, config = boot_state.choice({'boot_config': INLINE})
+        self.assertNotIn('secret', config)
+        self.assertNotIn('takes', next_boot(
+            boot=prepared(config=config), boot_iso='live',
+            boot_config=dict(INLINE)))
+
+    def test_a_node_without_an_instance_takes_a_deployment(self):
+        for state in ('available', 'manageable', 'deploy failed'):
+            found = next_boot(state=state, boot_iso='live')
+            self.assertEqual(('unknown', 'live', 'deploy'),
+                             (found['device'], found['chosen'],
+                              found['takes']))
+        self.assertEqual('unknown', next_boot(state='available')['device'])
+
+    def test_after_the_end_the_disk_boots_as_soon_as_that_was_done(self):
+        over = {'cause': boot_state.Cause.REPORT,
+                'mode': boot_state.ONCE}
+        self.assertEqual('iso', next_boot(
+            boot=prepared(**over), boot_iso='live')['device'])
+        found = next_boot(boot=prepared(disk_at=5, **over), boot_iso='live')
+        self.assertEqual('It will boot from its disk.', found['text'])
+        self.assertEqual('rebuild', next_boot(
+            boot=prepared(disk_at=5, **over), boot_iso='other')['takes'])
+
+    def test_an_installer_boots_once(self):
+        self.assertEqual('It will boot live once.', next_boot(
+            boot=prepared(mode=boot_state.ONCE), boot_iso='live')['text'])
+
+    def test_without_a_conductor_the_script_of_the_server_decides(self):
+        for interface in ('ipxe', ''):
+            self.assertEqual('It will boot live.', next_boot(
+                interface, 'available', boot_iso='live')['text'])
+            self.assertEqual('disk', next_boot(interface)['device'])
+
+    def test_a_boot_of_an_interface_by_another_name_is_a_conductors(self):
+        self.assertEqual('rebuild', next_boot(
+            'redfish-virtual-media', boot=prepared(),
+            boot_iso='other')['takes'])
+
+    def test_a_record_of_an_earlier_release_is_believed(self):
+        self.assertEqual('It will boot live.', next_boot(
+            boot=boot_state.BootState(), boot_iso='live')['text'])
+
+    def test_what_is_secret_in_an_href_does_not_show(self):
+        self.assertNotIn('TOP', next_boot(
+            boot_iso='http://me:TOP@x/a.iso')['text'])
