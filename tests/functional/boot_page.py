@@ -16,7 +16,6 @@ import sys
 import tempfile
 import unittest
 import urllib.request
-import uuid
 
 from selenium.common import exceptions
 from selenium import webdriver
@@ -174,42 +173,10 @@ class Stack:
             return None
 
     @contextlib.contextmanager
-    def many_nodes(self, names):
-        """Have nodes without ports; one is enrolled, the others are copies.
-
-        Ironic takes a second to enroll each.
-        """
-        self.ironic.call('POST', '/v1/nodes', {
-            'name': names[0], 'driver': 'fake-hardware'})
-        with self._database() as database:
-            columns = [row[1] for row in database.execute(
-                'PRAGMA table_info(nodes)') if row[1] != 'id']
-            taken = ', '.join({'uuid': '?', 'name': '?'}.get(column, column)
-                              for column in columns)
-            identity = [column for column in columns
-                        if column in ('uuid', 'name')]
-            database.executemany(
-                f'INSERT INTO nodes ({", ".join(columns)}) '
-                f'SELECT {taken} FROM nodes WHERE name = ?', [
-                    (*({'uuid': str(uuid.uuid4()), 'name': name}[column]
-                       for column in identity), names[0])
-                    for name in names[1:]])
-            database.commit()
-            try:
-                yield
-            finally:
-                database.executemany('DELETE FROM nodes WHERE name = ?',
-                                     [(name,) for name in names])
-                database.commit()
-
-    def _database(self):
-        return contextlib.closing(sqlite3.connect(
-            self.ironic.directory / 'ironic.sqlite', timeout=60))
-
-    @contextlib.contextmanager
     def locked(self, name):
         """Hold the lock of a node, as a conductor at work does."""
-        with self._database() as database:
+        with contextlib.closing(sqlite3.connect(
+                self.ironic.directory / 'ironic.sqlite')) as database:
             for holder in ('somebody', None):
                 database.execute('UPDATE nodes SET reservation = ? '
                                  'WHERE name = ?', (holder, name))
