@@ -13,7 +13,7 @@ from ironic_ext.bootc import options
 KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHk me@example'
 NAME = 'quay.io/fedora/fedora-bootc:42'
 _DOC = (pathlib.Path(__file__).resolve().parents[3]
-        / 'doc' / 'source' / 'user' / 'bootc.rst')
+        / 'doc' / 'source' / 'reference' / 'bootc-options.rst')
 
 
 class ParseTestCase(testtools.TestCase):

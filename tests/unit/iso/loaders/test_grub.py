@@ -164,11 +164,16 @@ class EditTestCase(testtools.TestCase):
 
     def test_hostile_text_is_read_in_reasonable_time(self):
         for data in (b'{' * 60000, b'"' * 60000, b"echo /k '" * 9000,
-                     b'linux a\n' * 5000 + b'initrd b\n' * 5000,
+                     b'linux a\n' * 2000 + b'initrd b\n' * 5000,
                      b'set a=$a$a\nset a=x$a$a\nsource $a\n' * 3000,
                      b'\\' * 60001, b'$' * 60000):
             grub.parse(data)
             grub.edit(data, ('a',), ('b',))
+
+    def test_more_kernels_than_any_menu_starts_are_not_edited(self):
+        self.assertRaisesRegex(
+            errors.KernelArgumentError, 'more than 2048 kernels',
+            grub.edit, b'linux a\n' * 5000, ('a',), ())
 
     def test_random_bytes_never_raise_and_no_edit_changes_nothing(self):
         rng = random.Random(7)
