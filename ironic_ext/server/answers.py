@@ -60,14 +60,12 @@ class Sender:
         """Take what tells clients how to log in."""
         self._challenge = challenge.encode()
 
-    async def send(self, answer: Answer, path: str, send: exchange.Send
-                   ) -> None:
-        """Send an answer as ASGI messages.
+    def headers(self, answer: Answer, path: str
+                ) -> list[tuple[bytes, bytes]]:
+        """Return the headers of an answer.
 
         :param path: that was asked for.
-        :raises: ConnectionError when the client is gone
         """
-        data = answer.data
         headers = [*answer.headers, (b'x-content-type-options', b'nosniff')]
         if answer.content_type:
             headers.append((b'content-type', answer.content_type.encode()))
@@ -76,16 +74,27 @@ class Sender:
             headers.append((b'cache-control', b'no-cache'))
         if answer.status == 401 and b'www-authenticate' not in names:
             headers.append((b'www-authenticate', self._challenge))
+        if isinstance(answer.data, bytes) and (
+                answer.status not in (204, 304)):
+            headers.append((b'content-length', b'%d' % len(answer.data)))
+        return headers
+
+    async def send(self, answer: Answer, path: str, send: exchange.Send
+                   ) -> None:
+        """Send an answer as ASGI messages.
+
+        :param path: that was asked for.
+        :raises: ConnectionError when the client is gone
+        """
+        data = answer.data
+        start = {'type': 'http.response.start', 'status': answer.status,
+                 'headers': self.headers(answer, path)}
         if isinstance(data, bytes):
-            if answer.status not in (204, 304):
-                headers.append((b'content-length', b'%d' % len(data)))
-            await send({'type': 'http.response.start',
-                        'status': answer.status, 'headers': headers})
+            await send(start)
             await send({'type': 'http.response.body', 'body': data})
             return
         try:
-            await send({'type': 'http.response.start',
-                        'status': answer.status, 'headers': headers})
+            await send(start)
             async for part in data:
                 await send({'type': 'http.response.body', 'body': part,
                             'more_body': True})

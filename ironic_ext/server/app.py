@@ -88,15 +88,50 @@ class Parts:
     delivery: str = ways.INJECT
 
 
+class _NotAtHandError(Exception):
+    """An answer has to be waited for."""
+
+
 class Application:
     """Answers machines itself, and has the rest answered."""
 
-    def __init__(self, machines: 'Machines', operators: bridge.Bridge,
-                 sender: answers.Sender) -> None:
-        """Take who answers machines, and who answers operators."""
-        self._machines = machines
+    def __init__(self, machines: collections.abc.Callable[
+            [identity.Run], 'Machines'], run: identity.Run,
+            operators: bridge.Bridge, sender: answers.Sender) -> None:
+        """Take who answers machines, and who answers operators.
+
+        :param machines: makes what answers machines, of what runs that
+            which may wait.
+        :param run: runs it in a thread.
+        """
+        self._machines = machines(run)
+        self._at_hand = machines(_wait_for_nothing)
         self._operators = operators
         self._sender = sender
+
+    def at_once(self, scope: exchange.Scope) -> exchange.Made | None:
+        """Return an answer that needs no waiting; None for all others.
+
+        What machines ask for when they boot is mostly in memory, and many
+        of them ask at once: a task for each costs more than its answer.
+        """
+        answering = self._at_hand.answer(scope)
+        try:
+            # It goes on to its end, or to what it would have to wait for.
+            answering.send(None)
+        except StopIteration as end:
+            answer: answers.Answer | None = end.value
+        except _NotAtHandError:
+            return None
+        except Exception as exc:
+            answer = _failed(exc, scope)
+        else:
+            answering.close()
+            return None
+        if answer is None or not isinstance(answer.data, bytes):
+            return None
+        return (answer.status,
+                self._sender.headers(answer, scope['path']), answer.data)
 
     async def __call__(self, scope: exchange.Scope,
                        receive: exchange.Receive, send: exchange.Send
@@ -105,7 +140,6 @@ class Application:
 
         :raises: ConnectionError when the client is gone
         """
-        path, method = scope['path'], scope['method']
         try:
             answer = await self._machines.answer(scope)
             if answer is None:
@@ -113,25 +147,26 @@ class Application:
         except ConnectionError:
             raise
         except Exception as exc:
-            answer = answers.of_error(
-                exc, method, path, headers=answers.NO_STORE
-                if f'{path}/'.startswith(_NOT_STORED) else ())
-        await self._sender.send(answer, path, send)
+            answer = _failed(exc, scope)
+        await self._sender.send(answer, scope['path'], send)
 
 
 class Machines:
     """What machines ask for, by path."""
 
-    def __init__(self, parts: Parts, hosts: boot_complete.Hosts) -> None:
-        """Take the parts, and the hosts that reports change."""
-        self._run = functools.partial(_run, parts.machine_pool)
+    def __init__(self, parts: Parts, hosts: boot_complete.Hosts,
+                 made: configs.Configs, run: identity.Run) -> None:
+        """Take the parts, and the hosts that reports change.
+
+        :param run: runs what may wait.
+        """
+        self._run = run
         finder = identity.Finder(
             parts.index, parts.signer, parts.records, parts.lessees,
             self._run, parts.rules, functools.partial(_refresh, parts))
         mirror, kept = parts.mirror, parts.mirror.at_hand
         self._config = configs.MachineConfig(
-            finder, configs.Configs(mirror, kept, parts.links,
-                                    parts.delivery), self._run)
+            finder, made, self._run)
         self._ipxe = ipxe.Ipxe(finder, mirror, kept, self._run)
         self._complete = boot_complete.BootComplete(finder, hosts, self._run)
         self._is_loaded = parts.index.loaded.is_set
@@ -179,8 +214,11 @@ def make(conf: cfg.ConfigOpts, parts: Parts) -> Application:
     hosts = host_resources.Hosts(parts.index, parts.poller, parts.ironic,
                                  parts.mirror, parts.records,
                                  access.Access(conf))
+    made = configs.Configs(parts.mirror, parts.mirror.at_hand, parts.links,
+                           parts.delivery)
     return Application(
-        Machines(parts, hosts),
+        functools.partial(Machines, parts, hosts, made),
+        functools.partial(_run, parts.machine_pool),
         bridge.Bridge(operators(conf, parts, hosts),
                       functools.partial(access.guarded, conf=conf),
                       parts.pool),
@@ -259,6 +297,20 @@ class _Only:
     def __init__(self, **responders: typing.Any) -> None:
         for method, responder in responders.items():
             setattr(self, f'on_{method}', responder)
+
+
+def _failed(error: Exception, scope: exchange.Scope) -> answers.Answer:
+    """Return the answer to a request that failed."""
+    path = scope['path']
+    return answers.of_error(
+        error, scope['method'], path, headers=answers.NO_STORE
+        if f'{path}/'.startswith(_NOT_STORED) else ())
+
+
+async def _wait_for_nothing(function: collections.abc.Callable[
+        ..., identity.Result], *arguments: typing.Any) -> identity.Result:
+    """Run nothing that may wait."""
+    raise _NotAtHandError
 
 
 async def _run(pool: concurrent.futures.Executor,

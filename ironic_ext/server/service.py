@@ -79,18 +79,18 @@ class BootServer:
             options.owners_declare_addresses, proxies)
         self._pools = tuple(concurrent.futures.ThreadPoolExecutor(
             options.threads, name) for name in ('operators', 'machines'))
+        application = app.make(conf, app.Parts(
+            self._catalog, self._mirror, self._index, self._poller, api,
+            self._records, self._imports, directory, signer, self._pools[0],
+            self._pools[1], _lessees(conf, api), rules,
+            _links(conf, signer, self._records),
+            conf.ext_boot.config_delivery))
         self._server = server.Server(
-            app.make(conf, app.Parts(
-                self._catalog, self._mirror, self._index, self._poller,
-                api, self._records, self._imports, directory, signer,
-                self._pools[0], self._pools[1], _lessees(conf, api),
-                rules, _links(conf, signer, self._records),
-                conf.ext_boot.config_delivery)),
-            connections.Connections(
+            application, connections.Connections(
                 connections.Limits(options.max_connections,
                                    options.max_connections_per_address),
                 lambda host: identity.is_of(host, proxies), _tls(conf)),
-            self._end_watches)
+            self._end_watches, application.at_once)
         self._address = options.host_ip, options.port
         self._has_projects = options.auth_strategy == 'keystone'
 

@@ -66,16 +66,37 @@ class Connection(typing.Protocol):
         """End at once."""
 
 
-@dataclasses.dataclass(slots=True)
-class _Wait:
+class _Wait(typing.NamedTuple):
     """Since when a client is waited for, and until when."""
 
     since: float
     until: float
 
 
+#: Those that are waited for, the one that is for longest first.
+_Queue = collections.OrderedDict[Connection, _Wait]
+
+
+class _Address:
+    """What one address has.
+
+    :ivar key: see client_address.client_of().
+    """
+
+    __slots__ = ('key', 'count', 'waiting')
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.count = 0
+        self.waiting: _Queue = collections.OrderedDict()
+
+
 class Connections:
-    """All connections of a server; for the thread of its event loop."""
+    """All connections of a server; for the thread of its event loop.
+
+    What one costs does not depend on how many there are: whoever connects
+    and says nothing is to have no part of what others wait for.
+    """
 
     def __init__(self, limits: Limits, is_exempt: collections.abc.Callable[
             [str], bool], tls: ssl.SSLContext | None = None) -> None:
@@ -93,9 +114,9 @@ class Connections:
         self.buffer = memoryview(bytearray(64 << 10))
         self._most = min(limits.connections, _affordable())
         self._is_exempt = is_exempt
-        self._all: dict[Connection, bytes] = {}
-        self._by_address: collections.Counter[bytes] = collections.Counter()
-        self._waiting: dict[Connection, _Wait] = {}
+        self._all: dict[Connection, _Address] = {}
+        self._addresses: dict[bytes, _Address] = {}
+        self._waiting: _Queue = collections.OrderedDict()
         self._silent_until = 0.0
 
     def __len__(self) -> int:
@@ -108,26 +129,29 @@ class Connections:
         :param now: seconds, of the event loop's clock.
         """
         key = client_address.client_of(connection.host)
-        if (self._by_address[key] >= self.limits.per_address
+        address = self._addresses.get(key) or _Address(key)
+        if (address.count >= self.limits.per_address
                 and not self._is_exempt(connection.host)
-                and not self._make_room(key)):
+                and not self._make_room(address.waiting)):
             return False
         if len(self._all) >= self._most:
             self.complain(now, 'there are %d already', self._most)
-            if not self._make_room():
+            if not self._make_room(self._waiting):
                 return False
-        self._all[connection] = key
-        self._by_address[key] += 1
+        # The last of it may have made room.
+        self._addresses[key] = self._all[connection] = address
+        address.count += 1
         return True
 
     def leave(self, connection: Connection) -> None:
         """Count one no more; any number of times."""
-        key = self._all.pop(connection, None)
-        self._waiting.pop(connection, None)
-        if key is not None:
-            self._by_address[key] -= 1
-            if not self._by_address[key]:
-                del self._by_address[key]
+        address = self._all.pop(connection, None)
+        if address is not None:
+            self._waiting.pop(connection, None)
+            address.waiting.pop(connection, None)
+            address.count -= 1
+            if not address.count:
+                del self._addresses[address.key]
 
     def wait(self, connection: Connection, since: float, seconds: float
              ) -> None:
@@ -136,12 +160,16 @@ class Connections:
         :param since: when that began.
         :param seconds: that it has from then on.
         """
-        if connection in self._all:
-            self._waiting[connection] = _Wait(since, since + seconds)
+        address = self._all.get(connection)
+        if address is not None:
+            wait = _Wait(since, since + seconds)
+            _queue(self._waiting, connection, wait)
+            _queue(address.waiting, connection, wait)
 
     def work(self, connection: Connection) -> None:
         """Note that it is the client's turn to wait."""
-        self._waiting.pop(connection, None)
+        if self._waiting.pop(connection, None) is not None:
+            self._all[connection].waiting.pop(connection)
 
     def expire(self, now: float) -> None:
         """End those whose time is over."""
@@ -158,7 +186,7 @@ class Connections:
         """Go on when the system has nothing left for a new one."""
         self.complain(now, '%s', problem)
         for _number in range(1 + len(self._waiting) // 4):
-            self._make_room()
+            self._make_room(self._waiting)
 
     def complain(self, now: float, why: str, what: object) -> None:
         """Log what every connection may meet, but not for each."""
@@ -167,20 +195,25 @@ class Connections:
             LOG.error('No connection can be accepted: ' + why + '; those '
                       'that are waited for longest are closed', what)
 
-    def _make_room(self, key: bytes | None = None) -> bool:
-        """End whom is waited for the longest time; tell whether one was.
-
-        :param key: of the address that needs the room.
-        """
-        victim = min((connection for connection in self._waiting
-                      if key is None or self._all[connection] == key),
-                     key=lambda connection: self._waiting[connection].since,
-                     default=None)
-        if victim is None:
+    def _make_room(self, waiting: _Queue) -> bool:
+        """End whom is waited for the longest time; tell whether one was."""
+        if not waiting:
             return False
+        victim = next(iter(waiting))
         victim.abort()
         self.leave(victim)
         return True
+
+
+def _queue(waiting: _Queue, connection: Connection, wait: _Wait) -> None:
+    """Put one behind those that are waited for longer.
+
+    Most began just now. Whoever sends a body too slowly did so for a part
+    of the time that this took, and is the first once that is the most.
+    """
+    waiting[connection] = wait
+    first = waiting[next(iter(waiting))]
+    waiting.move_to_end(connection, last=wait.since >= first.since)
 
 
 def _affordable() -> int:

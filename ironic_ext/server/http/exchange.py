@@ -14,6 +14,10 @@ Send = collections.abc.Callable[[Message], collections.abc.Awaitable[None]]
 Application = collections.abc.Callable[
     [Scope, Receive, Send], collections.abc.Awaitable[None]]
 Headers = collections.abc.Iterable[tuple[bytes, bytes]]
+#: The status of an answer, its headers, its body.
+Made = tuple[int, Headers, bytes]
+#: Returns an answer that needs no waiting, None for any other.
+AtOnce = collections.abc.Callable[[Scope], Made | None]
 
 #: Bytes of a body that wait to be read.
 _UNREAD = 64 << 10
@@ -82,27 +86,28 @@ class Exchange:
     :ivar received: bytes of the body so far.
     :ivar keeps: whether another request may follow.
     :ivar expects: whether the client waits to be told to send a body.
+    :ivar is_begun: whether somebody works for it.
     :ivar is_complete: whether all of the request is here.
     :ivar is_streamed: whether the answer's length is not known before.
     """
 
-    __slots__ = ('scope', 'received', 'keeps', 'expects', 'is_complete',
-                 'is_started', 'is_streamed', 'is_answered', 'is_gone',
-                 '_connection', '_body', '_news', '_waited', '_head',
-                 '_is_ended')
+    __slots__ = ('scope', 'received', 'keeps', 'expects', 'is_begun',
+                 'is_complete', 'is_started', 'is_streamed', 'is_answered',
+                 'is_gone', '_connection', '_body', '_news', '_waited',
+                 '_head', '_is_ended')
 
     def __init__(self, connection: Link, scope: Scope) -> None:
         """Begin with the head of a request."""
         self.scope = scope
         self.received = 0
-        self.keeps = self.expects = False
+        self.keeps = self.expects = self.is_begun = False
         self.is_complete = self.is_started = self.is_streamed = False
         self.is_answered = self.is_gone = False
         self._connection = connection
         self._body = bytearray()
         self._news: asyncio.Future[None] | None = None
         self._waited = 0.0
-        self._head: Message | None = None
+        self._head: tuple[int, Headers] | None = None
         self._is_ended = False
 
     def take(self, body: bytes) -> None:
@@ -166,13 +171,19 @@ class Exchange:
         if self.is_answered:
             raise RuntimeError('the answer has ended')
         if message['type'] == 'http.response.start':
-            self._head = message
-            return
-        body, more = message.get('body', b''), message.get('more_body',
-                                                           False)
-        data = []
-        if not self.is_started:
-            data.append(self._started(more))
+            self._head = message['status'], message['headers']
+        else:
+            self._write(message.get('body', b''),
+                        message.get('more_body', False))
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole answer, to a client that takes what it was sent."""
+        self._head = status, headers
+        self._write(body, False)
+
+    def _write(self, body: bytes, more: bool) -> None:
+        """Send a part of the answer, the head before the first one."""
+        data = [] if self.is_started else [self._started(more)]
         if self.scope['method'] == 'HEAD':
             body = b''
         if not self.is_streamed or self.scope['http_version'] == '1.0':
@@ -183,10 +194,10 @@ class Exchange:
             if not more:
                 data.append(b'0\r\n\r\n')
         self.is_answered = not more
-        connection.transport.write(b''.join(data))
+        self._connection.transport.write(b''.join(data))
         if not more:
             self._tell()
-            connection.answered(self)
+            self._connection.answered(self)
 
     def _started(self, more: bool) -> bytes:
         """Return the head of the answer."""
@@ -195,10 +206,10 @@ class Exchange:
         if not self.is_complete:
             # A body that nobody wants is not read to its end.
             self.keeps = False
-        headers = [*self._connection.default_headers,
-                   *self._head['headers']]
+        status, made = self._head
+        headers = [*self._connection.default_headers, *made]
         if more and self.scope['http_version'] == '1.1':
             headers.append((b'transfer-encoding', b'chunked'))
         if not self.keeps:
             headers.append((b'connection', b'close'))
-        return head(self._head['status'], headers)
+        return head(status, headers)

@@ -6,6 +6,7 @@ What the parser lets through and a proxy may read in another way is refused.
 """
 
 import re
+import typing
 import urllib.parse
 
 # RFC 3986: a path and a query, nothing else, and nothing to be guessed.
@@ -15,6 +16,16 @@ _TARGET = re.compile(
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)"
                    rb'(?::[0-9]*)?')
 _SLASH = re.compile('%2F', re.IGNORECASE)
+#: Bytes of a head, and headers in it.
+_MAX_HEAD = 32 << 10
+_MAX_HEADERS = 100
+#: Bytes that may come beside those of a body: sizes of chunks, extensions,
+#: trailers.
+_MAX_FRAMING = 64 << 10
+
+
+class EndError(Exception):
+    """Nothing more is read here."""
 
 
 class RefusedError(Exception):
@@ -64,3 +75,42 @@ def unquoted(path: str) -> str:
     """Return a path without %xx, but for slashes, which part nothing."""
     return '%2F'.join(urllib.parse.unquote(part)
                       for part in _SLASH.split(path))
+
+
+def require_few(headers: list[tuple[bytes, bytes]]) -> None:
+    """Refuse one more header than there may be.
+
+    :raises: RefusedError
+    """
+    if len(headers) >= _MAX_HEADERS:
+        raise RefusedError(431, 'the head has too many headers')
+
+
+def require_bounds(came: int, received: int | None) -> None:
+    """Refuse what could go on without an end.
+
+    :param came: bytes of a request.
+    :param received: those of them that are its body; None in its head.
+    :raises: RefusedError
+    """
+    if received is None:
+        if came > _MAX_HEAD:
+            raise RefusedError(431, 'the head has too many bytes')
+    elif came > _MAX_FRAMING + 8 * received:
+        raise RefusedError(400, 'the body has more frames than bytes')
+
+
+def scope(version: str, method: str, target: bytes,
+          headers: list[tuple[bytes, bytes]],
+          connection: dict[str, typing.Any]) -> dict[str, typing.Any]:
+    """Return a head as ASGI has it.
+
+    :param connection: what the connection says: scheme, client, server.
+    """
+    raw, _mark, query = target.partition(b'?')
+    path = raw.decode()
+    return {'type': 'http', 'asgi': {'version': '3.0', 'spec_version': '2.4'},
+            'http_version': version, 'method': method,
+            'path': unquoted(path) if '%' in path else path,
+            'raw_path': raw, 'query_string': query, 'root_path': '',
+            'headers': headers, **connection}

@@ -23,19 +23,9 @@ from ironic_ext.server.http import heads
 
 LOG = logging.getLogger(__name__)
 
-#: Bytes of a head, and headers in it.
-MAX_HEAD = 32 << 10
-_MAX_HEADERS = 100
 #: Requests that are sent before the first one is answered.
 _MAX_WAITING = 16
-#: Bytes that may come beside those of a body: sizes of chunks, extensions,
-#: trailers.
-_MAX_FRAMING = 64 << 10
 _FAULT = 'the server has an error'
-
-
-class _EndError(Exception):
-    """Nothing more is read here."""
 
 
 class HttpConnection(asyncio.BufferedProtocol):
@@ -45,12 +35,14 @@ class HttpConnection(asyncio.BufferedProtocol):
     """
 
     _shared: connections.Connections
+    _at_once: exchange.AtOnce
 
     @classmethod
-    def bound(cls, shared: connections.Connections
-              ) -> type['HttpConnection']:
+    def bound(cls, shared: connections.Connections,
+              at_once: exchange.AtOnce) -> type['HttpConnection']:
         """Return the class of the connections of one server."""
-        return type(cls.__name__, (cls,), {'_shared': shared})
+        return type(cls.__name__, (cls,), {
+            '_shared': shared, '_at_once': staticmethod(at_once)})
 
     def __init__(self, config: uvicorn.Config,
                  server_state: uvicorn_server.ServerState,
@@ -68,7 +60,8 @@ class HttpConnection(asyncio.BufferedProtocol):
         # The second one is below TLS.
         self.transport: typing.Any = None
         self._raw: typing.Any = None
-        self._unsent = 0
+        # Bytes of answers that were not taken when this was looked at.
+        self._unsent: int | None = 0
         self._parser: typing.Any = None
         self._client: tuple[str, int] | None = None
         self._server: tuple[str, int] | None = None
@@ -81,6 +74,8 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._open: exchange.Exchange | None = None
         self._came = 0
         self._early = b''
+        # Whether that one has its time, and whether one may be answered now.
+        self._is_timed = self._is_next = False
         self._is_paused = self._is_closing = False
         # Whether no request follows those that are here; and whether the
         # client has said so itself.
@@ -160,8 +155,9 @@ class HttpConnection(asyncio.BufferedProtocol):
         """End, since the client took too long."""
         limits = self._shared.limits
         left = self._raw.get_write_buffer_size()
-        if left and left <= self._unsent - limits.rate * limits.stall:
-            # It takes something all the time.
+        if left and (self._unsent is None or left <= self._unsent
+                     - limits.rate * limits.stall):
+            # It takes something all the time, or is to.
             self._unsent = left
             self._shared.wait(self, self.loop.time(), limits.stall)
         elif self._is_closing or not self.writable.is_set():
@@ -187,22 +183,22 @@ class HttpConnection(asyncio.BufferedProtocol):
             self.pause()
 
     def _read(self, data: memoryview | bytes) -> None:
-        if not self._came and not self._requests:
-            # The next request, of which more is to come in a moment.
-            self._shared.wait(self, self.loop.time(),
-                              self._shared.limits.head)
         self._came += len(data)
+        self._is_next = True
         try:
             self._parser.feed_data(data)
-            self._require_bounds()
+            heads.require_bounds(
+                self._came, self._open.received if self._open else None)
+            self._go_on()
         except httptools.HttpParserUpgrade:
             # Not here, and what follows may be of another protocol.
             self._stop_reading()
+            self._go_on()
         except httptools.HttpParserCallbackError as exc:
             cause = exc.__context__
             if isinstance(cause, heads.RefusedError):
                 self._refuse(cause)
-            elif not isinstance(cause, _EndError):
+            elif not isinstance(cause, heads.EndError):
                 LOG.error('A request cannot be read', exc_info=exc)
                 self._refuse(heads.RefusedError(500, _FAULT))
         except httptools.HttpParserError as exc:
@@ -211,6 +207,18 @@ class HttpConnection(asyncio.BufferedProtocol):
                     heads.RefusedError(400, f'this is no HTTP: {exc}'))
         except heads.RefusedError as exc:
             self._refuse(exc)
+
+    def _go_on(self) -> None:
+        """Work for what is here, and wait for what is not."""
+        if self._requests:
+            if not self._requests[0].is_begun:
+                # Its body may be long.
+                self._start(self._requests[0])
+        elif self._came and not self._is_timed and not self._is_last:
+            # The next request, of which more is to come in a moment.
+            self._is_timed = True
+            self._shared.wait(self, self.loop.time(),
+                              self._shared.limits.head)
 
     def eof_received(self) -> bool:
         """Answer what was asked, if that is not for ever."""
@@ -226,23 +234,13 @@ class HttpConnection(asyncio.BufferedProtocol):
         """Tell whether nothing that comes is of use."""
         return self._parser is None or self._is_last and self._open is None
 
-    def _require_bounds(self) -> None:
-        """Refuse what could go on without an end.
-
-        :raises: heads.RefusedError
-        """
-        if self._open is None:
-            if self._came > MAX_HEAD:
-                raise heads.RefusedError(431, 'the head has too many bytes')
-        elif self._came > _MAX_FRAMING + 8 * self._open.received:
-            raise heads.RefusedError(
-                400, 'the body has more frames than bytes')
-
     def on_message_begin(self) -> None:
         """Begin a request."""
         if self._is_last:
-            raise _EndError
+            raise heads.EndError
         self._target, self._headers = b'', []
+        # It may begin with the end of another one.
+        self._came = self._came or 1
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the target."""
@@ -251,8 +249,7 @@ class HttpConnection(asyncio.BufferedProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; none of those after a body."""
         if self._open is None:
-            if len(self._headers) >= _MAX_HEADERS:
-                raise heads.RefusedError(431, 'the head has too many headers')
+            heads.require_few(self._headers)
             self._headers.append((name.lower(), value.strip(b' \t')))
 
     def on_headers_complete(self) -> None:
@@ -260,17 +257,10 @@ class HttpConnection(asyncio.BufferedProtocol):
         parser, headers = self._parser, self._headers
         version = parser.get_http_version()
         heads.require_plain(version, self._target, headers)
-        raw, _mark, query = self._target.partition(b'?')
-        path = raw.decode()
-        request = self._open = exchange.Exchange(self, {
-            'type': 'http',
-            'asgi': {'version': '3.0', 'spec_version': '2.4'},
-            'http_version': version, 'method': parser.get_method().decode(),
-            'scheme': 'https' if self._shared.tls else 'http',
-            'path': heads.unquoted(path) if '%' in path else path,
-            'raw_path': raw, 'query_string': query, 'root_path': '',
-            'headers': headers, 'client': self._client,
-            'server': self._server})
+        request = self._open = exchange.Exchange(self, heads.scope(
+            version, parser.get_method().decode(), self._target, headers, {
+                'scheme': 'https' if self._shared.tls else 'http',
+                'client': self._client, 'server': self._server}))
         request.keeps = (version == '1.1' and parser.should_keep_alive()
                          and not parser.should_upgrade())
         request.expects = version == '1.1' and any(
@@ -281,7 +271,6 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._is_last = not request.keeps
         if len(self._requests) == 1:
             self._shared.work(self)
-            self._start(request)
         else:
             self.pause()
 
@@ -292,9 +281,12 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     def on_message_complete(self) -> None:
         """End a request; what follows is another one."""
-        if self._open is not None:
-            self._open.complete()
-        self._open, self._came = None, 0
+        request, self._open = self._open, None
+        self._came, self._is_timed = 0, False
+        if request is not None:
+            request.complete()
+            if request is self._requests[0] and not request.is_begun:
+                self._start(request)
 
     @property
     def default_headers(self) -> list[tuple[bytes, bytes]]:
@@ -306,6 +298,17 @@ class HttpConnection(asyncio.BufferedProtocol):
         return self.server_state.tasks
 
     def _start(self, request: exchange.Exchange) -> None:
+        request.is_begun = True
+        if (self._is_next and request.is_complete
+                and self.writable.is_set()):
+            # No more than one in a row: the others wait, too.
+            self._is_next = False
+            try:
+                if made := self._at_once(request.scope):
+                    return request.answer(*made)
+            except Exception:
+                LOG.exception('A request fails')
+                return self._fail()
         task = self.loop.create_task(self._run(request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -324,8 +327,11 @@ class HttpConnection(asyncio.BufferedProtocol):
                 if request.is_started:
                     self.abort()
                 else:
-                    self._requests.clear()
-                    self._send_refusal(heads.RefusedError(500, _FAULT))
+                    self._fail()
+
+    def _fail(self) -> None:
+        self._requests.clear()
+        self._send_refusal(heads.RefusedError(500, _FAULT))
 
     def answered(self, request: exchange.Exchange) -> None:
         """Go on after an answer."""
@@ -386,9 +392,8 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._is_closing, self._open = True, None
         limits = self._shared.limits
         if not self.transport.is_closing():
-            self._unsent = self._raw.get_write_buffer_size()
-            self._shared.wait(self, self.loop.time(), limits.stall
-                              if self._unsent else limits.linger)
+            self._unsent = None
+            self._shared.wait(self, self.loop.time(), limits.linger)
             if lingers and self.transport.can_write_eof():
                 self.resume()
                 self.transport.write_eof()

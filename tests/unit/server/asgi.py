@@ -70,12 +70,13 @@ class Server(fixtures.Fixture):
     """An application on a port of loopback, in a thread."""
 
     def __init__(self, app, limits=None, tls=None, is_exempt=None,
-                 before_end=lambda: None):
+                 before_end=lambda: None, at_once=lambda scope: None):
         super().__init__()
         self.shared = connections.Connections(
             limits or connections.Limits(),
             is_exempt or (lambda host: False), tls)
-        self.server = server.Server(app, self.shared, before_end)
+        self.server = server.Server(app, self.shared, before_end,
+                                    at_once)
 
     def _setUp(self):
         listener = socket.create_server(('127.0.0.1', 0),

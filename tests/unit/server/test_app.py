@@ -168,6 +168,40 @@ class AppTestCase(testtools.TestCase):
             self.assertEqual(status == 401,
                              'www-authenticate' in found.headers, path)
 
+    def test_what_is_answered_at_once_is_what_is_answered(self):
+        conf, parts, index = make()
+        index.loaded.set()
+        index.put(test_hosts.host())
+        application = app.make(conf, parts)
+        for path, method in (
+                ('/ipxe', 'GET'), ('/ipxe?mac=52:54:00:00:00:77', 'GET'),
+                ('/ipxe?mac=52:54:00:00:00:77', 'HEAD'),
+                ('/api/v1/bootconfig', 'GET'), ('/api/v1/bootconfig', 'PUT'),
+                ('/api/v1/bootconfig?mac=a&mac=b', 'GET'), ('/t/', 'GET')):
+            status, headers, data = application.at_once(
+                asgi.scope(path, method))
+            found = asgi.ask(application, path, method)
+            self.assertEqual(
+                (found.status, found.headers, found.data),
+                (status, {name.decode(): value.decode()
+                          for name, value in headers}, data), path)
+
+    def test_what_may_wait_is_not_answered_at_once(self):
+        conf, parts, index = make()
+        index.loaded.set()
+        index.put(test_hosts.host(instance_info={'boot_config': {
+            'format': 'kickstart', 'data': {'ks.cfg': 'reboot\n'}}}))
+        application = app.make(conf, dataclasses.replace(
+            parts, lessees=lambda address: self.fail('it waits')))
+        for path, method in (
+                ('/api/v1/bootconfig?mac=52:54:00:00:00:01', 'GET'),
+                # Leases are looked up.
+                ('/api/v1/bootconfig', 'GET'), ('/healthz', 'GET'),
+                ('/api/v1/baremetalhosts', 'GET'), ('/', 'GET'),
+                ('/api/v1/baremetalhosts?watch=true', 'GET')):
+            self.assertIsNone(application.at_once(asgi.scope(path, method)),
+                              path)
+
     def test_a_parameter_that_is_given_twice_is_refused(self):
         conf, parts, index = make()
         index.loaded.set()
