@@ -54,7 +54,12 @@ class Guesses:
         if wait > 0:
             # It has its place in the row before it waits.
             self._charge(key, EACH)
-            await asyncio.sleep(wait)
+            try:
+                await asyncio.sleep(wait)
+            except (GeneratorExit, asyncio.CancelledError):
+                # Nothing was learned; or it is asked again, by who can wait.
+                self._charge(key, -EACH)
+                raise
         try:
             found = find()
         except errors.NotFoundError:

@@ -240,6 +240,25 @@ class GuessesTestCase(_Case):
         self.assertRaises(errors.TooManyError, self.guess, 1,
                           '2001:db8::ffff')
 
+    def test_who_does_not_wait_for_the_turn_pays_nothing(self):
+        self.guess(21)
+        found = self.finder._guesses
+        before = found._ahead(guesses._network('192.0.2.66'))
+
+        class Pause:
+            def __await__(self):
+                yield
+
+        self.useFixture(fixtures.MonkeyPatch(
+            'ironic_ext.server.machines.guesses.asyncio.sleep',
+            lambda seconds: Pause()))
+        for _number in range(5):
+            asking = found.judge('192.0.2.66', self.fail)
+            asking.send(None)
+            asking.close()
+        self.assertGreaterEqual(
+            before, found._ahead(guesses._network('192.0.2.66')))
+
     def test_those_that_are_remembered_are_not_too_many(self):
         found = guesses.Guesses()
 
