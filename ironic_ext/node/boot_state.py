@@ -55,6 +55,7 @@ class BootState:
     :ivar begun: the generation of the tokens that it was begun with.
     :ivar delivery: how its config was to reach the machine, '' for no
         word on that.
+    :ivar interface: the boot interface that prepared it, '' for no word.
     :ivar ended_at: when the medium was seen out of its drive, and the image
         could be read no more.
     :ivar iso: what the boot was prepared of, see choice(); likewise
@@ -80,6 +81,7 @@ class BootState:
     errors: int = 0
     next_look: float = 0
     delivery: str = ''
+    interface: str = ''
 
     @property
     def is_ending(self) -> bool:
@@ -115,7 +117,8 @@ def of(internal_info: _Map | None) -> BootState:
         error=str(row.get('error') or ''),
         errors=_whole(row.get('errors')),
         next_look=_seconds(row.get('next_look')),
-        delivery=str(row.get('delivery') or ''))
+        delivery=str(row.get('delivery') or ''),
+        interface=str(row.get('interface') or ''))
 
 
 def generation(internal_info: _Map | None) -> int:

@@ -24,6 +24,7 @@ from ironic_ext.drivers.boot import firmware
 from ironic_ext.drivers.images import bases as base_images
 from ironic_ext.drivers.images import customised as customised_iso
 from ironic_ext.drivers.records import boot as boot_record
+from ironic_ext.drivers.records import interfaces
 from ironic_ext import images
 from ironic_ext import iso
 from ironic_ext.media import delivery
@@ -108,7 +109,8 @@ def begin(node: typing.Any, planned: boot_plan.BootPlan) -> str:
     """
     mode = _mode(node, planned)
     if node.provision_state == states.DEPLOYING:
-        boot_record.begin(node, mode, planned.delivery.way)
+        boot_record.begin(node, mode, planned.delivery.way,
+                          interfaces.of(node, 'boot'))
     return mode
 
 

@@ -142,10 +142,10 @@ def _left(row: typing.Any) -> frozenset[str]:
     if sanboot_record.load(row) is not None:
         made.add(interfaces.ISO_SANBOOT)
     now = interfaces.of(row, 'boot')
-    if (boot_record.exists(row)
-            and now not in (interfaces.REDFISH_ISO, interfaces.ISO_SANBOOT)):
-        # It says which boot is over; whose it was does not matter.
-        made.add('this suite')
+    if boot_record.exists(row):
+        made.add(boot_record.load(row).interface or (
+            'this suite' if now not in (
+                interfaces.REDFISH_ISO, interfaces.ISO_SANBOOT) else now))
     return frozenset(made - {now})
 
 
@@ -161,7 +161,9 @@ def _end(task: typing.Any, left: frozenset[str]) -> None:
         node_media.remove(node, medium.id)
     if interfaces.ISO_SANBOOT in left:
         sanboot_record.remove(node)
-    boot_record.remove(node)
+    if boot_record.load(node).interface != interfaces.of(node, 'boot'):
+        # What its interface of now has begun goes on.
+        boot_record.remove(node)
 
 
 def _withdraw(task: typing.Any, going: collections.abc.Collection[

@@ -44,10 +44,12 @@ def remove(node: typing.Any) -> None:
     end_tokens(node)
 
 
-def begin(node: typing.Any, mode: str, delivery: str) -> None:
+def begin(node: typing.Any, mode: str, delivery: str, interface: str
+          ) -> None:
     """Begin a boot anew: what was deployed before has no say any more.
 
     :param delivery: how the config is to reach the machine.
+    :param interface: the boot interface that prepares it.
     """
     info = dict(node.instance_info)
     if info.pop(boot_state.COMPLETED_KEY, None):
@@ -55,4 +57,4 @@ def begin(node: typing.Any, mode: str, delivery: str) -> None:
     iso, config = boot_state.choice(node.instance_info)
     save(node, boot_state.BootState(
         mode, begun=generation(node), delivery=delivery, iso=iso,
-        config=config))
+        config=config, interface=interface))

@@ -11,6 +11,7 @@ from ironic import objects
 from ironic_ext.drivers.bmc import drives
 from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.boot import leaving
+from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.node import boot_state
 from tests.unit.drivers import base
 from tests.unit.drivers.boot import sanboot_base
@@ -85,6 +86,26 @@ class RedfishIsoTestCase(_Leaving, base.RedfishIsoTestCase):
         self.assertTrue(self.sweep())
         self.assertGone()
         self.assertFalse(self.sweep())
+
+    def test_a_boot_that_the_next_interface_began_goes_on(self):
+        self.leave('iso-sanboot')
+        boot_record.begin(self.node, boot_state.ONCE, '', 'iso-sanboot')
+        before = boot_state.generation(self.node.driver_internal_info)
+        self.assertTrue(self.sweep())
+        self.assertClean()
+        self.assertEqual('iso-sanboot', boot_state.of(
+            self.node.driver_internal_info).interface)
+        self.assertEqual(before, boot_state.generation(
+            self.node.driver_internal_info))
+        self.assertFalse(self.sweep())
+
+    def test_a_record_is_all_that_may_be_left(self):
+        with self.task() as task:
+            task.driver.boot.end_boot(task, boot_state.Cause.EJECT)
+        self.node.refresh()
+        self.leave('iso-sanboot')
+        self.assertTrue(self.sweep())
+        self.assertGone()
 
     def test_what_was_put_in_meanwhile_stays(self):
         self.leave()
