@@ -72,7 +72,7 @@ class StrangerTestCase(_ServerTestCase):
 
     def test_a_body_that_nobody_wants_is_not_waited_for(self):
         for method, path, code in (('PUT', '/healthz', 405),
-                                   ('PUT', f'{ISOS}/none/upload', 415),
+                                   ('PUT', f'{ISOS}/none/upload', 404),
                                    ('POST', '/nowhere', 404)):
             connection = self.server.connection()
             self.addCleanup(connection.close)
