@@ -78,14 +78,16 @@ class _Tests:
         upgraded.upgrade()
         old = upgraded.get(catalog.BootConfig, 'old')
         self.assertEqual(
-            (catalog.BootConfigSpec('ignition', {'config.ign': '{}'}),
+            (catalog.BootConfigSpec('ignition', {'config.ign': '{}'},
+                                    any_iso=True, shared=True),
              {'arch': 'x86'}, '5', '2023-11-14T22:13:20Z'),
             (old.spec, old.metadata.labels, old.metadata.resource_version,
              old.metadata.creation_timestamp))
         self.assertEqual((resources.redacted(old),), upgraded.page(
             catalog.BootConfig, labels='arch=x86').items)
         self.assertEqual('6', upgraded.replace(dataclasses.replace(
-            old, spec=database.config().spec)).metadata.resource_version)
+            old, spec=dataclasses.replace(database.config().spec, shared=True)
+        )).metadata.resource_version)
 
     def test_models_and_migrations_agree(self):
         with sqlalchemy.create_engine(
