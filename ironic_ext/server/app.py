@@ -27,6 +27,7 @@ from ironic_ext.server import errors
 from ironic_ext.server.http import exchange
 from ironic_ext.server.machines import boot_complete
 from ironic_ext.server.machines import configs
+from ironic_ext.server.machines import guesses
 from ironic_ext.server.machines import identity
 from ironic_ext.server.machines import ipxe
 from ironic_ext.server.mirror import catalog as catalog_mirror
@@ -95,17 +96,14 @@ class _NotAtHandError(Exception):
 class Application:
     """Answers machines itself, and has the rest answered."""
 
-    def __init__(self, machines: collections.abc.Callable[
-            [identity.Run], 'Machines'], run: identity.Run,
-            operators: bridge.Bridge, sender: answers.Sender) -> None:
+    def __init__(self, machines: 'Machines', at_hand: 'Machines',
+                 operators: bridge.Bridge, sender: answers.Sender) -> None:
         """Take who answers machines, and who answers operators.
 
-        :param machines: makes what answers machines, of what runs that
-            which may wait.
-        :param run: runs it in a thread.
+        :param at_hand: raises _NotAtHandError where ``machines`` waits.
         """
-        self._machines = machines(run)
-        self._at_hand = machines(_wait_for_nothing)
+        self._machines = machines
+        self._at_hand = at_hand
         self._operators = operators
         self._sender = sender
 
@@ -155,15 +153,17 @@ class Machines:
     """What machines ask for, by path."""
 
     def __init__(self, parts: Parts, hosts: boot_complete.Hosts,
-                 made: configs.Configs, run: identity.Run) -> None:
+                 made: configs.Configs, row: guesses.Guesses,
+                 run: identity.Run) -> None:
         """Take the parts, and the hosts that reports change.
 
+        :param row: where those who guess wait.
         :param run: runs what may wait.
         """
         self._run = run
         finder = identity.Finder(
             parts.index, parts.signer, parts.records, parts.lessees,
-            self._run, parts.rules, functools.partial(_refresh, parts))
+            self._run, parts.rules, functools.partial(_refresh, parts), row)
         mirror, kept = parts.mirror, parts.mirror.at_hand
         self._config = configs.MachineConfig(
             finder, made, self._run)
@@ -216,9 +216,12 @@ def make(conf: cfg.ConfigOpts, parts: Parts) -> Application:
                                  access.Access(conf))
     made = configs.Configs(parts.mirror, parts.mirror.at_hand, parts.links,
                            parts.delivery)
+    row = guesses.Guesses()
     return Application(
-        functools.partial(Machines, parts, hosts, made),
-        functools.partial(_run, parts.machine_pool),
+        Machines(parts, hosts, made, row,
+                 functools.partial(_run, parts.machine_pool)),
+        Machines(parts, hosts, made, row.without_waiting(_NotAtHandError),
+                 _wait_for_nothing),
         bridge.Bridge(operators(conf, parts, hosts),
                       functools.partial(access.guarded, conf=conf),
                       parts.pool),

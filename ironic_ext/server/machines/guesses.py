@@ -10,6 +10,7 @@ right or wrong, and each waits for its turn. Who guesses right is not counted.
 import asyncio
 import collections
 import collections.abc
+import copy
 import ipaddress
 import time
 import typing
@@ -33,6 +34,16 @@ class Guesses:
         # When an address has paid for its guesses, by the monotonic clock.
         self._paid: collections.OrderedDict[bytes, float] = (
             collections.OrderedDict())
+        self._never: type[Exception] | None = None
+
+    def without_waiting(self, error: type[Exception]) -> 'Guesses':
+        """Return what judges in the same row, and never waits.
+
+        :param error: is raised instead, and the guess is not counted.
+        """
+        found = copy.copy(self)
+        found._never = error
+        return found
 
     def __len__(self) -> int:
         """Return how many addresses are remembered."""
@@ -52,6 +63,8 @@ class Guesses:
             raise errors.TooManyError(
                 'too many from this address guess wrong: wait a moment')
         if wait > 0:
+            if self._never is not None:
+                raise self._never
             # It has its place in the row before it waits.
             self._charge(key, EACH)
             try:

@@ -100,13 +100,15 @@ class Finder:
                  records: Records, lessees: Lessees | None = None,
                  run: Run | None = None, rules: Rules = Rules(),
                  refresh: collections.abc.Callable[[str], object] = (
-                     lambda uuid: None)) -> None:
+                     lambda uuid: None),
+                 row: guesses.Guesses | None = None) -> None:
         """Take the hosts, and what tells them.
 
         :param lessees: returns the MACs that lease an address now, or
             anything else for somebody else; may wait, in what ``run`` gives.
         :param refresh: has the index and the records learn what there is
             of a host now; may wait, in what ``run`` gives.
+        :param row: where those who guess wait; one of its own for None.
         """
         self._index = index
         self._signer = signer
@@ -115,7 +117,7 @@ class Finder:
         self._lessees = lessees
         self._run = run
         self._rules = rules
-        self._guesses = guesses.Guesses()
+        self._guesses = guesses.Guesses() if row is None else row
 
     async def asking(self, asked: Asked) -> hosts.Host:
         """Return the host that asks for what may be secret.

@@ -14,6 +14,7 @@ import fixtures
 import jsonschema
 from oslo_config import cfg
 import testtools
+from testtools import matchers
 
 from ironic_ext import catalog
 from ironic_ext.catalog import resources
@@ -22,6 +23,7 @@ from ironic_ext.node import host as hosts
 from ironic_ext.node import tokens
 from ironic_ext.server import app
 from ironic_ext.server import errors
+from ironic_ext.server.machines import guesses
 from ironic_ext.server.machines import identity
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.rest import openapi
@@ -201,6 +203,32 @@ class AppTestCase(testtools.TestCase):
                 ('/api/v1/baremetalhosts?watch=true', 'GET')):
             self.assertIsNone(application.at_once(asgi.scope(path, method)),
                               path)
+
+    def test_who_guesses_has_one_row_for_all_answers(self):
+        conf, parts, index = make()
+        index.loaded.set()
+        application = app.make(conf, parts)
+        waits = []
+
+        async def sleep(seconds):
+            waits.append(seconds)
+
+        self.useFixture(fixtures.MockPatch(
+            'ironic_ext.server.machines.guesses.asyncio.sleep', sleep))
+        scope = asgi.scope('/ipxe?mac=52:54:00:00:00:77')
+        free = 0
+        while application.at_once(scope) is not None:
+            free += 1
+        # What has to wait is left to the application, which counts it.
+        for _number in range(5):
+            self.assertIsNone(application.at_once(scope))
+        for _number in range(2):
+            asgi.ask(application, '/ipxe?mac=52:54:00:00:00:77')
+        self.assertIn(free - guesses.FREE, (0, 1))
+        self.assertThat(waits, matchers.HasLength(2))
+        self.assertLess(0, waits[0])
+        self.assertLess(waits[0], guesses.EACH)
+        self.assertLess(guesses.EACH / 2, waits[1] - waits[0])
 
     def test_a_parameter_that_is_given_twice_is_refused(self):
         conf, parts, index = make()
