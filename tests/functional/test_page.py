@@ -122,11 +122,12 @@ class TestHosts(boot_page.PageTestCase):
             self.await_text('#notices', said)
             self.assertEqual(wanted, self.server.host(host)['spec'].get(
                 'ip', ''))
+        before = self.server.host(host)['spec']
         self.click(host, 'tbody button')
         self.field('Declared address').send_keys('nonsense')
         self.click('Save', 'dialog button')
         self.await_text('dialog [role="alert"]', 'address of one machine')
-        self.assertEqual('once', self.server.host(host)['spec']['bootMode'])
+        self.assertEqual(before, self.server.host(host)['spec'])
 
     def test_the_keyboard_is_enough_to_assign_an_iso(self):
         host, iso = self.node(), self.iso()
