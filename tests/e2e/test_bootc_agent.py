@@ -107,7 +107,7 @@ class BootcAgentTestCase(testtools.TestCase):
                      karg_delete=[bootc_image.ARGUMENT], authorized_keys=KEY,
                      update_auth=True)
         # The disk is the machine's now.
-        subprocess.run(['losetup', '--detach', self.disk.path], check=True)
+        self.disk.detach()
         report = self.boot()
 
         self.assertEqual('uefi', report.firmware)

@@ -95,8 +95,14 @@ class LoopDisk(fixtures.Fixture):
         self.path = subprocess.run(
             ['losetup', '--find', '--show', '--partscan', file.name],
             check=True, capture_output=True, text=True).stdout.strip()
-        self.addCleanup(subprocess.run, ['losetup', '--detach', self.path],
-                        check=False, capture_output=True)
+        self._is_attached = True
+        self.addCleanup(self.detach)
+
+    def detach(self):
+        """Leave the file alone; the device may be another one's now."""
+        if self._is_attached:
+            self._is_attached = False
+            subprocess.run(['losetup', '--detach', self.path], check=True)
 
     def partition(self, number):
         return f'{self.path}p{number}'
