@@ -218,7 +218,8 @@ class Agent(fixtures.Fixture):
         """Return a command as soon as it is as wanted."""
         deadline = time.monotonic() + PATIENCE
         while not condition(command := self.command(number)):
-            if time.monotonic() > deadline:
+            if (time.monotonic() > deadline
+                    or command['command_status'] != 'RUNNING'):
                 raise RuntimeError(f'command stays {command}\n'
                                    + self.log()[-4000:])
             time.sleep(0.1)
