@@ -68,7 +68,7 @@ def _deploy(lab: stack.Lab, narrator: _Narrator,
     run('node', 'create', '--name', node.name, '--uuid', node.identity,
         '--driver', 'redfish-ext', '--boot-interface', 'redfish-iso',
         '--deploy-interface', 'ramdisk',
-        '--driver-info', f'redfish_address={lab.bmc.emulator.url}',
+        '--driver-info', f'redfish_address={lab.emulator.url}',
         '--driver-info',
         f'redfish_system_id=/redfish/v1/Systems/{machine.identity}',
         '--property', f'capabilities=boot_mode:{firmware.value}')

@@ -304,7 +304,7 @@ class DataImageTestCase(base.EndToEndTestCase):
         return shown
 
     def drive_url(self, name: str) -> str:
-        return (f'{self.lab.bmc.emulator.url}/redfish/v1/Systems/'
+        return (f'{self.lab.emulator.url}/redfish/v1/Systems/'
                 f'{self.node.machine.identity}/VirtualMedia/{name}')
 
     def await_drives(self, what: str, **wanted: str | bool | None) -> None:

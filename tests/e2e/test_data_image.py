@@ -125,7 +125,7 @@ class RunningMachineTestCase(data_image_lab.DataImageTestCase):
         self.await_phase('attached')
 
         # The BMC is reset and forgets both media.
-        self.lab.bmc.emulator.forget()
+        self.lab.emulator.forget()
         self.await_drives('both media to be in their drives again', Cd2=True,
                           Cd=self.boot_medium)
 
