@@ -149,7 +149,7 @@ def _boot_from(task: typing.Any, medium: media.Medium,
         # It has had its boot.
         return
     shown = task.driver.management.get_boot_device(task).get('boot_device')
-    if shown and shown != boot_devices.CDROM:
+    if shown != boot_devices.CDROM:
         set_device(task, boot_devices.CDROM, stays)
 
 

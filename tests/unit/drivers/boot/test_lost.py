@@ -114,6 +114,12 @@ class LostTestCase(base.RedfishIsoTestCase):
         self.assertEqual({'target': sushy.BOOT_SOURCE_TARGET_CD,
                           'enabled': sushy.BOOT_SOURCE_ENABLED_CONTINUOUS},
                          self.bmc.boot)
+        # Some show none at all then.
+        self.lose()
+        self.bmc.boot = {}
+        self.start()
+        self.assertEqual(sushy.BOOT_SOURCE_TARGET_CD,
+                         self.bmc.boot.get('target'))
         # An installer that has had its boot is not given another.
         self.deploy(ext_boot_mode='once')
         self.lose()
