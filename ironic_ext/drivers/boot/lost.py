@@ -77,9 +77,8 @@ def keep(task: typing.Any, set_device: SetDevice) -> None:
     """See that a machine has its medium, and put it back if it got lost.
 
     That is done if it is sure to be the very same image and no other medium
-    is in the way. Where it is still to boot, and the BMC shows that it has
-    lost that as well, the medium becomes the boot device again. What fails
-    is put on record.
+    is in the way. Where it is still to boot, it becomes the boot device
+    again. What fails is put on record.
 
     :param task: its lock is upgraded if there is something to do.
     :param set_device: takes the task, the device, and whether it stays.
@@ -141,16 +140,15 @@ def _put_back(task: typing.Any, known: list[media.Medium]) -> media.Medium:
 
 def _boot_from(task: typing.Any, medium: media.Medium,
                set_device: SetDevice) -> None:
-    """Make a medium the boot device again, if the BMC has lost that."""
+    """Make a medium the boot device again, if it is still to boot."""
     node = task.node
     stays = (medium.purpose is media.Purpose.INSTANCE
              and instance.stays(node, boot_record.load(node).mode))
     if not stays and node.provision_state == states.ACTIVE:
         # It has had its boot.
         return
-    shown = task.driver.management.get_boot_device(task).get('boot_device')
-    if shown != boot_devices.CDROM:
-        set_device(task, boot_devices.CDROM, stays)
+    # Whatever the BMC shows: some forget by which drive that was.
+    set_device(task, boot_devices.CDROM, stays)
 
 
 def _found(task: typing.Any, lost: bool) -> None:
