@@ -293,7 +293,8 @@ class TakeoverTestCase(base.RedfishIsoTestCase):
         self.assertEqual(before, self.published())
         self.assertEqual([f'{base.HTTP_URL}/ext-media/{before[0].name}'],
                          self.bmc.inserted)
-        self.boot_device.assert_not_called()
+        self.boot_device.assert_called_once_with(
+            unittest.mock.ANY, 'cdrom', True)
 
     def test_a_medium_of_somebody_else_is_not_pushed_out(self):
         self.slot.put('http://x/rescue.iso')
