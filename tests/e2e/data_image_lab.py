@@ -137,8 +137,9 @@ _LAB = _Lab()
 class DataImageTestCase(base.EndToEndTestCase):
     """With a node that is shared, and has no data image."""
 
-    #: What the node is like.
+    #: What the node is like, and whether it still is when a test ends.
     like = 'available'
+    is_shared = True
 
     def setUp(self) -> None:
         # Not the lab and the node of the other tests.
@@ -168,7 +169,8 @@ class DataImageTestCase(base.EndToEndTestCase):
         self.lab.proxy.clear()
         self.ensure_ironic()
         self.detach()
-        _LAB.nodes[self.like] = self.node
+        if self.is_shared:
+            _LAB.nodes[self.like] = self.node
 
     def detach(self) -> None:
         """Have no data image, and no copies of one."""

@@ -196,6 +196,7 @@ class RunningMachineTestCase(data_image_lab.DataImageTestCase):
         seen = self.await_medium({'node': 'old'}, self.seen)
         machine = self.node.machine
         # What enrols it anew may be another service: Metal3 does so.
+        self.is_shared = False
         self.delete_node()
         seen = self.await_medium({}, seen)
         self.await_drives('both media to go with their node', Cd=None,
@@ -208,7 +209,8 @@ class RunningMachineTestCase(data_image_lab.DataImageTestCase):
         self.provision('manage', 'manageable')
         self.provision('adopt', 'active')
         self.attach(files={'node': 'adopted'})
-        self.await_medium({'node': 'adopted'}, seen)
+        # The drive that the machine booted from is free now, and the first.
+        self.assertEqual('Cd', self.await_phase('attached')['slot'])
         self.boot_medium = self.drives()['Cd']
         self.assert_never_restarted()
 
