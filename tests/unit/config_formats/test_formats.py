@@ -3,8 +3,6 @@
 """What each format refuses, with the line, and how it reaches a machine."""
 
 import importlib.metadata
-import shutil
-import subprocess
 
 import testtools
 
@@ -14,28 +12,12 @@ from ironic_ext.config_formats import base
 from ironic_ext.config_formats import registry
 from ironic_ext import iso
 from ironic_ext.iso.loaders import ignition_area
+from tests.unit.config_formats import formats
 
-URL = 'http://192.0.2.1:8082/api/v1/bootconfig/token/'
-
-
-def resolve(name, data, **spec):
-    """Return a config of those files."""
-    if isinstance(data, str):
-        data = {'file': data}
-    return config_formats.resolve(catalog.BootConfigSpec(name, data, **spec))
+URL, resolve = formats.URL, formats.resolve
 
 
-class FormatTestCase(testtools.TestCase):
-
-    def refusal(self, name, data, **spec):
-        """Return (line, reason) of the one thing that is wrong."""
-        error = self.assertRaises(config_formats.ConfigError, resolve, name,
-                                  data, **spec)
-        self.assertEqual(1, len(error.findings), str(error))
-        return error.findings[0].line, error.findings[0].reason
-
-
-class RegistryTestCase(FormatTestCase):
+class RegistryTestCase(formats.FormatTestCase):
 
     def test_every_format_is_found_by_its_name(self):
         self.assertEqual(['autoinstall', 'autoyast', 'cloud-init',
@@ -48,7 +30,7 @@ class RegistryTestCase(FormatTestCase):
                       self.refusal('zzz', 'x')[1])
 
 
-class IgnitionTestCase(FormatTestCase):
+class IgnitionTestCase(formats.FormatTestCase):
 
     GOOD = '{"ignition": {"version": "3.4.0"}}'
 
@@ -123,7 +105,7 @@ class IgnitionTestCase(FormatTestCase):
             resolve('ignition', self.GOOD).arguments_by_url(URL))
 
 
-class KickstartTestCase(FormatTestCase):
+class KickstartTestCase(formats.FormatTestCase):
 
     GOOD = ('# comment\nlang en_US.UTF-8\nrootpw --plaintext admin\n'
             '%include /tmp/part.cfg\n%packages\n@^server\n%end\n'
@@ -169,7 +151,7 @@ class KickstartTestCase(FormatTestCase):
             'kickstart', self.GOOD).arguments_by_url(URL))
 
 
-class CloudInitTestCase(FormatTestCase):
+class CloudInitTestCase(formats.FormatTestCase):
 
     GOOD = {'user-data': '#cloud-config\nusers: [default]\n'}
 
@@ -258,85 +240,7 @@ class CloudInitTestCase(FormatTestCase):
             'cloud-init', self.GOOD).arguments_by_url(URL))
 
 
-class AutoinstallTestCase(FormatTestCase):
-
-    GOOD = '#cloud-config\nautoinstall:\n  version: 1\n  identity: {}\n'
-
-    def test_answers_are_placed_and_asked_for(self):
-        config = resolve('autoinstall', {'user-data': self.GOOD})
-        self.assertEqual(
-            'autoinstall ds=nocloud;s=/cdrom/nocloud/',
-            config.place(base.ImageFacts(mount_point='/cdrom')).arguments)
-        self.assertEqual(f'autoinstall ds=nocloud-net;s={URL}',
-                         config.arguments_by_url(URL))
-
-    def test_answers_stand_below_autoinstall_with_a_version(self):
-        for text, line, reason in (
-                ('#cloud-config\nversion: 1\n', None, 'no mapping'),
-                ('#cloud-config\nautoinstall:\n', 2, 'no mapping'),
-                ('#cloud-config\nautoinstall:\n  x: 1\n', 2, 'version: 1'),
-                ('#cloud-config\nautoinstall:\n  x: 1\n  version: 2\n', 4,
-                 'version: 1'),
-                ('#!/bin/sh\n', 1, 'must be YAML')):
-            found = self.refusal('autoinstall', {'user-data': text})
-            self.assertEqual(line, found[0], text)
-            self.assertIn(reason, found[1])
-
-
-class PreseedTestCase(FormatTestCase):
-
-    GOOD = ('#_preseed_V1\nd-i debian-installer/locale string en_US\n'
-            'd-i partman/confirm boolean true\n'
-            'd-i pkgsel/include string \\\n  a \\\n  b\n'
-            '# further ones\nd-i a/b note\n')
-
-    def test_what_debconf_accepts_is_accepted(self):
-        resolve('preseed', self.GOOD + 'd-i a/b seen true\n')
-        if shutil.which('debconf-set-selections') is None:
-            self.skipTest('debconf-set-selections is missing')
-        subprocess.run(['debconf-set-selections', '--checkonly'],
-                       input=self.GOOD.encode(), check=True,
-                       capture_output=True)
-
-    def test_bad_lines_are_refused_with_their_number(self):
-        for line, reason in (('d-i a/b', 'needs owner'),
-                             ('d-i a/b strnig x', 'is no type'),
-                             ('d-i a/b boolean yes', 'true or false'),
-                             ('d-i a/b string \\', 'the file ends')):
-            found = self.refusal('preseed', f'{self.GOOD}{line}\n')
-            self.assertEqual(9, found[0])
-            self.assertIn(reason, found[1])
-
-    def test_every_bad_line_is_told(self):
-        error = self.assertRaises(config_formats.ConfigError, resolve,
-                                  'preseed', 'a\n\nb\n')
-        self.assertEqual([1, 3], [found.line for found in error.findings])
-
-    def test_nothing_is_no_preseed_file(self):
-        self.assertIn('answers nothing', self.refusal('preseed', '#x\n')[1])
-
-    def test_one_file_goes_into_the_initrd(self):
-        placed = resolve('preseed', self.GOOD).place(base.ImageFacts())
-        self.assertEqual('auto=true priority=critical', placed.arguments)
-        self.assertEqual({'/preseed.cfg': self.GOOD.encode()},
-                         placed.initrd_files)
-
-    def test_several_go_onto_the_iso(self):
-        placed = resolve('preseed', {
-            'preseed.cfg': self.GOOD, 'more.cfg': self.GOOD}).place(
-                base.ImageFacts())
-        self.assertEqual('auto=true priority=critical preseed/file=/cdrom/'
-                         'preseed/preseed.cfg', placed.arguments)
-        self.assertEqual({'/preseed/preseed.cfg', '/preseed/more.cfg'},
-                         set(placed.files))
-        self.assertEqual({}, placed.initrd_files)
-
-    def test_by_url(self):
-        self.assertEqual(f'auto=true priority=critical url={URL}file',
-                         resolve('preseed', self.GOOD).arguments_by_url(URL))
-
-
-class PlainTestCase(FormatTestCase):
+class PlainTestCase(formats.FormatTestCase):
 
     def test_files_go_to_the_root(self):
         config = resolve('plain', {'a/b': 'x', 'c': 'y'})
@@ -350,7 +254,7 @@ class PlainTestCase(FormatTestCase):
                           resolve('plain', 'x').arguments_by_url, URL)
 
 
-class ConfigTestCase(FormatTestCase):
+class ConfigTestCase(formats.FormatTestCase):
 
     def test_of_several_files_one_must_be_primary(self):
         files = {'a': 'reboot\n', 'b': 'reboot\n'}
@@ -393,55 +297,6 @@ class ConfigTestCase(FormatTestCase):
                          'a': 'x', 'b': 'y'}, template=True)):
             self.assertRaises(config_formats.ConfigError,
                               config_formats.check, spec)
-
-
-class BareAutoinstallTest(FormatTestCase):
-
-    BARE = 'autoinstall.yaml'
-
-    def test_answers_alone_go_to_the_root_of_the_medium(self):
-        for text in ('version: 1\nidentity: {}\n',
-                     'autoinstall:\n  version: 1\n'):
-            config = resolve('autoinstall', {self.BARE: text})
-            self.assertEqual(
-                base.Placement('autoinstall',
-                               {'/autoinstall.yaml': text.encode()}),
-                config.place(base.ImageFacts('UBUNTU', '/cdrom')))
-
-    def test_they_need_a_version_and_cannot_be_fetched(self):
-        self.assertIn('version: 1', self.refusal(
-            'autoinstall', {self.BARE: 'identity: {}\n'})[1])
-        config = resolve('autoinstall', {self.BARE: 'version: 1\n'})
-        self.assertIn('#cloud-config', str(self.assertRaises(
-            config_formats.ConfigError, config.arguments_by_url, URL)))
-
-
-class AutoYastTest(FormatTestCase):
-
-    GOOD = ('<?xml version="1.0"?>\n<!DOCTYPE profile>\n'
-            '<profile xmlns="http://www.suse.com/1.0/yast2ns"/>\n')
-
-    def test_it_goes_where_yast_looks_by_itself(self):
-        config = resolve('autoyast', self.GOOD)
-        content = {'/autoinst.xml': self.GOOD.encode()}
-        self.assertEqual(base.Placement(initrd_files=content),
-                         config.place(base.ImageFacts()))
-        self.assertEqual(base.Placement(files=content), config.place(
-            base.ImageFacts(takes_initrd_files=False)))
-        self.assertEqual(f'autoyast={URL}file',
-                         config.arguments_by_url(URL))
-        self.assertTrue(config.format.installs)
-
-    def test_what_is_none_is_refused_with_its_line(self):
-        for text, line, reason in (
-                ('<profile>\n<x>\n</profile>', 3, 'is not XML'),
-                ('#!/bin/sh\n', 1, 'is not XML'),
-                ('<config/>', 1, 'its root is "config"'),
-                ('<!DOCTYPE p [<!ENTITY a "b">]>\n<profile/>', 1,
-                 'declares an entity')):
-            found = self.refusal('autoyast', text)
-            self.assertEqual(line, found[0], text)
-            self.assertIn(reason, found[1])
 
 
 class NamesTest(testtools.TestCase):
