@@ -44,7 +44,7 @@ def require_fit(iso: resources.ISCSICdrom | None, config_name: str, *,
                            f'ISO "{name}": it lists {listed(fitting)}')
     if config is None:
         raise _invalid(f'{field} "{config_name}" does not exist: '
-                       'create the BootConfig first')
+                       f'create the BootConfig first{view.hint(project)}')
     if iso is None and project not in ('', config.spec.project) and (
             not config.spec.any_iso):
         raise _invalid(f'{field} "{config_name}" does not fit an ISO that is '

@@ -31,4 +31,15 @@ OPTS = [
                default=86400, min=60,
                help='Seconds after which an upload that was broken off can '
                     'no longer be resumed.'),
+    cfg.ListOpt('trusted_owners',
+                default=[],
+                help='IDs of projects that own nodes and lease them to those '
+                     'only who know of it; "*" stands for all. By default '
+                     'Ironic lets an owner set any project as the lessee. '
+                     'Nodes that such an owner leases have what the catalog '
+                     'has of the lessee, and count for the lessee\'s share '
+                     'of the image store. Those of other owners have what is '
+                     'shared, and count for their owner. A node without '
+                     'owner is leased by the operator. Conductors and boot '
+                     'servers read it.'),
 ]

@@ -24,8 +24,9 @@ OPTS = [
                     'being read at that moment. 0 keeps every image.'),
     cfg.IntOpt('project_share',
                default=50, min=1, max=100,
-               help='What the images of one project, the lessee or else the '
-                    'owner of a node, may take of cache_size, in percent. '
+               help='What the images of one project may take of cache_size, '
+                    'in percent; [ext_catalog]trusted_owners tells whose '
+                    'they are. '
                     'What goes beyond that makes room out of images that '
                     'count for the same project, and is refused where all '
                     'of those are in use. A project has no limit while no '

@@ -18,6 +18,7 @@ from oslo_utils import strutils
 
 from ironic_ext import catalog
 from ironic_ext.catalog import resources
+from ironic_ext.catalog import view
 from ironic_ext import config_formats
 from ironic_ext import images
 from ironic_ext.images import checksum as checksums
@@ -272,7 +273,7 @@ def base_of(info: collections.abc.Mapping[str, typing.Any],
         raise errors.PlanError(
             f'instance_info/boot_iso: there is no ISO "{value}" in the '
             'catalog, and it is neither a URL nor the UUID of an image in '
-            'Glance')
+            f'Glance{view.hint(sources.project)}')
     if cdrom.status.phase != 'Ready':
         raise errors.PlanError(
             f'instance_info/boot_iso: ISO "{value}" is not ready: it is '

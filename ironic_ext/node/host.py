@@ -15,6 +15,7 @@ import re
 import typing
 
 from ironic_ext.catalog import resources
+from ironic_ext.catalog import view
 from ironic_ext.images import href
 from ironic_ext.node import boot_state
 from ironic_ext.node import data_image as host_data_images
@@ -59,6 +60,7 @@ class Host:
     :ivar provisioned: when ``provision_state`` changed last.
     :ivar generation: of its tokens, as conductors count them.
     :ivar owner: a project, '' for none; likewise ``lessee``.
+    :ivar trusted_owners: see catalog.view.project_of().
     :ivar instance: UUID of the instance that is on it, '' for none.
     :ivar facts: what templates are filled with.
     """
@@ -91,6 +93,7 @@ class Host:
     delivery: str = ''
     owner: str = ''
     lessee: str = ''
+    trusted_owners: collections.abc.Collection[str] = ()
     instance: str = ''
     facts: _Map[str, typing.Any] = dataclasses.field(
         default_factory=dict, repr=False)
@@ -107,8 +110,8 @@ class Host:
 
     @property
     def project(self) -> str:
-        """The project that uses it, '' for the operator."""
-        return self.lessee or self.owner
+        """The project whose part of the catalog it has."""
+        return view.project_of(self.owner, self.lessee, self.trusted_owners)
 
     @property
     def config_name(self) -> str:
@@ -147,13 +150,15 @@ class Host:
 def from_node(node: _Map[str, typing.Any],
               macs: collections.abc.Iterable[str],
               inventory_ips: collections.abc.Iterable[str] = (),
-              declared: str = '') -> Host:
+              declared: str = '',
+              trusted_owners: collections.abc.Collection[str] = ()) -> Host:
     """Read a node; what its owner wrote may be anything.
 
     :param node: with FIELDS.
     :param macs: of its ports.
     :param inventory_ips: addresses that its inspection found.
     :param declared: the address that an operator gives it, '' for none.
+    :param trusted_owners: see catalog.view.project_of().
     """
     info, extra = _mapping(node.get('instance_info')), _mapping(
         node.get('extra'))
@@ -196,6 +201,7 @@ def from_node(node: _Map[str, typing.Any],
                   or _text(node.get('boot_config_delivery'))
                   or boot.delivery),
         owner=_text(node.get('owner')), lessee=_text(node.get('lessee')),
+        trusted_owners=trusted_owners,
         instance=_text(node.get('instance_uuid')))
     return dataclasses.replace(host, facts=facts(
         uuid=host.uuid, name=host.name, macs=found_macs, ips=ips,

@@ -44,6 +44,7 @@ from ironic_ext.server.rest import openapi
 from ironic_ext.server.rest import owned
 from ironic_ext.server.rest import page_files
 from ironic_ext.server.rest import previews
+from ironic_ext.server.rest import referrers
 from ironic_ext.server.rest import watches
 from ironic_ext.server import statuses
 
@@ -277,7 +278,8 @@ def _add_catalog(app: _App, parts: Parts, guard: access.Access,
                        (resources.BootConfig, CONFIGS)):
         made = catalog_resources.Resources(
             kind, path, own, parts.catalog, parts.mirror, parts.index,
-            parts.imports)
+            parts.imports, referrers.Referrers(
+                guard, own, parts.index, parts.mirror))
         app.add_route(path, catalog_resources.CatalogList(
             made, guard, streams, limit, ending))
         app.add_route(path + '/{name}', catalog_resources.CatalogItem(

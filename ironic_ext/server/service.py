@@ -63,7 +63,8 @@ class BootServer:
         self._poller = host_poller.HostPoller(
             api, self._index, interval=options.poll_interval,
             resync_interval=options.resync_interval,
-            inventories=options.use_inventories, records=self._records)
+            inventories=options.use_inventories, records=self._records,
+            trusted_owners=frozenset(conf.ext_catalog.trusted_owners))
         os.makedirs(conf.ext_catalog.iso_dir, mode=0o755, exist_ok=True)
         directory = iso_files.IsoDirectory(
             conf.ext_catalog.iso_dir, conf.ext_catalog.max_iso_size * _MIB)

@@ -55,7 +55,8 @@ def undecided(known: store.Catalog, index: host_index.HostIndex
             for one in page.items:
                 if one.spec.shared and not one.spec.project:
                     name = one.metadata.name
-                    users = sorted(index.users(role, name))
+                    users = sorted(
+                        host.title for host in index.users(role, name))
                     found.append(f'{kind.kind} "{name}" (' + (
                         f'used by {rules.listed(users)})' if users
                         else 'used by no host)'))

@@ -36,7 +36,8 @@ def sources(node: typing.Any) -> boot_plan.Sources:
 
     The database of the catalog is opened when it is asked.
     """
-    project = node.lessee or node.owner or ''
+    project = view.project_of(node.owner or '', node.lessee or '',
+                              CONF.ext_catalog.trusted_owners)
     seen = view.View(_Lookup(), project)
     return boot_plan.Sources(
         iso=seen.iso, config=seen.config, project=project,

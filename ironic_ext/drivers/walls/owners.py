@@ -6,6 +6,7 @@ import typing
 
 from ironic.conf import CONF
 
+from ironic_ext.catalog import view
 from ironic_ext import conf
 from ironic_ext import walls
 
@@ -21,13 +22,17 @@ def is_standalone() -> bool:
 
 
 def project(node: typing.Any) -> str:
-    """Return the project that a node is used by: its lessee, else owner.
+    """Return the project that the images of a node count for.
 
-    '' where nobody but the operator has nodes.
+    That of its lessee, or of its owner who has named a lessee on their own
+    account. '' where nobody but the operator has nodes.
     """
     if node is None or is_standalone():
         return ''
-    return str(node.lessee or node.owner or '')
+    owner = str(node.owner or '')
+    found = view.project_of(owner, str(node.lessee or ''),
+                            CONF.ext_catalog.trusted_owners)
+    return owner if found == view.NOBODY else found
 
 
 def fence() -> walls.Fence:

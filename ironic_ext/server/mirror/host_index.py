@@ -100,14 +100,9 @@ class HostIndex:
         """Return the hosts with an address, as hosts.address() writes it."""
         return self._by('ip', ip)
 
-    def users(self, index: str, name: str) -> list[str]:
-        """Return who refers to an ``image`` or a ``config``, by title."""
-        return sorted(host.title for host in self._by(index, name))
-
-    def users_of_pair(self, image: str, config: str) -> list[str]:
-        """Return who refers to both an ISO and a config, by title."""
-        return sorted(host.title for host in self._by('config', config)
-                      if host.image == image)
+    def users(self, index: str, name: str) -> list[hosts.Host]:
+        """Return the hosts that name an ``image`` or a ``config``."""
+        return self._by(index, name)
 
     def _by(self, index: str, value: str) -> list[hosts.Host]:
         return [entry.host for entry in map(

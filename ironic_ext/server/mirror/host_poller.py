@@ -44,15 +44,19 @@ class HostPoller(follower.Follower):
     :param inventories: whether to ask for the addresses that
         inspections found.
     :param records: where ends are noted that only this shows.
+    :param trusted_owners: see catalog.view.project_of().
     """
 
     def __init__(self, api: ironic_api.IronicApi,
                  index: host_index.HostIndex, *, interval: float,
                  resync_interval: float, inventories: bool = True,
-                 records: record_mirror.RecordMirror | None = None) -> None:
+                 records: record_mirror.RecordMirror | None = None,
+                 trusted_owners: collections.abc.Collection[str] = ()
+                 ) -> None:
         super().__init__('host-poller')
         self._api = api
         self._records = records
+        self._trusted_owners = trusted_owners
         self._index = index
         self._interval = interval
         self._resync_interval = resync_interval
@@ -244,7 +248,8 @@ class HostPoller(follower.Follower):
         host = hosts.from_node(
             node, self._macs.get(uuid, ()),
             self._found.get(uuid, ('', ()))[1],
-            self._records.of(uuid).address if self._records else '')
+            self._records.of(uuid).address if self._records else '',
+            self._trusted_owners)
         before = self._index.by_uuid(uuid)
         if before is not None and tenancy.has_ended(before, host):
             # First: what the next one has is not to be had by old tokens.

@@ -25,13 +25,13 @@ from ironic_ext.server.rest import conventions
 from ironic_ext.server.rest import iso_imports
 from ironic_ext.server.rest import owned
 from ironic_ext.server.rest import policies
+from ironic_ext.server.rest import referrers
 from ironic_ext.server.rest import watches
 
 #: How often a merge patch is tried when others write at the same time.
 _TRIES = 5
 #: What an administrator may say of an ISO's status: where its target is.
 _TARGET = ('targetIQN', 'portalIP', 'portalPort', 'lun')
-_INDEX = {resources.ISCSICdrom: 'image', resources.BootConfig: 'config'}
 
 R = typing.TypeVar('R', resources.ISCSICdrom, resources.BootConfig)
 
@@ -41,13 +41,15 @@ class Resources(typing.Generic[R]):
 
     :param path: of the list, such as ``/api/v1/bootconfigs``.
     :param owned: judges whose the resources are.
+    :param users: tells who uses them.
     """
 
     def __init__(self, kind: type[R], path: str, owned: owned.Owned,
                  catalog: store.Catalog,
                  mirror: catalog_mirror.CatalogMirror,
                  index: host_index.HostIndex,
-                 imports: iso_imports.IsoImports) -> None:
+                 imports: iso_imports.IsoImports,
+                 users: referrers.Referrers) -> None:
         self.kind: type[R] = kind
         self.path = path
         self.owned = owned
@@ -55,6 +57,7 @@ class Resources(typing.Generic[R]):
         self._catalog = catalog
         self._index = index
         self._imports = imports
+        self._users = users
 
     def get(self, req: falcon.Request, name: str) -> R:
         """Return a resource with its data, if it is there for who asks.
@@ -93,7 +96,7 @@ class Resources(typing.Generic[R]):
         wanted = self.owned.kept(req, wanted, document, current)
         sure = conventions.require_match(
             req, current.metadata.resource_version)
-        return self._replaced(current, wanted, sure), False
+        return self._replaced(req, current, wanted, sure), False
 
     def patch(self, req: falcon.Request, name: str, patch: object) -> R:
         """Change one by a merge patch."""
@@ -115,7 +118,8 @@ class Resources(typing.Generic[R]):
             wanted = self.owned.kept(
                 req, self._parsed(document, name), document, current)
             try:
-                return self._replaced(current, wanted, sure, exactly=True)
+                return self._replaced(req, current, wanted, sure,
+                                      exactly=True)
             except catalog.ConflictError:
                 if not tries or sure or expected:
                     raise
@@ -151,17 +155,19 @@ class Resources(typing.Generic[R]):
         sure = conventions.require_match(
             req, current.metadata.resource_version)
         self._require_hosts()
-        gone = self._catalog.delete(
-            self.kind, name, expected=current.metadata.resource_version
-            if sure else '', referrers=self._index.users(
-                _INDEX[self.kind], name))
+        try:
+            gone = self._catalog.delete(
+                self.kind, name, expected=current.metadata.resource_version
+                if sure else '', referrers=self._users.of(current))
+        except catalog.InUseError as exc:
+            raise self._users.error(req, current, exc.referrers) from exc
         self.mirror.follow()
         if isinstance(gone, resources.ISCSICdrom):
             self._imports.forget(gone)
         return gone
 
-    def _replaced(self, current: R, wanted: R, sure: bool,
-                  exactly: bool = False) -> R:
+    def _replaced(self, req: falcon.Request, current: R, wanted: R,
+                  sure: bool, exactly: bool = False) -> R:
         """Store what is wanted.
 
         :param sure: whether a change by others since is a failed
@@ -169,7 +175,7 @@ class Resources(typing.Generic[R]):
         :param exactly: only if it is still what it was.
         """
         if isinstance(current, resources.ISCSICdrom):
-            self._require_free(current, wanted)
+            self._require_free(req, current, wanted)
         version = wanted.metadata.resource_version
         if sure or exactly:
             version = current.metadata.resource_version
@@ -207,7 +213,8 @@ class Resources(typing.Generic[R]):
             config_formats.check(found.spec)
         return typing.cast(R, found)
 
-    def _require_free(self, current: resources.ISCSICdrom,
+    def _require_free(self, req: falcon.Request,
+                      current: resources.ISCSICdrom,
                       wanted: resources.ISCSICdrom) -> None:
         """Refuse to take a config from an ISO while a host has both.
 
@@ -220,17 +227,14 @@ class Resources(typing.Generic[R]):
         if not taken and not moved:
             return
         self._require_hosts()
-        name = current.metadata.name
-        users = (self._index.users('image', name) if moved else [
-            title for config in sorted(taken)
-            for title in self._index.users_of_pair(name, config)])
+        users = (self._users.of(current) if moved else [
+            title for config in taken
+            for title in self._users.of_pair(current, config)])
         if users:
-            raise catalog.InUseError(
-                f'ISO "{name}" is in use by {rules.listed(users)}'
-                + ('' if moved else
-                   f' with a config that it would no longer list '
-                   f'({rules.listed(sorted(taken))})')
-                + ': change those first', users)
+            raise self._users.error(
+                req, current, users, '' if moved else
+                ' with a config that it would no longer list '
+                f'({rules.listed(sorted(taken))})')
 
     def _require_hosts(self) -> None:
         if not self._index.loaded.is_set():

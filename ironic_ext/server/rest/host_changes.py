@@ -47,7 +47,7 @@ def planned(host: hosts.Host, spec: object, patch: object | None, *,
                 raise catalog.InvalidError(catalog.Problem(
                     'spec.image', f'"{image[:80]}" is no ISO of the '
                     f'catalog: create the ISCSICdrom first, or write '
-                    f'"{resources.LOCAL_BOOT}"'))
+                    f'"{resources.LOCAL_BOOT}"{view.hint(host.project)}'))
             rules.require_bootable(found)
     if config != host.config_name:
         # An inline config goes when it is replaced, or removed by name.

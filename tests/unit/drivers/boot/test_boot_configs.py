@@ -130,8 +130,30 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
         self.node.lessee = 'q'
         self.say()
         self.failure(exception.InvalidParameterValue, 'validate')
-        self.node.owner, self.node.lessee = 'q', 'p'
+        self.node.owner, self.node.lessee = None, 'p'
         self.say()
+        self.call('validate')
+
+    def test_an_owner_names_no_project_to_have_its_catalog(self):
+        self.fill(project='p')
+        self.node.owner, self.node.lessee = 'q', 'p'
+        for name in ('live', 'none'):
+            self.say(boot_iso=name, boot_config=None)
+            refusal = self.failure(exception.InvalidParameterValue,
+                                   'validate')
+            self.assertIn('trusted_owners', refusal)
+        self.say(boot_iso=self.href, boot_config='fits')
+        self.assertIn('does not exist', self.failure(
+            exception.InvalidParameterValue, 'validate'))
+        for trusted in ('q', '*'):
+            self.config(trusted_owners=[trusted], group='ext_catalog')
+            self.say(boot_iso='live', boot_config='fits')
+            self.call('validate')
+
+    def test_a_leased_node_has_what_is_shared(self):
+        self.fill(shared=True)
+        self.node.owner, self.node.lessee = 'q', 'p'
+        self.say(boot_iso='live', boot_config='fits')
         self.call('validate')
 
     def test_an_owners_iso_gets_no_config_that_is_not_theirs(self):

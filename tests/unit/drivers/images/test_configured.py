@@ -66,7 +66,15 @@ class ProjectTestCase(ImagesTestCase):
         self.owner = 'o'
         self.assertEqual('o', self.settings().project)
         self.lessee = 'l'
+        self.config(trusted_owners=['o'], group='ext_catalog')
         self.assertEqual('l', self.settings().project)
+        self.owner = None
+        self.assertEqual('l', self.settings().project)
+
+    def test_an_owner_charges_nobody_else_by_naming_them_a_lessee(self):
+        self.config(auth_strategy='keystone')
+        self.owner, self.lessee = 'o', 'l'
+        self.assertEqual('o', self.settings().project)
 
     def test_an_image_that_the_operator_chose_counts_for_nobody(self):
         self.config(auth_strategy='keystone')

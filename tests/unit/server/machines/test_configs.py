@@ -2,12 +2,15 @@
 
 """What config a machine is given."""
 
+import dataclasses
+
 from oslo_utils import strutils
 import testtools
 
 from ironic_ext import catalog
 from ironic_ext import config_formats
 from ironic_ext.node import boot_state
+from ironic_ext.node import host as hosts
 from ironic_ext.node import tokens
 from ironic_ext.server import errors
 from ironic_ext.server.machines import configs
@@ -156,3 +159,28 @@ class ConfigsTestCase(testtools.TestCase):
         host = test_hosts.host(instance_info={'boot_config': 'server'})
         found.of(host)
         self.assertIsNone(found.at_hand(host))
+
+
+class LeasedTestCase(testtools.TestCase):
+    """Nodes whose owner has named a lessee."""
+
+    def test_an_owner_names_no_project_to_have_its_configs(self):
+        private = config('private', 'rootpw secret\n')
+        private = dataclasses.replace(private, spec=dataclasses.replace(
+            private.spec, project='p'))
+        known = KnownCatalog(private)
+        found = configs.Configs(known, known, delivery='url')
+        info = {'boot_config': 'private'}
+
+        def asked(owner, lessee, trusted=()):
+            return found.of(hosts.from_node(test_hosts.node(
+                owner=owner, lessee=lessee, instance_info=info), (),
+                trusted_owners=trusted))
+
+        for owner, lessee in (('q', 'p'), ('p', 'q'), ('q', None)):
+            self.assertRaises(errors.NotFoundError, asked, owner, lessee)
+        for owner, lessee, trusted in (
+                ('p', None, ()), (None, 'p', ()), ('q', 'p', ('q',)),
+                ('p', 'p', ())):
+            self.assertIn('secret', asked(owner, lessee, trusted)
+                          .files['ks.cfg'])

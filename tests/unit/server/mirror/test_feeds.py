@@ -92,8 +92,10 @@ class HostIndexTestCase(testtools.TestCase):
 
     def test_a_host_that_went_is_found_by_nothing(self):
         self.put(1, instance_info={'boot_iso': 'a', 'boot_config': 'b'})
-        self.assertEqual(['BareMetalHost/default/server1'],
-                         self.index.users_of_pair('a', 'b'))
+        for role, name in (('image', 'a'), ('config', 'b')):
+            self.assertEqual(['BareMetalHost/default/server1'],
+                             [host.title for host
+                              in self.index.users(role, name)])
         self.index.remove(test_hosts.UUID)
         self.assertEqual([], self.index.by_mac('52:54:00:00:00:01'))
         self.assertEqual([], self.index.users('image', 'a'))

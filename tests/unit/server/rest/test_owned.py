@@ -3,22 +3,25 @@
 """Tests of the catalog's walls between projects, as REST has them."""
 
 import dataclasses
+import functools
 import json
 import unittest.mock
 
 from oslo_policy import opts as policy_opts
 
 from ironic_ext.catalog import iso_files
+from ironic_ext.catalog import resources
 from ironic_ext.server import app
 from ironic_ext.server.mirror import feed as feeds
 from ironic_ext.server.rest import watches
 from tests.unit.catalog import database
+from tests.unit.node import test_host as test_hosts
 from tests.unit.server import asgi
 from tests.unit.server import test_app
 
 CONFIGS, ISOS = '/api/v1/bootconfigs', '/api/v1/iscsi-cdroms'
 _POLICY = {
-    'ext_server:admin': 'role:admin', 'ext_server:reader': 'role:reader',
+    'ext_server:admin': 'role:admin', 'ext_server:reader': 'role:admin',
     'ext_server:catalog:update': 'role:member',
     'ext_server:catalog:get_data': 'role:member',
     'ext_server:catalog:all_projects': 'rule:ext_server:admin'}
@@ -35,11 +38,14 @@ class RestTestCase(database.CatalogTestCase):
         conf, parts, index = test_app.make(auth_strategy=self.strategy)
         policy_opts.set_defaults(conf, policy_file=str(policy))
         index.loaded.set()
+        self.index = index
         self.isos = self.folder / 'isos'
         self.isos.mkdir()
         parts = dataclasses.replace(
             parts, catalog=self.catalog,
             directory=iso_files.IsoDirectory(str(self.isos), 1 << 20))
+        parts.mirror.iso = functools.partial(
+            self.catalog.find, resources.ISCSICdrom)
         # Keystone's middleware has its tests elsewhere; the headers that it
         # makes are given here.
         with unittest.mock.patch.object(
@@ -146,6 +152,42 @@ class OwnedTestCase(RestTestCase):
             'q', f'{ISOS}/mine', {'spec': {'isoFile': 'x.iso'}}, 'PATCH')[0])
         self.assertEqual(404, self.ask(
             'q', f'{ISOS}/x/upload', {}, 'PUT')[0])
+
+    def put_host(self, number, owner, **info):
+        self.index.put(test_hosts.host(
+            uuid=f'{test_hosts.UUID[:-1]}{number}', name=f'server{number}',
+            macs=(), owner=owner, instance_info=info))
+
+    def test_who_uses_what_is_shared_is_told_to_who_may_see_them(self):
+        self.admin(CONFIGS, self.config('common', shared=True, project='p'))
+        self.put_host(1, 'p', boot_config='common')
+        self.put_host(2, 'q', boot_config='common')
+        status, found = self.ask('p', f'{CONFIGS}/common', method='DELETE')
+        self.assertEqual(409, status)
+        self.assertEqual(['BareMetalHost/default/server1'],
+                         found['details']['referrers'])
+        self.assertIn('what you may not see', found['message'])
+        self.assertNotIn('server2', json.dumps(found))
+
+    def test_isos_of_others_that_list_a_config_are_not_named(self):
+        self.admin(CONFIGS, self.config('common', shared=True, project='p'))
+        self.ask('q', ISOS, {'metadata': {'name': 'hidden'}, 'spec': {
+            'isoFile': 'h.iso', 'bootConfigs': ['common']}})
+        status, found = self.ask('p', f'{CONFIGS}/common', method='DELETE')
+        self.assertEqual(409, status)
+        self.assertNotIn('hidden', json.dumps(found))
+        self.ask('p', ISOS, {'metadata': {'name': 'own'}, 'spec': {
+            'isoFile': 'o.iso', 'bootConfigs': ['common']}})
+        self.assertIn('ISCSICdrom/own', self.ask(
+            'p', f'{CONFIGS}/common', method='DELETE')[1]['message'])
+
+    def test_nobody_keeps_anothers_by_naming_it(self):
+        self.add('p', 'mine')
+        self.put_host(2, 'q', boot_config='mine')
+        self.index.put(test_hosts.host(
+            owner='q', lessee='p', instance_info={'boot_config': 'mine'}))
+        self.assertEqual(200, self.ask(
+            'p', f'{CONFIGS}/mine', method='DELETE')[0])
 
     def test_without_a_project_there_is_nothing(self):
         self.assertEqual(403, self.ask('', CONFIGS)[0])
