@@ -26,7 +26,9 @@ from ironic.tests import base as ironic_base
 import sushy
 
 from ironic_ext.data_image import record as records
-from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.bmc import drives
+from ironic_ext.drivers.bmc import ejection
+from ironic_ext.drivers.bmc import insertion
 from ironic_ext.drivers.bmc import slots as redfish_slots
 from ironic_ext.media import medium as media
 from lab.bmc import fault_proxy
@@ -121,7 +123,7 @@ class _VendorTestCase(data_image_base.DataImageTestCase):
     def slot(self, name):
         """Return a slot as sushy shows it."""
         with self.task(shared=True) as task:
-            found, = [slot for slot in redfish_media.drives(task)
+            found, = [slot for slot in drives.drives(task)
                       if slot.identity == name]
         return found
 
@@ -169,12 +171,12 @@ class _Common:
         medium = media.Medium(media_id, media.Purpose.INSTANCE,
                               media.Kind.FILE, mark=media_id)
         with self.task() as task:
-            slot = redfish_media.insert(task, f'{self.url}/{path.name}',
-                                        medium)
+            slot = insertion.insert(task, f'{self.url}/{path.name}',
+                                    medium)
             medium = dataclasses.replace(medium, slot=slot)
             self.assertEqual(1, len(self.inserted()))
-            self.assertTrue(redfish_media.shown(task, [medium]))
-            redfish_media.eject(task, [medium])
+            self.assertTrue(drives.shown(task, [medium]))
+            ejection.eject(task, [medium])
         self.assertEqual({}, self.inserted())
 
 

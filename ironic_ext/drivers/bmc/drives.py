@@ -1,29 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Virtual media over Redfish (DSP0266, schema VirtualMedia).
+"""Which virtual drives a machine has, over Redfish (DSP0266, VirtualMedia).
 
-What the BMC shows is believed, not what it answered: every insertion and
-ejection is read back. Media that this node's plan did not insert stay where
-they are, unless the only slot has to be freed for the boot image.
+Reading only: insertion.py and ejection.py change what is in them.
 """
 
 import collections.abc
-import dataclasses
+import contextlib
 import typing
 
 from ironic.common import exception
-from ironic.common import states
-from ironic.conf import CONF
 from ironic.drivers.modules.redfish import utils as redfish_utils
 from oslo_log import log
 import sushy
-import tenacity
 
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.bmc import slots as redfish_slots
-from ironic_ext.drivers.bmc import tasks
-from ironic_ext.drivers.records import data_image as data_image_record
-from ironic_ext.drivers.records import media as node_media
 from ironic_ext.media import medium as media
 
 LOG = log.getLogger(__name__)
@@ -32,95 +24,8 @@ LOG = log.getLogger(__name__)
 _DISC_TYPES = (sushy.VIRTUAL_MEDIA_CD, sushy.VIRTUAL_MEDIA_DVD)
 
 
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """Where a BMC gets an image from, and how.
-
-    :param url: secret; never part of a message.
-    :param username: for the URL, with ``password``.
-    :param verify: whether the BMC must verify the server's certificate;
-        None leaves it as it is.
-    :param ca: PEM certificates to verify it by.
-    """
-
-    url: str = dataclasses.field(repr=False)
-    username: str | None = None
-    password: str | None = dataclasses.field(default=None, repr=False)
-    verify: bool | None = None
-    ca: str | None = dataclasses.field(default=None, repr=False)
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What no message may repeat."""
-        return (self.password,) if self.password else ()
-
-
 class MediaError(exception.IronicException):
     """The BMC does not do what is needed; one sentence that says what."""
-
-
-class _TryAgain(Exception):
-    """The BMC had a failure that may pass."""
-
-
-def require_slot(task: typing.Any) -> None:
-    """Make sure that the machine has a virtual CD or DVD drive.
-
-    :raises: MediaError
-    """
-    _disc_slots(task)
-
-
-def insert(task: typing.Any, url: str, medium: media.Medium) -> str:
-    """Insert a boot image, and return the path of the slot it is in.
-
-    Tried again, from the choice of the slot on, when the BMC answers with a
-    server error or not at all ([ext_boot]insert_attempts). A slot that is
-    needed is freed: of the node's data image first, which goes elsewhere
-    or waits, then of what is not ours.
-
-    :param url: secret; never part of a message.
-    :param medium: its id or its mark is looked for afterwards.
-    :raises: MediaError when no slot shows the image in the end.
-    """
-    return _persist(task, 'the boot image', medium.id,
-                    lambda: _insert(task, Source(url), medium))
-
-
-def put(task: typing.Any, paths: collections.abc.Sequence[str],
-        source: Source, medium: media.Medium) -> str:
-    """Insert a data image into one of these slots; return the one it is in.
-
-    As :func:`insert`, but no slot is freed for it.
-
-    :param paths: of the slots, best first.
-    :raises: MediaError when none of them shows the image in the end.
-    """
-    return _persist(task, 'the data image', medium.id,
-                    lambda: _put(task, paths, source, medium))
-
-
-def _persist(task: typing.Any, what: str, media_id: str,
-             insertion: collections.abc.Callable[[], str]) -> str:
-    def report(state: tenacity.RetryCallState) -> None:
-        assert state.outcome is not None
-        LOG.warning('Inserting medium %(id)s into node %(node)s will be '
-                    'tried again: %(error)s',
-                    {'id': media_id, 'node': task.node.uuid,
-                     'error': state.outcome.exception()})
-
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(_TryAgain),
-        stop=tenacity.stop_after_attempt(CONF.ext_boot.insert_attempts),
-        wait=tenacity.wait_fixed(CONF.ext_boot.insert_retry_interval),
-        before_sleep=report, reraise=True)
-    try:
-        return retrying(insertion)
-    except _TryAgain as exc:
-        raise MediaError(
-            f'the BMC of node {task.node.uuid} failed to insert {what} '
-            f'in {CONF.ext_boot.insert_attempts} attempts: {exc}: '
-            'check the BMC, reset it if need be') from exc
 
 
 def drives(task: typing.Any) -> list[typing.Any]:
@@ -129,14 +34,59 @@ def drives(task: typing.Any) -> list[typing.Any]:
     :raises: MediaError when the BMC cannot be asked.
     """
     found = []
-    try:
+    with asked(task):
         for resource in _resources(task):
             wanted = quirks.only_slot(task, resource)
             found += [slot for slot in _members(task, resource)
                       if wanted is None or slot.identity == wanted]
-    except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
-        raise MediaError(_unreachable(task, exc)) from exc
     return found
+
+
+def discs(task: typing.Any) -> list[typing.Any]:
+    """Return the slots an ISO can boot from, best first.
+
+    :raises: MediaError when there is none or the BMC cannot be asked.
+    """
+    found = [slot for slot in drives(task)
+             if not set(_DISC_TYPES).isdisjoint(slot.media_types)]
+    if not found:
+        raise MediaError(
+            f'the BMC of node {task.node.uuid} has no virtual CD or DVD '
+            'drive: use another boot interface for this node')
+    found = [slot for slot in found if quirks.takes_media(slot)]
+    if not found:
+        raise MediaError(
+            f'the virtual CD drives of node {task.node.uuid} take media by '
+            'an action of their vendor alone, and not by Redfish\'s '
+            'InsertMedia: update the BMC, or use another boot interface for '
+            'this node')
+    found.sort(key=lambda slot: _DISC_TYPES[0] not in slot.media_types)
+    return found
+
+
+def every_slot(task: typing.Any) -> list[typing.Any]:
+    """Return all slots, also those that nothing may be put into.
+
+    :raises: SushyError, RedfishError
+    """
+    return [slot for resource in _resources(task)
+            for slot in _members(task, resource)]
+
+
+def require_slot(task: typing.Any) -> None:
+    """Make sure that the machine has a virtual CD or DVD drive.
+
+    :raises: MediaError
+    """
+    discs(task)
+
+
+def free_slot_left(task: typing.Any) -> bool:
+    """Tell whether a CD or DVD drive of the machine is empty.
+
+    :raises: MediaError
+    """
+    return any(not quirks.is_inserted(slot) for slot in discs(task))
 
 
 def shown(task: typing.Any, media_: collections.abc.Collection[
@@ -146,10 +96,8 @@ def shown(task: typing.Any, media_: collections.abc.Collection[
     :raises: MediaError when the BMC cannot be asked, or not about the slot
         that a medium was put into.
     """
-    try:
-        slots = _all_slots(task)
-    except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
-        raise MediaError(_unreachable(task, exc)) from exc
+    with asked(task):
+        slots = every_slot(task)
     if any(redfish_slots.holds(slot, media_) for slot in slots):
         return True
     hidden = {medium.slot for medium in media_ if medium.slot} - {
@@ -161,228 +109,18 @@ def shown(task: typing.Any, media_: collections.abc.Collection[
     return False
 
 
-def free_slot_left(task: typing.Any) -> bool:
-    """Tell whether a CD or DVD drive of the machine is empty.
+@contextlib.contextmanager
+def asked(task: typing.Any) -> collections.abc.Iterator[None]:
+    """Say of which node a BMC is that cannot be asked.
 
     :raises: MediaError
     """
-    return any(not quirks.is_inserted(slot) for slot in _disc_slots(task))
-
-
-def eject(task: typing.Any, media_: collections.abc.Collection[
-        media.Medium],
-        paths: collections.abc.Collection[str] | None = None) -> None:
-    """Eject these media, and nothing else.
-
-    :param paths: of the slots to eject them from, by default all.
-    :raises: MediaError when the BMC cannot be reached or keeps a medium.
-    """
     try:
-        for slot in _all_slots(task):
-            if (redfish_slots.holds(slot, media_)
-                    and (paths is None or slot.path in paths)):
-                _empty(task, slot)
+        yield
     except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
-        raise MediaError(_unreachable(task, exc)) from exc
-
-
-def eject_named(task: typing.Any, names: collections.abc.Collection[str]
-                ) -> None:
-    """Eject media whose URL or name has one of these names in it.
-
-    :raises: MediaError when the BMC cannot be reached or keeps a medium.
-    """
-    try:
-        for slot in _all_slots(task):
-            shown = f'{slot.image or ""} {slot.image_name or ""}'
-            if (quirks.is_inserted(slot)
-                    and any(name in shown for name in names)):
-                _empty(task, slot)
-    except (sushy.exceptions.SushyError, exception.RedfishError) as exc:
-        raise MediaError(_unreachable(task, exc)) from exc
-
-
-def _insert(task: typing.Any, source: Source, medium: media.Medium
-            ) -> str:
-    slots = _disc_slots(task)
-    boot = node_media.load(task.node)
-    data = data_image_record.media(task.node)
-
-    def need(slot: typing.Any) -> int:
-        if not quirks.is_inserted(slot) or redfish_slots.holds(slot, boot):
-            return 0
-        # A data image finds its way back; what is not ours does not.
-        return 1 if redfish_slots.holds(slot, data) else 2
-
-    if task.node.provision_state == states.ACTIVE:
-        slots.sort(key=need)
-    else:
-        # "Cd" may mean any of the drives that has a medium; which one boots
-        # is the first by all that is known. Its data image goes elsewhere.
-        _clear(task, [slot for slot in slots if need(slot) == 2])
-    return _into_one_of(task, slots, source, medium, 'the boot image',
-                        may_empty=lambda slot: True)
-
-
-def _clear(task: typing.Any, slots: list[typing.Any]) -> None:
-    """Free drives of what is not ours: "Cd" may mean any of them.
-
-    :raises: MediaError when it has to stay
-    """
-    for slot in slots:
-        title = redfish_slots.title(slot)
-        if CONF.ext_boot.foreign_media == 'refuse':
-            raise MediaError(
-                f'slot {slot.identity} of node {task.node.uuid} has {title}, '
-                'which somebody else inserted and the machine might boot '
-                'from: eject it, or set [ext_boot]foreign_media to "eject"')
-        LOG.warning('Ejecting %(what)s from slot %(slot)s of node %(node)s: '
-                    'somebody else inserted it, and the machine might boot '
-                    'from it', {'what': title, 'slot': slot.identity,
-                                'node': task.node.uuid})
-        try:
-            _empty(task, slot)
-        except (sushy.exceptions.ServerSideError,
-                sushy.exceptions.ConnectionError) as exc:
-            raise _TryAgain(redfish_slots.reason(exc)) from exc
-        except sushy.exceptions.SushyError as exc:
-            raise MediaError(
-                f'{title} in slot {slot.identity} of node {task.node.uuid}, '
-                'which the machine might boot from, cannot be ejected: '
-                f'{redfish_slots.reason(exc)}') from exc
-
-
-def _put(task: typing.Any, paths: collections.abc.Sequence[str],
-         source: Source, medium: media.Medium) -> str:
-    slots = [slot for slot in drives(task) if slot.path in paths]
-    slots.sort(key=lambda slot: paths.index(slot.path))
-    # It may be in one of them by now: an answer got lost.
-    slots.sort(key=lambda slot: not redfish_slots.holds(slot, [medium]))
-    return _into_one_of(
-        task, slots, source, medium, 'the data image',
-        may_empty=lambda slot: redfish_slots.holds(slot, [medium]))
-
-
-def _into_one_of(task: typing.Any, slots: list[typing.Any], source: Source,
-                 medium: media.Medium, what: str,
-                 may_empty: collections.abc.Callable[[typing.Any], bool]
-                 ) -> str:
-    refusals = []
-    for slot in slots:
-        if quirks.is_inserted(slot) and not may_empty(slot):
-            refusals.append(f'slot {slot.identity}: it holds '
-                            f'{redfish_slots.title(slot)} by now')
-            continue
-        refusal = _try(task, slot, source, medium, what)
-        if refusal is None:
-            LOG.info('Inserted medium %(id)s into slot %(slot)s of node '
-                     '%(node)s', {'id': medium.id, 'slot': slot.identity,
-                                  'node': task.node.uuid})
-            return str(slot.path)
-        refusals.append(f'slot {slot.identity}: {refusal}')
-    raise MediaError(
-        f'the BMC of node {task.node.uuid} did not insert {what}: '
-        + '; '.join(refusals))
-
-
-def _try(task: typing.Any, slot: typing.Any, source: Source,
-         medium: media.Medium, what: str) -> str | None:
-    """Insert an image into a slot; return why that did not work."""
-    try:
-        if quirks.is_inserted(slot):
-            LOG.warning('Ejecting %(was)s from slot %(slot)s of node '
-                        '%(node)s, which %(what)s needs',
-                        {'was': redfish_slots.title(slot), 'what': what,
-                         'slot': slot.identity, 'node': task.node.uuid})
-            _empty(task, slot)
-        _require_verification(slot, source)
-        watch = tasks.Watch(slot)
-        options = quirks.transfer_protocol(task, source.url)
-        if source.username is not None:
-            options.update(username=source.username,
-                           password=source.password or '')
-        quirks.insert_media(slot, source.url, **options)
-    except (sushy.exceptions.ServerSideError,
-            sushy.exceptions.ConnectionError) as exc:
-        # It may have worked all the same.
-        if not redfish_slots.wait(
-                slot, lambda: redfish_slots.holds(slot, [medium]), 0):
-            raise _TryAgain(
-                redfish_slots.reason(exc, source.secrets)) from exc
-    except sushy.exceptions.AccessError as exc:
         raise MediaError(
-            f'the BMC of node {task.node.uuid} does not let the user in '
-            'driver_info insert virtual media: give it the '
-            'privilege') from exc
-    except (sushy.exceptions.SushyError, MediaError) as exc:
-        if quirks.is_busy(exc):
-            raise _TryAgain(
-                redfish_slots.reason(exc, source.secrets)) from exc
-        # Some slots are for the BMC's own console only (Cisco UCS, Lenovo's
-        # RDOC, OpenBMC): the next one may do.
-        return redfish_slots.reason(exc, source.secrets)
-    failure: str | None = None
-
-    def decided() -> bool:
-        nonlocal failure
-        if redfish_slots.holds(slot, [medium]) or quirks.hides_image(slot):
-            return True
-        failure = watch.failure()
-        return failure is not None
-
-    if redfish_slots.wait(slot, decided, CONF.ext_boot.media_timeout):
-        return failure and ('its task failed: ' + redfish_slots.clean(
-            failure, source.secrets))
-    return (f'it accepted the request, but after '
-            f'{CONF.ext_boot.media_timeout} s shows '
-            f'{redfish_slots.title(slot)} (can it reach the web server?)')
-
-
-def _require_verification(slot: typing.Any, source: Source) -> None:
-    """Have the BMC verify the server's certificate, or have it not.
-
-    :raises: MediaError, SushyError
-    """
-    if source.verify is None or not source.url.startswith('https:'):
-        return
-    if slot.verify_certificate is None:
-        # Of VirtualMedia 1.4 (2020.1); a BMC without it verifies nothing.
-        if source.verify:
-            raise MediaError(
-                'this BMC cannot be told to verify certificates: let the '
-                'conductor deliver the image, or say that it is insecure')
-        return
-    if source.ca:
-        quirks.trust(slot, source.ca)
-    if slot.verify_certificate != source.verify:
-        slot.set_verify_certificate(source.verify)
-
-
-def _disc_slots(task: typing.Any) -> list[typing.Any]:
-    """Return the slots an ISO can boot from, best first.
-
-    :raises: MediaError when there is none or the BMC cannot be asked.
-    """
-    discs = [slot for slot in drives(task)
-             if not set(_DISC_TYPES).isdisjoint(slot.media_types)]
-    if not discs:
-        raise MediaError(
-            f'the BMC of node {task.node.uuid} has no virtual CD or DVD '
-            'drive: use another boot interface for this node')
-    found = [slot for slot in discs if quirks.takes_media(slot)]
-    if not found:
-        raise MediaError(
-            f'the virtual CD drives of node {task.node.uuid} take media by '
-            'an action of their vendor alone, and not by Redfish\'s '
-            'InsertMedia: update the BMC, or use another boot interface for '
-            'this node')
-    found.sort(key=lambda slot: _DISC_TYPES[0] not in slot.media_types)
-    return found
-
-
-def _all_slots(task: typing.Any) -> list[typing.Any]:
-    return [slot for resource in _resources(task)
-            for slot in _members(task, resource)]
+            f'the virtual media of node {task.node.uuid} cannot be read '
+            f'from its BMC: {redfish_slots.reason(exc)}') from exc
 
 
 def _members(task: typing.Any, resource: typing.Any) -> list[typing.Any]:
@@ -419,25 +157,3 @@ def _has_media(resource: typing.Any) -> bool:
         return resource.virtual_media is not None
     except sushy.exceptions.MissingAttributeError:
         return False
-
-
-def _empty(task: typing.Any, slot: typing.Any) -> None:
-    """Eject what is in a slot, and see that it is gone.
-
-    :raises: MediaError, SushyError
-    """
-    title = redfish_slots.title(slot)
-    slot.eject_media()
-    if not redfish_slots.wait(slot, lambda: not quirks.is_inserted(slot),
-                              CONF.ext_boot.media_timeout):
-        raise MediaError(
-            f'the BMC of node {task.node.uuid} still has {title} in slot '
-            f'{slot.identity}, {CONF.ext_boot.media_timeout} s after it was '
-            'told to eject it: eject it by hand or reset the BMC')
-    LOG.info('Ejected %(what)s from slot %(slot)s of node %(node)s',
-             {'what': title, 'slot': slot.identity, 'node': task.node.uuid})
-
-
-def _unreachable(task: typing.Any, exc: Exception) -> str:
-    return (f'the virtual media of node {task.node.uuid} cannot be read '
-            f'from its BMC: {redfish_slots.reason(exc)}')

@@ -17,6 +17,8 @@ from ironic.drivers.modules import image_utils
 import sushy
 
 from ironic_ext.drivers.bmc import drives
+from ironic_ext.drivers.bmc import ejection
+from ironic_ext.drivers.bmc import insertion
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.bmc import slots as redfish_slots
 from ironic_ext.drivers.records import boot as boot_record
@@ -58,7 +60,7 @@ def attach(task: typing.Any, device_type: str, url: str) -> None:
         mark=redfish_slots.url_mark(url), slot=free[0])
     # Before there is anything to forget.
     _save(node, {**_records(node), device_type: medium})
-    path = drives.put(task, free, drives.Source(url), medium)
+    path = insertion.put(task, free, insertion.Source(url), medium)
     _save(node, {**_records(node), device_type: dataclasses.replace(
         medium, slot=path)})
 
@@ -111,7 +113,7 @@ def _eject(task: typing.Any, device_types: list[str],
         if record is None:
             continue
         found = True
-        drives.eject(task, [record])
+        ejection.eject(task, [record])
         if remove_copies:
             _remove_copy(task, device_type)
         left = _records(node)

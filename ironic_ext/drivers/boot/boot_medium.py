@@ -14,6 +14,8 @@ from ironic.common import exception
 from ironic.drivers.modules import image_utils
 
 from ironic_ext.drivers.bmc import drives
+from ironic_ext.drivers.bmc import ejection
+from ironic_ext.drivers.bmc import insertion
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import boot as boot_record
@@ -33,7 +35,7 @@ def insert(task: typing.Any, delivered: delivery.Delivered) -> None:
     medium = delivered.medium
     # First: what is in a drive is recognised whatever happens next.
     node_media.save(task.node, medium)
-    slot = drives.insert(task, delivered.url, medium)
+    slot = insertion.insert(task, delivered.url, medium)
     node_media.save(task.node, dataclasses.replace(medium, slot=slot))
 
 
@@ -50,7 +52,7 @@ def withdraw(task: typing.Any) -> None:
         return
     try:
         try:
-            drives.eject(task, going)
+            ejection.eject(task, going)
         finally:
             media_delivery.withdraw(task, going)
     except (delivery.DeliveryError, OSError) as exc:
@@ -80,7 +82,7 @@ def withdraw_stock(task: typing.Any) -> None:
     if iso.startswith(('http://', 'https://')):
         names.append(iso)
     try:
-        drives.eject_named(task, names)
+        ejection.eject_named(task, names)
     finally:
         # Its publisher is found by the boot interface.
         stock = types.SimpleNamespace(node=node, driver=types.SimpleNamespace(

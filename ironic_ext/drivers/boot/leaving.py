@@ -9,6 +9,7 @@ asks when a node is deleted.
 """
 
 import collections.abc
+import functools
 import types
 import typing
 
@@ -18,7 +19,7 @@ from ironic.conductor import task_manager
 from ironic import objects
 from oslo_log import log
 
-from ironic_ext.drivers.bmc import drives
+from ironic_ext.drivers.bmc import ejection
 from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.boot import published_script as scripts
 from ironic_ext.drivers.boot import sanboot_delivery
@@ -36,6 +37,7 @@ LOG = log.getLogger(__name__)
 #: Seconds between two looks for boots whose interface has left.
 SPACING = 60
 
+_WHAT = 'boot medium'
 _MADE_BY = {media.Purpose.INSTANCE: interfaces.REDFISH_ISO,
             media.Purpose.AGENT: interfaces.REDFISH_ISO,
             media.Purpose.SANBOOT: interfaces.ISO_SANBOOT}
@@ -124,15 +126,8 @@ def _withdrawn(node: typing.Any) -> collections.abc.Callable[[], None] | None:
     if not inserted:
         return None
 
-    def eject() -> None:
-        try:
-            drives.eject(task, inserted)
-        except Exception as exc:
-            LOG.warning('The boot medium of node %(node)s, which was '
-                        'deleted, stays in its drive: %(error)s',
-                        {'node': node.uuid, 'error': exc})
-
-    return eject
+    return functools.partial(ejection.eject_of_deleted, task, inserted,
+                             _WHAT)
 
 
 def _left(row: typing.Any) -> frozenset[str]:
@@ -188,13 +183,5 @@ def _inserted(going: collections.abc.Iterable[media.Medium]
 
 def _eject(task: typing.Any, going: collections.abc.Collection[media.Medium]
            ) -> None:
-    if not going:
-        return
-    try:
-        drives.eject(task, going)
-    except (exception.MissingParameterValue,
-            exception.InvalidParameterValue) as exc:
-        LOG.warning('The boot medium of node %(node)s can be read no more, '
-                    'but stays in its drive: the node has no Redfish address '
-                    'any more to eject it by (%(error)s). Eject it by hand',
-                    {'node': task.node.uuid, 'error': exc})
+    if going:
+        ejection.eject_withdrawn(task, going, _WHAT)

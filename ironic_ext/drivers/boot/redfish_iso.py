@@ -28,7 +28,7 @@ from oslo_log import log
 import sushy
 
 from ironic_ext import conf
-from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.bmc import drives
 from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.boot import boot_medium
@@ -99,8 +99,8 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         try:
             instance.judge_base(plan, instance.base_store(
                 task, plan, patient=False))
-            redfish_media.require_slot(task)
-        except (*instance.FAILURES, redfish_media.MediaError) as exc:
+            drives.require_slot(task)
+        except (*instance.FAILURES, drives.MediaError) as exc:
             raise exception.InvalidParameterValue(str(exc)) from exc
 
     # Plans
@@ -340,7 +340,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         except Exception as exc:
             self._withdraw_quietly(task)
             if isinstance(exc, (*instance.FAILURES,
-                                redfish_media.MediaError)):
+                                drives.MediaError)):
                 raise exception.InstanceDeployFailure(str(exc)) from exc
             raise
 

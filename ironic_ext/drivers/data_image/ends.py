@@ -8,6 +8,7 @@ management interface has left.
 """
 
 import collections.abc
+import functools
 import types
 import typing
 
@@ -16,7 +17,7 @@ from ironic.common import exception
 from ironic.conductor import task_manager
 from oslo_log import log
 
-from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.bmc import ejection
 from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.data_image import source
 from ironic_ext.drivers.data_image import worker
@@ -25,6 +26,8 @@ from ironic_ext.drivers.records import interfaces
 from ironic_ext.media import delivery
 
 LOG = log.getLogger(__name__)
+
+_WHAT = 'data image'
 
 
 def tear_down(stock: collections.abc.Callable[..., typing.Any],
@@ -74,7 +77,8 @@ def end_left(uuid: str) -> None:
                 try:
                     source.withdraw(task, record.medium)
                 finally:
-                    _eject(task)
+                    ejection.eject_withdrawn(
+                        task, data_image_record.media(task.node), _WHAT)
             data_image_record.save(task.node, None)
             LOG.info('Node %(node)s has management interface %(now)s by now, '
                      'which knows no data images: its own is detached',
@@ -97,17 +101,6 @@ def is_looked_after(row: typing.Any) -> bool:
                                                 'idrac-redfish-ext')
 
 
-def _eject(task: typing.Any) -> None:
-    try:
-        redfish_media.eject(task, data_image_record.media(task.node))
-    except (exception.MissingParameterValue,
-            exception.InvalidParameterValue) as exc:
-        LOG.warning('The data image of node %(node)s can be read no more, '
-                    'but stays in its drive: the node has no Redfish address '
-                    'any more to eject it by (%(error)s). Eject it by hand',
-                    {'node': task.node.uuid, 'error': exc})
-
-
 def _withdrawn(node: typing.Any) -> collections.abc.Callable[[], None] | None:
     """Make a node's image unreadable; return what ejects it.
 
@@ -125,14 +118,5 @@ def _withdrawn(node: typing.Any) -> collections.abc.Callable[[], None] | None:
         LOG.warning('The data image of node %(node)s, which is deleted, '
                     'is not withdrawn: %(error)s',
                     {'node': node.uuid, 'error': exc})
-    media = data_image_record.media(node)
-
-    def eject() -> None:
-        try:
-            redfish_media.eject(task, media)
-        except Exception as exc:
-            LOG.warning('The data image of node %(node)s, which was '
-                        'deleted, stays in its drive: %(error)s',
-                        {'node': node.uuid, 'error': exc})
-
-    return eject
+    return functools.partial(ejection.eject_of_deleted, task,
+                             data_image_record.media(node), _WHAT)

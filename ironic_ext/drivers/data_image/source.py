@@ -18,7 +18,7 @@ import requests
 from ironic_ext.data_image import content
 from ironic_ext.data_image import record as records
 from ironic_ext.data_image import spec as specs
-from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.bmc import insertion
 from ironic_ext.drivers.bmc import slots as redfish_slots
 from ironic_ext.drivers.images import bases as base_images
 from ironic_ext.drivers.images import delivery as media_delivery
@@ -118,7 +118,7 @@ def _access(spec: specs.DataImageSpec) -> settings.Access | None:
 def source(task: typing.Any, record: records.Record,
            fetch: collections.abc.Callable[
                [], contextlib.AbstractContextManager[Content]]
-           ) -> tuple[records.Record, redfish_media.Source]:
+           ) -> tuple[records.Record, insertion.Source]:
     """Make the image of a record readable for the BMC.
 
     The record on the node names the medium before there is one.
@@ -138,7 +138,7 @@ def source(task: typing.Any, record: records.Record,
         delivered = deliveries.find(medium, lifetime)
         if delivered is not None:
             return (_kept(task, record, delivered.medium),
-                    redfish_media.Source(delivered.url))
+                    insertion.Source(delivered.url))
         # Made by another conductor, or lost.
         deliveries.withdraw(medium)
     with fetch() as found:
@@ -156,12 +156,12 @@ def source(task: typing.Any, record: records.Record,
             _kept(task, record, None)
             raise
     return (_kept(task, record, delivered.medium),
-            redfish_media.Source(delivered.url))
+            insertion.Source(delivered.url))
 
 
 def _direct(task: typing.Any, record: records.Record,
             spec: specs.DataImageSpec
-            ) -> tuple[records.Record, redfish_media.Source]:
+            ) -> tuple[records.Record, insertion.Source]:
     assert spec.url is not None
     if record.medium is None:
         record = _kept(
@@ -169,7 +169,7 @@ def _direct(task: typing.Any, record: records.Record,
             media.Medium(uuid.uuid4().hex, media.Purpose.DATA,
                          media.Kind.BMC, image=spec.title,
                          mark=redfish_slots.url_mark(spec.url)))
-    return record, redfish_media.Source(
+    return record, insertion.Source(
         spec.url, username=spec.username, password=spec.password,
         ca=spec.ca, verify=not spec.insecure)
 

@@ -23,7 +23,9 @@ import sushy
 from ironic_ext.data_image import reconcile
 from ironic_ext.data_image import record as records
 from ironic_ext.data_image import spec as specs
-from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.bmc import drives
+from ironic_ext.drivers.bmc import ejection
+from ironic_ext.drivers.bmc import insertion
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.bmc import slots as redfish_slots
 from ironic_ext.drivers.data_image import requests
@@ -37,7 +39,7 @@ from ironic_ext.media import medium as media
 
 LOG = log.getLogger(__name__)
 
-_FAILURES = (redfish_media.MediaError, images.ImageError, iso.IsoError,
+_FAILURES = (drives.MediaError, images.ImageError, iso.IsoError,
              delivery.DeliveryError, exception.IronicException, OSError)
 # A status that does not change is written this often, in seconds.
 _QUIET = 300
@@ -146,34 +148,34 @@ def _look(task: typing.Any, forced: bool, restarting: bool
                   else f'the node is {state}')
     going = record.spec is None or record.instance and gone
     try:
-        drives = (redfish_media.drives(task) if going or not may_change
-                  else [])
+        found = (drives.drives(task) if going or not may_change
+                 else [])
         plan = reconcile.plan(record, reconcile.Machine(
-            _slots(task, drives), may_change=may_change, instance_gone=gone,
+            _slots(task, found), may_change=may_change, instance_gone=gone,
             restarting=restarting or node.power_state == states.POWER_OFF,
-            readable=going or _is_readable(task, record, drives)))
+            readable=going or _is_readable(task, record, found)))
         return Outlook(record, state, going, plan)
     except Exception as exc:
         return Outlook(record, state, going, error=exc)
 
 
 def _is_readable(task: typing.Any, record: records.Record,
-                 drives: list[typing.Any]) -> bool:
+                 slots: list[typing.Any]) -> bool:
     media = data_image_record.media(task.node)
-    urls = [slot.image for slot in drives
+    urls = [slot.image for slot in slots
             if redfish_slots.holds(slot, media) and slot.image]
     return record.medium is None or not urls or (
         data_image_source.is_readable(record.medium, urls[0]))
 
 
-def _slots(task: typing.Any, drives: list[typing.Any]
+def _slots(task: typing.Any, found: list[typing.Any]
            ) -> tuple[reconcile.Slot, ...]:
     boot = node_media.load(task.node)
     ours = data_image_record.media(task.node)
     return tuple(
         reconcile.Slot(slot.path, _devices(slot), _owner(slot, boot, ours),
                        redfish_slots.title(slot))
-        for slot in drives)
+        for slot in found)
 
 
 def _devices(slot: typing.Any) -> frozenset[specs.Device]:
@@ -256,8 +258,8 @@ def _bring_about(task: typing.Any, record: records.Record,
                  ) -> records.Record | None:
     medium = record.medium
     if plan.eject:
-        redfish_media.eject(task, data_image_record.media(task.node),
-                            plan.eject)
+        ejection.eject(task, data_image_record.media(task.node),
+                       plan.eject)
     if plan.withdraw and medium is not None:
         data_image_source.withdraw(task, medium)
         record = dataclasses.replace(record, medium=None)
@@ -281,8 +283,7 @@ def _bring_about(task: typing.Any, record: records.Record,
         return _seen(record, records.Phase.WAITING, reason=plan.wait,
                      inserted=False)
     assert record.medium is not None
-    path = redfish_media.put(task, plan.insert, source,
-                             record.medium)
+    path = insertion.put(task, plan.insert, source, record.medium)
     requests.tell(task, f'{spec.title} is attached')
     return _attached(task, record, path)
 
@@ -303,7 +304,7 @@ def _attached(task: typing.Any, record: records.Record, path: str
     medium = record.medium
     assert medium is not None
     devices = {slot.path: _devices(slot)
-               for slot in redfish_media.drives(task)}.get(path, ())
+               for slot in drives.drives(task)}.get(path, ())
     return _seen(
         dataclasses.replace(record, medium=dataclasses.replace(
             medium, slot=path, device=' or '.join(

@@ -20,6 +20,7 @@ from ironic.drivers import redfish
 from oslo_config import cfg
 
 from ironic_ext import conf
+from ironic_ext.drivers.bmc import insertion
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.boot import iso_sanboot
 from ironic_ext.drivers.boot import redfish_iso
@@ -179,6 +180,6 @@ class DellTestCase(base.DriverTestCase):
         self.bmc.managers = [self.bmc.manager]
         self.bmc.slots = [fake_bmc.Slot('2'), fake_bmc.Slot('1')]
         with self.task() as task:
-            slot = redfish_iso.redfish_media.insert(
+            slot = insertion.insert(
                 task, f'http://x/{"a" * 32}-b.iso', base.medium('a' * 32))
         self.assertEqual(self.bmc.slots[1].path, slot)

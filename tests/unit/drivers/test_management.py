@@ -17,7 +17,7 @@ from ironic.objects import notification
 import oslo_messaging
 import sushy
 
-from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.bmc import drives
 from ironic_ext.drivers.data_image import reconciler
 from ironic_ext.drivers import management
 from ironic_ext.drivers.records import boot as boot_record
@@ -274,7 +274,7 @@ class VirtualMediaTestCase(data_image_base.DataImageTestCase):
         self.attach()
         self.assertEqual(2, len(self.bmc.inserted))
         error = self.assertRaises(
-            redfish_media.MediaError, self.act, 'attach_virtual_media',
+            drives.MediaError, self.act, 'attach_virtual_media',
             'cdrom', URL)
         self.assertIn(f'medium {data_image_base.BOOT_ID}', str(error))
         self.assertNotIn('SECRET', str(error))
@@ -302,7 +302,7 @@ class VirtualMediaTestCase(data_image_base.DataImageTestCase):
     def test_success_without_insertion_is_a_failure(self):
         for slot in self.bmc.slots:
             slot.deaf = True
-        self.assertRaises(redfish_media.MediaError, self.act,
+        self.assertRaises(drives.MediaError, self.act,
                           'attach_virtual_media', 'cdrom', URL)
 
     def test_detaching_ends_a_boot_that_is_for_once(self):

@@ -6,7 +6,8 @@ import unittest.mock
 
 import sushy
 
-from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.bmc import drives
+from ironic_ext.drivers.bmc import insertion
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.bmc import slots as redfish_slots
 from tests.unit.drivers import base
@@ -28,9 +29,9 @@ class SlotTestCase(base.DriverTestCase):
 
     def put(self, record, source=None):
         with self.task() as task:
-            return redfish_media.put(
+            return insertion.put(
                 task, [self.slot.path],
-                source or redfish_media.Source(URL), record)
+                source or insertion.Source(URL), record)
 
     def test_supermicro_keeps_the_name_of_what_was_ejected(self):
         self.slot.image = URL
@@ -76,7 +77,7 @@ class SlotTestCase(base.DriverTestCase):
     def test_a_slot_that_is_taken_is_not_emptied(self):
         self.slot.put('http://x/other.iso')
         error = self.assertRaises(
-            redfish_media.MediaError, self.put,
+            drives.MediaError, self.put,
             self.record(mark=redfish_slots.url_mark(URL)))
         self.assertIn('holds "http://x/other.iso" by now', str(error))
         self.assertEqual([], self.slot.calls)
@@ -117,7 +118,7 @@ class SlotTestCase(base.DriverTestCase):
         self.slot.certificates.create_member.assert_not_called()
 
     def test_a_source_does_not_show_its_secrets(self):
-        source = redfish_media.Source(URL, 'me', 'hunter2', True, PEM)
+        source = insertion.Source(URL, 'me', 'hunter2', True, PEM)
         for secret in ('TOP', 'hunter2', 'CERTIFICATE'):
             self.assertNotIn(secret, repr(source))
 
@@ -127,6 +128,6 @@ class SlotTestCase(base.DriverTestCase):
         self.slot.failures = [fake_bmc.http_error(400, 'RDOC only')]
         record = self.record(mark=redfish_slots.url_mark(URL))
         with self.task() as task:
-            self.assertEqual(other.path, redfish_media.put(
+            self.assertEqual(other.path, insertion.put(
                 task, [self.slot.path, other.path],
-                redfish_media.Source(URL), record))
+                insertion.Source(URL), record))

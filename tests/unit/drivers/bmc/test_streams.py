@@ -4,7 +4,9 @@
 
 import logging
 
-from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.bmc import drives
+from ironic_ext.drivers.bmc import ejection
+from ironic_ext.drivers.bmc import insertion
 from ironic_ext.drivers import ironic_patches
 from ironic_ext.drivers.records import media as node_media
 from ironic_ext.media import tokens
@@ -27,7 +29,7 @@ class StreamTestCase(base.DriverTestCase):
 
     def insert(self):
         with self.task() as task:
-            return redfish_media.insert(task, url(TOKEN), self.record)
+            return insertion.insert(task, url(TOKEN), self.record)
 
     def test_a_stream_is_inserted(self):
         self.assertEqual(self.bmc.slots[0].path, self.insert())
@@ -37,7 +39,7 @@ class StreamTestCase(base.DriverTestCase):
         slot = self.bmc.slots[0]
         slot.deaf = True
         slot.insert_media = lambda _url, **options: slot.put(url(OTHER))
-        message = str(self.assertRaises(redfish_media.MediaError,
+        message = str(self.assertRaises(drives.MediaError,
                                         self.insert))
         self.assertIn('shows "http://192.0.2.1:8092/***/node-7.iso"',
                       message)
@@ -46,7 +48,7 @@ class StreamTestCase(base.DriverTestCase):
     def test_a_refusal_does_not_have_the_token(self):
         self.bmc.slots[0].failures = [
             fake_bmc.http_error(400, f'cannot read {url(TOKEN)}')]
-        message = str(self.assertRaises(redfish_media.MediaError,
+        message = str(self.assertRaises(drives.MediaError,
                                         self.insert))
         self.assertIn('cannot read', message)
         self.assertNotIn(TOKEN, message)
@@ -57,9 +59,9 @@ class StreamTestCase(base.DriverTestCase):
         self.bmc.slots.append(other)
         self.bmc.slots[0].put(url(TOKEN))
         with self.task() as task:
-            self.assertTrue(redfish_media.shown(task, [self.record]))
-            redfish_media.eject(task, [self.record])
-            self.assertFalse(redfish_media.shown(task, [self.record]))
+            self.assertTrue(drives.shown(task, [self.record]))
+            ejection.eject(task, [self.record])
+            self.assertFalse(drives.shown(task, [self.record]))
         self.assertEqual([url(OTHER)], self.bmc.inserted)
 
     def test_urls_of_streams_do_not_reach_the_log(self):

@@ -202,7 +202,7 @@ class LostTestCase(base.RedfishIsoTestCase):
     def test_a_bmc_that_does_not_answer_has_lost_nothing(self):
         self.deploy()
         with unittest.mock.patch.object(
-                lost.drives, '_all_slots',
+                lost.drives, 'every_slot',
                 side_effect=sushy.exceptions.ConnectionError(
                     url='x', error='no route')):
             self.periodic()

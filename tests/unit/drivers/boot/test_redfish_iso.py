@@ -12,7 +12,8 @@ from ironic.common import states
 from ironic.drivers.modules.redfish import boot as redfish_boot
 import sushy
 
-from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.bmc import drives
+from ironic_ext.drivers.bmc import insertion
 from ironic_ext.drivers.boot import instance
 from ironic_ext.media import publish
 from tests import fault_server
@@ -148,7 +149,7 @@ class InstanceTestCase(base.RedfishIsoTestCase):
         self.bmc.slots.append(fake_bmc.Slot('2'))
         first = self.bmc.slots[0]
         data = base.medium('d' * 32, mark='d' * 32, slot=first.path)
-        self.replace(redfish_media.data_image_record, 'media',
+        self.replace(insertion.data_image_record, 'media',
                      lambda node: (data,))
         first.put(f'http://x/ext-media/{data.id}-SECRET.iso')
         self.call('prepare_instance')
@@ -203,7 +204,7 @@ class InstanceTestCase(base.RedfishIsoTestCase):
         def kill(*args):
             raise Killed
 
-        with unittest.mock.patch.object(redfish_media, 'insert', kill):
+        with unittest.mock.patch.object(insertion, 'insert', kill):
             self.assertRaises(Killed, self.call, 'prepare_instance')
         self.assertEqual(1, len(self.published()))
         self.call('clean_up_instance')
@@ -212,11 +213,11 @@ class InstanceTestCase(base.RedfishIsoTestCase):
     def test_files_go_even_when_the_bmc_does_not_answer(self):
         self.call('prepare_instance')
         with unittest.mock.patch.object(
-                redfish_media.redfish_utils, 'get_system',
+                drives.redfish_utils, 'get_system',
                 side_effect=sushy.exceptions.ConnectionError(
                     url='x', error='no route')):
             self.assertIn('no route', self.failure(
-                redfish_media.MediaError, 'clean_up_instance'))
+                drives.MediaError, 'clean_up_instance'))
         self.assertEqual([], self.published())
         self.assertEqual(1, len(self.records()))
         self.call('clean_up_instance')
@@ -308,7 +309,7 @@ class TakeoverTestCase(base.RedfishIsoTestCase):
         self.assertUntouched()
 
     def test_a_bmc_that_does_not_answer_is_no_reason_to_fail(self):
-        self.replace(redfish_media.redfish_utils, 'get_system',
+        self.replace(drives.redfish_utils, 'get_system',
                      unittest.mock.Mock(
                          side_effect=sushy.exceptions.ConnectionError(
                              url='x', error='no route')))

@@ -11,7 +11,8 @@ from ironic.common import states
 import sqlalchemy
 import sushy
 
-from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.bmc import drives
+from ironic_ext.drivers.bmc import insertion
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext import iso
 from ironic_ext.media import records
@@ -103,11 +104,11 @@ class StreamTestCase(_Streams):
         self.call('prepare_instance')
         token = self.token()
         with unittest.mock.patch.object(
-                redfish_media.redfish_utils, 'get_system',
+                drives.redfish_utils, 'get_system',
                 side_effect=sushy.exceptions.ConnectionError(
                     url='x', error='no route')):
             self.assertIn('no route', self.failure(
-                redfish_media.MediaError, 'clean_up_instance'))
+                drives.MediaError, 'clean_up_instance'))
         self.assertIsNotNone(self.database.find(token).revoked_at)
         self.assertEqual(1, len(self.records()))
         self.call('clean_up_instance')
@@ -119,7 +120,7 @@ class StreamTestCase(_Streams):
                 records.MediaRecords, 'revoke',
                 side_effect=records.RecordsError('database is gone')):
             self.assertIn('database is gone', self.failure(
-                redfish_media.MediaError, 'clean_up_instance'))
+                drives.MediaError, 'clean_up_instance'))
         self.assertEqual([], self.bmc.inserted)
         self.assertEqual(1, len(self.records()))
         self.call('clean_up_instance')
@@ -147,7 +148,7 @@ class StreamTestCase(_Streams):
         def kill(*args):
             raise Killed
 
-        with unittest.mock.patch.object(redfish_media, 'insert', kill):
+        with unittest.mock.patch.object(insertion, 'insert', kill):
             self.assertRaises(Killed, self.call, 'prepare_instance')
         self.assertEqual(1, len(self.held()))
         self.call('clean_up_instance')

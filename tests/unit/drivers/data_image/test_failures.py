@@ -14,7 +14,7 @@ from ironic import objects
 import sushy
 
 from ironic_ext.data_image import record as records
-from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.bmc import insertion
 from ironic_ext.drivers.data_image import requests as data_image_requests
 from ironic_ext.drivers.data_image import source as data_image_source
 from ironic_ext.drivers.data_image import worker as data_images
@@ -129,7 +129,7 @@ class FailureTestCase(base.DataImageTestCase):
         self.assertEqual(first, self.published())
 
     def test_what_nobody_thought_of_backs_off_as_well(self):
-        self.replace(redfish_media, 'put',
+        self.replace(insertion, 'put',
                      unittest.mock.Mock(side_effect=KeyError('oops')))
         status = self.assertFails('oops')
         self.assertEqual(1, status['error']['count'])
@@ -154,7 +154,7 @@ class FailureTestCase(base.DataImageTestCase):
             raise SystemExit
 
         self.ask()
-        with unittest.mock.patch.object(redfish_media, 'put', die):
+        with unittest.mock.patch.object(insertion, 'put', die):
             with self.task(shared=True) as task:
                 self.assertRaises(SystemExit, data_images.run, task)
         self.node.refresh()

@@ -9,7 +9,8 @@ from ironic.conductor import task_manager
 import sushy
 
 from ironic_ext.data_image import record as records
-from ironic_ext.drivers.bmc import drives as redfish_media
+from ironic_ext.drivers.bmc import drives
+from ironic_ext.drivers.bmc import insertion
 from ironic_ext.drivers.data_image import source as data_image_source
 from ironic_ext.drivers.data_image import worker as data_images
 from ironic_ext import iso
@@ -210,7 +211,7 @@ class SlotTestCase(base.DataImageTestCase):
         self.bmc.slots = [first, second]
         self.attach()
         with self.task() as task:
-            path = redfish_media.insert(
+            path = insertion.insert(
                 task, base.BOOT_URL, base.BOOT_MEDIUM)
         self.assertEqual(second.path, path)
 
@@ -220,7 +221,7 @@ class SlotTestCase(base.DataImageTestCase):
         first.put(base.FOREIGN)
         self.attach()
         with self.task() as task:
-            path = redfish_media.insert(
+            path = insertion.insert(
                 task, base.BOOT_URL, base.BOOT_MEDIUM)
         self.assertEqual(second.path, path)
         self.assertEqual(base.FOREIGN, first.medium)
@@ -258,7 +259,7 @@ class DetachTestCase(base.DataImageTestCase):
             raise sushy.exceptions.ConnectionError(url='https://bmc',
                                                    error='no route')
 
-        with unittest.mock.patch.object(redfish_media.redfish_utils,
+        with unittest.mock.patch.object(drives.redfish_utils,
                                         'get_system', fail):
             status = self.detach()
         self.assertPhase(FAILED, status)
