@@ -87,7 +87,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path = url.path.strip('/').split('/')[1:]
         known = self.server.known
         with known.lock:
-            if path == ['nodes', 'detail']:
+            if path in (['nodes', 'detail'], ['nodes']):
                 self._list('nodes', known.nodes, query)
             elif path == ['ports'] and 'address' in query:
                 self._answer(200, {'ports': [

@@ -19,6 +19,7 @@ from ironic_ext.catalog import view
 from ironic_ext.images import href
 from ironic_ext.node import boot_state
 from ironic_ext.node import data_image as host_data_images
+from ironic_ext.node import failure
 from ironic_ext.node import next_boot
 
 KIND = 'BareMetalHost'
@@ -246,8 +247,12 @@ def document(host: Host, version: str) -> dict[str, typing.Any]:
         'targetProvisionState': host.target_provision_state,
         'maintenance': host.maintenance, 'driver': host.driver,
         'nextBoot': _next_boot(host)}
+    for name, value in (('owner', host.owner), ('lessee', host.lessee),
+                        ('lastError', host.last_error)):
+        if value:
+            status[name] = value
     if host.last_error:
-        status['lastError'] = host.last_error
+        status['lastErrorCause'] = failure.cause(host.last_error)
     if host.completed:
         status['bootCompletedAt'] = host.completed
     if host.boot.cause is not None:

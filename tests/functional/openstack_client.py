@@ -9,6 +9,7 @@ import logging
 import os
 import unittest.mock
 
+from ironicclient import shell as standalone
 from openstackclient import shell
 
 
@@ -26,6 +27,18 @@ def run(environment: dict[str, str], *arguments: str) -> Result:
 
     :param environment: what is added to the process's own.
     """
+    return _run(shell.main, ['baremetal', *arguments], environment)
+
+
+def run_standalone(environment: dict[str, str], *arguments: str) -> Result:
+    """Run ``baremetal ...``, the command of python-ironicclient alone.
+
+    :param environment: what is added to the process's own.
+    """
+    return _run(standalone.main, list(arguments), environment)
+
+
+def _run(main, arguments: list[str], environment: dict[str, str]) -> Result:
     stdout, stderr = io.StringIO(), io.StringIO()
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
@@ -33,7 +46,7 @@ def run(environment: dict[str, str], *arguments: str) -> Result:
         with (unittest.mock.patch.dict(os.environ, environment),
               contextlib.redirect_stdout(stdout),
               contextlib.redirect_stderr(stderr)):
-            code = shell.main(['baremetal', *arguments])
+            code = main(arguments)
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)

@@ -76,6 +76,17 @@ class CommandTestCase(testtools.TestCase):
         self.assertIn('is in use by BareMetalHost/default/server1',
                       refused.stderr)
 
+    def test_the_standalone_command_does_the_same(self):
+        for arguments in (('host', 'boot', 'list'),
+                          ('host', 'boot', 'show', 'server1'),
+                          ('host', 'boot', 'set', 'server1', '--local'),
+                          ('iso', 'list'), ('boot', 'config', 'list')):
+            found = openstack_client.run_standalone(
+                self.environment, *arguments, '-f', 'json')
+            self.assertEqual(0, found.returncode,
+                             (arguments, found.stderr))
+            json.loads(found.stdout)
+
     def test_a_host_is_shown_by_the_name_that_the_list_has(self):
         names = [row['name'] for row in self.rows('host', 'boot', 'list')]
         self.assertEqual(['server1', 'lab/server2'], names)

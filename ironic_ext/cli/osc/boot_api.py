@@ -19,6 +19,8 @@ from osc_lib import exceptions
 
 from ironic_ext.cli.osc.fields import Resource
 
+LOG = logging.getLogger(__name__)
+
 URL_VARIABLE = 'IRONIC_BOOT_SERVER_URL'
 SERVICE_TYPE = 'baremetal-boot'
 HOSTS = '/api/v1/baremetalhosts'
@@ -95,8 +97,12 @@ class BootApi:
     def of(cls, command: typing.Any, parsed: argparse.Namespace
            ) -> 'BootApi':
         """Return the API that a command is to use."""
-        return cls(command.app.client_manager.session,
-                   parsed.boot_server_url)
+        manager = command.app.client_manager
+        session = getattr(manager, 'session', None)
+        if session is None:
+            # The manager of the "baremetal" command has it elsewhere.
+            session = manager.cloud_region.get_session()
+        return cls(session, parsed.boot_server_url)
 
     def list(self, path: str, **query: str
              ) -> collections.abc.Iterator[Resource]:
@@ -107,6 +113,8 @@ class BootApi:
                 *query.items(), ('limit', str(_PAGE)),
                 ('continue', following)) if value}
             found = self.call('GET', f'{path}?{urlparse.urlencode(given)}')
+            if not following:
+                _warn_of_age(found['metadata'])
             yield from found['items']
             following = found['metadata'].get('continue', '')
             if not following:
@@ -174,6 +182,14 @@ def said(answer: typing.Any) -> str:
     with contextlib.suppress(ValueError, LookupError, TypeError):
         return str(answer.json()['message'])
     return f'the boot server answers HTTP {answer.status_code}'
+
+
+def _warn_of_age(metadata: Resource) -> None:
+    """Say that a list may not be as things are now."""
+    notes = metadata.get('annotations', {})
+    if 'ironic-ext/stale-since' in notes:
+        LOG.warning('This is as of %s: %s', notes['ironic-ext/stale-since'],
+                    notes.get('ironic-ext/stale-reason'))
 
 
 @contextlib.contextmanager

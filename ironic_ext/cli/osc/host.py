@@ -32,6 +32,7 @@ _FIELDS = (
     fields.Field('power', 'status.power'),
     fields.Field('state', 'status.provisionState'),
     fields.Field('maintenance', 'status.maintenance'),
+    fields.Field('error', 'status.lastErrorCause'),
     fields.Field('last_error', 'status.lastError'))
 
 

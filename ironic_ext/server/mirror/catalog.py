@@ -200,12 +200,16 @@ class CatalogMirror(follower.Follower):
             try:
                 self.follow()
                 failing = False
+                self.feed.note_seen()
             except catalog.CatalogError as exc:
                 if not failing:
                     LOG.error('The catalog cannot be followed: %s', str(exc))
                 failing = True
-            except Exception:
+                self.feed.note_unseen(str(exc))
+            except Exception as exc:
                 LOG.exception('The catalog cannot be followed')
+                self.feed.note_unseen(
+                    f'{type(exc).__name__}: see the server\'s log')
 
 
 class AtHand:

@@ -5,6 +5,7 @@
 import bisect
 import collections.abc
 import dataclasses
+import datetime
 import threading
 
 from ironic_ext.server import errors
@@ -39,6 +40,18 @@ class Event:
                 + self.document + b'}\n')
 
 
+@dataclasses.dataclass(frozen=True)
+class Staleness:
+    """What is known may have changed since, and nobody can tell.
+
+    :ivar since: when it was seen last, RFC 3339.
+    :ivar reason: why it is not seen now.
+    """
+
+    since: str
+    reason: str
+
+
 class Feed:
     """The last events. Thread-safe; who waits for more listens to it."""
 
@@ -52,6 +65,8 @@ class Feed:
         self._events: list[Event] = []
         self._before = self._last = number
         self._closed = False
+        self._staleness: Staleness | None = None
+        self._seen = datetime.datetime.now(datetime.UTC)
         self._lock = threading.Lock()
         self._listeners: frozenset[Listener] = frozenset()
 
@@ -64,6 +79,29 @@ class Feed:
     def closed(self) -> bool:
         """Whether there will be no more."""
         return self._closed
+
+    @property
+    def staleness(self) -> Staleness | None:
+        """Since when its source was not seen; None while it is."""
+        return self._staleness
+
+    def note_seen(self) -> None:
+        """Note that everything up to now is known."""
+        self._seen = datetime.datetime.now(datetime.UTC)
+        self._tell_staleness(None)
+
+    def note_unseen(self, reason: str) -> None:
+        """Note why there is no news."""
+        self._tell_staleness(Staleness(
+            self._seen.isoformat(timespec='seconds'), reason))
+
+    def _tell_staleness(self, staleness: Staleness | None) -> None:
+        with self._lock:
+            is_news = staleness != self._staleness
+            self._staleness = staleness
+            listeners = self._listeners if is_news else ()
+        for listener in listeners:
+            listener()
 
     def publish(self, events: collections.abc.Sequence[Event],
                 last: int | None = None) -> None:

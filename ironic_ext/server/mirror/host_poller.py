@@ -2,8 +2,8 @@
 
 """Keeps the hosts in step with Ironic, which tells nobody of changes.
 
-Every few seconds it asks for what changed last, now and then for
-everything, since what was deleted is in no list of changes.
+Every few seconds it asks for what changed last, and which nodes there are:
+what was deleted is in no list of changes. Now and then it asks for all.
 """
 
 import collections
@@ -74,6 +74,10 @@ class HostPoller(follower.Follower):
         self._lock = threading.RLock()
         # Nodes that were looked at since the last look at all began.
         self._noted: set[str] = set()
+        # The round of UUIDs: what was known as it began and was not met
+        # yet, and where it goes on.
+        self._unmet: set[str] = set()
+        self._met_last = ''
 
     def refresh(self, uuid: str) -> host_index.Entry:
         """Look at one node now.
@@ -136,6 +140,26 @@ class HostPoller(follower.Follower):
             self._take_changes(nodes, ports)
             self._note_seen('nodes', nodes)
             self._note_seen('ports', ports)
+
+    def look_for_deleted(self) -> None:
+        """Look at the next thousand UUIDs; forget what a round did not meet.
+
+        :raises: IronicError
+        """
+        if not self._met_last:
+            with self._lock:
+                self._unmet = set(self._nodes)
+        try:
+            uuids, more = self._api.uuids(self._met_last)
+        except (errors.NotFoundError, errors.BadRequestError):
+            # The one after which it was to go on is gone.
+            self._met_last = ''
+            return
+        self._unmet.difference_update(uuids)
+        self._met_last = uuids[-1] if uuids and more else ''
+        if not self._met_last:
+            for uuid in self._unmet:
+                self._forget(uuid)
 
     def look_into_inventories(self) -> None:
         """Ask what inspections found that ended since the last look.
@@ -301,17 +325,22 @@ class HostPoller(follower.Follower):
                     resync_at = time.monotonic() + self._resync_interval
                 else:
                     self.catch_up()
+                    self.look_for_deleted()
                 self.look_into_inventories()
                 if failing:
                     LOG.info('Ironic answers again')
                 failing = False
+                self._index.feed.note_seen()
             except errors.ServerError as exc:
                 if not failing:
                     LOG.error('Hosts are not up to date: %s', str(exc))
                 failing = True
-            except Exception:
+                self._index.feed.note_unseen(str(exc))
+            except Exception as exc:
                 LOG.exception('Hosts are not up to date')
                 failing = True
+                self._index.feed.note_unseen(
+                    f'{type(exc).__name__}: see the server\'s log')
             self.ending.wait(self._interval)
 
 

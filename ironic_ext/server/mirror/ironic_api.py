@@ -25,6 +25,8 @@ GROUP = 'ext_ironic'
 _MICROVERSION = '1.81'
 #: Parsing a page holds up all threads: some milliseconds for as many nodes.
 _PAGE = 50
+#: Of UUIDs alone: as many as Ironic gives at most ([api]max_limit).
+_UUIDS = 1000
 _PORT_FIELDS = ('uuid', 'address', 'node_uuid', 'created_at', 'updated_at')
 
 Node = dict[str, typing.Any]
@@ -91,6 +93,21 @@ class IronicApi:
         # Only whole nodes come with the times when they changed.
         for node in self._list('nodes', '/v1/nodes/detail?', newest, page):
             yield _bare(node)
+
+    def uuids(self, after: str = '') -> tuple[list[str], bool]:
+        """Return the UUIDs of a thousand nodes or fewer, and if more follow.
+
+        :param after: the last one of the page before.
+        :raises: NotFoundError, BadRequestError when that one is gone
+        """
+        found = self._call('GET', f'/v1/nodes?fields=uuid&limit={_UUIDS}'
+                           + (f'&marker={after}' if after else ''))
+        try:
+            return ([node['uuid'] for node in found['nodes']],
+                    bool(found.get('next')))
+        except (LookupError, TypeError) as exc:
+            raise errors.IronicError(
+                'Ironic\'s list of nodes cannot be understood') from exc
 
     def ports(self, *, newest: str = '', page: int = _PAGE
               ) -> collections.abc.Iterator[Node]:

@@ -2,10 +2,11 @@
 
 // The page: which view is shown, and whether what it shows is live.
 
+import * as address from './address.js';
 import * as api from './api.js';
 import * as collections from './collection.js';
 import { askForToken } from './dialogs.js';
-import { setText } from './dom.js';
+import { moment, setText } from './dom.js';
 import { configsView } from './configs.js';
 import { hostsView } from './hosts.js';
 import { isosView } from './isos.js';
@@ -23,13 +24,13 @@ let current = null;
 
 /** Show the view that the address names. */
 function route() {
-  const [, name = 'hosts', ...rest] = location.hash.split('/');
-  const key = name in VIEWS ? name : 'hosts';
-  const argument = rest.length ? decodeURIComponent(rest.join('/')) : '';
+  const { view, path, query } = address.parse(location.hash);
+  const key = view in VIEWS ? view : 'hosts';
   current?.close();
   const first = current === null;
-  current = VIEWS[key].make(argument);
+  current = VIEWS[key].make(path, query);
   main.replaceChildren(current.node);
+  current.shown?.();
   document.title = `${VIEWS[key].title} – Bare metal boot`;
   for (const link of document.querySelectorAll('nav a')) {
     const active = link.getAttribute('href') === `#/${key}`;
@@ -48,10 +49,16 @@ function route() {
 function showConnection() {
   const used = collections.all.filter((one) => one.users > 0);
   const broken = used.find((one) => one.state === 'broken');
+  const stale = used.find((one) => one.stale);
   login.hidden = !used.some((one) => one.refused);
   if (broken) {
     connection.className = 'connection broken';
-    setText(connection, `Not up to date: ${broken.error.message}`);
+    setText(connection, `Not up to date${broken.liveAt
+      ? ` since ${moment(broken.liveAt)}` : ''}: ${broken.error.message}`);
+  } else if (stale) {
+    connection.className = 'connection broken';
+    setText(connection, `As of ${moment(stale.stale.since)}: `
+      + stale.stale.reason);
   } else if (used.every((one) => one.state === 'live')) {
     connection.className = 'connection live';
     setText(connection, 'Live');
@@ -59,6 +66,8 @@ function showConnection() {
     connection.className = 'connection';
     setText(connection, 'Loading…');
   }
+  // What is shown of the power is as old as that.
+  main.classList.toggle('stale', Boolean(broken || stale));
 }
 
 api.onLogin(askForToken);

@@ -5,6 +5,7 @@
 
 import * as api from './api.js';
 import { hosts } from './collection.js';
+import { cutUrls } from './dom.js';
 
 export const LOCAL_BOOT = 'localboot';
 
@@ -36,7 +37,9 @@ export function isoOptions(isos, current) {
   const options = [{ value: LOCAL_BOOT, text: LOCAL_BOOT }, ...names];
   if (!options.some((option) => option.value === current)) {
     // Assigned by URL, or its ISO is gone.
-    options.push({ value: current, text: `${current} (not in the list)` });
+    options.push({
+      value: current, text: `${cutUrls(current)} (not in the list)`,
+    });
   }
   return options;
 }

@@ -62,6 +62,10 @@ export class Collection extends EventTarget {
     this.loaded = false;
     this.state = 'idle';
     this.error = null;
+    // Since when the server has no news itself, and why; null while it has.
+    this.stale = null;
+    // When it was followed last.
+    this.liveAt = null;
     this.version = '';
     this.users = 0;
     this.stopper = null;
@@ -118,6 +122,9 @@ export class Collection extends EventTarget {
   }
 
   #setState(state, error = null) {
+    if (this.state === 'live') {
+      this.liveAt = new Date();
+    }
     this.error = error;
     this.state = state;
     this.dispatchEvent(new Event('state'));
@@ -219,6 +226,16 @@ export class Collection extends EventTarget {
     }
   }
 
+  /** Note whether the server's news end somewhere. */
+  #noteAge(notes) {
+    const since = notes['ironic-ext/stale-since'] ?? '';
+    if (since !== (this.stale?.since ?? '')) {
+      this.stale = since
+        ? { since, reason: notes['ironic-ext/stale-reason'] } : null;
+      this.dispatchEvent(new Event('state'));
+    }
+  }
+
   /** Take an event; return the key of what changed. */
   #take(event) {
     const { type, object } = event;
@@ -227,6 +244,7 @@ export class Collection extends EventTarget {
     }
     this.version = object.metadata.resourceVersion ?? this.version;
     if (type === 'BOOKMARK') {
+      this.#noteAge(object.metadata.annotations ?? {});
       return null;
     }
     const key = keyOf(object);

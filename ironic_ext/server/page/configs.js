@@ -115,7 +115,7 @@ function listView() {
 }
 
 /** The view. "+" is in no name, so "+new" is none. */
-export function configsView(name) {
+export function configsView([name]) {
   if (!name) {
     return listView();
   }

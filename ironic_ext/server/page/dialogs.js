@@ -15,12 +15,14 @@ import { element, field, freshId } from './dom.js';
  *     there is only a button that closes.
  * @param {boolean} [options.danger]
  * @param {boolean} [options.wide]
+ * @param {boolean} [options.stays] whether it stays when the work is done,
+ *     which says what became of it. To close it meanwhile ends the work.
  * @param {function(AbortSignal): Promise} [options.submit] does the work;
  *     the dialog stays open, with the error, when it fails.
  * @returns {Promise<*>} what submit() returned, null when closed without.
  */
 export function show({ title, content, action, danger = false, wide = false,
-  submit = async () => true }) {
+  stays = false, submit = async () => true }) {
   return new Promise((resolve) => {
     const titleId = freshId('title');
     const work = new AbortController();
@@ -41,13 +43,23 @@ export function show({ title, content, action, danger = false, wide = false,
         }
         alert.textContent = '';
         main.disabled = true;
+        if (stays) {
+          dismiss.textContent = 'Stop';
+        }
         try {
           result = await submit(work.signal);
-          dialog.close();
+          if (stays) {
+            main.remove();
+            dismiss.textContent = 'Close';
+            dismiss.focus();
+          } else {
+            dialog.close();
+          }
         } catch (error) {
           if (error.name !== 'AbortError') {
             alert.textContent = error.message;
           }
+          dismiss.textContent = 'Cancel';
         } finally {
           main.disabled = false;
         }

@@ -139,6 +139,28 @@ export function setOptions(select, options, value) {
   }
 }
 
+const times = new Intl.DateTimeFormat(undefined, {
+  hour: '2-digit', minute: '2-digit', second: '2-digit',
+});
+const dates = new Intl.DateTimeFormat(undefined, {
+  dateStyle: 'medium', timeStyle: 'medium',
+});
+
+/** Return a time for people: of today, without the date. */
+export function moment(when) {
+  const then = new Date(when);
+  return (then.toDateString() === new Date().toDateString()
+    ? times : dates).format(then);
+}
+
+const URLS = /[a-z][a-z0-9+.-]*:\/\/[^\s'"<>]+/gi;
+
+/** Cut long URLs in their middle: what they end with tells them apart. */
+export function cutUrls(text, longest = 56) {
+  return text.replace(URLS, (url) => (url.length <= longest ? url
+    : `${url.slice(0, longest / 2 - 1)}…${url.slice(-longest / 2)}`));
+}
+
 const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 /** Return a number of bytes for people. */

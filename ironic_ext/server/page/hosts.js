@@ -1,303 +1,218 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The hosts: what each boots, its power and its state.
+// The hosts: finding them, selecting them, and a row for each that is shown.
 
-import * as api from './api.js';
-import {
-  assign, assigned, configOptions, fitting, isoOptions, LOCAL_BOOT, same,
-} from './assignment.js';
+import * as address from './address.js';
+import { LOCAL_BOOT } from './assignment.js';
+import { bulkActions } from './bulk.js';
 import { configs, hosts, isos } from './collection.js';
 import * as dom from './dom.js';
 import { showHost } from './host_details.js';
-import { complain, tell } from './notices.js';
-import { powerBadge, powerButtons } from './power.js';
+import { readCatalog, Row } from './host_row.js';
+import * as search from './host_search.js';
 
 const { element } = dom;
+const VIEW = 'hosts';
 const ROWS = 50;
 
 const COLUMNS = [
-  { title: 'Host', key: (host) => host.metadata.name },
-  { title: 'MAC', key: (host) => host.status.macs[0] ?? '' },
-  { title: 'ISO', key: (host) => host.spec.image ?? '' },
-  { title: 'Config', key: (host) => host.spec.bootConfigRef ?? '' },
-  { title: 'Power', key: (host) => host.status.power ?? '' },
-  { title: 'State', key: (host) => host.status.provisionState ?? '' },
+  { title: 'Host', key: 'host' }, { title: 'MAC', key: 'mac' },
+  { title: 'ISO', key: 'iso' }, { title: 'Config', key: 'config' },
+  { title: 'Power', key: 'power' }, { title: 'State', key: 'state' },
   { title: 'Actions' },
 ];
 
-const FILTERS = {
-  all: { text: 'All hosts', test: () => true },
-  attention: { text: 'Need attention', test: needsAttention },
-  assigned: {
-    text: 'With an ISO',
-    test: (host) => (host.spec.image ?? LOCAL_BOOT) !== LOCAL_BOOT,
+/** Controls that choose from what the hosts have: names and their keys. */
+const CHOICES = {
+  state: { label: 'State', all: 'Any state', key: search.stateOf },
+  iso: {
+    label: 'ISO', all: 'Any ISO',
+    key: (host) => host.spec.image ?? LOCAL_BOOT,
   },
-  on: { text: 'Switched on', test: (host) => host.status.power
-    === 'power on' },
-  off: { text: 'Switched off', test: (host) => host.status.power
-    === 'power off' },
+  config: {
+    label: 'Config', all: 'Any config',
+    key: (host) => host.spec.bootConfigRef,
+  },
 };
 
-const collator = new Intl.Collator('en', { numeric: true });
-
-function needsAttention(host) {
-  const { status } = host;
-  return !!(status.maintenance || status.lastError || status.problem
-    || status.power === 'error'
-    || /fail|error/.test(status.provisionState ?? ''));
-}
-
-function matches(host, words) {
-  const text = [host.metadata.name, host.metadata.namespace,
-    ...host.status.macs, ...host.status.ips].join(' ').toLowerCase();
-  return words.every((word) => text.includes(word)
-    || text.includes(word.replaceAll('-', ':')));
-}
-
-/** A row, which keeps its elements while the host changes. */
-class Row {
-  constructor(host) {
-    this.draft = null;
-    this.saving = false;
-    this.name = element('button.link', {
-      type: 'button', click: () => showHost(this.host),
-    });
-    this.namespace = element('small');
-    this.macs = element('td.mono', { 'data-label': 'MAC' });
-    this.image = element('select', {
-      change: () => this.#chooseImage(this.image.value),
-    });
-    this.config = element('select', {
-      change: () => this.#choose({ config: this.config.value }),
-    });
-    this.once = element('small.once', {}, 'once');
-    this.power = element('span');
-    this.powerNote = element('small');
-    this.state = element('span');
-    this.stateNote = element('small.error-text');
-    this.save = element('button.primary', {
-      type: 'button', click: () => this.#save(),
-    }, 'Save');
-    this.cancel = element('button', {
-      type: 'button', click: () => this.#forget(true),
-    }, 'Cancel');
-    this.buttons = powerButtons(() => this.host);
-    this.actions = element('td.actions', { 'data-label': 'Actions' });
-    this.node = element('tr', {
-      keydown: (event) => {
-        if (event.key === 'Escape' && this.draft && !this.saving) {
-          this.#forget(true);
-        }
-      },
-    },
-    element('th', { scope: 'row' }, this.name, this.namespace),
-    this.macs,
-    element('td', { 'data-label': 'ISO' }, this.image, this.once),
-    element('td', { 'data-label': 'Config' }, this.config),
-    element('td', { 'data-label': 'Power' }, this.power, this.powerNote),
-    element('td', { 'data-label': 'State' }, this.state, this.stateNote),
-    this.actions);
-    this.update(host);
-  }
-
-  /** Show a host; keep what the operator is choosing. */
-  update(host) {
-    const before = this.host;
-    this.host = host;
-    if (this.draft && !this.saving && before
-        && !same(assigned(before), assigned(host))) {
-      this.draft = null;
-      complain(`${host.metadata.name} was changed by somebody else: it has `
-        + `${described(assigned(host))} now.`);
-    }
-    this.render();
-  }
-
-  render() {
-    const { metadata, status } = this.host;
-    const now = assigned(this.host);
-    const shown = this.draft ?? now;
-    dom.setText(this.name, metadata.name);
-    dom.setText(this.namespace, metadata.namespace === 'default' ? ''
-      : metadata.namespace);
-    dom.setText(this.macs, status.macs.join('\n'));
-    dom.setOptions(this.image, isoOptions(offered.isos, shown.image),
-      shown.image);
-    const names = fitting(shown.image, isos.get(shown.image), offered.names);
-    dom.setOptions(this.config, configOptions(
-      names, configs.loaded ? offered.known : new Set(names),
-      shown.config, !!status.inlineConfig), shown.config);
-    this.config.disabled = (names === null && !shown.config) || this.saving;
-    this.image.disabled = this.saving;
-    dom.setAttribute(this.image, 'aria-label', `ISO of ${metadata.name}`);
-    dom.setAttribute(this.config, 'aria-label',
-      `Config of ${metadata.name}`);
-    this.once.hidden = now.mode !== 'once';
-    dom.setText(this.once, status.bootCompletedAt ? 'once: done' : 'once');
-    const power = powerBadge(status);
-    dom.setBadge(this.power, power.text, power.tone);
-    dom.setText(this.powerNote, power.note);
-    const state = status.provisionState ?? 'unknown';
-    dom.setBadge(this.state, status.maintenance ? 'maintenance' : state,
-      status.maintenance ? 'warn' : stateTone(state));
-    const trouble = status.problem ?? status.lastError ?? '';
-    dom.setText(this.stateNote, trouble);
-    dom.setAttribute(this.stateNote, 'title', trouble || null);
-    this.#renderActions();
-  }
-
-  #renderActions() {
-    this.node.classList.toggle('draft', this.draft !== null);
-    this.save.disabled = this.saving;
-    this.cancel.disabled = this.saving;
-    dom.setText(this.save, this.saving ? 'Saving…' : 'Save');
-    dom.setAttribute(this.save, 'aria-label',
-      `Save ${this.host.metadata.name}`);
-    dom.setAttribute(this.cancel, 'aria-label',
-      `Cancel the change of ${this.host.metadata.name}`);
-    dom.arrange(this.actions, this.draft ? [this.save, this.cancel]
-      : this.buttons.shown(this.host));
-  }
-
-  /** Choose an ISO; a config that does not fit it goes. */
-  #chooseImage(image) {
-    const { config } = this.draft ?? assigned(this.host);
-    const names = fitting(image, isos.get(image), offered.names);
-    this.#choose({ image, config: names?.includes(config) ? config : '' });
-  }
-
-  #choose(change) {
-    const now = assigned(this.host);
-    const wanted = { ...(this.draft ?? now), ...change };
-    this.draft = same(wanted, now) ? null : wanted;
-    this.render();
-  }
-
-  #forget(refocus) {
-    const inside = this.actions.contains(document.activeElement);
-    this.draft = null;
-    this.render();
-    if (refocus && inside) {
-      this.image.focus();
-    }
-  }
-
-  async #save() {
-    const wanted = this.draft;
-    const inside = this.actions.contains(document.activeElement);
-    this.saving = true;
-    this.render();
-    try {
-      this.host = await assign(this.host, wanted);
-      tell(`${this.host.metadata.name} has ${described(wanted)} now.`);
-    } catch (error) {
-      complain(`${this.host.metadata.name} is not changed: `
-        + error.message);
-    }
-    this.host = hosts.get(this.host.metadata.name,
-      this.host.metadata.namespace) ?? this.host;
-    this.saving = false;
-    this.draft = null;
-    this.render();
-    if (inside) {
-      this.image.focus();
-    }
-  }
-}
-
-function described({ image, config }) {
-  return config ? `${image} with ${config}` : image;
-}
-
-function stateTone(state) {
-  if (/fail|error/.test(state)) {
-    return 'bad';
-  }
-  if (state === 'active') {
-    return 'good';
-  }
-  return /ing$|wait/.test(state) ? 'busy' : 'calm';
-}
-
-/** What all rows choose from, sorted once. */
-const offered = { isos: [], names: [], known: new Set() };
-
-function readCatalog() {
-  offered.isos = [...isos.items.values()].sort((one, other) => (
-    collator.compare(one.metadata.name, other.metadata.name)));
-  offered.names = [...configs.items.values()].map((config) => (
-    config.metadata.name)).sort(collator.compare);
-  offered.known = new Set(offered.names);
-}
-
-/** The view. */
-export function hostsView() {
+/**
+ * The view.
+ *
+ * @param {string[]} path namespace and name of a host to open.
+ * @param {URLSearchParams} query how hosts are found, sorted and paged.
+ */
+export function hostsView(path, query) {
   const rows = new Map();
-  let page = 0;
-  let sorting = { column: COLUMNS[0], down: false };
+  const selected = new Map();
+  const wanted = Object.fromEntries(
+    ['q', 'show', 'state', 'iso', 'config', 'sort'].map(
+      (name) => [name, query.get(name) ?? '']));
+  let page = Math.max(0, (Number.parseInt(query.get('page'), 10) || 1) - 1);
+  let toOpen = path.length === 2 ? path : null;
+  let opened = [];
+  // All hosts in their order; null when that is to be found anew.
+  let ordered = null;
+  let found = [];
 
-  const search = element('input', {
-    type: 'search', placeholder: 'Name, MAC or IP', spellcheck: 'false',
-    input: () => { page = 0; render(); },
+  const q = element('input', {
+    type: 'search', placeholder: 'Name, MAC, IP, ISO, error …',
+    spellcheck: 'false', value: wanted.q, input: () => choose('q', q.value),
   });
-  const filter = element('select', {
-    change: () => { page = 0; render(); },
-  }, ...Object.entries(FILTERS).map(([value, { text }]) => element(
+  const show = element('select', {
+    change: () => choose('show', show.value),
+  }, ...Object.entries(search.KINDS).map(([value, { text }]) => element(
     'option', { value }, text)));
+  show.value = wanted.show in search.KINDS ? wanted.show : 'all';
+  const choices = Object.fromEntries(Object.keys(CHOICES).map((name) => [
+    name, element('select', {
+      change: (event) => choose(name, event.target.value),
+    })]));
   const heads = COLUMNS.map((column) => element('th', { scope: 'col' },
     column.key ? element('button.sort', {
-      type: 'button', click: () => sort(column),
+      type: 'button', click: () => sort(column.key),
     }, column.title) : column.title));
+  const every = element('input', {
+    type: 'checkbox', 'aria-label': 'Select all hosts that are found',
+    change: () => selectEvery(every.checked),
+  });
   const body = element('tbody');
   const table = element('table.hosts', {},
     element('caption.hidden', {}, 'Hosts and what they boot'),
-    element('thead', {}, element('tr', {}, ...heads)), body);
+    element('thead', {}, element('tr', {},
+      element('th.select', { scope: 'col' }, every), ...heads)), body);
   const empty = element('p.empty');
   const summary = element('span', { role: 'status' });
+  const bulk = bulkActions({
+    chosen: () => [...selected.values()],
+    clear: () => { selected.clear(); render(); },
+  });
   const back = element('button', {
-    type: 'button', click: () => { page -= 1; render(); },
+    type: 'button', click: () => turn(page - 1),
   }, '← Previous');
   const on = element('button', {
-    type: 'button', click: () => { page += 1; render(); },
+    type: 'button', click: () => turn(page + 1),
   }, 'Next →');
   const where = element('span');
   const pages = element('nav.pages', { 'aria-label': 'Pages of hosts' },
     back, where, on);
 
-  function sort(column) {
-    sorting = {
-      column, down: sorting.column === column && !sorting.down,
-    };
+  function choose(name, value) {
+    wanted[name] = value;
+    turn(0);
+  }
+
+  function sort(key) {
+    wanted.sort = wanted.sort === key || (key === 'host' && !wanted.sort)
+      ? `-${key}` : key;
+    ordered = null;
+    turn(page);
+  }
+
+  function turn(to) {
+    page = to;
+    render();
+    note();
+  }
+
+  /** Put into the address what is shown. */
+  function note() {
+    address.replace(VIEW, opened, {
+      ...wanted, show: wanted.show === 'all' ? '' : wanted.show,
+      sort: wanted.sort === 'host' ? '' : wanted.sort,
+      page: page ? String(page + 1) : '',
+    });
+  }
+
+  async function open(host) {
+    opened = [host.metadata.namespace, host.metadata.name];
+    note();
+    await showHost(host);
+    opened = [];
+    note();
+  }
+
+  /** Open what the address names, once it is there. */
+  function openNamed() {
+    const host = toOpen && hosts.get(toOpen[1], toOpen[0]);
+    if (host || hosts.loaded) {
+      toOpen = null;
+    }
+    if (host) {
+      open(host);
+    }
+  }
+
+  function select(host, is) {
+    if (is) {
+      selected.set(host.metadata.uid, host);
+    } else {
+      selected.delete(host.metadata.uid);
+    }
+    renderSelection();
+  }
+
+  function selectEvery(is) {
+    for (const host of found) {
+      if (is) {
+        selected.set(host.metadata.uid, host);
+      } else {
+        selected.delete(host.metadata.uid);
+      }
+    }
     render();
   }
 
-  function render() {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const { test } = FILTERS[filter.value];
-    const found = [...hosts.items.values()].filter(
-      (host) => test(host) && matches(host, words));
-    const { key } = sorting.column;
-    const sign = sorting.down ? -1 : 1;
-    found.sort((one, other) => sign * collator.compare(key(one), key(other))
-      || collator.compare(one.metadata.name, other.metadata.name));
-    const last = Math.max(0, Math.ceil(found.length / ROWS) - 1);
-    page = Math.max(0, Math.min(page, last));
-    const first = page * ROWS;
-    dom.arrange(body, found.slice(first, first + ROWS).map((host) => {
-      const { uid } = host.metadata;
-      const row = rows.get(uid);
-      if (!row) {
-        rows.set(uid, new Row(host));
-      } else if (row.host !== host || row.stale) {
-        row.stale = false;
-        row.update(host);
+  function renderSelection() {
+    const count = found.filter(
+      (host) => selected.has(host.metadata.uid)).length;
+    every.checked = count > 0 && count === found.length;
+    every.indeterminate = count > 0 && count < found.length;
+    bulk.show(selected.size, selected.size - count);
+  }
+
+  /** Offer the values that there are; what is chosen stays. */
+  function renderChoices() {
+    for (const [name, { all, key }] of Object.entries(CHOICES)) {
+      const there = search.values(hosts.items.values(), key);
+      const chosen = wanted[name];
+      if (chosen && !there.some(([value]) => value === chosen)) {
+        there.push([chosen, 0]);
       }
-      return rows.get(uid).node;
-    }));
+      dom.setOptions(choices[name], [{ value: '', text: all },
+        ...there.map(([value, count]) => ({
+          value, text: `${dom.cutUrls(value)} (${count})`,
+        }))], chosen);
+    }
+  }
+
+  function rowOf(host) {
+    const { uid } = host.metadata;
+    let row = rows.get(uid);
+    if (!row) {
+      row = new Row(host, select, open);
+      rows.set(uid, row);
+    } else if (row.host !== host || row.stale) {
+      row.stale = false;
+      row.update(host);
+    }
+    row.selected.checked = selected.has(uid);
+    return row.node;
+  }
+
+  function render() {
+    ordered ??= search.sorted([...hosts.items.values()], wanted.sort);
+    found = ordered.filter(search.test(wanted));
+    const last = Math.max(0, Math.ceil(found.length / ROWS) - 1);
+    if (hosts.loaded) {
+      page = Math.max(0, Math.min(page, last));
+    }
+    const first = page * ROWS;
+    dom.arrange(body, found.slice(first, first + ROWS).map(rowOf));
     forgetRows();
-    heads.forEach((head, at) => dom.setAttribute(
-      head, 'aria-sort', COLUMNS[at] !== sorting.column ? null
-        : sorting.down ? 'descending' : 'ascending'));
+    const sorting = wanted.sort || 'host';
+    heads.forEach((head, at) => dom.setAttribute(head, 'aria-sort',
+      COLUMNS[at].key === sorting ? 'ascending'
+        : `-${COLUMNS[at].key}` === sorting ? 'descending' : null));
     table.hidden = !found.length;
     empty.hidden = !!found.length;
     dom.setText(empty, !hosts.loaded ? hosts.waiting('hosts')
@@ -311,6 +226,7 @@ export function hostsView() {
     back.disabled = page === 0;
     on.disabled = page === last;
     dom.setText(where, `Page ${page + 1} of ${last + 1}`);
+    renderSelection();
   }
 
   /** Drop the rows of hosts that are gone. */
@@ -324,6 +240,26 @@ export function hostsView() {
     }
   }
 
+  function hostsChanged({ detail }) {
+    ordered = null;
+    if (selected.size) {
+      const there = new Map([...hosts.items.values()].map(
+        (host) => [host.metadata.uid, host]));
+      for (const uid of selected.keys()) {
+        if (!there.has(uid)) {
+          selected.delete(uid);
+        } else {
+          selected.set(uid, there.get(uid));
+        }
+      }
+    }
+    if (detail) {
+      renderChoices();
+    }
+    render();
+    openNamed();
+  }
+
   function catalogChanged() {
     readCatalog();
     for (const row of rows.values()) {
@@ -333,23 +269,27 @@ export function hostsView() {
   }
 
   const used = [hosts, isos, configs];
-  hosts.addEventListener('change', render);
+  hosts.addEventListener('change', hostsChanged);
   hosts.addEventListener('state', render);
   isos.addEventListener('change', catalogChanged);
   configs.addEventListener('change', catalogChanged);
   used.forEach((collection) => collection.start());
   readCatalog();
+  renderChoices();
   render();
   return {
     node: element('section', { 'aria-labelledby': 'view-title' },
       element('div.bar', {},
         element('h1', { id: 'view-title' }, 'Hosts'), summary,
-        element('div.tools', {}, dom.field('Search', search),
-          dom.field('Show', filter))),
-      table, empty, pages),
+        element('div.tools', {}, dom.field('Search', q),
+          dom.field('Show', show),
+          ...Object.entries(CHOICES).map(([name, { label }]) => dom.field(
+            label, choices[name])))),
+      bulk.node, table, empty, pages),
+    shown: openNamed,
     close() {
       used.forEach((collection) => collection.stop());
-      hosts.removeEventListener('change', render);
+      hosts.removeEventListener('change', hostsChanged);
       hosts.removeEventListener('state', render);
       isos.removeEventListener('change', catalogChanged);
       configs.removeEventListener('change', catalogChanged);

@@ -18,7 +18,8 @@ const GOING = {
   rebooting: 'restarting…', 'soft power off': 'shutting down…',
   'soft rebooting': 'restarting…',
 };
-const HOW = [
+/** The ways to switch what runs. */
+export const HOW = [
   { value: 'soft', text: 'Let the system shut down',
     hint: 'It is asked over ACPI, and may not listen.' },
   { value: 'hard', text: 'At once',
@@ -29,6 +30,11 @@ const HOW = [
 export function powerBadge(status) {
   const shown = SHOWN[status.power] ?? { text: 'Unknown', tone: 'warn' };
   return { ...shown, note: GOING[status.targetPower] ?? '' };
+}
+
+/** Ask for a power state; return when the server has asked Ironic. */
+export async function switchPower(host, target) {
+  hosts.note(await api.post(`${api.hostPath(host)}/power`, { target }));
 }
 
 /** Say what a host will boot. */
@@ -43,8 +49,7 @@ async function ask(host, { verb, going, text, targets, danger }) {
     title: `${verb} ${name}?`, text, action: verb, danger,
     extra: how ? [how.group] : [],
     submit: async () => {
-      const target = targets[how?.value ?? 'hard'];
-      hosts.note(await api.post(`${api.hostPath(host)}/power`, { target }));
+      await switchPower(host, targets[how?.value ?? 'hard']);
       return true;
     },
   });

@@ -270,7 +270,8 @@ class CatalogList(typing.Generic[R]):
         page = self._shared.page(req, labels, conventions.limit(req),
                                  conventions.text(req, 'continue'))
         conventions.answer_list(resp, kind + 'List', str(page.revision),
-                                map(_encoded, page.items), page.following)
+                                map(_encoded, page.items), page.following,
+                                self._shared.mirror.feed.staleness)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Create a resource; its name must be new."""

@@ -12,8 +12,12 @@ import falcon
 
 from ironic_ext.catalog import resources
 from ironic_ext.server import errors
+from ironic_ext.server.mirror import feed as feeds
 
 MAX_LIMIT = 1000
+#: Annotations of lists and bookmarks while there is no news of their items.
+STALE_SINCE = 'ironic-ext/stale-since'
+STALE_REASON = 'ironic-ext/stale-reason'
 _LIMIT = 500
 
 
@@ -140,14 +144,25 @@ def answer(resp: falcon.Response, document: bytes | dict[str, typing.Any],
         resp.etag = version
 
 
+def age(staleness: feeds.Staleness | None) -> dict[str, typing.Any]:
+    """Return what metadata say of news that cannot be had."""
+    if staleness is None:
+        return {}
+    return {'annotations': {STALE_SINCE: staleness.since,
+                            STALE_REASON: staleness.reason}}
+
+
 def answer_list(resp: falcon.Response, kind: str, version: str,
                 items: collections.abc.Iterable[bytes],
-                following: str = '') -> None:
+                following: str = '',
+                staleness: feeds.Staleness | None = None) -> None:
     """Answer a list of encoded resources.
 
     :param following: token of the next page.
+    :param staleness: why they may be other than this by now.
     """
-    metadata = {'resourceVersion': version}
+    metadata: dict[str, typing.Any] = {'resourceVersion': version,
+                                       **age(staleness)}
     if following:
         metadata['continue'] = following
     head = json.dumps({'apiVersion': resources.API_VERSION, 'kind': kind,

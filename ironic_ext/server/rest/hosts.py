@@ -254,7 +254,7 @@ class HostList:
             resp, hosts.KIND + 'List', version,
             (entry.document for entry in found),
             conventions.continued((version, *found[-1].host.key))
-            if more else '')
+            if more else '', index.feed.staleness)
 
     def _watch(self, req: falcon.Request, resp: falcon.Response,
                namespace: str) -> None:

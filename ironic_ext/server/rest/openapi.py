@@ -94,7 +94,8 @@ SCHEMAS: Schema = {
         status=_object(
             macs=_TEXTS, ips=_TEXTS, power=_NULLABLE, targetPower=_NULLABLE,
             provisionState=_NULLABLE, targetProvisionState=_NULLABLE,
-            maintenance=_FLAG, driver=_TEXT, lastError=_TEXT,
+            maintenance=_FLAG, driver=_TEXT, owner=_TEXT, lessee=_TEXT,
+            lastError=_TEXT, lastErrorCause=_TEXT,
             bootCompletedAt=_TEXT, bootEnd=_BOOT_END, inlineConfig=_FLAG,
             nextBoot=_NEXT_BOOT,
             bootMedium=_object('lost error', lost=_FLAG, error=_TEXT),
@@ -116,7 +117,7 @@ SCHEMAS: Schema = {
 for _kind in ('ISCSICdrom', 'BootConfig', 'BareMetalHost'):
     SCHEMAS[f'{_kind}List'] = _resource(
         f'{_kind}List', _object('resourceVersion', resourceVersion=_TEXT,
-                                **{'continue': _TEXT}),
+                                annotations=_FILES, **{'continue': _TEXT}),
         'metadata items', items={'type': 'array', 'items': _ref(_kind)})
 
 

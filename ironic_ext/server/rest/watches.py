@@ -189,6 +189,7 @@ class _Watch:
         self._loop = asyncio.get_running_loop()
         self._bell = asyncio.Event()
         self._is_rung = self._is_left = False
+        self._staleness: feeds.Staleness | None = None
         self._feed = source.feed()
         self._feed.listen(self._ring)
         self._leaving = self._loop.create_task(self._leave())
@@ -211,7 +212,7 @@ class _Watch:
             yield b''.join(b'{"type":"ADDED","object":' + document + b'}\n'
                            for document in batch)
         # The head of the answer goes out with the first bytes.
-        yield _bookmark(source, self._since)
+        yield self._bookmark()
         told = now()
         selection = _Selection(source)
         while not source.ending() and not self._is_left and now() < until:
@@ -236,8 +237,9 @@ class _Watch:
                     told = now()
                     # Not more than one batch while others wait.
                     await asyncio.sleep(0)
-            if now() >= told + self._times.bookmark:
-                yield _bookmark(source, self._since)
+            if (now() >= told + self._times.bookmark
+                    or source.feed().staleness != self._staleness):
+                yield self._bookmark()
                 told = now()
             if not found:
                 await self._wait(min(
@@ -247,7 +249,16 @@ class _Watch:
             yield _line('ERROR', statuses.of(errors.UnauthorizedError(
                 'the login has expired: log in again')))
         elif not self._is_left:
-            yield _bookmark(source, self._since)
+            yield self._bookmark()
+
+    def _bookmark(self) -> bytes:
+        """Say how far it is, and whether that is as things are now."""
+        source = self._source
+        self._staleness = source.feed().staleness
+        return _line('BOOKMARK', {
+            'apiVersion': resources.API_VERSION, 'kind': source.kind,
+            'metadata': {'resourceVersion': source.version(self._since),
+                         **conventions.age(self._staleness)}})
 
     async def _events(self) -> list[feeds.Event]:
         """Return what came since the last time.
@@ -301,12 +312,6 @@ def _batches(items: collections.abc.Sequence[Item]
              ) -> collections.abc.Iterator[collections.abc.Sequence[Item]]:
     for start in range(0, len(items), _BATCH):
         yield items[start:start + _BATCH]
-
-
-def _bookmark(source: Source, number: int) -> bytes:
-    return _line('BOOKMARK', {
-        'apiVersion': resources.API_VERSION, 'kind': source.kind,
-        'metadata': {'resourceVersion': source.version(number)}})
 
 
 def _line(kind: str, document: dict[str, typing.Any]) -> bytes:

@@ -24,6 +24,11 @@ class _Api:
     def ports(self, newest='', page=0):
         return self._list(self.known.ports, newest)
 
+    def uuids(self, after=''):
+        found = list(self.known.nodes)
+        start = found.index(after) + 1 if after else 0
+        return found[start:start + 150], len(found) > start + 150
+
     def node(self, uuid):
         if uuid not in self.known.nodes:
             raise errors.NotFoundError('gone')
@@ -93,6 +98,31 @@ class HostPollerTestCase(testtools.TestCase):
         self.poller.resync()
         self.assertIsNone(self.host('server0'))
         self.assertEqual([], self.index.by_mac('52:54:00:00:01:00'))
+
+    def test_what_was_deleted_goes_with_a_round_of_uuids(self):
+        self.nodes.remove(self.uuids[170])
+        self.poller.look_for_deleted()
+        self.assertIsNotNone(self.host('server170'))
+        # What comes meanwhile is in no page of this round, and stays.
+        self.poller.note(self.nodes.nodes[self.nodes.add(
+            'new', '52:54:00:00:02:00')])
+        self.poller.look_for_deleted()
+        self.assertIsNone(self.host('server170'))
+        self.assertIsNotNone(self.host('new'))
+        self.assertEqual(200, len(self.index))
+
+    def test_a_round_whose_marker_was_deleted_begins_anew(self):
+        self.poller.look_for_deleted()
+
+        def refuse(after=''):
+            raise errors.NotFoundError('gone')
+        uuids, self.api.uuids = self.api.uuids, refuse
+        self.poller.look_for_deleted()
+        self.api.uuids = uuids
+        self.nodes.remove(self.uuids[0])
+        for _page in range(2):
+            self.poller.look_for_deleted()
+        self.assertEqual(199, len(self.index))
 
     def test_a_node_that_is_missed_goes_at_once(self):
         self.nodes.remove(self.uuids[0])

@@ -99,6 +99,22 @@ class WatchTestCase(testtools.TestCase):
                 (line['type'],
                  line['object']['metadata']['resourceVersion']))
 
+    def test_they_tell_at_once_that_there_is_no_news_and_why(self):
+        self.watches = watches.Watches(1, 60, self.pool)
+        watch = self.begin()
+        self.assertNotIn('annotations', self.next(watch)[0]['object'][
+            'metadata'])
+        self.feed.note_unseen('Ironic is away')
+        told = self.next(watch)[0]
+        self.assertEqual('BOOKMARK', told['type'])
+        self.assertEqual('Ironic is away', told['object']['metadata'][
+            'annotations']['ironic-ext/stale-reason'])
+        datetime.datetime.fromisoformat(told['object']['metadata'][
+            'annotations']['ironic-ext/stale-since'])
+        self.feed.note_seen()
+        self.assertNotIn('annotations', self.next(watch)[0]['object'][
+            'metadata'])
+
     def test_it_is_woken_by_what_another_thread_tells(self):
         self.watches = watches.Watches(1, 60, self.pool)
         watch = self.begin()
