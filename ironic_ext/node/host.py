@@ -284,10 +284,15 @@ def _next_boot(host: Host) -> dict[str, typing.Any]:
     return {name: value for name, value in shown.items() if value}
 
 
-def encoded(host: Host, version: str) -> bytes:
-    """Return the document as bytes without a newline."""
-    return json.dumps(document(host, version),
-                      separators=(',', ':')).encode()
+def encoded(host: Host, version: str, spec: object = None) -> bytes:
+    """Return the document as bytes without a newline.
+
+    :param spec: another one than the host has.
+    """
+    found = document(host, version)
+    if spec is not None:
+        found['spec'] = spec
+    return json.dumps(found, separators=(',', ':')).encode()
 
 
 def mac(value: object) -> str:

@@ -106,6 +106,36 @@ class CommandTestCase(testtools.TestCase):
                                    '192.0.2.0/24')
         self.assertIn('address of one machine', refused.stderr)
 
+    def test_a_dry_run_tells_what_would_be_and_does_nothing(self):
+        (self.folder / 'all.yaml').write_text(_RESOURCES)
+
+        def results(*options):
+            return [(row['kind'], row['result']) for row in self.rows(
+                'boot', 'apply', '-F', str(self.folder), *options)]
+        self.assertEqual(
+            [('BootConfig', 'would be created'),
+             ('ISCSICdrom', 'would be created'),
+             ('BareMetalHost', 'not known before live, second is there')],
+            results('--dry-run'))
+        self.assertEqual([], self.rows('iso', 'list'))
+        self.assertEqual([], self.rows('boot', 'config', 'list'))
+        (self.folder / 'all.yaml').write_text(
+            _RESOURCES.replace('image: live', 'image: localboot'))
+        results()
+        before = self.rows('host', 'boot', 'list')
+        (self.folder / 'all.yaml').write_text(
+            _RESOURCES.replace('image: live', 'image: nobody').replace(
+                'isoFile: live.iso, ', 'isoFile: other.iso, '))
+        found = results('--dry-run')
+        self.assertEqual([('BootConfig', 'unchanged'),
+                          ('ISCSICdrom', 'would change spec.isoFile')],
+                         found[:2])
+        self.assertIn('refused: ', found[2][1])
+        self.assertIn('"nobody" is no ISO of the catalog', found[2][1])
+        self.assertEqual('live.iso', self.rows(
+            'iso', 'show', 'live')['file'])
+        self.assertEqual(before, self.rows('host', 'boot', 'list'))
+
     def test_files_are_applied_in_the_order_that_works(self):
         (self.folder / 'all.yaml').write_text(_RESOURCES)
         (self.folder / 'first.json').write_text(json.dumps({

@@ -2,8 +2,13 @@
 
 """The hosts on the boot server's page, and what assistive technology sees."""
 
+import contextlib
+import datetime
+import sqlite3
+
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support import ui
 
 from tests.functional import boot_page
 
@@ -37,7 +42,11 @@ class TestHosts(boot_page.PageTestCase):
         self.await_value(f'Config of {host}', config)
         self.choose(f'ISO of {host}', live)
         self.assertFalse(self.control(f'Config of {host}').is_enabled())
+        # Never without a word.
+        self.await_text('tbody', f'{config} does not fit, and goes.')
         self.control(f'Save {host}').click()
+        self.await_text('dialog', f'{live} does not take it.')
+        self.click('Save', 'dialog button')
         self.await_text('#notices', f'{host} has {live} now.')
         self.assertNotIn('bootConfigRef', self.server.host(host)['spec'])
 
@@ -200,6 +209,119 @@ class TestHosts(boot_page.PageTestCase):
             if self._focused() == label:
                 return
         self.fail(f'Tab does not reach {label}')
+
+
+class TestManyHosts(boot_page.PageTestCase):
+    """Finding some of many hosts, and doing something with them."""
+
+    def _fail(self, host):
+        """Have a node's last error be what a failed deployment leaves."""
+        with contextlib.closing(sqlite3.connect(
+                self.stack.ironic.directory / 'ironic.sqlite')) as database:
+            database.execute(
+                'UPDATE nodes SET last_error = ?, updated_at = ? '
+                'WHERE name = ?',
+                ('Deploy step deploy.deploy failed with ImageNotFound: '
+                 'http://images.example.org/one/two/three/four/five/six.iso:'
+                 ' HTTP 404', datetime.datetime.now(datetime.UTC).strftime(
+                     '%Y-%m-%d %H:%M:%S'), host))
+            database.commit()
+
+    def test_what_is_found_is_in_the_address_with_the_cause_first(self):
+        host, other = self.node(), self.node()
+        self._fail(host)
+        self.open()
+        self.find('input[type="search"]').send_keys('imagenotfound')
+        self.await_text('tbody', 'http://images.exa\u2026/four/five/six.iso: '
+                                 'HTTP 404')
+        self.assertFalse(self._is_shown(other))
+        ui.Select(self.field('Show')).select_by_visible_text(
+            'Need attention')
+        self.click('Power', 'thead button')
+        self.wait(lambda browser: 'sort=power' in browser.current_url,
+                  'the order')
+        # As a reload has it, or a colleague.
+        self.open(self.browser.current_url.partition('#/')[2])
+        self.await_text('tbody', host)
+        self.assertFalse(self._is_shown(other))
+        self.assertEqual('attention', self.field('Show').get_attribute(
+            'value'))
+        self.assertEqual('imagenotfound', self.find(
+            'input[type="search"]').get_attribute('value'))
+        self.assertIn('sort=power', self.browser.current_url)
+
+    def test_an_address_opens_one_host(self):
+        host = self.node()
+        self.open(f'hosts/default/{host}')
+        self.assertEqual(host, self.find('dialog').accessible_name)
+        self.find('dialog').send_keys(Keys.ESCAPE)
+        self.wait(lambda browser: browser.current_url.endswith('#/hosts'),
+                  'the address of all hosts')
+
+    def test_many_get_an_iso_after_it_was_shown_what_happens(self):
+        config = self.config()
+        prefix, iso, live = self.fresh('bulk'), self.iso(config), self.iso()
+        names = [f'{prefix}-{number}' for number in range(3)]
+        for number, name in enumerate(names):
+            self.stack.add_node(name, f'52:54:00:00:03:{number:02x}')
+        self.server.assign(names[0], image=iso, bootConfigRef=config)
+        self.server.assign(names[1], image=live)
+        self.open(f'hosts?q={prefix}')
+        self.await_value(f'Config of {names[0]}', config)
+        self.await_value(f'ISO of {names[1]}', live)
+        self.control('Select all hosts that are found').click()
+        self.await_text('.bulk', '3 hosts selected')
+        self.click('Set ISO and config\u2026', '.bulk button')
+        ui.Select(self.find('dialog select')).select_by_visible_text(live)
+        self.await_text('dialog', f'{live}, was {iso} with {config} \u2013 '
+                                  f'loses {config}')
+        self.await_text('dialog', 'left as it is: it has that already')
+        self.assertEqual(iso, self.server.host(names[0])['spec']['image'])
+        self.click('Set ISO and config', 'dialog button')
+        self.await_text('dialog', '2 of 2 hosts done.')
+        self.click('Close', 'dialog button')
+        self.assertEqual([live] * 3, [
+            self.server.host(name)['spec']['image'] for name in names])
+
+    def test_what_is_refused_of_many_is_said_host_by_host(self):
+        prefix = self.fresh('bulk')
+        names = [f'{prefix}-{number}' for number in range(2)]
+        for number, name in enumerate(names):
+            self.stack.add_node(name, f'52:54:00:00:04:{number:02x}')
+        self.open(f'hosts?q={prefix}')
+        self.control(f'Select {names[0]}')
+        for name in names:
+            self.control(f'Select {name}').click()
+        self.click('Switch on\u2026', '.bulk button')
+        with self.stack.locked(names[0]):
+            self.click('Switch on', 'dialog button')
+            self.await_text('dialog', '2 of 2 hosts done, 1 refused.')
+        self.await_text('dialog .failed', 'is locked')
+        self.wait(lambda _: self.server.host(names[1])['status']['power']
+                  == 'power on', 'the power')
+
+    def test_nothing_looks_live_while_ironic_is_away(self):
+        host = self.node()
+        self.open()
+        self.await_value(f'ISO of {host}', 'localboot')
+        self.stack.ironic.stop()
+        try:
+            self.await_text('#connection.broken', 'As of ')
+            self.await_text('#connection', 'Ironic')
+            self.find('main.stale')
+            # Whoever comes now is told, too.
+            self.open_stale()
+        finally:
+            self.stack.ironic.start()
+        self.await_text('#connection', 'Live')
+
+    def open_stale(self):
+        """Load the page anew."""
+        self.browser.refresh()
+        self.await_text('#connection', 'As of ')
+
+    def _is_shown(self, host):
+        return host in self.find('tbody').text
 
 
 class TestAccessibility(boot_page.PageTestCase):

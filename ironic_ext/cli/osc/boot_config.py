@@ -172,7 +172,8 @@ class Apply(command.Lister):
     A file holds ISCSICdroms, BootConfigs and BareMetalHosts, in YAML or
     JSON, several of them parted by "---". Of a directory, all such files
     are applied: configs first, then ISOs, then hosts. Of a host its spec is
-    merged; the others are replaced. Nothing is deleted.
+    merged; the others are replaced. Nothing is deleted. With --dry-run the
+    boot server judges each change and makes none.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -181,6 +182,8 @@ class Apply(command.Lister):
         parser.add_argument('-F', '--filename', metavar='<file>',
                             action='append', required=True,
                             help='File or directory; repeatable')
+        parser.add_argument('--dry-run', action='store_true',
+                            help='Show what would be done, or refused')
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
@@ -193,25 +196,83 @@ class Apply(command.Lister):
                      for found in _documents(pathlib.Path(name))]
         documents.sort(key=lambda found: _ORDER.index(found[1]['kind']))
         api = boot_api.BootApi.of(self, parsed_args)
-        return ('kind', 'name', 'result'), [
-            _apply(api, *found) for found in documents]
+        return ('kind', 'name', 'result'), list(
+            _judged(api, documents) if parsed_args.dry_run else (
+                _apply(api, *found) for found in documents))
 
 
 _ORDER = ('BootConfig', 'ISCSICdrom', 'BareMetalHost')
 
 
-def _apply(api: boot_api.BootApi, file: str, document: fields.Resource
-           ) -> tuple[str, str, str]:
+def _request(document: fields.Resource) -> tuple[str, str, fields.Resource]:
+    """Return path, method and body of the request that applies it."""
     kind, metadata = document['kind'], document['metadata']
     name = metadata['name']
     if kind == 'BareMetalHost':
-        path = boot_api.host_path(
-            f'{metadata.get("namespace", "default")}/{name}')
-        method, body = 'PATCH', {'spec': document.get('spec', {})}
-    else:
-        path, method = boot_api.item(boot_api.PATHS[kind], name), 'PUT'
-        body = {key: value for key, value in document.items()
-                if key != 'status'}
+        return (boot_api.host_path(
+            f'{metadata.get("namespace", "default")}/{name}'), 'PATCH',
+            {'spec': document.get('spec', {})})
+    return (boot_api.item(boot_api.PATHS[kind], name), 'PUT',
+            {key: value for key, value in document.items()
+             if key != 'status'})
+
+
+def _judged(api: boot_api.BootApi, documents: collections.abc.Iterable[
+        tuple[str, fields.Resource]]) -> collections.abc.Iterator[
+            tuple[str, str, str]]:
+    """Yield what would become of each."""
+    coming: set[str] = set()
+    for _file_name, document in documents:
+        kind, name = document['kind'], document['metadata']['name']
+        path, method, body = _request(document)
+        before = api.send('GET', path)
+        answer = api.send(method, path, body, params={'dryRun': 'All'})
+        if answer.status_code >= 400:
+            said = boot_api.said(answer)
+            # What it refers to is not there before this is done in earnest.
+            waits = coming & set(_strings(body))
+            yield kind, name, (
+                f'not known before {", ".join(sorted(waits))} is there'
+                if waits and answer.status_code in (400, 409, 422)
+                else f'refused: {said}')
+        elif answer.status_code == 201:
+            coming.add(name)
+            yield kind, name, 'would be created'
+        else:
+            paths = _differences(before.json(), answer.json())
+            yield kind, name, ('would change ' + ', '.join(paths) if paths
+                               else 'unchanged')
+
+
+def _strings(value: object) -> collections.abc.Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+
+
+def _differences(before: fields.Resource, after: fields.Resource
+                 ) -> list[str]:
+    """Return the fields of labels and spec that differ."""
+    found = []
+    for group, (old, new) in {
+            'metadata.labels': tuple(
+                each['metadata'].get('labels', {})
+                for each in (before, after)),
+            'spec': (before['spec'], after['spec'])}.items():
+        found += [f'{group}.{key}' for key in sorted({*old, *new})
+                  if old.get(key) != new.get(key)]
+    return found
+
+
+def _apply(api: boot_api.BootApi, file: str, document: fields.Resource
+           ) -> tuple[str, str, str]:
+    kind, name = document['kind'], document['metadata']['name']
+    path, method, body = _request(document)
     before = api.send('GET', path)
     answer = api.send(method, path, body)
     if answer.status_code >= 400:

@@ -153,7 +153,7 @@ export function moment(when) {
     ? times : dates).format(then);
 }
 
-const URLS = /[a-z][a-z0-9+.-]*:\/\/[^\s'"<>]+/gi;
+const URLS = /[a-z][a-z0-9+.-]*:\/\/[^\s'"<>]*[^\s'"<>:;,.)]/gi;
 
 /** Cut long URLs in their middle: what they end with tells them apart. */
 export function cutUrls(text, longest = 56) {

@@ -176,6 +176,10 @@ class Resources(typing.Generic[R]):
         """
         if isinstance(current, resources.ISCSICdrom):
             self._require_free(req, current, wanted)
+        if conventions.dry_run(req):
+            return dataclasses.replace(
+                wanted, metadata=dataclasses.replace(
+                    current.metadata, labels=wanted.metadata.labels))
         version = wanted.metadata.resource_version
         if sure or exactly:
             version = current.metadata.resource_version
@@ -189,9 +193,11 @@ class Resources(typing.Generic[R]):
             raise
 
     def _added(self, req: falcon.Request, wanted: R, document: object) -> R:
+        wanted = self.owned.added(req, wanted, document)
+        if conventions.dry_run(req):
+            return wanted
         return self._changed(self._catalog.create(
-            self.owned.added(req, wanted, document),
-            own_file=bool(self.owned.project(req))))
+            wanted, own_file=bool(self.owned.project(req))))
 
     def _changed(self, resource: R) -> R:
         self.mirror.follow()

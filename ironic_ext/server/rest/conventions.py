@@ -32,6 +32,17 @@ def flag(req: falcon.Request, name: str) -> bool:
     return value in ('1', 'true')
 
 
+def dry_run(req: falcon.Request) -> bool:
+    """Tell whether a change is to be judged only: ``dryRun=All``.
+
+    :raises: BadRequestError
+    """
+    value = text(req, 'dryRun')
+    if value not in ('', 'All'):
+        raise errors.BadRequestError('dryRun must be All, or not given')
+    return bool(value)
+
+
 def number(req: falcon.Request, name: str, default: int, highest: int
            ) -> int:
     """Read a whole number of the query, from 1.

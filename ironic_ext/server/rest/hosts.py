@@ -2,6 +2,7 @@
 
 """The resource BareMetalHost: list, show, watch, change, power, token."""
 
+import dataclasses
 import threading
 import typing
 
@@ -129,6 +130,10 @@ class Hosts:
             if address != entry.host.address:
                 self.guard.require(req, policies.ADDRESS, entry.host)
             image = host_changes.data_image(entry.host, spec, patch)
+            if conventions.dry_run(req):
+                return dataclasses.replace(
+                    entry, document=hosts.encoded(
+                        entry.host, entry.version, spec=spec))
             if image is not None:
                 # First: conductors judge it, and what they refuse is to
                 # leave the host as it is.

@@ -137,6 +137,7 @@ _SEARCH_QUERY = _query('search', _TEXT)
 _HOST_QUERY = _query('host', _TEXT)
 _MACHINE_QUERY = [_query('token', _TEXT), _query('mac', _TEXT)]
 _IF_MATCH: Schema = {'name': 'If-Match', 'in': 'header', 'schema': _TEXT}
+_CHANGE = [_IF_MATCH, _query('dryRun', {'enum': ['All']})]
 
 
 def _operation(summary: str, answers: Schema, parameters: list[Schema]
@@ -178,11 +179,11 @@ def _collection(kind: str) -> Schema:
             'get': _operation(f'Show a {kind}.', _json(kind)),
             'put': _operation(
                 f'Replace or create a {kind}.',
-                {**_json(kind), **_json(kind, 201)}, [_IF_MATCH],
+                {**_json(kind), **_json(kind, 201)}, _CHANGE,
                 _ref(kind)),
             'patch': _operation(
                 f'Change a {kind} by a merge patch (RFC 7386).',
-                _json(kind), [_IF_MATCH], merged),
+                _json(kind), _CHANGE, merged),
             'delete': _operation(f'Delete a {kind}.', _json('Status'),
                                  [_IF_MATCH])}}
 
@@ -215,10 +216,10 @@ def _hosts() -> Schema:
             'parameters': _path('namespace', 'name'),
             'get': _operation('Show a host.', _json(hosts.KIND)),
             'put': _operation('Replace a host\'s spec.', _json(hosts.KIND),
-                              [_IF_MATCH], _ref(hosts.KIND)),
+                              _CHANGE, _ref(hosts.KIND)),
             'patch': _operation(
                 'Choose what a host boots, by a merge patch (RFC 7386).',
-                _json(hosts.KIND), [_IF_MATCH], merged)},
+                _json(hosts.KIND), _CHANGE, merged)},
         base + '/{name}/power': {
             'parameters': _path('namespace', 'name'),
             'post': _operation('Switch a host.', _json(hosts.KIND, 202),
