@@ -5,3 +5,7 @@
 
 class CommandError(Exception):
     """A command cannot be carried out; the message is for a person."""
+
+
+class UsageError(CommandError):
+    """The command line itself is wrong."""

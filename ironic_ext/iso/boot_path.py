@@ -336,8 +336,10 @@ def efi_loader(image: images.IsoImage, files: file_systems.FatFiles,
     :param number: of the ESP among the image's.
     """
     try:
-        return binary.of_efi(files, path, _key(
-            image, image.esps[number].start, path))
+        key = None if any(path.casefold() == new.casefold()
+                          for new in files.replaced) else _key(
+            image, image.esps[number].start, path)
+        return binary.of_efi(files, path, key)
     except errors.CorruptImageError:
         return binary.Binary('unreadable')
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Write cpio archives in the "newc" format that Linux unpacks as initrd.
+"""Write and list cpio archives in "newc", which Linux unpacks as initrd.
 
 Reference: Linux, Documentation/driver-api/early-userspace/
 buffer-format.rst. Regular files and directories only; no compression.
@@ -19,6 +19,8 @@ _TRAILER = 'TRAILER!!!'
 _MAX_SIZE = 0xffffffff      # bytes of a file: the field has 8 hex digits
 _PATH_MAX = 4096            # bytes with the NUL, as the kernel has it
 _BLOCK = 512
+_HEADER = 110
+_MAX_NAMES = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +68,33 @@ def archive(files: Mapping[str, bytes], mtime: int = 0,
     out.append(_member(0, _Node(_TRAILER, 0), 0))
     result = b''.join(out)
     return result + bytes(-len(result) % _BLOCK)
+
+
+def names(data: bytes) -> tuple[str, ...]:
+    """Return the files that an archive at the start of ``data`` holds.
+
+    What is no archive, or breaks off, ends the list.
+    """
+    found: list[str] = []
+    position = 0
+    while data[position:position + 6] == b'070701':
+        try:
+            mode, size, length = (
+                int(data[position + at:position + at + 8], 16)
+                for at in (14, 54, 94))
+        except ValueError:
+            break
+        begin = position + _HEADER
+        name = data[begin:begin + length].rstrip(b'\0').decode(
+            'utf-8', 'surrogateescape')
+        if name == _TRAILER or not name or len(found) == _MAX_NAMES:
+            break
+        if not stat.S_ISDIR(mode):
+            found.append('/' + name.lstrip('/'))
+        position = begin + length
+        position += -position % 4 + size
+        position += -position % 4
+    return tuple(found)
 
 
 def clean_path(path: str) -> str:

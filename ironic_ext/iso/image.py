@@ -125,6 +125,17 @@ class IsoImage:
         return tuple(sorted(
             found, key=lambda tree: (tree.shift, _RANK[tree.kind])))
 
+    def require_whole(self) -> None:
+        """Refuse an image that ends before its file system does.
+
+        :raises: CorruptImageError
+        """
+        claimed = self.volumes.primary.sectors * SECTOR
+        if claimed > self.size:
+            raise errors.CorruptImageError(
+                f'{self.path} has {self.size} bytes and its file system '
+                f'{claimed}: it is truncated; download it again')
+
     def forget_trees(self) -> None:
         """Have the trees read anew when they are needed again."""
         self.__dict__.pop('trees', None)

@@ -31,6 +31,7 @@ class Injection:
     :ivar files: path in the image -> content; added or replaced. What is
         stored stays where it lies.
     :ivar initrd_files: path in the initrd -> content.
+    :ivar esp_files: path in every EFI system partition -> content.
     :ivar modes: path in the image -> permissions of that file, where they
         are not the usual ones.
     :ivar initrd_modes: likewise in the initrd.
@@ -52,6 +53,8 @@ class Injection:
     files: collections.abc.Mapping[str, stored.Content] = dataclasses.field(
         default_factory=dict)
     initrd_files: collections.abc.Mapping[str, bytes] = dataclasses.field(
+        default_factory=dict)
+    esp_files: collections.abc.Mapping[str, bytes] = dataclasses.field(
         default_factory=dict)
     ignition: bytes | None = None
     media_check: str = 'drop'
@@ -93,12 +96,15 @@ class Injection:
             _checked(self.files)))
         object.__setattr__(self, 'initrd_files', types.MappingProxyType(
             _checked(self.initrd_files)))
+        object.__setattr__(self, 'esp_files', types.MappingProxyType(
+            _checked(self.esp_files)))
         for name, files in (('modes', self.files),
                             ('initrd_modes', self.initrd_files)):
             object.__setattr__(self, name, types.MappingProxyType(
                 _checked_modes(getattr(self, name), files)))
+        groups = (self.files, self.initrd_files, self.esp_files)
         total = len(self.ignition or b'') + sum(
-            len(content) for group in (self.files, self.initrd_files)
+            len(content) for group in groups
             for content in group.values())
         if total > MAX_BYTES:
             raise errors.InjectionError(
@@ -109,7 +115,8 @@ class Injection:
     def empty(self) -> bool:
         """Whether nothing is to be injected."""
         return not (self.changes_arguments or self.files
-                    or self.initrd_files or self.timeout is not None
+                    or self.initrd_files or self.esp_files
+                    or self.timeout is not None
                     or self.ignition is not None)
 
     @functools.cached_property

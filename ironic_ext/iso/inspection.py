@@ -13,8 +13,8 @@ from ironic_ext.iso import arrival
 from ironic_ext.iso import boot_path
 from ironic_ext.iso import el_torito
 from ironic_ext.iso import image as images
+from ironic_ext.iso.loaders import argument_areas
 from ironic_ext.iso.loaders import boot_entry
-from ironic_ext.iso.loaders import coreos
 from ironic_ext.iso.loaders import discovery
 from ironic_ext.iso.loaders import files as file_systems
 from ironic_ext.iso import media_check
@@ -155,6 +155,7 @@ def inspect(image: images.IsoImage) -> Inspection:
 
     :raises: CorruptImageError
     """
+    image.require_whole()
     files = discovery.tree_configs(image)
     configs = [_config(config, 'iso') for config in files]
     for number in range(len(image.esps)):
@@ -170,7 +171,7 @@ def inspect(image: images.IsoImage) -> Inspection:
         notes.append(
             f'the image carries a checksum of itself ({check.kind}); it '
             f'does not hold after an injection unless it is implanted anew')
-    if image.main.find(coreos.DESCRIPTION) is not None:
+    if argument_areas.reserved(image):
         notes.append(
             'the image reserves areas for kernel arguments (CoreOS); '
             'arguments go there')

@@ -14,6 +14,9 @@ from ironic_ext.iso import segments as segs
 from ironic_ext.iso import source as base_source
 from ironic_ext import stored
 
+#: Bytes at a time of a base that is no file.
+_PIECE = 8 << 20
+
 
 class SegmentMap:
     """A customised image: readable, writable to a file, storable.
@@ -25,16 +28,19 @@ class SegmentMap:
     :ivar overlay: the map without its base.
     """
 
-    def __init__(self, base: str | os.PathLike[str],
+    def __init__(self, base: str | os.PathLike[str] | base_source.Source,
                  segments: typing.Iterable[segs.Segment], *,
                  identity: overlays.BaseIdentity | None = None,
                  warnings: typing.Iterable[str] = ()) -> None:
         """Open the base and check the segments against it.
 
+        :param base: its path, or the base, opened already and closed with
+            the map.
         :raises: IsoError when the base cannot be opened, OverlayError when
             it is not the one of ``identity`` or when a segment leaves it.
         """
-        self._base = base_source.Source(base)
+        self._base = (base if isinstance(base, base_source.Source)
+                      else base_source.Source(base))
         try:
             found = overlays.BaseIdentity.of(self._base)
             if identity is not None and identity != found:
@@ -92,6 +98,15 @@ class SegmentMap:
         """Return ``sha256:<hex>``, see Overlay.digest."""
         return self.overlay.digest
 
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, where: slice) -> bytes:
+        start, end, step = where.indices(self.size)
+        if step != 1:
+            raise ValueError('only what lies together is read')
+        return self.read(start, max(0, end - start))
+
     def read(self, offset: int, length: int) -> bytes:
         """Return ``length`` bytes from ``offset`` on, fewer at the end.
 
@@ -120,6 +135,18 @@ class SegmentMap:
             index += 1
         return b''.join(parts)
 
+    def origin(self, offset: int, length: int) -> int | None:
+        """Return where in the base a range lies as a whole, if it does."""
+        if length <= 0 or not 0 <= offset <= self.size - length:
+            return None
+        index = bisect.bisect_right(self._starts, offset) - 1
+        segment = self.segments[index]
+        skip = offset - self._starts[index]
+        if (not isinstance(segment, segs.BaseRange)
+                or skip + length > segment.length):
+            return None
+        return segment.offset + skip
+
     def write(self, path: str | os.PathLike[str], *, mode: int = 0o644,
               progress: typing.Callable[[int], None] | None = None) -> None:
         """Write the whole image to a file.
@@ -138,8 +165,9 @@ class SegmentMap:
         from ironic_ext import blocks
         target = os.fspath(path)
         try:
-            if os.path.exists(target) and os.path.samestat(
-                    os.stat(target), os.fstat(self._base.fd)):
+            if (self._base.fd >= 0 and os.path.exists(target)
+                    and os.path.samestat(os.stat(target),
+                                         os.fstat(self._base.fd))):
                 raise errors.IsoError(
                     f'{target} is the base image: the customised image '
                     f'needs a path of its own')
@@ -150,9 +178,7 @@ class SegmentMap:
                     if isinstance(segment, segs.Literal):
                         _write_literal(fd, segment.data, position)
                     elif isinstance(segment, segs.BaseRange):
-                        blocks.copy_range(
-                            self._base.fd, segment.offset, fd, position,
-                            segment.length, progress)
+                        self._copy(segment, fd, position, progress)
                     if progress and not isinstance(segment, segs.BaseRange):
                         progress(segment.length)
                     position += segment.length
@@ -161,6 +187,21 @@ class SegmentMap:
         except OSError as exc:
             raise errors.IsoError(
                 f'cannot write {target}: {exc.strerror or exc}') from exc
+
+    def _copy(self, segment: segs.BaseRange, fd: int, position: int,
+              progress: typing.Callable[[int], None] | None) -> None:
+        from ironic_ext import blocks
+        if self._base.fd >= 0:
+            blocks.copy_range(self._base.fd, segment.offset, fd, position,
+                              segment.length, progress)
+            return
+        for skip in range(0, segment.length, _PIECE):
+            piece = self._base.read(
+                segment.offset + skip, min(_PIECE, segment.length - skip),
+                'a range of the base')
+            blocks.write_all(fd, piece, position + skip)
+            if progress:
+                progress(len(piece))
 
     def save(self, path: str | os.PathLike[str], *,
              mode: int = 0o600) -> None:
@@ -188,10 +229,11 @@ class SegmentMap:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *,
-             base: str | os.PathLike[str]) -> 'SegmentMap':
+             base: str | os.PathLike[str] | base_source.Source
+             ) -> 'SegmentMap':
         """Read an overlay file.
 
-        :param base: path of the base image.
+        :param base: the base image; see __init__().
         :raises: OverlayError when the file is malformed or ``base`` is not
             the image that it was made from.
         """
@@ -204,7 +246,8 @@ class SegmentMap:
         return cls.parse(data, base=base, name=os.fspath(path))
 
     @classmethod
-    def parse(cls, data: bytes, *, base: str | os.PathLike[str],
+    def parse(cls, data: bytes, *,
+              base: str | os.PathLike[str] | base_source.Source,
               name: str = 'the overlay') -> 'SegmentMap':
         """Return the map of an overlay file's content; see :meth:`load`."""
         overlay = overlays.Overlay.parse(data, name)

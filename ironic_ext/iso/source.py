@@ -8,9 +8,9 @@ Reads use ``pread``, so one open file serves any number of threads.
 import os
 import stat
 import types
+import typing
 
 from ironic_ext.iso import errors
-from ironic_ext import stored
 
 #: Bytes in a logical sector of ISO 9660 (ECMA-119 section 6.1.2).
 SECTOR = 2048
@@ -88,6 +88,13 @@ class Source:
     def _pread(self, length: int, offset: int) -> bytes:
         return os.pread(self.fd, length, offset)
 
+    def again(self) -> 'Source':
+        """Return a source of the same image, for who outlives this one.
+
+        :raises: IsoError
+        """
+        return Source(self.path)
+
     def check_size(self) -> None:
         """Check that the image is as long as when it was opened.
 
@@ -142,10 +149,20 @@ class BufferedSource(Source):
         return data
 
 
+class Sliced(typing.Protocol):
+    """Bytes that are somewhere: with a length, and to be sliced."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __getitem__(self, where: slice, /) -> bytes:
+        """Return those of a slice."""
+
+
 class ContentSource(BufferedSource):
     """An image that is no file of its own."""
 
-    def __init__(self, content: stored.Content, name: str) -> None:
+    def __init__(self, content: Sliced, name: str) -> None:
         """Take the image.
 
         :param name: for messages.
@@ -159,3 +176,10 @@ class ContentSource(BufferedSource):
 
     def _pread(self, length: int, offset: int) -> bytes:
         return self._content[offset:offset + length]
+
+    def again(self) -> Source:
+        """Return itself: there is nothing to open."""
+        return self
+
+    def check_size(self) -> None:
+        """What it is made of does not become shorter unnoticed."""

@@ -189,7 +189,8 @@ class InjectTestCase(IronicIsoTestCase):
         report = json.loads(done.stdout)
         self.assertIsNone(report['target'])
         self.assertGreater(report['size'], 0)
-        self.assertTrue(report['digest'].startswith('sha256:'))
+        self.assertRegex(report['content_id'], '^[0-9a-f]{64}$')
+        self.assertIsNone(report['sha256'])
 
     def test_the_base_is_never_the_output(self):
         base = self.folder / 'base.iso'
@@ -248,7 +249,7 @@ class InjectTestCase(IronicIsoTestCase):
                 (['--append', 'a="b'], 'quot'),
                 (['--file', f'/../x={__file__}'], '..'),
                 (['--file', f'/x={self.folder}/none'], 'none'),
-                (['--file', f'/x={self.folder}'], 'irectory'),
+                (['--file', f'/x={self.folder}'], 'no file'),
                 (['--file', f'/x={__file__}', '--file', f'/x={__file__}'],
                  'twice')):
             done = self.run_command('inject', plain, *words, '-o', out,

@@ -23,6 +23,7 @@ _SIGNATURES = (
     (b'Limine', 'Limine'),
     # GRUB's El Torito image is compressed but for cdboot.img's messages.
     (b'cdrom read fails', 'GRUB'))
+_GENERATIONS = {b'shim': 'shim', b'ipxe': 'iPXE'}
 _MAX_KEPT = 64
 
 
@@ -99,8 +100,22 @@ def _of_efi(content: file_systems.Content | None) -> Binary:
         except errors.IsoError:
             pass
     return Binary('GRUB' if 'mods' in executable.sections
-                  else _name(content, _SIGNATURE_BYTES),
+                  else _generation(content, executable)
+                  or _name(content, _SIGNATURE_BYTES),
                   executable.machine, executable.signed, embedded)
+
+
+def _generation(content: file_systems.Content, executable: pe.Executable
+                ) -> str:
+    """Return a maker by the section in which shim wants one named.
+
+    Its second line is the program's own (shim, SBAT.md); the others are of
+    who built it.
+    """
+    offset, size = executable.sections.get('.sbat', (0, 0))
+    lines = content.read(offset, min(size, 512)).split(b'\n')
+    return _GENERATIONS.get(lines[1].partition(b',')[0], '') if len(
+        lines) > 1 else ''
 
 
 def _name(content: file_systems.Content, limit: int) -> str:

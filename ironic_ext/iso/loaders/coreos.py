@@ -5,8 +5,7 @@
 ``/coreos/kargs.json`` lists areas of one fixed size in boot configurations;
 their content is kernel arguments, an end and padding, and the same in every
 file. The format is coreos-installer's, a file without an end and padding
-has a line feed and "#"; images older than 2021-12, whose
-areas are named in the system area, are not read.
+has a line feed and "#".
 """
 
 import dataclasses
@@ -19,7 +18,13 @@ DESCRIPTION = '/coreos/kargs.json'
 IGNITION = '/coreos/igninfo.json'
 #: What images without that description have instead, as a whole.
 IGNITION_IMAGE = '/images/ignition.img'
-_MAX_AREA = 65536
+#: Byte of the system area where images older than 2021-12 say where the
+#: Ignition config goes, and what stands there then.
+OLD_IGNITION = 32744
+OLD_IGNITION_MAGIC = b'coreiso+'
+#: Bytes of an area.
+MAX_AREA = 65536
+PAD, END = b'#', b'\n'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,10 +46,23 @@ class KernelArgumentAreas:
     """Every area of an image.
 
     :ivar size: bytes of each.
+    :ivar own: the arguments that the image came with.
     """
 
     size: int
     areas: tuple[Area, ...]
+    own: bytes = b''
+
+    def default(self, area: Area) -> bytes:
+        """Return what an area of the image held when it was made.
+
+        :raises: CorruptImageError
+        """
+        if len(self.own) + len(area.end) > self.size:
+            raise errors.CorruptImageError(
+                f'the kernel arguments that this CoreOS image came with '
+                f'have {len(self.own)} bytes, its areas {self.size}')
+        return (self.own + area.end).ljust(self.size, area.pad)
 
     def content(self, area: Area, data: bytes) -> tuple[str, ...]:
         """Return the arguments that an area of a file's content holds.
@@ -100,11 +118,13 @@ def parse(description: bytes) -> KernelArgumentAreas:
     try:
         facts = json.loads(description)
         size = facts['size']
+        own = facts.get('default', '').encode('utf-8', 'surrogateescape')
         areas = tuple(
             Area('/' + row['path'].lstrip('/'), row['offset'],
-                 row.get('pad', '#').encode(), row.get('end', '\n').encode())
+                 row.get('pad', PAD.decode()).encode(),
+                 row.get('end', END.decode()).encode())
             for row in facts['files'])
-        if (not isinstance(size, int) or not 0 < size <= _MAX_AREA
+        if (not isinstance(size, int) or not 0 < size <= MAX_AREA
                 or not areas):
             raise ValueError(f'size {size!r}')
         for area in areas:
@@ -115,7 +135,7 @@ def parse(description: bytes) -> KernelArgumentAreas:
             RecursionError) as exc:
         raise errors.CorruptImageError(
             f'{DESCRIPTION} of this image is malformed: {exc!r}') from exc
-    return KernelArgumentAreas(size, areas)
+    return KernelArgumentAreas(size, areas, own)
 
 
 def ignition_path(description: bytes) -> str:

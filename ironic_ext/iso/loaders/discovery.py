@@ -323,6 +323,8 @@ def ignition_initrd(image: images.IsoImage) -> str | None:
     if found is not None:
         return coreos.ignition_path(image.read_entry(
             image.main.entry(*found), 0, MAX_BYTES))
-    if image.main.find(coreos.DESCRIPTION) is not None:
+    if image.main.find(coreos.DESCRIPTION) is not None or (
+            image.source.read(coreos.OLD_IGNITION, 8, 'the system area')
+            == coreos.OLD_IGNITION_MAGIC):
         return coreos.IGNITION_IMAGE
     return None

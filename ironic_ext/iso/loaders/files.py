@@ -106,6 +106,9 @@ class TreeFiles:
     def content(self, path: str) -> Content | None:
         """See :class:`Files`."""
         entry = self._entry(path)
+        new = self.replaced.get(entry.path if entry else path)
+        if new is not None:
+            return _given(entry.path if entry else path, new)
         if entry is None or entry.is_dir or entry.compressed:
             return None
         image, found = self.image, entry
@@ -134,20 +137,33 @@ class FatFiles:
     def names(self, path: str) -> list[str]:
         """See :class:`Files`."""
         entry = self.volume.lookup(path)
-        if entry is None or not entry.is_dir:
-            return []
-        return [child.name for child in self.volume.listdir(path)]
+        names = [child.name for child in self.volume.listdir(path)
+                 ] if entry is not None and entry.is_dir else []
+        known = {name.casefold() for name in names}
+        prefix = path.rstrip('/').casefold() + '/'
+        for new in self.replaced:
+            if new.casefold().startswith(prefix):
+                name = new[len(prefix):].partition('/')[0]
+                if name.casefold() not in known:
+                    known.add(name.casefold())
+                    names.append(name)
+        return names
 
     def kind(self, path: str) -> str | None:
         """See :class:`Files`."""
         entry = self.volume.lookup(path)
-        if entry is None:
-            return 'file' if path in self.replaced else None
-        return 'dir' if entry.is_dir else 'file'
+        if entry is not None:
+            return 'dir' if entry.is_dir else 'file'
+        if path in self.replaced:
+            return 'file'
+        return 'dir' if self.replaced and self.names(path) else None
 
     def content(self, path: str) -> Content | None:
         """See :class:`Files`."""
         entry = self.volume.lookup(path)
+        new = self.replaced.get(entry.path if entry else path)
+        if new is not None:
+            return _given(entry.path if entry else path, new)
         if entry is None or entry.is_dir:
             return None
         volume = self.volume
@@ -198,9 +214,12 @@ class MemoryFiles:
         found = self._files.get(path.casefold())
         if found is None:
             return None
-        data = found[1]
-        return Content(found[0], len(data), lambda offset, length:
-                       data[offset:offset + length])
+        return _given(*found)
+
+
+def _given(path: str, data: stored.Content) -> Content:
+    return Content(path, len(data), lambda offset, length:
+                   data[offset:offset + length])
 
 
 def _small(path: str, content: stored.Content) -> tuple[str, bytes] | None:

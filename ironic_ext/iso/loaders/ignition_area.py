@@ -3,8 +3,10 @@
 """The area that CoreOS live ISOs reserve for an Ignition config.
 
 ``/coreos/igninfo.json`` names a file and, where that has more in it, an
-offset and a length. The area holds a compressed initrd with ``config.ign``
-and zeros behind it, as coreos-installer writes it.
+offset and a length; a header in the system area does in images older than
+2021-12 (``coreiso+`` at byte 32744, then offset and length in the image as
+64-bit little-endian words). The area holds a compressed initrd with
+``config.ign`` and zeros behind it, as coreos-installer writes it.
 """
 
 import collections.abc
@@ -12,6 +14,7 @@ import dataclasses
 import gzip
 import json
 import lzma
+import struct
 
 from ironic_ext.iso import cpio
 from ironic_ext.iso import errors
@@ -22,6 +25,7 @@ from ironic_ext.iso.loaders import discovery
 _NAME = 'config.ign'
 #: Bytes; CoreOS reserves 256 KiB. What fills an area is held in memory.
 _MAX_AREA = 16 << 20
+_WORDS = struct.Struct('<8s2Q')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +50,7 @@ def locate(image: images.IsoImage) -> IgnitionArea | None:
     """
     found = image.main.find(coreos.IGNITION)
     if found is None:
-        return _whole(image)
+        return _by_header(image) or _whole(image)
     raw = image.read_entry(image.main.entry(*found), 0, discovery.MAX_BYTES)
     path = coreos.ignition_path(raw)
     facts = json.loads(raw)
@@ -66,6 +70,22 @@ def locate(image: images.IsoImage) -> IgnitionArea | None:
             f'which has {entry.size}; an area has at most {_MAX_AREA}')
     return IgnitionArea(path, length, tuple(
         extents(entry.sections, offset, length)))
+
+
+def _by_header(image: images.IsoImage) -> IgnitionArea | None:
+    """Return the area that the system area names."""
+    if image.size < coreos.OLD_IGNITION + _WORDS.size:
+        return None
+    magic, offset, length = _WORDS.unpack(image.source.read(
+        coreos.OLD_IGNITION, _WORDS.size, 'the system area'))
+    if magic != coreos.OLD_IGNITION_MAGIC:
+        return None
+    if not 0 < length <= min(_MAX_AREA, image.size - offset):
+        raise errors.CorruptImageError(
+            f'{image.path}: the area for an Ignition config of this CoreOS '
+            f'image has {length} bytes at {offset}; an area has at most '
+            f'{_MAX_AREA}, inside the image')
+    return IgnitionArea(coreos.IGNITION_IMAGE, length, ((offset, length),))
 
 
 def _whole(image: images.IsoImage) -> IgnitionArea | None:

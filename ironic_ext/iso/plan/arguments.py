@@ -10,6 +10,7 @@ from ironic_ext.iso import boot_path
 from ironic_ext.iso import errors
 from ironic_ext.iso import injection as injections
 from ironic_ext.iso import kernel_args
+from ironic_ext.iso.loaders import argument_areas
 from ironic_ext.iso.loaders import coreos
 from ironic_ext.iso.loaders import discovery
 from ironic_ext.iso.loaders import files as file_systems
@@ -33,9 +34,7 @@ def plan(draft: drafts.Draft, injection: injections.Injection,
         delete += (_CHECK_ARGUMENT,)
     if not append and not delete:
         return
-    areas = None
-    if draft.image.main.find(coreos.DESCRIPTION) is not None:
-        areas = coreos.parse(draft.content(coreos.DESCRIPTION))
+    areas = argument_areas.locate(draft.image)
     configs = _configs(draft, paths)
     _require_present(injection.delete_args, configs, paths)
     carriers = frozenset(name for path in paths
@@ -137,4 +136,5 @@ def _fill_areas(draft: drafts.Draft, areas: coreos.KernelArgumentAreas,
         path = draft.place(area.path)
         draft.change(path, areas.edited(
             area, draft.content(path), append, delete))
+        draft.in_place.add(path)
     return len(areas.areas)

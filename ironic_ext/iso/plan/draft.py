@@ -33,6 +33,8 @@ class Draft:
 
     :ivar changes: path in the tree -> its new content.
     :ivar esp_files: number of an ESP -> path -> content.
+    :ivar in_place: paths of which new content takes the place of the old,
+        where it has as many bytes, under every name that this has.
     :ivar warnings: sentences for who asked for the injection.
     """
 
@@ -40,6 +42,7 @@ class Draft:
         self.image = image
         self.changes: dict[str, Change] = {}
         self.esp_files: dict[int, dict[str, bytes]] = {}
+        self.in_place: set[str] = set()
         self.warnings: list[str] = []
 
     def place(self, path: str) -> str:

@@ -85,6 +85,7 @@ class _Plan(drafts.Draft):
     def segment_map(self, wanted: collections.abc.Sequence[str],
                     partial: bool, about: collections.abc.Sequence[str]
                     ) -> CustomisedImage:
+        self.image.require_whole()
         if self.image.volumes.udf:
             raise errors.InjectionError(
                 f'{self.image.path} has a UDF file system that names the '
@@ -93,9 +94,11 @@ class _Plan(drafts.Draft):
         paths = boot_path.boot_paths(self.image)
         for path, content in self.injection.files.items():
             self._put(self.place(path), content)
-        if any(discovery.could_be_config(path) or any(
-                place.path == path for one in paths
-                for place in one.walk.configs) for path in self.changes):
+        self._put_into_esps()
+        if self.injection.esp_files or any(
+                discovery.could_be_config(path) or any(
+                    place.path == path for one in paths
+                    for place in one.walk.configs) for path in self.changes):
             paths = boot_path.boot_paths(self.image, self.as_changes())
         arguments.plan(self, self.injection, paths)
         unattended.plan(self, self.injection, paths)
@@ -137,6 +140,22 @@ class _Plan(drafts.Draft):
                 self.warnings.append(
                     f'the EFI system partition has a {found.path} of its '
                     f'own, which stays as it is')
+
+    def _put_into_esps(self) -> None:
+        """Add or replace the files that are named for the ESPs."""
+        if self.injection.esp_files and not self.image.esps:
+            raise errors.InjectionError(
+                f'{self.image.path} has no EFI system partition that files '
+                f'could be put into')
+        for number in range(len(self.image.esps)):
+            files = self.esp(number)
+            for path, content in self.injection.esp_files.items():
+                if files.kind(path) == 'dir':
+                    raise errors.InjectionError(
+                        f'{path} is a directory of the EFI system partition')
+                found = files.content(path)
+                self.change_esp(number, found.path if found else path,
+                                _for_esp(path, content))
 
     def _arrivals(self, about: collections.abc.Sequence[str]
                   ) -> tuple[arrival.Arrival, ...]:
@@ -269,7 +288,8 @@ class _Plan(drafts.Draft):
         growth = layout.settle(image, canvas, moved)
         self._settle_media_check(canvas, growth)
         self._fill_ignition_area(canvas)
-        made = CustomisedImage(image.path, layout.assemble(canvas, growth),
+        made = CustomisedImage(image.source.again(),
+                               layout.assemble(canvas, growth),
                                warnings=self.warnings)
         made.arrivals = arrivals
         if not self.injection.empty and made.segments == (
@@ -316,6 +336,9 @@ class _Plan(drafts.Draft):
                     raise errors.InjectionError(
                         f'{path} is a boot image of the El Torito '
                         f'catalog and cannot be replaced')
+                if path in self.in_place and entry.size == change.size:
+                    _overwrite(canvas, entry, change)
+                    continue
             sector = canvas.place(change.content) if change.size else 0
             for edit in edits:
                 edit.put(path, sector, change.size, original,
@@ -369,6 +392,15 @@ class _Plan(drafts.Draft):
         field = media_check.reimplanted(head, growth.volume_sectors)
         canvas.patch(self.image.volumes.primary.sector * SECTOR
                      + media_check.FIELD_OFFSET, field)
+
+
+def _overwrite(canvas: canvases.Canvas, entry: images.Entry,
+               change: drafts.Change) -> None:
+    assert change.data is not None
+    done = 0
+    for start, length in entry.sections:
+        canvas.patch(start, change.data[done:done + length])
+        done += length
 
 
 def _for_esp(path: str, content: stored.Content) -> bytes:

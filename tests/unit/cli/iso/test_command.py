@@ -10,7 +10,8 @@ from unittest import mock
 import fixtures
 import testtools
 
-from ironic_ext.cli import iso as command
+from ironic_ext.cli.iso import command
+from ironic_ext.cli.iso import sources
 from ironic_ext import iso
 
 
@@ -66,7 +67,7 @@ class CommandTestCase(testtools.TestCase):
         self.assertIn('only one SRC', self.errors.getvalue())
 
     def test_a_source_beyond_the_limit_is_refused_without_reading_it(self):
-        with mock.patch.object(command, '_MAX_SOURCE', 3):
+        with mock.patch.object(sources, '_MAX_BYTES', 3):
             self.assertEqual(1, self.run_command(
                 'inject', self.base, '--dry-run', '--file',
                 f'/x={self.base}'))
@@ -97,7 +98,7 @@ class CommandTestCase(testtools.TestCase):
         smap.__enter__.return_value = smap
         with mock.patch.object(iso.IsoImage, 'open'):
             with mock.patch.object(iso, 'inject', return_value=smap):
-                with mock.patch.object(command.iso_report.Written, 'text',
+                with mock.patch.object(command.report.Written, 'text',
                                        return_value='done'):
                     self.assertEqual(0, self.run_command(
                         'inject', self.base, '--append', 'a', '--dry-run'))

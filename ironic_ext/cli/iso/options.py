@@ -58,11 +58,24 @@ class _RawFormatter(_Formatter, argparse.RawDescriptionHelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser, of a subcommand, too, that is made fast."""
+    """A parser, of a subcommand, too, that is made fast.
 
-    def __init__(self, **settings: typing.Any) -> None:
+    :param formats: the help lists the formats of boot configs.
+    """
+
+    def __init__(self, formats: bool = False, **settings: typing.Any
+                 ) -> None:
         settings.setdefault('formatter_class', _Formatter)
         super().__init__(**settings)
+        self._lists_formats = formats
+
+    def format_help(self) -> str:
+        """Return the help; what is installed is looked up only here."""
+        if self._lists_formats:
+            from ironic_ext.cli.iso import config
+            self.epilog = 'formats of --config: ' + ', '.join(
+                config.formats())
+        return super().format_help()
 
 
 @functools.cache
@@ -95,6 +108,8 @@ def build_parser(run: Commands) -> argparse.ArgumentParser:
     _add_reading_commands(commands, run)
     _add_inject(commands, run)
     _add_write(commands, run)
+    _add_reset(commands, run)
+    _add_pxe(commands, run)
     command = commands.add_parser(
         'completion', help='print a shell completion script',
         description='Print a completion script: for bash, put '
@@ -104,27 +119,112 @@ def build_parser(run: Commands) -> argparse.ArgumentParser:
     return parser
 
 
+def _add_image(command: argparse.ArgumentParser, *,
+               overlay: bool = True) -> None:
+    """Add the image that a command works on."""
+    command.add_argument(
+        'iso', metavar='ISO', help='a file, a device, a URL (http, https), '
+        'of which only what is needed is fetched, or - for standard input')
+    _add_download(command)
+    if overlay:
+        command.add_argument(
+            '--base', metavar='ISO', help='the first argument is an '
+            'overlay, and this the ISO that it was made from')
+
+
+def _add_download(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        '--download', action='store_true', help='fetch the whole ISO of a '
+        'URL first: for servers that answer no ranges')
+
+
 def _add_reading_commands(commands: typing.Any, run: Commands) -> None:
     command = commands.add_parser(
         'inspect', help='say what an ISO boots and what can be injected',
         description='Say what an ISO boots, by which boot loaders, and what '
         'can be injected into it.')
-    command.add_argument('iso', metavar='ISO')
+    _add_image(command)
     command.add_argument('--json', action='store_true',
                          help='print JSON instead of text')
     command.set_defaults(run=run['inspect'])
 
     command = commands.add_parser('ls', help='list a directory of an ISO')
-    command.add_argument('iso', metavar='ISO')
+    _add_image(command)
     command.add_argument('path', metavar='PATH', nargs='?', default='/')
     command.add_argument('-l', '--long', action='store_true',
                          help='show type, size in bytes and link target')
     command.set_defaults(run=run['ls'])
 
     command = commands.add_parser('cat', help='print a file of an ISO')
-    command.add_argument('iso', metavar='ISO')
+    _add_image(command)
     command.add_argument('path', metavar='PATH')
     command.set_defaults(run=run['cat'])
+
+    command = commands.add_parser(
+        'extract', help='copy files of an ISO into a directory')
+    _add_image(command)
+    command.add_argument('path', metavar='PATH', nargs='*',
+                         help='files and directories; all, without any')
+    _add_directory(command)
+    command.set_defaults(run=run['extract'])
+
+    command = commands.add_parser(
+        'show', help='say what was injected into an ISO',
+        description='Compare a customised image, or an overlay, with the '
+        'ISO that it was made from.')
+    _add_image(command, overlay=False)
+    command.add_argument('--base', metavar='ISO', required=True,
+                         help='the ISO that it was made from')
+    command.add_argument('--json', action='store_true',
+                         help='print JSON instead of text')
+    command.set_defaults(run=run['show'])
+
+
+def _add_directory(command: argparse.ArgumentParser) -> None:
+    command.add_argument('-d', '--directory', metavar='DIR', required=True,
+                         help='where the files go: new, or empty')
+
+
+def _add_pxe(commands: typing.Any, run: Commands) -> None:
+    command = commands.add_parser(
+        'pxe', help='write what an ISO boots for a network boot',
+        description='Write kernel and initrds of an ISO, the kernel\'s '
+        'arguments ("cmdline") and an iPXE script ("boot.ipxe").')
+    _add_image(command)
+    _add_directory(command)
+    command.add_argument(
+        '--entry', metavar='ENTRY', default='', help='title or label of '
+        'the boot menu\'s entry; the default is what starts unattended')
+    command.add_argument(
+        '--for', metavar='FIRMWARE', default='all', dest='for_',
+        help='whose boot menu it is: bios, uefi, uefi-x64, ...')
+    command.add_argument(
+        '--append', metavar='ARGS', action='append', default=[],
+        help='kernel arguments to append')
+    command.add_argument(
+        '--delete', metavar='ARG', action='append', default=[],
+        help='kernel argument to remove')
+    command.add_argument(
+        '--url', default='', help='of the directory on your web server; '
+        'the script names files beside it otherwise')
+    command.set_defaults(run=run['pxe'])
+
+
+def _add_reset(commands: typing.Any, run: Commands) -> None:
+    command = commands.add_parser(
+        'reset', help='empty the areas that a CoreOS ISO reserves',
+        description='Write a CoreOS ISO with the kernel arguments that it '
+        'came with and without an Ignition config.')
+    _add_image(command)
+    _add_output(command)
+    command.set_defaults(run=run['reset'])
+
+
+def _add_output(command: argparse.ArgumentParser) -> None:
+    command.add_argument('-o', '--output', metavar='OUT.iso', required=True,
+                         help='image to write; - is standard output')
+    command.add_argument('--force', action='store_true',
+                         help='replace an existing output')
 
 
 def _add_inject(commands: typing.Any, run: Commands) -> None:
@@ -132,8 +232,8 @@ def _add_inject(commands: typing.Any, run: Commands) -> None:
         'inject', help='add kernel arguments and files to an ISO',
         description='Write a customised image, or an overlay: a small file '
         'that together with the ISO is the customised image. The ISO itself '
-        'is never changed.')
-    command.add_argument('iso', metavar='ISO')
+        'is never changed.', formats=True)
+    _add_image(command, overlay=False)
     command.add_argument(
         '--append', metavar='ARGS', action='append', default=[],
         help='kernel arguments to append in every boot configuration')
@@ -143,10 +243,15 @@ def _add_inject(commands: typing.Any, run: Commands) -> None:
         'quiet=..., "console=tty0" removes just that')
     command.add_argument(
         '--file', metavar='DEST=SRC', action='append', default=[],
-        help='add or replace a file of the ISO; SRC - is standard input')
+        help='add or replace a file of the ISO, or, below DEST, all files '
+        'of the directory SRC; SRC - is standard input')
     command.add_argument(
         '--initrd-file', metavar='DEST=SRC', action='append', default=[],
-        help='add a file to every initrd that is booted')
+        help='add a file, or a directory\'s, to every initrd that is booted')
+    command.add_argument(
+        '--esp-file', metavar='DEST=SRC', action='append', default=[],
+        help='add or replace a file, or a directory\'s, of the EFI system '
+        'partition')
     command.add_argument(
         '--mode', metavar='DEST=MODE', action='append', default=[],
         help='permissions of an injected file, as 0755; the default is '
@@ -162,9 +267,8 @@ def _add_inject(commands: typing.Any, run: Commands) -> None:
     command.add_argument(
         '--config', metavar='FORMAT=FILE', action='append', default=[],
         help='put a boot config where the ISO\'s system looks for it, with '
-        'the kernel arguments that it needs: ignition, kickstart, '
-        'cloud-init, autoinstall, autoyast, preseed, plain or a plugin\'s; '
-        'again for each file of the format')
+        'the kernel arguments that it needs; again for each file of the '
+        'format')
     command.add_argument(
         '--config-url', metavar='URL',
         help='do not put the files of --config into the ISO: the kernel '
@@ -188,6 +292,9 @@ def _add_inject(commands: typing.Any, run: Commands) -> None:
                          help='plan and report, write nothing')
     command.add_argument('--json', action='store_true',
                          help='report as JSON')
+    command.add_argument('--sha256', action='store_true',
+                         help='read the whole result and report its digest, '
+                         'as boot_iso_checksum takes it')
     where = command.add_mutually_exclusive_group()
     where.add_argument('-o', '--output', metavar='OUT.iso',
                        help='write the whole image; - is standard output')
@@ -205,8 +312,6 @@ def _add_write(commands: typing.Any, run: Commands) -> None:
                          help='overlay file; - is standard input')
     command.add_argument('--base', metavar='ISO', required=True,
                          help='the ISO that the overlay was made from')
-    command.add_argument('-o', '--output', metavar='OUT.iso', required=True,
-                         help='image to write; - is standard output')
-    command.add_argument('--force', action='store_true',
-                         help='replace an existing output')
+    _add_download(command)
+    _add_output(command)
     command.set_defaults(run=run['write'])

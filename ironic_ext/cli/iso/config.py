@@ -52,6 +52,14 @@ def added(options: collections.abc.Sequence[str], image: iso.IsoImage,
         raise ConfigOptionError(f'--config: {exc}') from exc
 
 
+def formats() -> list[str]:
+    """Return the names of all formats, those of plugins included."""
+    import importlib.metadata
+    from ironic_ext.config_formats import registry
+    plugins = importlib.metadata.entry_points(group=registry.NAMESPACE)
+    return sorted({*registry.OWN, *(plugin.name for plugin in plugins)})
+
+
 def _read(options: collections.abc.Sequence[str]
           ) -> tuple[str, dict[str, str]]:
     """Return the format, and file name -> content."""

@@ -8,55 +8,58 @@ else to standard error; errors are one line and exit code 1 (2 for usage).
 
 import argparse
 import collections.abc
+import contextlib
 import os
 import stat
 import sys
 
 from ironic_ext.cli import completion
 from ironic_ext.cli import errors
-from ironic_ext.cli import iso_options
-from ironic_ext.cli import iso_report
+from ironic_ext.cli.iso import bases
+from ironic_ext.cli.iso import options
+from ironic_ext.cli.iso import report
+from ironic_ext.cli.iso import sources
 from ironic_ext.cli import progress
 from ironic_ext import iso
 
-PROG = iso_options.PROG
+PROG = options.PROG
 _CHUNK = 1 << 20
-#: Bytes read of one file to inject; far above any configuration or initrd
-#: addition, far below what would fill the memory.
-_MAX_SOURCE = 1 << 30
 
 #: Seconds before a default that was chosen starts.
 _TIMEOUT = 5
 
 CommandError = errors.CommandError
-
-
-class _UsageError(CommandError):
-    """The command line itself is wrong."""
+_UsageError = errors.UsageError
 
 
 # The commands
 
+def _opened(args: argparse.Namespace
+            ) -> contextlib.AbstractContextManager[iso.IsoImage]:
+    return bases.opened(args.iso, base=getattr(args, 'base', None),
+                        download=args.download)
+
+
 def _inspect(args: argparse.Namespace) -> None:
-    with iso.IsoImage.open(args.iso) as image:
+    with _opened(args) as image:
         inspection = iso.inspect(image)
     if args.json:
         import json
         print(json.dumps(inspection.as_dict(), indent=2))
     else:
-        print(iso_report.inspection_text(inspection))
+        print(report.inspection_text(inspection))
 
 
 def _ls(args: argparse.Namespace) -> None:
-    with iso.IsoImage.open(args.iso) as image:
+    with _opened(args) as image:
         entry = image.stat(args.path)
         entries = image.listdir(args.path) if entry.is_dir else [entry]
-    for line in iso_report.listing(entries, long=args.long):
+    for line in report.listing(entries, long=args.long):
         print(line)
 
 
 def _cat(args: argparse.Namespace) -> None:
-    with iso.IsoImage.open(args.iso) as image:
+    with _opened(args) as image:
         size = image.stat(args.path).size
         out = sys.stdout.buffer
         out.write(image.read_file(args.path, 0, _CHUNK))
@@ -65,38 +68,91 @@ def _cat(args: argparse.Namespace) -> None:
         out.flush()
 
 
+def _extract(args: argparse.Namespace) -> None:
+    from ironic_ext.cli.iso import extraction
+    with _opened(args) as image:
+        count = extraction.extract(image, args.path or ['/'],
+                                   args.directory)
+    _say(f'{count} files written to {args.directory}')
+
+
+def _show(args: argparse.Namespace) -> None:
+    from ironic_ext.iso import difference
+    with contextlib.ExitStack() as opened:
+        smap = None
+        if bases.is_file(args.iso) and not bases.is_overlay(args.iso):
+            image = opened.enter_context(iso.IsoImage.open(args.iso))
+        else:
+            smap = opened.enter_context(bases.mapped(
+                args.iso, args.base, download=args.download))
+            image = bases.image_of(smap, args.iso)
+        base = opened.enter_context(bases.opened(
+            args.base, download=args.download))
+        found = difference.compare(image, base, smap)
+        print(report.difference_json(found, image) if args.json
+              else report.difference_text(found, image))
+
+
+def _pxe(args: argparse.Namespace) -> None:
+    from ironic_ext.cli.iso import pxe
+    with _opened(args) as image:
+        boot = pxe.plan(image, entry=args.entry, firmware=args.for_,
+                        append=' '.join(args.append),
+                        delete=args.delete, url=args.url)
+        for warning in boot.warnings:
+            _say(f'warning: {warning}')
+        pxe.write(boot, args.directory, args.url)
+    print(f'wrote "{report.printable(boot.title)}" to '
+          f'{report.printable(args.directory)}: '
+          + ', '.join([*boot.files, 'cmdline', 'boot.ipxe']))
+
+
+def _reset(args: argparse.Namespace) -> None:
+    from ironic_ext.iso.plan import reset
+    _check_target(args.output, args.iso, args.force)
+    with _opened(args) as image, reset.reset(image) as smap:
+        if not smap.literal_bytes and len(smap.segments) == 1:
+            raise CommandError(f'{args.iso} has nothing to reset: its areas '
+                               f'are as it came with them')
+        _write_image(smap, args.output)
+
+
 def _inject(args: argparse.Namespace) -> None:
     target = args.output or args.overlay
     if not target and not args.dry_run:
         raise _UsageError('inject: give -o OUT.iso, --overlay FILE or '
                           '--dry-run')
     if not (args.append or args.delete or args.file or args.initrd_file
-            or args.config or args.default or args.timeout is not None):
+            or args.esp_file or args.config or args.default
+            or args.timeout is not None):
         raise _UsageError('inject: give at least one of --append, --delete, '
-                          '--file, --initrd-file, --config, --timeout and '
-                          '--default')
+                          '--file, --initrd-file, --esp-file, --config, '
+                          '--timeout and --default')
     if args.config_url and not args.config:
         raise _UsageError('inject: --config-url says where the files of '
                           '--config are: give these, too')
     if not args.dry_run:
         _check_target(target, args.iso, args.force)
-    files, initrd_files = _read_sources(args.file, args.initrd_file)
-    modes, initrd_modes = _modes(args, files, initrd_files)
+    found = sources.read({
+        '--file': args.file, '--initrd-file': args.initrd_file,
+        '--esp-file': args.esp_file}, args.mode, taken=args.iso == '-')
+    files, inside = found['--file'], found['--initrd-file']
     injection = iso.Injection(
         append_args=' '.join(args.append), delete_args=tuple(args.delete),
-        files=files, initrd_files=initrd_files,
-        media_check=args.media_check, modes=modes,
-        initrd_modes=initrd_modes, default=args.default,
+        files=files.files, initrd_files=inside.files,
+        esp_files=found['--esp-file'].files,
+        media_check=args.media_check, modes=files.modes,
+        initrd_modes=inside.modes, default=args.default,
         timeout=(_TIMEOUT if args.default and args.timeout is None
                  else args.timeout))
     if injection.empty and not args.config:
         raise CommandError('there is nothing to inject: --append has no '
                            'argument')
-    with iso.IsoImage.open(args.iso) as image:
+    with _opened(args) as image:
         notes: tuple[str, ...] = ()
         if args.config:
-            from ironic_ext.cli import iso_config
-            injection, notes = iso_config.added(
+            from ironic_ext.cli.iso import config
+            injection, notes = config.added(
                 args.config, image, injection, args.config_url)
         with iso.inject(image, injection, for_=args.for_ or ('all',),
                         partial=args.partial) as smap:
@@ -108,23 +164,20 @@ def _inject(args: argparse.Namespace) -> None:
                     _write_overlay(smap, args.overlay)
                 else:
                     _write_image(smap, args.output)
-            report = iso_report.Written(
+            written = report.Written(
                 target=None if args.dry_run else target,
                 size=smap.size, base_size=image.size,
-                literal_bytes=smap.literal_bytes, digest=smap.digest,
+                literal_bytes=smap.literal_bytes, content_id=smap.digest,
+                sha256=_sha256(smap) if args.sha256 else None,
                 warnings=warnings, boot_paths=smap.arrivals)
-    print(report.json() if args.json else report.text(),
+    print(written.json() if args.json else written.text(),
           file=sys.stderr if target == '-' and not args.dry_run
           else sys.stdout)
 
 
 def _write(args: argparse.Namespace) -> None:
     _check_target(args.output, args.base, args.force)
-    if args.overlay == '-':
-        smap = iso.SegmentMap.parse(sys.stdin.buffer.read(), base=args.base,
-                                    name='standard input')
-    else:
-        smap = iso.SegmentMap.load(args.overlay, base=args.base)
+    smap = bases.mapped(args.overlay, args.base, download=args.download)
     with smap:
         for warning in smap.warnings:
             _say(f'warning: {warning}')
@@ -136,64 +189,6 @@ def _completion(args: argparse.Namespace) -> None:
 
 
 # Input and output
-
-def _read_sources(files: list[str], initrd_files: list[str]
-                  ) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """Read what DEST=SRC options name; at most one is standard input."""
-    taken = 0
-    found: tuple[dict[str, bytes], dict[str, bytes]] = ({}, {})
-    for option, texts, group in (('--file', files, found[0]),
-                                 ('--initrd-file', initrd_files, found[1])):
-        for text in texts:
-            destination, equals, source = text.partition('=')
-            if not (destination and equals and source):
-                raise _UsageError(f'{option} "{text}" is not DEST=SRC')
-            if destination in group:
-                raise CommandError(f'{option}: {destination} is given twice')
-            taken += source == '-'
-            if taken > 1:
-                raise _UsageError('only one SRC can be standard input')
-            group[destination] = _read_source(source)
-    return found
-
-
-def _modes(args: argparse.Namespace, files: dict[str, bytes],
-           initrd_files: dict[str, bytes]
-           ) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the permissions of files: the sources' own, or as told."""
-    found: tuple[dict[str, int], dict[str, int]] = ({}, {})
-    for texts, modes in ((args.file, found[0]),
-                         (args.initrd_file, found[1])):
-        for text in texts:
-            destination, _, source = text.partition('=')
-            if source != '-':
-                status = os.stat(source)
-                if stat.S_ISREG(status.st_mode):
-                    modes[destination] = stat.S_IMODE(status.st_mode)
-    for text in args.mode:
-        destination, _, digits = text.rpartition('=')
-        if not destination or len(digits) > 5 or digits.strip('01234567'):
-            raise _UsageError(f'--mode "{text}" is not DEST=MODE, such as '
-                              f'/run.sh=0755')
-        if destination not in files and destination not in initrd_files:
-            raise CommandError(f'--mode: {destination} is not injected')
-        for content, modes in zip((files, initrd_files), found):
-            if destination in content:
-                modes[destination] = int(digits or '0', 8)
-    return found
-
-
-def _read_source(source: str) -> bytes:
-    if source == '-':
-        content = sys.stdin.buffer.read(_MAX_SOURCE + 1)
-    else:
-        with open(source, 'rb') as stream:
-            content = stream.read(_MAX_SOURCE + 1)
-    if len(content) > _MAX_SOURCE:
-        raise CommandError(f'{source} has more than {_MAX_SOURCE} bytes, '
-                           f'too many to inject')
-    return content
-
 
 def _check_target(target: str, base: str, force: bool) -> None:
     """Refuse a target that must not be written.
@@ -214,7 +209,7 @@ def _check_target(target: str, base: str, force: bool) -> None:
         # The result is renamed into place, which would replace the node.
         raise CommandError(f'{target} is not a regular file; to fill a '
                            f'device, use "-o -" and redirect it')
-    if os.path.samestat(found, os.stat(base)):
+    if bases.is_file(base) and os.path.samestat(found, os.stat(base)):
         raise CommandError(f'{target} is the ISO itself, which is never '
                            f'changed; name another output')
     if not force:
@@ -223,6 +218,8 @@ def _check_target(target: str, base: str, force: bool) -> None:
 
 def _check_stdout(base: str) -> None:
     """Refuse to stream an image into the file it is read from."""
+    if not bases.is_file(base):
+        return
     try:
         found = os.fstat(sys.stdout.fileno())
     except (OSError, ValueError):
@@ -254,8 +251,20 @@ def _write_image(smap: iso.SegmentMap, target: str) -> None:
         sys.stdout.buffer.flush()
 
 
+def _sha256(smap: iso.SegmentMap) -> str:
+    """Return the digest of the image as a file (hex)."""
+    import hashlib
+    found = hashlib.sha256()
+    with progress.Progress(smap.size, 'hashing', sys.stderr) as bar:
+        for offset in range(0, smap.size, _CHUNK):
+            chunk = smap.read(offset, _CHUNK)
+            found.update(chunk)
+            bar(len(chunk))
+    return found.hexdigest()
+
+
 def _say(text: str) -> None:
-    print(f'{PROG}: {iso_report.printable(text)}', file=sys.stderr)
+    print(f'{PROG}: {report.printable(text)}', file=sys.stderr)
 
 
 def _parsed(parser: argparse.ArgumentParser,
@@ -275,14 +284,15 @@ def _parsed(parser: argparse.ArgumentParser,
     return args
 
 
-_COMMANDS: iso_options.Commands = {
-    'inspect': _inspect, 'ls': _ls, 'cat': _cat, 'inject': _inject,
-    'write': _write, 'completion': _completion}
+_COMMANDS: options.Commands = {
+    'inspect': _inspect, 'ls': _ls, 'cat': _cat, 'extract': _extract,
+    'inject': _inject, 'show': _show, 'write': _write, 'reset': _reset,
+    'pxe': _pxe, 'completion': _completion}
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    return iso_options.build_parser(_COMMANDS)
+    return options.build_parser(_COMMANDS)
 
 
 def main(argv: collections.abc.Sequence[str] | None = None) -> int:
@@ -308,7 +318,3 @@ def main(argv: collections.abc.Sequence[str] | None = None) -> int:
         where = f'{os.fsdecode(exc.filename)}: ' if exc.filename else ''
         _say(f'error: {where}{exc.strerror or exc}')
     return 1
-
-
-if __name__ == '__main__':
-    sys.exit(main())

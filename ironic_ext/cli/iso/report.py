@@ -9,9 +9,13 @@ a control sequence is escaped.
 import collections.abc
 import dataclasses
 import json
+import typing
 
 from ironic_ext.cli import progress
 from ironic_ext import iso
+
+if typing.TYPE_CHECKING:
+    from ironic_ext.iso import difference
 
 
 def printable(text: str) -> str:
@@ -45,15 +49,19 @@ class Written:
     """What `inject` made, or would make; sizes in bytes.
 
     :ivar target: path of the output, None for a dry run.
+    :ivar content_id: equal for equal images of one base; no digest of the
+        image's bytes.
+    :ivar sha256: that digest (hex), if it was asked for.
     """
 
     target: str | None
     size: int
     base_size: int
     literal_bytes: int
-    digest: str
+    content_id: str
     warnings: tuple[str, ...]
     boot_paths: tuple[iso.Arrival, ...] = ()
+    sha256: str | None = None
 
     def text(self) -> str:
         """A sentence for people, and a line for each boot path."""
@@ -61,7 +69,9 @@ class Written:
                 else 'dry run, nothing written')
         lines = [f'{verb}: {progress.size_text(self.size)}, of which '
                  f'{progress.size_text(self.literal_bytes)} differ from the '
-                 f'ISO; {self.digest}']
+                 f'ISO']
+        if self.sha256:
+            lines.append(f'  sha256:{self.sha256}')
         for path in self.boot_paths:
             if not path.dead:
                 said = '; '.join(path.lacks) or 'everything arrives'
@@ -73,6 +83,8 @@ class Written:
     def json(self) -> str:
         """The same as JSON."""
         facts = dataclasses.asdict(self)
+        # It is computed as one, and would be taken for the file's.
+        facts['content_id'] = self.content_id.rpartition(':')[2]
         facts['boot_paths'] = [{
             'firmware': path.firmware, 'medium': path.medium,
             'boots': not path.dead,
@@ -85,6 +97,49 @@ class Written:
                               for title, line in path.command_lines]}
             for path in self.boot_paths]
         return json.dumps(facts, indent=2)
+
+
+_CHANGES = {'grown': 'more in initrd', 'configuration': 'boot menu'}
+
+
+def difference_text(found: 'difference.Difference', image: iso.IsoImage
+                    ) -> str:
+    """Return what an image has that its base has not, in sections."""
+    alike: dict[tuple[object, ...], list[str]] = {}
+    for entry in found.entries:
+        alike.setdefault((entry.where, entry.config, entry.added,
+                          entry.removed), []).append(f'"{entry.title}"')
+    arguments = []
+    for (where, config, added, removed), titles in alike.items():
+        assert isinstance(added, tuple) and isinstance(removed, tuple)
+        arguments += [f'{config} in the {str(where).upper()}: '
+                      f'{", ".join(titles)}',
+                      '  ' + ' '.join([*(f'+{word}' for word in added),
+                                       *(f'-{word}' for word in removed)])]
+    files = _columns(
+        (_CHANGES.get(one.change, one.change),
+         '' if one.change == 'removed' else progress.size_text(one.size),
+         one.path + (' in the ESP' if one.where == 'esp' else '')
+         + (': ' + ', '.join(one.inside) if one.inside else ''))
+        for one in found.files)
+    starts = [f'{one.path}: {one.after}; before: {one.before}'
+              for one in found.starts]
+    sections = [('Kernel arguments', arguments), ('Files', files),
+                ('Unattended', starts)]
+    lines = [printable(image.path)]
+    for title, rows in sections:
+        if rows:
+            lines += ['', title, *(f'  {printable(row)}' for row in rows)]
+    if len(lines) == 1:
+        lines.append('  nothing differs from the base')
+    return '\n'.join(lines)
+
+
+def difference_json(found: 'difference.Difference', image: iso.IsoImage
+                    ) -> str:
+    """The same as JSON."""
+    return json.dumps({'path': image.path, 'size': image.size,
+                       **dataclasses.asdict(found)}, indent=2)
 
 
 def _outcome(outcome: iso.Arrived | iso.NotReached | None) -> str | None:

@@ -6,7 +6,7 @@ import json
 
 import testtools
 
-from ironic_ext.cli import iso_report
+from ironic_ext.cli.iso import report
 from ironic_ext import iso
 from ironic_ext.iso import inspection
 from ironic_ext.iso.loaders import boot_entry
@@ -34,15 +34,15 @@ def _inspection(**facts) -> iso.Inspection:
 class PrintableTestCase(testtools.TestCase):
 
     def test_what_a_terminal_would_obey_is_escaped(self):
-        self.assertEqual('a\\x1b[2Jb\\n', iso_report.printable(
+        self.assertEqual('a\\x1b[2Jb\\n', report.printable(
             'a\x1b[2Jb\n'))
 
     def test_letters_of_any_script_stay(self):
-        self.assertEqual('café 漢字', iso_report.printable('café 漢字'))
+        self.assertEqual('café 漢字', report.printable('café 漢字'))
 
     def test_bytes_that_are_no_text_are_escaped(self):
         name = b'\xff'.decode('utf-8', 'surrogateescape')
-        self.assertEqual('\\udcff', iso_report.printable(name))
+        self.assertEqual('\\udcff', report.printable(name))
 
 
 class ListingTestCase(testtools.TestCase):
@@ -53,39 +53,39 @@ class ListingTestCase(testtools.TestCase):
                    iso.Entry('/link', False, (), link_target='../x\n')]
         self.assertEqual(['d     - d', '- 12345 file',
                           'l     0 link -> ../x\\n'],
-                         iso_report.listing(entries, long=True))
+                         report.listing(entries, long=True))
 
     def test_an_empty_directory_has_no_lines(self):
-        self.assertEqual([], iso_report.listing([], long=True))
+        self.assertEqual([], report.listing([], long=True))
 
 
 class InspectionTestCase(testtools.TestCase):
 
     def test_loaders_are_in_order_of_firmware(self):
-        text = iso_report.inspection_text(_inspection())
+        text = report.inspection_text(_inspection())
         self.assertLess(text.index('BIOS  ISOLINUX'),
                         text.index('UEFI  GRUB'))
 
     def test_equal_configs_are_shown_once(self):
-        text = iso_report.inspection_text(_inspection())
+        text = report.inspection_text(_inspection())
         self.assertEqual(1, text.count('a=1 quiet'))
         self.assertIn('the same entries as /a.cfg in the ISO', text)
         self.assertIn('no kernel of its own', text)
 
     def test_what_cannot_be_injected_has_its_reason(self):
-        text = iso_report.inspection_text(_inspection())
+        text = report.inspection_text(_inspection())
         self.assertIn('initrd files      no: no initrd is named', text)
         self.assertIn('kernel arguments  yes', text)
 
     def test_an_image_without_loader_says_so_and_has_no_empty_sections(self):
-        text = iso_report.inspection_text(_inspection(
+        text = report.inspection_text(_inspection(
             loaders=(), configs=()))
         self.assertIn('the image does not boot', text)
         self.assertNotIn('Partitions', text)
         self.assertNotIn('Notes', text)
 
     def test_names_from_the_image_are_escaped(self):
-        text = iso_report.inspection_text(_inspection(
+        text = report.inspection_text(_inspection(
             volume_id='EVIL\x1b]0;x\x07'))
         self.assertNotIn('\x1b', text)
         self.assertNotIn('\x07', text)
@@ -94,13 +94,13 @@ class InspectionTestCase(testtools.TestCase):
 class WrittenTestCase(testtools.TestCase):
 
     def _written(self, target):
-        return iso_report.Written(target, 3 << 20, 2 << 20, 1536, 'sha256:0',
-                                  ('beware',))
+        return report.Written(target, 3 << 20, 2 << 20, 1536, 'sha256:0',
+                              ('beware',))
 
     def test_the_report_names_the_file_and_what_differs(self):
         self.assertEqual(
-            'wrote o.iso: 3.0 MiB, of which 1.5 KiB differ from the ISO; '
-            'sha256:0', self._written('o.iso').text())
+            'wrote o.iso: 3.0 MiB, of which 1.5 KiB differ from the ISO',
+            self._written('o.iso').text())
 
     def test_a_dry_run_says_that_nothing_was_written(self):
         self.assertIn('nothing written', self._written(None).text())
@@ -108,6 +108,6 @@ class WrittenTestCase(testtools.TestCase):
     def test_json_has_every_value(self):
         self.assertEqual(
             {'target': None, 'size': 3 << 20, 'base_size': 2 << 20,
-             'literal_bytes': 1536, 'digest': 'sha256:0',
+             'literal_bytes': 1536, 'content_id': '0', 'sha256': None,
              'warnings': ['beware'], 'boot_paths': []},
             json.loads(self._written(None).json()))
