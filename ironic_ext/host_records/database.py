@@ -31,6 +31,20 @@ HOST = sqlalchemy.Table(
     # Secret: it may have passwords.
     sqlalchemy.Column('script', sql.long_text(), nullable=True))
 
+#: What happened to hosts, the newest of each. Several servers see the same:
+#: its mark is the same then.
+EVENT = sqlalchemy.Table(
+    'ext_host_event', METADATA,
+    sqlalchemy.Column('id', sqlalchemy.Integer, primary_key=True),
+    sqlalchemy.Column('node', sqlalchemy.String(36), nullable=False),
+    # Seconds since the epoch.
+    sqlalchemy.Column('at', sqlalchemy.Double, nullable=False),
+    sqlalchemy.Column('kind', sqlalchemy.String(16), nullable=False),
+    sqlalchemy.Column('text', sql.name_type(500), nullable=False),
+    sqlalchemy.Column('mark', sqlalchemy.String(64), nullable=False),
+    sqlalchemy.UniqueConstraint('node', 'mark',
+                                name='ext_host_event_node_mark'))
+
 #: One row, which who writes locks first.
 STATE = sqlalchemy.Table(
     'ext_host_state', METADATA,

@@ -9,16 +9,13 @@ import time
 import typing
 
 import sqlalchemy
-from sqlalchemy import exc as sql_errors
 
 from ironic_ext.host_records import database
 from ironic_ext.host_records.database import HOST
 from ironic_ext.host_records.database import STATE
+from ironic_ext.host_records import errors
+from ironic_ext.host_records import history
 from ironic_ext import sql
-
-
-class RecordsError(Exception):
-    """The database fails; one sentence."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,10 +49,10 @@ class HostRecords:
         :param connection: an SQLAlchemy URL; may hold a password.
         """
         try:
-            with _translated():
+            with errors.translated():
                 engine = sql.connect(connection, database.SCHEMA)
         except (ImportError, OSError, ValueError) as exc:
-            raise _failure(exc) from exc
+            raise errors.failure(exc) from exc
         self._engine = engine
         self._reader = sql.reading(engine)
         self._writer = sql.writing(engine)
@@ -64,9 +61,13 @@ class HostRecords:
         """Close the connections."""
         self._engine.dispose()
 
+    def history(self) -> history.History:
+        """Return what happened to hosts, in the same database."""
+        return history.History(self._engine)
+
     def upgrade(self) -> None:
         """Make or change the tables to what this version needs."""
-        with _translated():
+        with errors.translated():
             sql.upgrade(self._engine, database.SCHEMA)
 
     def was_upgraded(self) -> bool:
@@ -138,14 +139,14 @@ class HostRecords:
 
     @contextlib.contextmanager
     def _reading(self) -> collections.abc.Iterator[sqlalchemy.Connection]:
-        with _translated(), self._reader.begin() as connection:
+        with errors.translated(), self._reader.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
     def _writing(self) -> collections.abc.Iterator[
             tuple[sqlalchemy.Connection, int]]:
         """Wait for one's turn to write; give the serial to write with."""
-        with _translated(), self._writer.begin() as connection:
+        with errors.translated(), self._writer.begin() as connection:
             last = connection.execute(sqlalchemy.select(
                 STATE.c.serial).with_for_update()).scalar_one()
             yield connection, int(last) + 1
@@ -169,18 +170,3 @@ def _put(connection: sqlalchemy.Connection, record: Record, serial: int
             HOST.c.node == record.node).values(values)).rowcount:
         connection.execute(sqlalchemy.insert(HOST).values(values))
     connection.execute(sqlalchemy.update(STATE).values(serial=serial))
-
-
-@contextlib.contextmanager
-def _translated() -> collections.abc.Iterator[None]:
-    try:
-        yield
-    except sql_errors.SQLAlchemyError as exc:
-        raise _failure(exc) from exc
-
-
-def _failure(exc: Exception) -> RecordsError:
-    text = str(exc).partition('\n')[0][:300]
-    return RecordsError(
-        f'the database of hosts\' records fails ([ext_catalog]connection; '
-        f'after an update, run "ironic-boot-server --upgrade"): {text}')

@@ -31,6 +31,7 @@ from ironic_ext.server.machines import guesses
 from ironic_ext.server.machines import identity
 from ironic_ext.server.machines import ipxe
 from ironic_ext.server.mirror import catalog as catalog_mirror
+from ironic_ext.server.mirror import history as histories
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import host_poller
 from ironic_ext.server.mirror import host_records as record_mirror
@@ -38,6 +39,7 @@ from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server.rest import access
 from ironic_ext.server.rest import bridge
 from ironic_ext.server.rest import catalog as catalog_resources
+from ironic_ext.server.rest import host_history
 from ironic_ext.server.rest import hosts as host_resources
 from ironic_ext.server.rest import iso_imports
 from ironic_ext.server.rest import openapi
@@ -79,6 +81,7 @@ class Parts:
     poller: host_poller.HostPoller
     ironic: ironic_api.IronicApi
     records: record_mirror.RecordMirror
+    history: histories.HistoryWriter
     imports: iso_imports.IsoImports
     directory: iso_files.IsoDirectory
     signer: tokens.Tokens
@@ -166,9 +169,9 @@ class Machines:
             parts.index, parts.signer, parts.records, parts.lessees,
             self._run, parts.rules, functools.partial(_refresh, parts), row)
         mirror, kept = parts.mirror, parts.mirror.at_hand
-        self._config = configs.MachineConfig(
-            finder, made, self._run)
-        self._ipxe = ipxe.Ipxe(finder, mirror, kept, self._run)
+        note = parts.history.note_fetched
+        self._config = configs.MachineConfig(finder, made, self._run, note)
+        self._ipxe = ipxe.Ipxe(finder, mirror, kept, self._run, note)
         self._complete = boot_complete.BootComplete(finder, hosts, self._run)
         self._is_loaded = parts.index.loaded.is_set
         self._check = parts.catalog.revision
@@ -253,6 +256,8 @@ def operators(conf: cfg.ConfigOpts, parts: Parts,
             NAMESPACED: host_resources.HostList(hosts, streams),
             NAMESPACED + '/{name}': host_resources.HostItem(
                 hosts, limit),
+            NAMESPACED + '/{name}/history': host_history.HostHistory(
+                hosts, parts.history),
             NAMESPACED + '/{name}/power': host_resources.HostPower(
                 hosts, limit),
             NAMESPACED + '/{name}/token': host_resources.HostToken(

@@ -24,6 +24,7 @@ from ironic_ext.server.http import server
 from ironic_ext.server.machines import configs
 from ironic_ext.server.machines import identity
 from ironic_ext.server.mirror import catalog as catalog_mirror
+from ironic_ext.server.mirror import history
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import host_poller
 from ironic_ext.server.mirror import host_records as record_mirror
@@ -59,12 +60,14 @@ class BootServer:
         records = host_records.HostRecords(conf.ext_catalog.connection)
         self._records = record_mirror.RecordMirror(
             records, options.catalog_interval)
+        self._history = history.HistoryWriter(records.history())
         self._index = host_index.HostIndex()
         self._poller = host_poller.HostPoller(
             api, self._index, interval=options.poll_interval,
             resync_interval=options.resync_interval,
             inventories=options.use_inventories, records=self._records,
-            trusted_owners=frozenset(conf.ext_catalog.trusted_owners))
+            trusted_owners=frozenset(conf.ext_catalog.trusted_owners),
+            history=self._history)
         os.makedirs(conf.ext_catalog.iso_dir, mode=0o755, exist_ok=True)
         directory = iso_files.IsoDirectory(
             conf.ext_catalog.iso_dir, conf.ext_catalog.max_iso_size * _MIB)
@@ -82,8 +85,9 @@ class BootServer:
             options.threads, name) for name in ('operators', 'machines'))
         application = app.make(conf, app.Parts(
             self._catalog, self._mirror, self._index, self._poller, api,
-            self._records, self._imports, directory, signer, self._pools[0],
-            self._pools[1], _lessees(conf, api), rules,
+            self._records, self._history, self._imports, directory,
+            signer, self._pools[0], self._pools[1],
+            _lessees(conf, api), rules,
             _links(conf, signer, self._records),
             conf.ext_boot.config_delivery))
         self._server = server.Server(
@@ -106,7 +110,8 @@ class BootServer:
                                         backlog=server.BACKLOG)
         sys.setswitchinterval(_SWITCH)
         self._records.start(self._poller.reread)
-        for part in (self._mirror, self._poller, self._imports):
+        for part in (self._mirror, self._poller, self._imports,
+                     self._history):
             part.start()
         if self._has_projects:
             threading.Thread(
@@ -128,8 +133,9 @@ class BootServer:
         self._mirror.feed.close()
 
     def _end(self) -> None:
+        # The records last: the history is in their database.
         for part in (self._imports, self._poller, self._mirror,
-                     self._records):
+                     self._history, self._records):
             part.stop()
         for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)

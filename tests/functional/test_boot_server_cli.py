@@ -9,6 +9,7 @@ import subprocess
 import fixtures
 import testtools
 
+from lab import process
 from tests import boot_server
 from tests.functional import openstack_client
 from tests import ironic_stand_in
@@ -33,8 +34,9 @@ class CommandTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        ironic = self.useFixture(ironic_stand_in.IronicStandIn())
-        ironic.known.add('server1', '52:54:00:00:00:01')
+        ironic = self.ironic = self.useFixture(
+            ironic_stand_in.IronicStandIn())
+        self.node = ironic.known.add('server1', '52:54:00:00:00:01')
         ironic.known.add('server2', '52:54:00:00:00:02',
                          extra={'namespace': 'lab'})
         self.server = self.useFixture(boot_server.BootServer(
@@ -105,6 +107,33 @@ class CommandTestCase(testtools.TestCase):
         refused = self.run_command('host', 'boot', 'set', 'server1', '--ip',
                                    '192.0.2.0/24')
         self.assertIn('address of one machine', refused.stderr)
+
+    def test_what_happened_to_a_host_is_told_the_newest_first(self):
+        (self.folder / 'all.yaml').write_text(
+            _RESOURCES.replace('image: live', 'image: localboot'))
+        self.done('boot', 'apply', '-F', str(self.folder))
+        token = self.server.call(
+            'POST', '/api/v1/namespaces/default/baremetalhosts/server1/token'
+        ).json['token']
+        self.assertEqual(200, self.server.call(
+            'GET', f'/t/{token}/').code)
+
+        def history():
+            return [(row['about'], row['what']) for row in self.rows(
+                'host', 'boot', 'history', 'server1')]
+        # They are written together, in a moment.
+        process.await_condition(lambda: len(history()) == 2, 'its history',
+                                timeout=60)
+        self.assertEqual(
+            [('config', 'ks.cfg fetched by 127.0.0.1'),
+             ('assigned', 'to boot from its disk with second')], history())
+        self.ironic.known.change(self.node, power_state='power on',
+                                 provision_state='deploying')
+        process.await_condition(lambda: len(history()) == 4, 'its changes',
+                                timeout=60)
+        self.assertEqual([('state', 'deploying'), ('power', 'power on')],
+                         history()[:2])
+        self.assertNotIn(token, str(history()))
 
     def test_a_dry_run_tells_what_would_be_and_does_nothing(self):
         (self.folder / 'all.yaml').write_text(_RESOURCES)

@@ -92,6 +92,36 @@ class ShowHostBoot(_OneHost):
             'GET', boot_api.host_path(parsed_args.host)))
 
 
+class ShowHostHistory(shown.List):
+    """Show what happened to a host, the newest first"""
+
+    all_fields = (fields.Field('at', 'at'), fields.Field('about', 'kind'),
+                  fields.Field('what', 'text'))
+    listed = ('at', 'about', 'what')
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the host, and how much of it."""
+        parser = boot_api.add_url(super().get_parser(prog_name))
+        parser.add_argument('host', metavar='<host>',
+                            help='Name, or namespace/name')
+        parser.add_argument('--limit', metavar='<number>', type=int,
+                            default=50,
+                            help='Events to show, 200 at most (default: 50)')
+        return parser
+
+    def resources(self, parsed_args: argparse.Namespace
+                  ) -> collections.abc.Iterable[fields.Resource]:
+        """Ask the boot server.
+
+        :raises: CommandError
+        """
+        found: list[fields.Resource] = boot_api.BootApi.of(
+            self, parsed_args).call(
+                'GET', boot_api.host_path(parsed_args.host) + '/history',
+                params={'limit': parsed_args.limit})['items']
+        return found
+
+
 class SetHostBoot(_OneHost):
     """Choose what a host boots; it is not rebooted"""
 

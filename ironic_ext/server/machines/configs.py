@@ -18,6 +18,7 @@ from ironic_ext.catalog import rules
 from ironic_ext.catalog import view
 from ironic_ext import config_formats
 from ironic_ext.config_formats import delivery as ways
+from ironic_ext.node import changes
 from ironic_ext.node import host as hosts
 from ironic_ext.server import answers
 from ironic_ext.server import errors
@@ -30,6 +31,8 @@ _READY = 64 << 20
 _HIDDEN = '******'
 
 
+#: Takes a node's UUID, a kind of change, what was fetched, and from where.
+Note = collections.abc.Callable[[str, str, str, str], None]
 Links = collections.abc.Callable[[hosts.Host], dict[str, typing.Any]]
 
 
@@ -146,11 +149,13 @@ class MachineConfig:
     """The config of whoever asks, and its files by their paths."""
 
     def __init__(self, finder: identity.Finder, configs: Configs,
-                 run: identity.Run) -> None:
+                 run: identity.Run, note: Note) -> None:
         """Take who tells machines, and their configs.
 
         :param run: runs what may wait in a thread.
+        :param note: notes what a machine was given.
         """
+        self._note = note
         self._finder = finder
         self._configs = configs
         self._run = run
@@ -174,6 +179,8 @@ class MachineConfig:
         if wanted not in config.files:
             raise errors.NotFoundError(
                 f'the config of host {host.name} has no such file')
+        self._note(host.uuid, changes.CONFIG, wanted,
+                   self._finder.origin(asked))
         return answers.Answer(config.files[wanted].encode(),
                               config.content_type(wanted),
                               headers=answers.NO_STORE)

@@ -5,6 +5,7 @@
 from ironic_ext import catalog
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import view
+from ironic_ext.node import changes
 from ironic_ext.node import host as hosts
 from ironic_ext.node import targets
 from ironic_ext import san
@@ -19,12 +20,15 @@ class Ipxe:
     """The script of a host; whom nobody knows is told."""
 
     def __init__(self, finder: identity.Finder, isos: view.Lookup,
-                 kept: view.Lookup, run: identity.Run) -> None:
+                 kept: view.Lookup, run: identity.Run, note: configs.Note
+                 ) -> None:
         """Take who tells machines, and the ISOs.
 
         :param kept: those in memory: raises LookupError for others.
         :param run: runs what may wait in a thread.
+        :param note: notes what a machine was given.
         """
+        self._note = note
         self._finder = finder
         self._isos = isos
         self._kept = kept
@@ -56,6 +60,7 @@ class Ipxe:
             return scripts.problem(
                 f'The script of {host.name} is for its own machine, which is '
                 'not known by this address')
+        self._note(host.uuid, changes.SCRIPT, 'the iPXE script', address)
         if kept:
             return kept
         if host.boots_locally:

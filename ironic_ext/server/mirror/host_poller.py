@@ -19,6 +19,7 @@ from ironic_ext import host_records
 from ironic_ext.node import host as hosts
 from ironic_ext.server import errors
 from ironic_ext.server.mirror import follower
+from ironic_ext.server.mirror import history as histories
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import host_records as record_mirror
 from ironic_ext.server.mirror import ironic_api
@@ -45,18 +46,20 @@ class HostPoller(follower.Follower):
         inspections found.
     :param records: where ends are noted that only this shows.
     :param trusted_owners: see catalog.view.project_of().
+    :param history: where it is noted what happens to hosts.
     """
 
     def __init__(self, api: ironic_api.IronicApi,
                  index: host_index.HostIndex, *, interval: float,
                  resync_interval: float, inventories: bool = True,
                  records: record_mirror.RecordMirror | None = None,
-                 trusted_owners: collections.abc.Collection[str] = ()
-                 ) -> None:
+                 trusted_owners: collections.abc.Collection[str] = (),
+                 history: histories.HistoryWriter | None = None) -> None:
         super().__init__('host-poller')
         self._api = api
         self._records = records
         self._trusted_owners = trusted_owners
+        self._history = history
         self._index = index
         self._interval = interval
         self._resync_interval = resync_interval
@@ -263,6 +266,8 @@ class HostPoller(follower.Follower):
             self._nodes.pop(uuid, None)
             self._found.pop(uuid, None)
             self._index.remove(uuid)
+        if self._history is not None:
+            self._history.forget(uuid)
 
     def _put(self, node: ironic_api.Node) -> host_index.Entry:
         uuid = node['uuid']
@@ -280,6 +285,9 @@ class HostPoller(follower.Follower):
             self._end_tokens(host)
         self._nodes[uuid] = node
         self._any_updated |= bool(node.get('updated_at'))
+        if before not in (None, host) and self._history is not None:
+            self._history.note_change(before, host,
+                                      str(node.get('updated_at') or ''))
         return self._index.put(host)
 
     def _end_tokens(self, host: hosts.Host) -> None:

@@ -2,10 +2,11 @@
 
 // All that is known of a host, and how often it boots its ISO.
 
+import * as api from './api.js';
 import { assign, assigned, same } from './assignment.js';
 import { hosts } from './collection.js';
 import { choice, show } from './dialogs.js';
-import { element, field } from './dom.js';
+import { element, field, moment } from './dom.js';
 import { tell } from './notices.js';
 
 const MODES = [
@@ -39,6 +40,30 @@ function bootMedium({ bootMedium: seen }) {
   return seen ? `${seen.lost ? 'lost' : 'not seen'}: ${seen.error}` : '';
 }
 
+/** Make the list of what happened to a host; it fills itself. */
+function history(host) {
+  const events = element('ol.events', { 'aria-busy': 'true' });
+  const node = element('details', {
+    toggle: async () => {
+      if (!node.open) {
+        return;
+      }
+      try {
+        const { items } = await api.get(`${api.hostPath(host)}/history`);
+        events.replaceChildren(...items.length ? items.map(
+          ({ at, kind, text }) => element('li', {},
+            element('time', { datetime: at }, moment(at)), ' ',
+            element('strong', {}, kind), ` ${text}`))
+          : [element('li', {}, 'Nothing was seen yet.')]);
+      } catch (error) {
+        events.replaceChildren(element('li.error-text', {}, error.message));
+      }
+      events.setAttribute('aria-busy', 'false');
+    },
+  }, element('summary', {}, 'History'), events);
+  return node;
+}
+
 /** Show a host in a dialog. */
 export async function showHost(host) {
   const { metadata, status } = host;
@@ -69,6 +94,7 @@ export async function showHost(host) {
         ['Problem', status.problem],
         ['Last error', status.lastError],
       ]),
+      history(host),
       mode.group,
       field('Declared address', address, 'The machine is known by it. For '
         + 'machines that get theirs from nobody whom the server can ask.'),

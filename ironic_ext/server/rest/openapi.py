@@ -112,6 +112,8 @@ SCHEMAS: Schema = {
     'Preview': _object('format files', format=_TEXT, primary=_TEXT,
                        files=_FILES, contentTypes=_FILES),
     'Received': _object('received', received=_COUNT),
+    'History': _object('items', items={'type': 'array', 'items': _object(
+        'at kind text', at=_TEXT, kind=_TEXT, text=_TEXT)}),
     'Formats': _object('items', items=_TEXTS),
 }
 for _kind in ('ISCSICdrom', 'BootConfig', 'BareMetalHost'):
@@ -220,6 +222,12 @@ def _hosts() -> Schema:
             'patch': _operation(
                 'Choose what a host boots, by a merge patch (RFC 7386).',
                 _json(hosts.KIND), _CHANGE, merged)},
+        base + '/{name}/history': {
+            'parameters': _path('namespace', 'name'),
+            'get': _operation(
+                'What happened to a host, the newest first.',
+                _json('History'), [_query('limit', {
+                    'type': 'integer', 'minimum': 1, 'maximum': 200})])},
         base + '/{name}/power': {
             'parameters': _path('namespace', 'name'),
             'post': _operation('Switch a host.', _json(hosts.KIND, 202),

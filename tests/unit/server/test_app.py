@@ -44,7 +44,7 @@ def make(**given):
         conf.set_override(name, value, group='ext_server')
     index = host_index.HostIndex()
     pool = concurrent.futures.ThreadPoolExecutor(4)
-    parts = [unittest.mock.Mock() for _number in range(9)]
+    parts = [unittest.mock.Mock() for _number in range(10)]
     parts[2] = index
     return conf, app.Parts(*parts, pool, pool), index
 

@@ -82,6 +82,7 @@ class AnswerTestCase(testtools.TestCase):
         self.index.put(test_hosts.host(instance_info={'boot_iso': 'live'}))
         self.read = []
         self.kept = {}
+        self.fetched = []
         self.records = records.Known()
         self.ipxe = self.make(identity.Rules())
 
@@ -89,7 +90,8 @@ class AnswerTestCase(testtools.TestCase):
         return ipxe.Ipxe(
             identity.Finder(self.index, tokens.Tokens([b'k' * 32]),
                             self.records, rules=rules), self,
-            self._Kept(self.kept), self.run_there)
+            self._Kept(self.kept), self.run_there,
+            lambda *fetched: self.fetched.append(fetched))
 
     class _Kept:
         def __init__(self, kept):

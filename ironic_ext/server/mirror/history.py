@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Notes what happens to hosts, without a wait for those who see it."""
+
+import collections
+import logging
+import time
+
+from ironic_ext import host_records
+from ironic_ext.node import changes
+from ironic_ext.node import host as hosts
+from ironic_ext.server.mirror import follower
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two writes.
+_INTERVAL = 1.0
+#: Events that wait for the database; later ones are lost.
+_WAITING = 20000
+#: What a machine fetches again within so many seconds is one event.
+_AGAIN = 60
+#: Of a host that was deleted: it is no event.
+_GONE = 'gone'
+
+
+class HistoryWriter(follower.Follower):
+    """Writes events in a thread of its own. Thread-safe."""
+
+    def __init__(self, history: host_records.History) -> None:
+        """Take where they are kept."""
+        super().__init__('history-writer')
+        self._history = history
+        self._waiting: collections.deque[host_records.Event] = (
+            collections.deque(maxlen=_WAITING))
+
+    def note_change(self, before: hosts.Host, after: hosts.Host,
+                    version: str) -> None:
+        """Note what a look at a host shows.
+
+        :param version: of its node, as all servers see it.
+        """
+        now = time.time()
+        self._waiting.extend(
+            host_records.Event(after.uuid, now, change.kind, change.text,
+                               version)
+            for change in changes.between(before, after))
+
+    def note_fetched(self, node: str, kind: str, text: str, address: str
+                     ) -> None:
+        """Note what a machine was given.
+
+        :param node: UUID.
+        :param address: of who asked.
+        """
+        now = time.time()
+        self._waiting.append(host_records.Event(
+            node, now, kind, f'{text} fetched by {address}',
+            str(now // _AGAIN)))
+
+    def of(self, node: str, limit: int) -> list[host_records.Event]:
+        """Return what is kept of a host, see History.of().
+
+        :raises: RecordsError
+        """
+        return self._history.of(node, limit)
+
+    def forget(self, node: str) -> None:
+        """Forget a host that is gone."""
+        self._waiting.append(host_records.Event(node, 0, _GONE, ''))
+
+    def stop(self) -> None:
+        """Write what is left, and no more."""
+        super().stop()
+        self._write()
+
+    def run(self) -> None:
+        """Write until it is time to go."""
+        while not self.ending.wait(_INTERVAL):
+            self._write()
+
+    def _write(self) -> None:
+        events: dict[tuple[str, str], host_records.Event] = {}
+        gone: set[str] = set()
+        while self._waiting:
+            event = self._waiting.popleft()
+            if event.kind == _GONE:
+                gone.add(event.node)
+            else:
+                events.setdefault((event.node, event.mark), event)
+        try:
+            if events:
+                self._history.add(events.values())
+            for node in gone:
+                self._history.forget(node)
+        except host_records.RecordsError as exc:
+            LOG.warning('%s events of hosts are lost: %s', len(events),
+                        str(exc))

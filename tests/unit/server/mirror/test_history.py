@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Noting what happens to hosts."""
+
+import dataclasses
+import unittest.mock
+
+import testtools
+
+from ironic_ext import host_records
+from ironic_ext.node import host as hosts
+from ironic_ext.server.mirror import history
+
+HOST = hosts.Host('u', 'web', power='power off')
+
+
+class HistoryWriterTestCase(testtools.TestCase):
+    """What reaches the database."""
+
+    def setUp(self):
+        super().setUp()
+        self.kept = unittest.mock.Mock(spec=host_records.History)
+        self.writer = history.HistoryWriter(self.kept)
+
+    def written(self):
+        self.writer.stop()
+        return [event for call in self.kept.add.call_args_list
+                for event in call.args[0]]
+
+    def test_what_servers_see_alike_has_one_mark(self):
+        for version in ('1', '1', '2'):
+            self.writer.note_change(HOST, dataclasses.replace(
+                HOST, power='power on'), version)
+        self.assertEqual(['power on'] * 2,
+                         [event.text for event in self.written()])
+
+    def test_who_fetches_again_within_a_minute_did_so_once(self):
+        with unittest.mock.patch('time.time', side_effect=[
+                60.0, 119.9, 120.0, 120.1]):
+            for address in ('192.0.2.1', '192.0.2.1', '192.0.2.1',
+                            '192.0.2.2'):
+                self.writer.note_fetched('u', 'config', 'ks.cfg', address)
+        self.assertEqual(
+            ['ks.cfg fetched by 192.0.2.1'] * 2
+            + ['ks.cfg fetched by 192.0.2.2'],
+            [event.text for event in self.written()])
+
+    def test_a_host_that_goes_takes_its_history_with_it(self):
+        self.writer.note_fetched('u', 'config', 'ks.cfg', '192.0.2.1')
+        self.writer.forget('u')
+        self.written()
+        self.assertEqual(['add', 'forget'],
+                         [call[0] for call in self.kept.method_calls])
+
+    def test_a_database_that_is_away_ends_nothing(self):
+        self.kept.add.side_effect = host_records.RecordsError('away')
+        self.writer.note_fetched('u', 'config', 'ks.cfg', '192.0.2.1')
+        self.writer.stop()
