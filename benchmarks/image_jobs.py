@@ -24,6 +24,8 @@ import requests
 from ironic_ext import images
 from ironic_ext.images import registry
 from ironic_ext.images import settings as image_settings
+from ironic_ext.images.store import files
+from ironic_ext.images.store import shares
 
 
 def _store(args: argparse.Namespace) -> images.ImageStore:
@@ -162,8 +164,32 @@ def crowd_processes(args: argparse.Namespace) -> dict[str, float]:
     return {'first': min(ends), 'last': max(ends), 'finished': len(ends)}
 
 
+def share(args: argparse.Namespace) -> dict[str, float]:
+    """Look whether a project has room: milliseconds, medians.
+
+    With as many images in the store as are asked for, of two projects; the
+    href is not used. A download looks at most twice a second.
+    """
+    root = str(args.directory / 'store')
+    sources = args.directory / 'sources'
+    sources.mkdir()
+    stores = {project: images.ImageStore(
+        root, settings=image_settings.Settings(
+            project=project, allowed_paths=(str(sources),)))
+        for project in 'ab'}
+    for number in range(args.repeat):
+        source = sources / str(number)
+        source.write_bytes(number.to_bytes(4) * 1024)
+        with stores['ab'[number % 2]].lease(f'file://{source}'):
+            pass
+    one = shares.Shares(files.StoreFiles(root), 1 << 40, lambda _name: True)
+    return {'look': 1e3 * statistics.median(
+        _seconds(lambda: one.require_possible('a', 1 << 20, '', 'image'))
+        for _run in range(20)), 'images': args.repeat}
+
+
 JOBS = {'fetch-store': fetch_store, 'fetch-ironic': fetch_ironic,
-        'hits': hits, 'crowd-threads': crowd_threads,
+        'share': share, 'hits': hits, 'crowd-threads': crowd_threads,
         'crowd-processes': crowd_processes}
 
 

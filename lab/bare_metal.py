@@ -90,9 +90,13 @@ endpoint_override = http://{callback_host}:{port}
 
 
 class Ironic(process.Service):
-    """API and conductor in one process, without authentication."""
+    """API and conductor in one process, without authentication.
+
+    :ivar token: of Keystone, with what is asked; '' where none is needed.
+    """
 
     start_timeout = 240.0
+    token = ''
 
     def __init__(self, directory: pathlib.Path, *, http_root: pathlib.Path,
                  http_url: str, images: pathlib.Path,
@@ -209,7 +213,9 @@ class Ironic(process.Service):
             self.url + path, method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={'X-OpenStack-Ironic-API-Version': _API_VERSION,
-                     'Content-Type': 'application/json'})
+                     'Content-Type': 'application/json',
+                     **({'X-Auth-Token': self.token} if self.token
+                        else {})})
         with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.read()
 

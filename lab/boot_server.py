@@ -22,6 +22,7 @@ iso_dir = {directory}/isos
 [ext_server]
 public_url = {public_url}
 token_key_file = {directory}/key
+{identity}
 """
 
 _CONFIG = SHARED_CONFIG + """\
@@ -66,6 +67,7 @@ class Process(process.Service):
 
     :param ironic: URL of Ironic's API, known by ``configure`` at last.
     :param public_url: has ``{port}`` in place of the port.
+    :param identity: how machines are known, '' for the default.
 
     :ivar shared_config: for a conductor that boots with this catalog and
         makes tokens that this server takes.
@@ -76,6 +78,7 @@ class Process(process.Service):
                  extra: str = '', host: str = '127.0.0.1',
                  resync: float = 2.0, poll: float = 0.5,
                  public_url: str = 'http://127.0.0.1:{port}',
+                 identity: str = '',
                  prefix: typing.Sequence[str] = (),
                  outlives: bool = False) -> None:
         super().__init__('boot-server', directory, outlives=outlives)
@@ -88,6 +91,7 @@ class Process(process.Service):
             'host': host, 'port': self.port, 'directory': directory,
             'resync': resync, 'poll': poll, 'options': options,
             'extra': extra, 'public_url': public_url.format(port=self.port),
+            'identity': f'machine_identity = {identity}' if identity else '',
             'database': database or f'sqlite:///{directory}/catalog.sqlite'}
         self.shared_config = SHARED_CONFIG.format(**self._settings)
         self.configure(ironic)

@@ -78,17 +78,17 @@ class NetworkLab(stack.Lab):
         From this host the machine reaches media at hypervisor.HOST.
         """
         node = super().create(name, firmware, hardware)
-        mac = _mac(node.identity)
-        plug(node.machine, mac, f'http://{hypervisor.HOST}:{self.web.port}/'
-                                f'{_BOOT_SCRIPT}')
+        address = mac(node)
+        plug(node.machine, address,
+             f'http://{hypervisor.HOST}:{self.web.port}/{_BOOT_SCRIPT}')
         self.ironic.call('POST', '/v1/ports', {
-            'node_uuid': node.identity, 'address': mac})
+            'node_uuid': node.identity, 'address': address})
         return node
 
     def script(self, node: stack.Node) -> str:
         """Return what the machine's iPXE reads, '' for nothing."""
         path = (self.http_root / 'pxelinux.cfg'
-                / _mac(node.identity).replace(':', '-'))
+                / mac(node).replace(':', '-'))
         return path.read_text() if path.exists() else ''
 
     def targets(self) -> list[str]:
@@ -166,6 +166,7 @@ def _redefine(machine: hypervisor.Machine,
         connection.defineXML(ElementTree.tostring(tree, 'unicode'))
 
 
-def _mac(identity: str) -> str:
-    digits = identity.replace('-', '')[-6:]
+def mac(node: stack.Node) -> str:
+    """Return the MAC of a node's card."""
+    digits = node.identity.replace('-', '')[-6:]
     return '52:54:00:' + ':'.join(digits[i:i + 2] for i in (0, 2, 4))

@@ -45,13 +45,16 @@ class Lab:
     :param with_boot_server: whether ironic-boot-server is started, too;
         start_boot_server() does it later.
     :param outlives: services go on when this process ends without exit.
+    :param machine_address: of this host, by which the boot server is reached
+        and its machines are known; '' for loopback, where all are one.
     """
 
     def __init__(self, *, cache: pathlib.Path = DEFAULT_CACHE,
                  drivers: Drivers = Drivers(), extra_config: str = '',
                  media_servers: int = 0, with_boot_server: bool = False,
-                 outlives: bool = False) -> None:
+                 outlives: bool = False, machine_address: str = '') -> None:
         self._cache = cache
+        self._machine_address = machine_address
         self._drivers = drivers
         self._extra_config = extra_config
         self._replicas = media_servers
@@ -99,9 +102,12 @@ class Lab:
             outlives=self._outlives)
         self._run(stack, self.web)
         self._start_media_servers(stack)
+        address = self._machine_address
         self.boot_server = boot_server.Process(
             self._subdirectory('boot'), outlives=self._outlives,
-            public_url=f'http://{hypervisor.HOST}:{{port}}')
+            host=address or '127.0.0.1',
+            public_url=f'http://{address or hypervisor.HOST}:{{port}}',
+            identity='address' if address else '')
         self.ironic = bare_metal.Ironic(
             self._subdirectory('ironic'), http_root=self.http_root,
             http_url=self.web.url, images=self.images,

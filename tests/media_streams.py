@@ -47,7 +47,8 @@ def stream(fields: typing.Mapping[str, typing.Any]) -> media.Stream:
                      size=values['size']),
         base=media.Origin(values['base_digest'], values['base_size'],
                           values['image'], values.get('base_href'),
-                          values.get('base_etag', '')),
+                          values.get('base_etag', ''),
+                          values.get('base_fenced', False)),
         networks=tuple(values.get('networks', ())),
         **{name: values[name] for name in (
             'node', 'name', 'size', 'digest', 'created_at', 'overlay_size',

@@ -20,6 +20,7 @@ from ironic_ext import conf as options
 from ironic_ext.conf import state
 from ironic_ext.images import configured
 from ironic_ext.images import registry
+from ironic_ext.images import settings as image_settings
 from ironic_ext.media import bases
 from ironic_ext.media import housekeeping
 from ironic_ext.media import records
@@ -98,23 +99,37 @@ def connect(conf: cfg.ConfigOpts
     """
     known = records.MediaRecords(conf.ext_media.connection)
     overlays = replica.Overlays(conf.ext_media.overlay_dir, known)
-    # Conductors have judged what the records name.
-    settings = dataclasses.replace(
-        configured.with_catalog(conf, configured.settings_from(conf)),
-        fence=walls.fence_of(conf, strict=False))
+    settings = configured.settings_from(conf)
+    operators = _way(conf, configured.with_catalog(conf, settings),
+                     strict=False)
     store = configured.store_from(conf, settings)
+    housekeeping.sweep_now_and_then(
+        lambda: housekeeping.sweep(store, known, overlays),
+        os.path.join(conf.ext_media.overlay_dir, 'sweep.lock'))
+    return (replica.ReplicaMedia(known, overlays),
+            bases.StoreBases(known.sources, operators,
+                             _way(conf, settings, strict=True)))
+
+
+def _way(conf: cfg.ConfigOpts, settings: image_settings.Settings, *,
+         strict: bool) -> bases.Way:
+    """Return how far this host goes.
+
+    Conductors judged what the records name; a name may have another address
+    by now.
+
+    :param strict: for what an owner of nodes has chosen.
+    """
+    settings = dataclasses.replace(
+        settings, fence=walls.fence_of(conf, strict=strict))
     # A reader waits for what is read from a source, the store's download
     # goes on beside it.
     hasty = dataclasses.replace(
         settings, retries=min(settings.retries, 1),
         stall_timeout=min(settings.stall_timeout, _HASTE))
-    housekeeping.sweep_now_and_then(
-        lambda: housekeeping.sweep(store, known, overlays),
-        os.path.join(conf.ext_media.overlay_dir, 'sweep.lock'))
-    return (replica.ReplicaMedia(known, overlays),
-            bases.StoreBases(
-                store, known.sources,
-                functools.partial(registry.service_for, settings=hasty)))
+    return bases.Way(
+        configured.store_from(conf, settings),
+        functools.partial(registry.service_for, settings=hasty))
 
 
 def main(arguments: collections.abc.Sequence[str] | None = None) -> int:

@@ -10,6 +10,7 @@ still; where it does not, readers wait for the download.
 
 import collections.abc
 import contextlib
+import dataclasses
 import functools
 import logging
 import threading
@@ -31,8 +32,7 @@ _PATIENCE = 20.0
 #: Seconds until a download that failed is tried again.
 _RETRY = 10.0
 
-#: href and strong entity tag or '': where a base could be had.
-Source = tuple[str, str]
+_Sources = collections.abc.Callable[[str], list[medium.Source]]
 
 
 class Store(typing.Protocol):
@@ -47,21 +47,32 @@ class Store(typing.Protocol):
         """Download an image if need be, verify it, lease it."""
 
 
-class StoreBases:
-    """The :class:`.stream.contract.Bases` of one host's image store.
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How far this host goes for a base.
 
     :param store: of this host.
-    :param sources: tells where a base can be had, by its digest.
     :param service_for: returns the image service for an href.
     """
 
-    def __init__(self, store: Store,
-                 sources: collections.abc.Callable[[str], list[Source]],
-                 service_for: collections.abc.Callable[
-                     [str], service.ImageService]) -> None:
-        self._store = store
+    store: Store
+    service_for: collections.abc.Callable[[str], service.ImageService]
+
+
+class StoreBases:
+    """The :class:`.stream.contract.Bases` of one host's image store.
+
+    :param sources: tells where a base can be had, by its digest.
+    :param operators: the way to what the operator chose.
+    :param owners: the way to what an owner of nodes chose.
+    """
+
+    def __init__(self, sources: _Sources, operators: Way, owners: Way
+                 ) -> None:
         self._sources = sources
-        self._service_for = service_for
+        self._ways = {False: operators, True: owners}
+        # To look for what is here, either does.
+        self._store = operators.store
 
     def open(self, stream: medium.Stream) -> contract.Base:
         """Open the base of a medium, from the store or from its source.
@@ -81,7 +92,8 @@ class StoreBases:
                 'is not in the image store of this host, and it is not on '
                 'record where it could be had: deploy the node again, or '
                 'bring the image here with "ironic-ext-images fetch"')
-        return _Remote(self._store, stream, sources, self._service_for)
+        return _Remote(stream, [
+            (source, self._ways[source.fenced]) for source in sources])
 
 
 def opened(store: Store, digest: str, size: int
@@ -136,16 +148,14 @@ class _Nothing:
 class _Remote:
     """A base that is being downloaded."""
 
-    def __init__(self, store: Store, stream: medium.Stream,
-                 sources: list[Source],
-                 service_for: collections.abc.Callable[
-                     [str], service.ImageService]) -> None:
-        self._store = store
+    def __init__(self, stream: medium.Stream,
+                 sources: list[tuple[medium.Source, Way]]) -> None:
         self._digest = stream.base.digest
         self._size = stream.base.size
         self._sources = sources
         # One for each source: it keeps its connections.
-        self._service_for = functools.cache(service_for)
+        self._service = functools.cache(
+            lambda href, way: way.service_for(href))
         self._changed = threading.Condition()
         self._file: stream_base.FileBase | None = None
         self._closed = False
@@ -166,19 +176,20 @@ class _Remote:
         :raises: BaseMissingError, BaseChangedError
         """
         if self._file is None:
-            for href, etag in self._sources:
-                if etag:
-                    data = self._read_source(href, etag, offset, length)
+            for source, way in self._sources:
+                if source.etag:
+                    data = self._read_source(source, way, offset, length)
                     if data is not None:
                         return data
         return self._await_file().read(offset, length)
 
-    def _read_source(self, href: str, etag: str, offset: int, length: int
-                     ) -> bytes | None:
-        version = service.ImageVersion(size=self._size, etag=etag,
+    def _read_source(self, source: medium.Source, way: Way, offset: int,
+                     length: int) -> bytes | None:
+        href = source.href
+        version = service.ImageVersion(size=self._size, etag=source.etag,
                                        ranges=True)
         try:
-            data = self._service_for(href).read_range(
+            data: bytes = self._service(href, way).read_range(
                 href, offset, length, version)
         except errors.ImageError as exc:
             LOG.warning('Reading %(length)d bytes of %(href)s failed, '
@@ -211,13 +222,13 @@ class _Remote:
 
     def _download(self) -> None:
         failure, found = '', None
-        for href, _etag in self._sources:
+        for (href, _etag, _fenced), way in self._sources:
             LOG.info('The base image %(digest)s is not on this host: '
                      'fetching it from %(href)s',
                      {'digest': self._digest, 'href': hrefs.redacted(href)})
             try:
-                with self._store.lease(href, self._digest):
-                    found = opened(self._store, self._digest, self._size)
+                with way.store.lease(href, self._digest):
+                    found = opened(way.store, self._digest, self._size)
                 if found is not None:
                     break
                 failure = 'the image store dropped it at once'

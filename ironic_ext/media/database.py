@@ -46,6 +46,9 @@ MEDIUM = sqlalchemy.Table(
     sqlalchemy.Column('base_href', sqlalchemy.Text),
     # Strong entity tag of the base at its source, '' if it has none.
     sqlalchemy.Column('base_etag', sqlalchemy.String(255), nullable=False),
+    # Whether its source is an owner's choice, to be had within the fence.
+    sqlalchemy.Column('base_fenced', sqlalchemy.Boolean, nullable=False,
+                      server_default=sqlalchemy.false()),
     # JSON list of client networks.
     sqlalchemy.Column('networks', sqlalchemy.Text, nullable=False),
     # Seconds since the epoch, as all times here.

@@ -17,13 +17,12 @@ import time
 import typing
 import uuid
 
-import requests
-
 from ironic_ext.images import errors
 from ironic_ext.media import medium as media
 from ironic_ext.media import publish
 from ironic_ext.media import records
 from ironic_ext.media import tokens
+from ironic_ext import walls
 
 LOG = logging.getLogger(__name__)
 
@@ -95,11 +94,13 @@ class Settings:
 
     :param kind: ``file``, ``stream`` or AUTO.
     :param server_url: of the media server as the machine's BMC reaches it.
-    :param health_url: of the media server as this process reaches it.
+    :param health_url: of the media server as this process reaches it; None
+        where the operator has named none, and the node its own.
     :param http_url: of the web server, as the BMC reaches it.
     :param max_url_length: see tokens.url().
     :param networks: of the clients that may read streams; all if empty.
     :param verify: whether, or by which CA, certificates are verified.
+    :param fence: around what nodes name.
     """
 
     kind: str = AUTO
@@ -109,6 +110,7 @@ class Settings:
     max_url_length: int = 0
     networks: tuple[str, ...] = ()
     verify: bool | str = True
+    fence: walls.Fence | None = None
 
 
 class DeliveryError(Exception):
@@ -170,8 +172,10 @@ class Deliveries:
             return media.Kind(settings.kind)
         if not settings.server_url:
             return media.Kind.FILE
-        url = settings.health_url or settings.server_url
-        if not settings.http_url or _HEALTH.answers(url, settings.verify):
+        url, fence = (settings.health_url, None) if settings.health_url else (
+            settings.server_url, settings.fence)
+        if not settings.http_url or _HEALTH.answers(url, settings.verify,
+                                                    fence):
             return media.Kind.STREAM
         LOG.warning('The media server at %s does not answer: publishing a '
                     'file instead of a stream', url)
@@ -286,18 +290,18 @@ class _Health:
         self._lock = threading.Lock()
         self._seen: dict[str, tuple[float, bool]] = {}
 
-    def answers(self, server_url: str, verify: bool | str) -> bool:
+    def answers(self, server_url: str, verify: bool | str,
+                fence: walls.Fence | None) -> bool:
         now = time.monotonic()
         with self._lock:
             seen = self._seen.get(server_url)
         if seen is not None and now - seen[0] < _HEALTH_LIFE:
             return seen[1]
         try:
-            answer = requests.get(f'{server_url.rstrip("/")}/healthz',
-                                  timeout=_HEALTH_TIMEOUT, verify=verify,
-                                  allow_redirects=False)
-            healthy = answer.status_code == 200
-        except requests.RequestException as exc:
+            healthy = 200 == walls.status(
+                'GET', f'{server_url.rstrip("/")}/healthz', fence,
+                timeout=_HEALTH_TIMEOUT, verify=verify)
+        except (walls.Refused, OSError) as exc:
             LOG.debug('The media server at %s: %s', server_url, exc)
             healthy = False
         with self._lock:

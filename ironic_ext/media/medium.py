@@ -9,6 +9,7 @@ serves is a :class:`Stream` in the database.
 import dataclasses
 import enum
 import hashlib
+import typing
 
 
 class Purpose(enum.StrEnum):
@@ -77,6 +78,8 @@ class Origin:
     :param href: where another host can get it; None if that has
         credentials in it.
     :param etag: strong entity tag there, or ''.
+    :param fenced: whether somebody else than the operator chose the href:
+        another host gets it within the fence around owners' URLs.
     """
 
     digest: str
@@ -84,6 +87,15 @@ class Origin:
     image: str = ''
     href: str | None = None
     etag: str = ''
+    fenced: bool = False
+
+
+class Source(typing.NamedTuple):
+    """Where a base can be had; see Origin."""
+
+    href: str
+    etag: str
+    fenced: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

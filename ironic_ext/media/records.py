@@ -240,20 +240,22 @@ class MediaRecords:
                 .order_by(MEDIUM.c.created_at)).all()
         return [(_stream(row), _reads(row)) for row in rows]
 
-    def sources(self, base_digest: str) -> list[tuple[str, str]]:
-        """Return (href, entity tag or '') of where a base can be had.
+    def sources(self, base_digest: str) -> list[media.Source]:
+        """Return where a base can be had.
 
-        The newest first; both are as they were when the medium was made.
+        The newest first, as they were when the medium was made.
         """
         with self._reading() as connection:
             rows = connection.execute(
-                sqlalchemy.select(MEDIUM.c.base_href, MEDIUM.c.base_etag)
+                sqlalchemy.select(MEDIUM.c.base_href, MEDIUM.c.base_etag,
+                                  MEDIUM.c.base_fenced)
                 .where(MEDIUM.c.base_digest == base_digest,
                        MEDIUM.c.base_href.is_not(None),
                        MEDIUM.c.revoked_at.is_(None))
                 .order_by(MEDIUM.c.created_at.desc()).limit(100)).all()
-        return list(dict.fromkeys((row.base_href, row.base_etag)
-                                  for row in rows))
+        return list(dict.fromkeys(
+            media.Source(row.base_href, row.base_etag, row.base_fenced)
+            for row in rows))
 
     def purge(self, before: float) -> list[str]:
         """Forget what was revoked, or expired, before that time.
@@ -295,7 +297,8 @@ def _row(stream: media.Stream) -> dict[str, typing.Any]:
         'image': base.image, 'digest': stream.digest, 'size': stream.size,
         'overlay_size': stream.overlay_size, 'base_digest': base.digest,
         'base_size': base.size, 'base_href': base.href,
-        'base_etag': base.etag, 'networks': json.dumps(stream.networks),
+        'base_etag': base.etag, 'base_fenced': base.fenced,
+        'networks': json.dumps(stream.networks),
         'created_at': stream.created_at, 'expires_at': stream.expires_at,
         'revoked_at': stream.revoked_at}
 
@@ -306,7 +309,7 @@ def _stream(row: typing.Any) -> media.Stream:
                      image=row.image, size=row.size),
         node=row.node, name=row.name, size=row.size, digest=row.digest,
         base=media.Origin(row.base_digest, row.base_size, row.image,
-                          row.base_href, row.base_etag),
+                          row.base_href, row.base_etag, row.base_fenced),
         created_at=row.created_at, overlay_size=row.overlay_size,
         networks=tuple(json.loads(row.networks)),
         expires_at=row.expires_at, revoked_at=row.revoked_at)

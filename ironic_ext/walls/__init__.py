@@ -12,7 +12,8 @@ from ironic_ext.walls.configured import fence_of
 from ironic_ext.walls.configured import wall_of
 from ironic_ext.walls.connections import pinned
 from ironic_ext.walls.connections import send
+from ironic_ext.walls.connections import status
 from ironic_ext.walls.paths import Wall
 
 __all__ = ('Fence', 'Refused', 'Wall', 'certificate_wall_of', 'fence_of',
-           'pinned', 'send', 'wall_of')
+           'pinned', 'send', 'status', 'wall_of')

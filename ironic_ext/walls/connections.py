@@ -54,6 +54,24 @@ def send(adapter: typing.Any, request: requests.PreparedRequest,
     return _sent(adapter, _at(adapter, request, last), proxies={}, **options)
 
 
+def status(method: str, url: str, fence: addresses.Fence | None, *,
+           timeout: float, verify: bool | str) -> int:
+    """Ask a server once, without following it elsewhere.
+
+    :param fence: None for what the operator chose.
+    :param timeout: seconds.
+    :returns: the status of its answer.
+    :raises: Refused, and OSError, which those of requests are
+    """
+    with requests.Session() as session:
+        options = session.merge_environment_settings(url, {}, True, verify,
+                                                     None)
+        request = session.prepare_request(requests.Request(method, url))
+        with send(session.get_adapter(url), request, fence, timeout=timeout,
+                  **options) as answer:
+            return answer.status_code
+
+
 def pinned(proxy: str, fence: addresses.Fence) -> str:
     """Return a proxy's URL with the address that was judged for its name.
 

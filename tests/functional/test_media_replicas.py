@@ -117,8 +117,11 @@ class _Hosts(testtools.TestCase):
         conf.set_override('min_free_space', 0, 'ext_images')
         return configured.store_from(conf, configured.settings_from(conf))
 
-    def deliver(self):
-        """Make a stream as a conductor does; return it and its bytes."""
+    def deliver(self, fenced=False):
+        """Make a stream as a conductor does; return it and its bytes.
+
+        :param fenced: whether an owner of nodes chose the base.
+        """
         href = self.web.url + '/live.iso'
         deliveries = delivery.Deliveries(
             NODE, 'node-7',
@@ -136,7 +139,7 @@ class _Hosts(testtools.TestCase):
                 delivered = deliveries.deliver(
                     medium, customised, media.Origin(
                         base.digest, base.size, base.href, href,
-                        base.version.strong_etag or ''))
+                        base.version.strong_etag or '', fenced))
         return delivered, path.read_bytes()
 
     def has_base(self):
@@ -185,6 +188,14 @@ class ReplicaTestCase(_Hosts):
         self.assertEqual((200, content), get(delivered.url))
         self.assertEqual((206, content[70000:80000]),
                          get(delivered.url, 70000, 79999))
+
+    def test_an_owners_url_does_not_lead_to_loopback_here_either(self):
+        # Where the name had another address when the conductor asked.
+        delivered, _wanted = self.deliver(fenced=True)
+        before = len(self.web.requests)
+        self.assertEqual(503, get(delivered.url, 0, 99)[0])
+        self.assertEqual(before, len(self.web.requests))
+        self.assertFalse(self.has_base())
 
     def test_a_source_that_promises_nothing_is_waited_for(self):
         self.resource.etag = None

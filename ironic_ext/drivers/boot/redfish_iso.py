@@ -333,7 +333,8 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
             with instance.fetched(task, plan) as (customised, base):
                 delivered = media_delivery.for_node(task).deliver(
                     medium, customised,
-                    media_delivery.base_of(base, plan.href),
+                    media_delivery.base_of(base, plan.href,
+                                           plan.chosen_by_owner),
                     media_delivery.lifetime(purpose))
             boot_medium.insert(task, delivered)
             yield

@@ -164,7 +164,8 @@ def deliver(task: typing.Any, plan: boot_plan.BootPlan, how: Way
     with instance.fetched(task, plan) as (customised, base):
         _advise(task, plan, how, base)
         delivered = media_delivery.for_node(task).deliver(
-            medium, customised, media_delivery.base_of(base, plan.href),
+            medium, customised,
+            media_delivery.base_of(base, plan.href, plan.chosen_by_owner),
             media_delivery.lifetime(media.Purpose.SANBOOT))
     node_media.save(task.node, delivered.medium)
     return delivered.url

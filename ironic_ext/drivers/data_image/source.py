@@ -13,7 +13,6 @@ import uuid
 
 from ironic.conf import CONF
 from oslo_log import log
-import requests
 
 from ironic_ext.data_image import content
 from ironic_ext.data_image import record as records
@@ -23,6 +22,7 @@ from ironic_ext.drivers.bmc import slots as redfish_slots
 from ironic_ext.drivers.images import bases as base_images
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import data_image as data_image_record
+from ironic_ext.drivers.walls import owners
 from ironic_ext import images
 from ironic_ext.images import configured
 from ironic_ext.images import settings
@@ -31,6 +31,7 @@ from ironic_ext.iso import segments
 from ironic_ext.media import medium as media
 from ironic_ext.media import publish
 from ironic_ext.media import records as media_records
+from ironic_ext import walls
 
 LOG = log.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def fetched(task: typing.Any, spec: specs.DataImageSpec
                 base.digest, base.size, spec.title,
                 href=None if _is_private(spec) else spec.url,
                 etag=(base.version.strong_etag or '' if base.version
-                      else '')),
+                      else ''), fenced=not owners.is_standalone()),
                 base.digest, base.require_unchanged)
 
 
@@ -206,11 +207,14 @@ def is_readable(medium: media.Medium, url: str) -> bool:
     # the URL of a published image is asked for: the BMC may lie.
     if not redfish_slots.is_published(url, medium.id):
         return True
+    # It may name any host, too.
+    ours = CONF.deploy.external_http_url or CONF.deploy.http_url or ''
+    fence = (None if ours and url.startswith(f'{ours.rstrip("/")}/')
+             else owners.fence())
     try:
-        return requests.head(
-            url, timeout=_PATIENCE, allow_redirects=False,
-            verify=configured.verify_from(CONF)).status_code == 200
-    except requests.RequestException:
+        return walls.status('HEAD', url, fence, timeout=_PATIENCE,
+                            verify=configured.verify_from(CONF)) == 200
+    except (walls.Refused, OSError):
         return False
 
 

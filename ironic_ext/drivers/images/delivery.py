@@ -20,6 +20,7 @@ from oslo_log import log
 
 from ironic_ext.drivers.records import data_image as data_image_record
 from ironic_ext.drivers.records import media as node_media
+from ironic_ext.drivers.walls import owners
 from ironic_ext import images
 from ironic_ext.images import configured
 from ironic_ext.media import delivery
@@ -65,7 +66,7 @@ def for_node(task: typing.Any) -> delivery.Deliveries:
             http_url=_http_url(task.node),
             max_url_length=CONF.ext_media.max_url_length,
             networks=tuple(CONF.ext_media.allowed_networks),
-            verify=configured.verify_from(CONF)),
+            verify=configured.verify_from(CONF), fence=owners.fence()),
         _files(), known, _store)
 
 
@@ -99,16 +100,19 @@ def announce(task: typing.Any, purpose: media.Purpose) -> media.Medium:
     return medium
 
 
-def base_of(image: images.BaseImage, href: str) -> media.Origin:
+def base_of(image: images.BaseImage, href: str, chosen_by_owner: bool
+            ) -> media.Origin:
     """Return what a media server has to know of a base.
 
     :param href: that the image was asked for by.
+    :param chosen_by_owner: whether the node names it.
     """
     version = image.version
     return media.Origin(
         image.digest, image.size, image.href,
         href=href if images.redacted(href) == href else None,
-        etag=(version.strong_etag or '') if version else '')
+        etag=(version.strong_etag or '') if version else '',
+        fenced=chosen_by_owner and not owners.is_standalone())
 
 
 def withdraw(task: typing.Any,

@@ -270,8 +270,9 @@ class Downloads:
 
         def room(count: int) -> None:
             if project and pace.is_due():
-                self.shares.make_room(project, whole(count), path,
-                                      request.name)
+                with pace.looking():
+                    self.shares.make_room(project, whole(count), path,
+                                          request.name)
             self.housekeeping.room(count, request.name)
 
         def possible(count: int) -> None:

@@ -20,6 +20,8 @@ from ironic_ext.images.store import partial
 #: Of the operator.
 OPERATOR = ''
 _MIB = 1 << 20
+# Times that a look takes, until the next one.
+_REST = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,8 +106,8 @@ class Shares:
         share = self._share
         if project == OPERATOR or share is None:
             return []
-        held = self._held()
-        if not any(one.projects - {project, OPERATOR} for one in held):
+        held, is_alone = self._held(project)
+        if is_alone:
             return []
         chosen, missing = plan(held, project, share,
                                size + self._unfinished(project, path))
@@ -118,12 +120,17 @@ class Shares:
                 'raise [ext_images]project_share')
         return chosen
 
-    def _held(self) -> list[Held]:
+    def _held(self, project: str) -> tuple[list[Held], bool]:
+        """Return what counts for a project, and whether no other has any."""
         found = []
+        is_alone = True
         objects = self._files.objects
         for name in objects.names():
             stored = objects.stored(name)
-            if stored is None or not stored.projects:
+            if stored is None:
+                continue
+            is_alone &= {*stored.projects} <= {project, OPERATOR}
+            if project not in stored.projects:
                 continue
             try:
                 info = os.stat(objects.path(name))
@@ -136,7 +143,7 @@ class Shares:
                 frozenset(stored.projects),
                 bool(self._files.leases.owners(name))
                 or objects.is_read(name)))
-        return found
+        return found, is_alone
 
     def _unfinished(self, project: str, path: str) -> int:
         """Return the bytes of other downloads of a project."""
@@ -153,16 +160,29 @@ class Shares:
 
 
 class Pace:
-    """Does not look at a share more often than is worth it."""
+    """Does not look at a share more often than is worth it.
 
-    def __init__(self, seconds: float = 0.5) -> None:
+    A store of a thousand images is looked at in a tenth of a second or more:
+    no download spends more than a twentieth of its time on that.
+    """
+
+    def __init__(self, seconds: float = 0.5,
+                 clock: collections.abc.Callable[[], float] = time.monotonic
+                 ) -> None:
         self._seconds = seconds
+        self._clock = clock
         self._next = 0.0
 
     def is_due(self) -> bool:
         """Tell whether to look now."""
-        now = time.monotonic()
-        if now < self._next:
-            return False
-        self._next = now + self._seconds
-        return True
+        return self._clock() >= self._next
+
+    @contextlib.contextmanager
+    def looking(self) -> collections.abc.Iterator[None]:
+        """Note how long a look takes."""
+        began = self._clock()
+        try:
+            yield
+        finally:
+            now = self._clock()
+            self._next = now + max(self._seconds, _REST * (now - began))

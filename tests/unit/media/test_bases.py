@@ -15,6 +15,7 @@ import testtools
 from ironic_ext.images import base_image
 from ironic_ext.images import errors
 from ironic_ext.media import bases
+from ironic_ext.media import medium as media
 from ironic_ext.media.stream import contract
 from tests import media_streams
 from tests.unit.media import database
@@ -93,9 +94,11 @@ class BasesTestCase(testtools.TestCase):
         self.store = Store(pathlib.Path(folder.name))
         self.service = Service()
         self.sources = [(HREF, '"1"')]
+        way = bases.Way(self.store, lambda href: self.service)
+        self.owners = unittest.mock.Mock()
         self.bases = bases.StoreBases(
-            self.store, lambda digest: self.sources,
-            lambda href: self.service)
+            lambda digest: [media.Source(*one) for one in self.sources],
+            way, self.owners)
         self.addCleanup(self.join)
         self.addCleanup(self.store.go_on.set)
 
@@ -205,6 +208,16 @@ class BasesTestCase(testtools.TestCase):
         self.assertEqual(['http://a', 'http://b'],
                          [href for href, _sum in self.store.downloads])
         self.assertIsNone(base.fd)
+
+    def test_what_an_owner_chose_is_had_the_owners_way_alone(self):
+        self.sources = [(HREF, '"1"', True)]
+        self.owners.service_for(HREF).read_range.return_value = b'fenced'
+        self.owners.store.lease.side_effect = errors.ImageNotFoundError('x')
+        self.assertEqual(b'fenced', self.open().read(0, 6))
+        self.join()
+        self.owners.store.lease.assert_called_once_with(HREF, DIGEST)
+        self.assertEqual(([], []),
+                         (self.service.asked, self.store.downloads))
 
     def test_a_failed_download_is_tried_again_later(self):
         self.sources = [(HREF, '')]

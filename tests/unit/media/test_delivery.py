@@ -15,6 +15,7 @@ from ironic_ext.media import medium as media
 from ironic_ext.media import publish
 from ironic_ext.media import records
 from ironic_ext.media import tokens
+from ironic_ext import walls
 from tests.unit.media import database
 
 SERVER = 'http://192.0.2.1:8092'
@@ -210,12 +211,31 @@ class DeliveryTestCase(database.DatabaseTestCase):
         self.assertEqual('stream', self.new(self.deliveries(
             'auto', server_url='http://127.0.0.1:9', http_url=None)).kind)
 
-    def test_auto_streams_where_the_server_is_healthy(self):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            paths = []
+    def test_a_nodes_own_server_is_not_asked_behind_the_fence(self):
+        url = self.healthy()
+        for fence, kind in ((walls.Fence(), 'stream'),
+                            (walls.Fence(loopback=False), 'file')):
+            # A URL of its own, since answers are remembered.
+            self.assertEqual(kind, self.new(self.deliveries(
+                'auto', server_url=f'{url}/{kind}', fence=fence)).kind)
+        self.assertEqual(['/stream/healthz'], self.paths)
 
+    def test_auto_streams_where_the_server_is_healthy(self):
+        url = self.healthy()
+        for _attempt in range(3):
+            self.assertEqual('stream', self.new(self.deliveries(
+                'auto', server_url='http://192.0.2.99:1',
+                health_url=url)).kind)
+        # The answer is remembered for some seconds.
+        self.assertEqual(['/healthz'], self.paths)
+
+    def healthy(self):
+        """Have a server that answers; return its URL."""
+        self.paths = paths = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
-                self.paths.append(self.path)
+                paths.append(self.path)
                 self.send_response(200)
                 self.end_headers()
 
@@ -229,10 +249,4 @@ class DeliveryTestCase(database.DatabaseTestCase):
         thread.start()
         self.addCleanup(thread.join)
         self.addCleanup(server.shutdown)
-        url = f'http://127.0.0.1:{server.server_port}'
-        for _attempt in range(3):
-            self.assertEqual('stream', self.new(self.deliveries(
-                'auto', server_url='http://192.0.2.99:1',
-                health_url=url)).kind)
-        # The answer is remembered for some seconds.
-        self.assertEqual(['/healthz'], Handler.paths)
+        return f'http://127.0.0.1:{server.server_port}'

@@ -161,8 +161,14 @@ class RecordsTestCase(database.DatabaseTestCase):
         for number, at, href, etag in rows:
             self.records.create(database.medium(
                 number, created_at=at, base_href=href, base_etag=etag), None)
-        self.assertEqual([('http://x/b.iso', ''), ('http://x/a.iso', '"1"')],
+        self.assertEqual([('http://x/b.iso', '', False),
+                          ('http://x/a.iso', '"1"', False)],
                          self.records.sources(database.BASE))
+        self.records.create(database.medium(
+            5, created_at=9.0, base_href='http://x/a.iso', base_fenced=True),
+            None)
+        self.assertEqual(('http://x/a.iso', '', True),
+                         self.records.sources(database.BASE)[0])
         self.assertEqual([], self.records.sources('sha256:00'))
 
     def test_purging_forgets_what_is_long_over_and_nothing_else(self):

@@ -209,9 +209,19 @@ class StreamTestCase(_Streams):
             image = media_delivery.images.BaseImage(
                 '/x', media_delivery.images.redacted(href), 5,
                 'sha256:' + 'a' * 64)
-            found = media_delivery.base_of(image, href)
+            found = media_delivery.base_of(image, href, True)
             self.assertEqual(kept, found.href)
             self.assertNotIn('TOP', str(found))
+
+    def test_a_media_server_learns_that_an_owner_chose_the_base(self):
+        image = media_delivery.images.BaseImage(
+            '/x', self.href, 5, 'sha256:' + 'a' * 64)
+        for strategy, by_owner, fenced in (
+                ('keystone', True, True), ('keystone', False, False),
+                ('noauth', True, False), ('http_basic', True, False)):
+            self.config(auth_strategy=strategy)
+            self.assertEqual(fenced, media_delivery.base_of(
+                image, self.href, by_owner).fenced)
 
     def test_a_file_is_withdrawn_after_the_site_went_over_to_streams(self):
         self.config(http_url=base.HTTP_URL, group='deploy')

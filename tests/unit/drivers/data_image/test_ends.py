@@ -2,6 +2,8 @@
 
 """Tests for data images whose instance, node or delivery goes."""
 
+import contextlib
+import socket
 import types
 import unittest.mock
 
@@ -10,7 +12,6 @@ from ironic.common import states
 from ironic.conductor import cleaning
 from ironic.conductor import manager
 from ironic import objects
-import requests
 
 from ironic_ext.data_image import record as records
 from ironic_ext.drivers.bmc import queue
@@ -20,6 +21,7 @@ from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.media import medium as media
 from ironic_ext.media import publish
 from ironic_ext.media import records as media_records
+from ironic_ext import walls
 from tests.unit.drivers.data_image import base
 
 ATTACHED = records.Phase.ATTACHED
@@ -179,25 +181,40 @@ class LostDeliveryTestCase(base.DataImageTestCase):
         self.attach()
         path, = self.published()
         path.rename(self.folder / 'elsewhere')
-        with unittest.mock.patch.object(requests, 'head') as head:
-            head.return_value.status_code = 200
+        with unittest.mock.patch.object(walls, 'status',
+                                        return_value=200) as status:
             self.run_once()
-        head.assert_called_once_with(
-            self.bmc.inserted[0], timeout=5, allow_redirects=False,
-            verify=unittest.mock.ANY)
+        # It is this installation's own URL.
+        status.assert_called_once_with('HEAD', self.bmc.inserted[0], None,
+                                       timeout=5, verify=unittest.mock.ANY)
         self.assertPhase(ATTACHED)
         self.assertIn(path.name, self.bmc.inserted[0])
 
     def test_a_bmc_cannot_have_other_urls_asked_for(self):
         medium = media.Medium('a' * 32, media.Purpose.DATA,
                               media.Kind.FILE)
-        with unittest.mock.patch.object(requests, 'head') as head:
+        with unittest.mock.patch.object(walls, 'status') as status:
             for url in ('http://169.254.169.254/latest',
                         f'http://x/{"b" * 32}-SECRET.iso',
                         f'file:///{"a" * 32}-SECRET.iso',
                         f'http://x/{"a" * 32}-SECRET.iso/../y'):
                 self.assertTrue(data_image_source.is_readable(medium, url))
-        head.assert_not_called()
+        status.assert_not_called()
+
+    def test_a_bmc_leads_no_request_behind_the_fence(self):
+        self.config(auth_strategy='keystone')
+        asked = []
+        service = socket.create_server(('127.0.0.1', 0))
+        self.addCleanup(service.close)
+        service.settimeout(0.1)
+        port = service.getsockname()[1]
+        for host in ('127.0.0.1', 'localhost', '169.254.169.254'):
+            self.assertFalse(data_image_source.is_readable(
+                media.Medium('a' * 32, media.Purpose.DATA, media.Kind.FILE),
+                f'http://{host}:{port}/{"a" * 32}-SECRET.iso'))
+        with contextlib.suppress(TimeoutError):
+            asked.append(service.accept())
+        self.assertEqual([], asked)
 
     def test_a_stream_that_was_revoked_is_delivered_anew(self):
         self.config(delivery='stream', server_url='http://192.0.2.1:8092',

@@ -12,6 +12,7 @@ from ironic.common import exception
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import media as node_media
 from ironic_ext.drivers import vendor
+from ironic_ext.drivers.walls import owners
 from ironic_ext.media import delivery
 from ironic_ext.media import medium as media
 from ironic_ext.media import records
@@ -63,7 +64,8 @@ class SettingsTestCase(MediaDeliveryTestCase):
                     health_url='http://127.0.0.1:1', group='ext_media')
         self.assertEqual(
             delivery.Settings('stream', SERVER, 'http://127.0.0.1:1',
-                              base.HTTP_URL, 80, ('192.0.2.0/24',), True),
+                              base.HTTP_URL, 80, ('192.0.2.0/24',), True,
+                              owners.fence()),
             self.settings())
 
     def test_a_node_can_have_servers_of_its_own(self):

@@ -42,6 +42,22 @@ class PlanTestCase(testtools.TestCase):
             held('1', size=20, leased=True), held('2'), needed=25))
 
 
+class PaceTestCase(testtools.TestCase):
+
+    def test_a_look_that_takes_long_is_not_soon_done_again(self):
+        now = [100.0]
+        pace = shares.Pace(0.5, lambda: now[0])
+        for takes, rests in ((0.001, 0.5), (1.0, 20.0)):
+            self.assertTrue(pace.is_due())
+            with pace.looking():
+                now[0] += takes
+            self.assertFalse(pace.is_due())
+            now[0] += rests - 0.1
+            self.assertFalse(pace.is_due())
+            now[0] += 0.2
+            self.assertTrue(pace.is_due())
+
+
 class SharesTestCase(base.StoreTestCase):
 
     def setUp(self):
