@@ -173,7 +173,7 @@ class Machines:
         self._config = configs.MachineConfig(finder, made, self._run, note)
         self._ipxe = ipxe.Ipxe(finder, mirror, kept, self._run, note)
         self._complete = boot_complete.BootComplete(finder, hosts, self._run)
-        self._is_loaded = parts.index.loaded.is_set
+        self._index = parts.index
         self._check = parts.catalog.revision
 
     async def answer(self, scope: exchange.Scope) -> answers.Answer | None:
@@ -204,9 +204,11 @@ class Machines:
     async def _health(self) -> answers.Answer:
         """Tell whether the server serves."""
         await self._run(self._check)
-        if not self._is_loaded():
+        if not self._index.loaded.is_set():
             raise errors.UnavailableError(
                 'Ironic did not tell its nodes yet')
+        if self._index.problem:
+            raise errors.UnavailableError(self._index.problem)
         return answers.Answer(b'ok\n', answers.PLAIN)
 
 

@@ -52,6 +52,8 @@ class HostIndex:
             index: {} for index in ('mac', 'ip', 'image', 'config')}
         #: Whether Ironic was asked once.
         self.loaded = threading.Event()
+        #: Why there cannot be any, '' where all is well.
+        self.problem = ''
 
     def __len__(self) -> int:
         """Return how many there are."""

@@ -31,6 +31,9 @@ LOG = logging.getLogger(__name__)
 _OVERLAP = datetime.timedelta(seconds=5)
 #: Items of a page of what changed; as many known ones end the look.
 _NEWEST = 20
+#: Ironic shows a project its own nodes alone, and says nothing of others.
+_NARROW = ('the login of [ext_ironic] sees no nodes and is that of a project: '
+           'set system_scope = all in place of the project')
 _EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
 
 _Ask = collections.abc.Callable[
@@ -130,6 +133,8 @@ class HostPoller(follower.Follower):
             gone = self._nodes.keys() - seen - self._noted
         for uuid in gone:
             self._forget(uuid)
+        self._index.problem = _NARROW if (
+            not seen and self._api.is_narrow()) else ''
         self._index.loaded.set()
 
     def catch_up(self) -> None:
@@ -316,6 +321,15 @@ class HostPoller(follower.Follower):
             ironic_api.Node]) -> None:
         self._seen[kind] = max([self._seen[kind], *map(_changed, items)])
 
+    def _say(self, problem: str) -> None:
+        """Tell those who look at hosts what is wrong, '' for nothing."""
+        feed = self._index.feed
+        if not problem:
+            feed.note_seen()
+        elif feed.staleness is None:
+            LOG.error('There are no hosts: %s', problem)
+            feed.note_unseen(problem)
+
     def run(self) -> None:
         """Follow Ironic until it is time to go."""
         resync_at = 0.0
@@ -338,7 +352,7 @@ class HostPoller(follower.Follower):
                 if failing:
                     LOG.info('Ironic answers again')
                 failing = False
-                self._index.feed.note_seen()
+                self._say(self._index.problem)
             except errors.ServerError as exc:
                 if not failing:
                     LOG.error('Hosts are not up to date: %s', str(exc))

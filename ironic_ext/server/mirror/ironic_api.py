@@ -53,6 +53,13 @@ def connect(conf: cfg.ConfigOpts) -> 'IronicApi':
     :raises: ValueError
     """
     auth, session = login(conf)
+    if auth is None and not conf[GROUP].endpoint_override:
+        raise ValueError(
+            f'[{GROUP}] does not say where Ironic is: set auth_type = none '
+            'and endpoint_override to the URL of an Ironic without a login, '
+            'auth_type = http_basic, username and password as well for one '
+            'with passwords, or auth_type = password, auth_url, username, '
+            'password, user_domain_name and system_scope = all for Keystone')
     try:
         return IronicApi(loading.load_adapter_from_conf_options(
             conf, GROUP, session=session, auth=auth))
@@ -82,6 +89,20 @@ class IronicApi:
     def __init__(self, client: adapter.Adapter) -> None:
         """Take an adapter of keystoneauth."""
         self._client = client
+
+    def is_narrow(self) -> bool:
+        """Tell whether it is the login of a project, which sees few nodes.
+
+        :raises: IronicError
+        """
+        auth: typing.Any = self._client.session.auth
+        if not hasattr(auth, 'get_access'):
+            return False
+        try:
+            return not auth.get_access(self._client.session).system_scoped
+        except exceptions.ClientException as exc:
+            raise errors.IronicError(
+                f'Keystone does not answer: {type(exc).__name__}') from exc
 
     def nodes(self, *, newest: str = '', page: int = _PAGE
               ) -> collections.abc.Iterator[Node]:

@@ -17,6 +17,10 @@ class _Api:
     def __init__(self):
         self.known = ironic_stand_in.Nodes()
         self.read = 0
+        self.narrow = False
+
+    def is_narrow(self):
+        return self.narrow
 
     def nodes(self, newest='', page=0):
         return self._list(self.known.nodes, newest)
@@ -70,6 +74,18 @@ class HostPollerTestCase(testtools.TestCase):
         self.assertEqual(200, len(self.index))
         self.assertTrue(self.index.loaded.is_set())
         self.assertEqual(('52:54:00:00:01:07',), self.host('server7').macs)
+
+    def test_a_login_of_a_project_that_sees_nothing_says_so(self):
+        for uuid in self.uuids:
+            self.nodes.remove(uuid)
+        self.poller.resync()
+        self.assertEqual('', self.index.problem)
+        self.api.narrow = True
+        self.poller.resync()
+        self.assertIn('system_scope = all', self.index.problem)
+        self.nodes.add('new', '52:54:00:00:02:00')
+        self.poller.resync()
+        self.assertEqual('', self.index.problem)
 
     def test_a_look_for_changes_reads_little(self):
         self.api.read = 0

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Ironic's API: what its configuration lacks, and what a login sees."""
+
+import unittest.mock
+
+from keystoneauth1 import exceptions
+from keystoneauth1 import session
+from oslo_config import cfg
+import testtools
+
+from ironic_ext.server import errors
+from ironic_ext.server.mirror import ironic_api
+
+
+def conf(**options):
+    """Return a configuration with these options of [ext_ironic]."""
+    made = cfg.ConfigOpts()
+    ironic_api.register_opts(made)
+    made([])
+    for name, value in options.items():
+        made.set_override(name, value, group=ironic_api.GROUP)
+    return made
+
+
+class _Auth:
+    """A login by Keystone."""
+
+    def __init__(self, system_scoped):
+        self.access = unittest.mock.Mock(system_scoped=system_scoped)
+
+    def get_access(self, _session):
+        if isinstance(self.access.system_scoped, Exception):
+            raise self.access.system_scoped
+        return self.access
+
+
+class ConnectTestCase(testtools.TestCase):
+
+    def test_a_section_that_says_nothing_is_told_what_to_say(self):
+        error = self.assertRaises(ValueError, ironic_api.connect, conf())
+        for word in ('[ext_ironic]', 'auth_type = none', 'endpoint_override',
+                     'http_basic', 'auth_url', 'system_scope = all'):
+            self.assertIn(word, str(error))
+
+    def test_an_endpoint_is_enough(self):
+        ironic_api.connect(conf(endpoint_override='http://127.0.0.1:1'))
+
+    def _api(self, auth):
+        return ironic_api.IronicApi(unittest.mock.Mock(
+            session=session.Session(auth=auth)))
+
+    def test_only_a_login_of_a_project_is_narrow(self):
+        self.assertFalse(self._api(None).is_narrow())
+        self.assertFalse(self._api(_Auth(True)).is_narrow())
+        self.assertTrue(self._api(_Auth(False)).is_narrow())
+
+    def test_a_keystone_that_is_away_is_an_error_of_ironic(self):
+        self.assertRaises(errors.IronicError, self._api(_Auth(
+            exceptions.ConnectFailure())).is_narrow)
