@@ -1,5 +1,5 @@
-.PHONY: help setup fast test unit functional e2e e2e-bootc one lint docs \
-    bench demo demo-stop clean
+.PHONY: help setup fast test unit functional e2e e2e-bootc one fuzz lint \
+    docs bench demo demo-stop clean
 
 help:
 	@echo 'make setup      system packages and .venv; the others do it, too'
@@ -10,6 +10,7 @@ help:
 	@echo 'make e2e-bootc  deploy a bootable container, which takes minutes'
 	@echo '                (IMAGE=registry/name:tag deploys that one, and'
 	@echo '                ARGS=--help tells how)'
+	@echo 'make fuzz       an hour of inputs that are nearly right (SECONDS=...)'
 	@echo 'make lint       style, import layers, types'
 	@echo 'make docs       the documentation, into doc/build/html'
 	@echo 'make bench      compare the injection with other tools'
@@ -35,6 +36,9 @@ e2e-bootc: setup
 
 one: setup
 	@BASE_TEST_TIMEOUT=600 .venv/bin/python -m testtools.run $(T)
+
+fuzz: setup
+	@.venv/bin/python -m tests.fuzz --seconds $(or $(SECONDS),3600)
 
 lint: setup
 	@.venv/bin/pip install -q tox

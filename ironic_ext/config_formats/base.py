@@ -34,7 +34,7 @@ _MOUNT_POINTS = (
 class ImageFacts:
     """What a format wants to know of the ISO.
 
-    :ivar volume_id: label of the file system.
+    :ivar volume_id: label of the file system, as udev says it.
     :ivar mount_point: where the system that it boots has the ISO's files,
         '' if that cannot be told.
     :ivar takes_initrd_files: whether files can be added to its initrds.
@@ -60,7 +60,7 @@ class ImageFacts:
             if found is not None and image.main.entry(*found).is_dir:
                 mount_point = where
                 break
-        return cls(image.volume_id, mount_point,
+        return cls(image.label, mount_point,
                    bool(discovery.initrds(image)),
                    areas.locate(image),
                    image.main.find('/flatcar') is not None)

@@ -83,6 +83,11 @@ class IsoImage:
         """The volume identifier of the primary descriptor."""
         return self.volumes.primary.volume_id
 
+    @property
+    def label(self) -> str:
+        """What udev calls it, and with it the systems that look for it."""
+        return self.volumes.label
+
     @functools.cached_property
     def tables(self) -> partitions.Tables:
         """The partition tables that the image has."""

@@ -6,6 +6,7 @@ import base64
 import binascii
 import collections.abc
 import dataclasses
+import re
 import typing
 
 from ironic_ext.node import errors
@@ -13,6 +14,7 @@ from ironic_ext import stored
 
 _HREF_SCHEMES = ('http://', 'https://', 'file://', 'glance://')
 _MAX_NAME = 255
+_MODE = re.compile(r'0?[0-7]{3}\Z')
 # Each may be a download of its own.
 _MAX_FILES = 1000
 
@@ -78,6 +80,27 @@ def files(value: object, limits: Limits, shelf: Shelf
     return found
 
 
+def modes(value: object) -> dict[str, int]:
+    """Return the permissions that ``boot_iso_files`` says: path -> mode.
+
+    :param value: as for files(), which refuses what is no such thing.
+    :raises: PlanError
+    """
+    found = {}
+    for key, content in (value.items() if isinstance(
+            value, collections.abc.Mapping) else ()):
+        if isinstance(content, collections.abc.Mapping) \
+                and 'mode' in content:
+            path, text = _path(key), content['mode']
+            # JSON has no octal numbers: 755 would be another mode.
+            if not isinstance(text, str) or not _MODE.match(text):
+                raise errors.PlanError(
+                    f'instance_info/boot_iso_files: {path} has the mode '
+                    f'{text!r:.40}: write it like "0755"')
+            found[path] = int(text, 8)
+    return found
+
+
 def _path(key: object) -> str:
     names = key.removeprefix('/').split('/') if isinstance(key, str) else ['']
     for name in names:
@@ -100,6 +123,7 @@ def _content(path: str, value: object, limits: Limits,
         return _encoded(name, value)
     if isinstance(value, collections.abc.Mapping):
         encoding = value.get('encoding', 'text')
+        value = {key: part for key, part in value.items() if key != 'mode'}
         if set(value) == {'href'} and isinstance(value['href'], str):
             return shelf.read(value['href'], limits.file)
         if (set(value) <= {'content', 'encoding'}
@@ -114,7 +138,7 @@ def _content(path: str, value: object, limits: Limits,
                     raise errors.PlanError(f'{name} is not base64') from exc
     raise errors.PlanError(
         f'{name} must be text, an href, {{"content": ..., "encoding": '
-        '"text" or "base64"} or {"href": ...}')
+        '"text" or "base64"} or {"href": ...}; both may have a "mode"')
 
 
 def _encoded(name: str, text: str) -> bytes:

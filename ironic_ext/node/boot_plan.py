@@ -174,6 +174,7 @@ def for_instance(node: typing.Any, *, limits: boot_files.Limits,
             info.get('configdrive'), node_uuid=node.uuid, node_name=node.name,
             shelf=shelf, limit=limits.configdrive)
         added = boot_files.files(info.get('boot_iso_files'), limits, shelf)
+        modes = boot_files.modes(info.get('boot_iso_files'))
     except images.ImageError as exc:
         raise errors.PlanError(str(exc)) from exc
     for path in sorted(drive.keys() & added.keys()):
@@ -197,7 +198,7 @@ def for_instance(node: typing.Any, *, limits: boot_files.Limits,
     wishes = said is None and installs and once
     plan = _plan('instance_info/boot_iso', base.href, base.checksum,
                  append_args=' '.join(filter(None, arguments)), files=files,
-                 timeout=_TIMEOUT if said or wishes else None,
+                 modes=modes, timeout=_TIMEOUT if said or wishes else None,
                  default=said if isinstance(said, str) else '')
     return dataclasses.replace(plan, config=config, delivery=delivery,
                                wishes_unattended=wishes,

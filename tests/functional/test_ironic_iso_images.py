@@ -170,6 +170,44 @@ class SourcesTest(_Case):
             'uefi-x64 from cd', 'the boot loader is unknown')
 
 
+class NetworkTest(_Case):
+
+    def initrd(self, base, path, *words):
+        out = self.folder / 'out.iso'
+        self.run_command('inject', base, *words, '--force', '-o', out)
+        target = self.folder / 'x'
+        judges.xorriso_extract(out, target)
+        packed = (target / path).read_bytes()
+        return packed[len(iso_parts.fake_initrd()):].lstrip(b'\0')
+
+    def test_a_keyfile_lies_where_the_initrd_looks(self):
+        keyfile = self.folder / 'eno1'
+        keyfile.write_text('[connection]\nid=eno1\ntype=ethernet\n'
+                           '[ipv4]\nmethod=auto\n')
+        for base, directory in (
+                (isos.shared('lorax_like'),
+                 '/etc/NetworkManager/system-connections'),
+                (isos.shared('coreos_like'), '/etc/coreos-firstboot-network')):
+            added = self.initrd(base, 'images/pxeboot/initrd.img',
+                                '--network-keyfile', keyfile)
+            self.assertEqual(
+                {f'{directory}/eno1.nmconnection': keyfile.read_bytes()},
+                judges.cpio_files(added))
+            # NetworkManager passes over files that others can read.
+            self.assertIn(b'000081800000', added)
+            judges.run('rm', '-r', self.folder / 'x')
+
+    def test_what_is_no_keyfile_is_refused(self):
+        keyfile = self.folder / 'eno1.nmconnection'
+        for text, words in (('TYPE=Ethernet\n', 'no section headers'),
+                            ('[ipv4]\nmethod=auto\n', 'no "id"'),
+                            ('[connection]\nid=x\n', 'no "type"')):
+            keyfile.write_text(text)
+            self.assert_error(self.run_command(
+                'inject', self.base, '--network-keyfile', keyfile,
+                '--dry-run', status=1), 'no keyfile', words)
+
+
 class DigestTest(_Case):
 
     def test_a_sha256_is_that_of_the_file(self):

@@ -9,6 +9,7 @@ else to standard error; errors are one line and exit code 1 (2 for usage).
 import argparse
 import collections.abc
 import contextlib
+import dataclasses
 import os
 import stat
 import sys
@@ -123,11 +124,13 @@ def _inject(args: argparse.Namespace) -> None:
         raise _UsageError('inject: give -o OUT.iso, --overlay FILE or '
                           '--dry-run')
     if not (args.append or args.delete or args.file or args.initrd_file
-            or args.esp_file or args.config or args.default
+            or args.esp_file or args.network_keyfile or args.config
+            or args.default
             or args.timeout is not None):
         raise _UsageError('inject: give at least one of --append, --delete, '
-                          '--file, --initrd-file, --esp-file, --config, '
-                          '--timeout and --default')
+                          '--file, --initrd-file, --esp-file, '
+                          '--network-keyfile, --config, --timeout and '
+                          '--default')
     if args.config_url and not args.config:
         raise _UsageError('inject: --config-url says where the files of '
                           '--config are: give these, too')
@@ -145,11 +148,13 @@ def _inject(args: argparse.Namespace) -> None:
         initrd_modes=inside.modes, default=args.default,
         timeout=(_TIMEOUT if args.default and args.timeout is None
                  else args.timeout))
-    if injection.empty and not args.config:
+    if injection.empty and not args.config and not args.network_keyfile:
         raise CommandError('there is nothing to inject: --append has no '
                            'argument')
     with _opened(args) as image:
         notes: tuple[str, ...] = ()
+        if args.network_keyfile:
+            injection = _with_network(args.network_keyfile, image, injection)
         if args.config:
             from ironic_ext.cli.iso import config
             injection, notes = config.added(
@@ -173,6 +178,19 @@ def _inject(args: argparse.Namespace) -> None:
     print(written.json() if args.json else written.text(),
           file=sys.stderr if target == '-' and not args.dry_run
           else sys.stdout)
+
+
+def _with_network(paths: list[str], image: iso.IsoImage,
+                  injection: iso.Injection) -> iso.Injection:
+    from ironic_ext.cli.iso import network
+    keyfiles = network.files(paths, image)
+    for path in keyfiles:
+        if path in injection.initrd_files:
+            raise CommandError(f'{path} is given twice')
+    return dataclasses.replace(
+        injection, initrd_files={**injection.initrd_files, **keyfiles},
+        initrd_modes={**injection.initrd_modes,
+                      **dict.fromkeys(keyfiles, network.MODE)})
 
 
 def _write(args: argparse.Namespace) -> None:

@@ -253,6 +253,10 @@ def _add_inject(commands: typing.Any, run: Commands) -> None:
         help='add or replace a file, or a directory\'s, of the EFI system '
         'partition')
     command.add_argument(
+        '--network-keyfile', metavar='FILE', action='append', default=[],
+        help='a NetworkManager keyfile for the network of the initrd, and '
+        'of the live system after it')
+    command.add_argument(
         '--mode', metavar='DEST=MODE', action='append', default=[],
         help='permissions of an injected file, as 0755; the default is '
         'those of SRC')

@@ -85,7 +85,7 @@ def _made(image: iso.IsoImage, plan: boot_plan.BootPlan
     except iso.InjectionError:
         # IPA reads the same files from the ISO's root, given the label.
         if not (plan.injection.initrd_files
-                and boot_plan.agent_finds_files(image.volume_id)):
+                and boot_plan.agent_finds_files(image.label)):
             raise
         made, warnings = _injected(
             image, plan.without_initrd_files().injection, plan.firmware)
@@ -140,9 +140,9 @@ def _hides_config_drive(image: iso.IsoImage, injection: iso.Injection
     names a datasource is not overruled.
     """
     if (not any(path.startswith(_DRIVE) for path in injection.files)
-            or image.volume_id.lower() == 'config-2'):
+            or image.label.lower() == 'config-2'):
         return False
     words = [*injection.arguments,
-             *(word for config in iso.inspect(image).configs
-               for entry in config.entries for word in entry.arguments)]
+             *(word for path in boot_path.boot_paths(image)
+               for start in path.kernels for word in start.arguments)]
     return not any(word.startswith(_NAMED) for word in words)

@@ -102,6 +102,24 @@ class DescriptorSet:
         """The primary volume descriptor."""
         return self.descriptors[0]
 
+    @property
+    def label(self) -> str:
+        """What udev calls the file system (util-linux 2.38, iso9660.c).
+
+        Joliet's identifier, which has room for 16 characters; what the
+        primary one has more, where that begins alike but for case and for
+        characters that it cannot have.
+        """
+        first = self.primary.volume_id
+        joliet = next((one.volume_id for one in self.descriptors
+                       if one.kind == 'joliet'), None)
+        if joliet is None:
+            return first
+        same = len(joliet) == 16 and len(first) > 16 and all(
+            mine in ('_', its) for mine, its
+            in zip(first.upper(), joliet.upper()))
+        return joliet + first[16:] if same else joliet
+
 
 def read(source: base_source.Source, shift: int = 0) -> DescriptorSet:
     """Read the descriptor set that begins 16 sectors after ``shift``.

@@ -100,6 +100,19 @@ class InstanceTestCase(testtools.TestCase):
                         'f': {'content': 'http://x/f'},
                         'g': 'see http://x/f'}))
 
+    def test_a_file_may_have_a_mode(self):
+        injection = self.plan(boot_iso_files={
+            'run.sh': {'content': '#!/bin/sh', 'mode': '0755'},
+            'key': {'content': 'eA==', 'encoding': 'base64', 'mode': '400'},
+            'plain': {'content': 'x'}, 'text': 'x'}).injection
+        self.assertEqual({'/run.sh': 0o755, '/key': 0o400},
+                         dict(injection.modes))
+        self.assertEqual(b'x', injection.files['/key'])
+        for mode in (755, '4755', '0o755', '', 'rwx', None, [7]):
+            self.assertIn('write it like "0755"', self.refusal(
+                boot_iso_files={'a': {'content': 'x', 'mode': mode}}))
+        self.refusal(boot_iso_files={'a': {'mode': '0755'}})
+
     def test_a_file_that_cannot_be_had_is_told(self):
         self.assertIn('404', self.refusal(boot_iso_files={
             'a': 'http://x/none'}))

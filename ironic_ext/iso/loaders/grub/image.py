@@ -112,7 +112,9 @@ def _modules(read: pe.Read, start: int, size: int,
     for _ in range(_MAX_MODULES):
         if position + 8 > length:
             break
-        kind, whole = struct.unpack('<II', read(start + position, 8))
+        head = read(start + position, 8)
+        kind, whole = struct.unpack('<II', head.ljust(8, b'\0'))
+        # The file may end before its section does.
         if whole < 8 or position + whole > length:
             return None
         at = start + position + 8
