@@ -15,8 +15,6 @@ import pathlib
 import threading
 import typing
 
-import alembic.command
-import alembic.config
 import sqlalchemy
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects import postgresql
@@ -34,7 +32,8 @@ class Schema:
     """A set of tables with migrations of its own.
 
     :param metadata: the tables as the newest migration leaves them.
-    :param migrations: directory of the alembic environment.
+    :param migrations: directory of the alembic environment, whose scripts
+        have their revisions, counted up, before the first "_" of their names.
     :param version_table: where alembic notes the revision.
     :param option: the oslo.config option that names the database, for
         error messages.
@@ -44,6 +43,12 @@ class Schema:
     migrations: pathlib.Path
     version_table: str
     option: str
+
+    @property
+    def head(self) -> str:
+        """Revision of the newest migration, '' if there is none."""
+        return max((path.name.partition('_')[0] for path in (
+            self.migrations / 'versions').glob('[0-9]*_*.py')), default='')
 
 
 def name_type(length: int) -> sqlalchemy.types.TypeEngine[str]:
@@ -82,7 +87,8 @@ def connect(connection: str, schema: Schema) -> sqlalchemy.Engine:
                          'file, which several processes can open')
     engine = _sqlite(url)
     with _locked(path):
-        upgrade(engine, schema)
+        if not _is_current(engine, schema):
+            upgrade(engine, schema)
     return engine
 
 
@@ -92,6 +98,10 @@ def upgrade(engine: sqlalchemy.Engine, schema: Schema,
 
     :param revision: an older migration to stop at.
     """
+    # Not with each start of a process: it is much, and seldom needed.
+    import alembic.command
+    import alembic.config
+
     config = alembic.config.Config()
     config.set_main_option('script_location',
                            str(schema.migrations).replace('%', '%%'))
@@ -126,6 +136,18 @@ def reading(engine: sqlalchemy.Engine) -> sqlalchemy.Engine:
     if engine.dialect.name == 'sqlite':
         return engine
     return engine.execution_options(isolation_level='REPEATABLE READ')
+
+
+def _is_current(engine: sqlalchemy.Engine, schema: Schema) -> bool:
+    """Tell whether nothing is to be done, without alembic."""
+    version = sqlalchemy.table(schema.version_table,
+                               sqlalchemy.column('version_num'))
+    with engine.connect() as connection:
+        if not sqlalchemy.inspect(connection).has_table(version.name):
+            return False
+        return list(connection.execute(
+            sqlalchemy.select(version.c.version_num)).scalars()
+        ) == [schema.head]
 
 
 @contextlib.contextmanager
