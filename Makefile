@@ -59,5 +59,5 @@ demo-stop:
 	@.venv/bin/python -m lab.demo --stop
 
 clean:
-	rm -rf .venv .cache .stestr .test-results .tox .mypy_cache build \
-	    bootc-trial.* dist doc/build releasenotes/build *.egg-info
+	rm -rf .venv .cache .stestr .test-results .test-times .tox build \
+	    bootc-trial.* .mypy_cache dist doc/build releasenotes/build *.egg-info

@@ -13,8 +13,10 @@ status=0
 # this many seconds; its 60 are few on a busy machine.
 export BASE_TEST_TIMEOUT=${BASE_TEST_TIMEOUT:-600}
 
-# Hundreds of processes start here: none is to compile the sources anew.
+# Hundreds of processes start here: none is to compile the sources anew, nor
+# to look for garbage while it imports.
 unset PYTHONDONTWRITEBYTECODE
+export PYTHONPATH=$PWD/tests/startup
 
 rm -rf $results
 mkdir $results
@@ -28,9 +30,10 @@ for suite in $suites; do
     case $suite in
         unit) grouping=() ;;
         functional)
-            # Modules that share a browser or an emulator, and classes that
-            # share a database server, stay together as well.
-            together='test_(page|data_image_vendors)[^.]*\.'
+            # What matches the same text stays together: modules that share
+            # a browser, an emulator or a Keystone, and classes that share a
+            # database server.
+            together='test_page|test_(data_image_vendors|boot_server_keystone)'
             together+='|(?=\w+\.(PostgreSQL|MariaDB))'
             grouping=(--group-regex "^tests\.functional\.($together|(\w+\.)+)")
             # They wait for servers to start about half of the time.
@@ -42,12 +45,24 @@ for suite in $suites; do
             ;;
     esac
     started=$SECONDS
-    # Tests that cannot even be imported leave no run: the last one must not
-    # be counted for them.
-    rm -rf .stestr
-    .venv/bin/stestr --test-path "tests/$suite" "${grouping[@]}" \
+    # How long tests took is kept: workers are balanced by it.
+    kept=.test-times/$suite
+    stestr=(.venv/bin/stestr --repo-url "$kept")
+    if [ ! -d "$kept" ]; then
+        mkdir -p "$kept"
+        "${stestr[@]}" init
+    fi
+    find "$kept/.stestr" -name '[0-9]*' -delete
+    before=$(<"$kept/.stestr/next-stream")
+    "${stestr[@]}" --test-path "tests/$suite" "${grouping[@]}" \
         run --slowest "${options[@]}" || status=1
-    .venv/bin/stestr last --subunit > "$results/$suite.subunit"
+    # Tests that cannot even be imported leave no run.
+    if [ "$(<"$kept/.stestr/next-stream")" != "$before" ]; then
+        "${stestr[@]}" last --subunit > "$results/$suite.subunit"
+    else
+        : > "$results/$suite.subunit"
+        status=1
+    fi
     printf '==> %s tests took %s s\n' "$suite" $((SECONDS - started))
 done
 .venv/bin/python tools/count_tests.py $results/*.subunit || status=1

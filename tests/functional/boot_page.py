@@ -2,10 +2,12 @@
 
 """The boot server's page in Chromium, in front of a real Ironic.
 
-What the tests of the page share.
+What the tests of the page share, whatever module they are in.
 """
 
+import atexit
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -222,12 +224,20 @@ def start_browser():
     return webdriver.Chrome(options, webdriver.ChromeService(driver))
 
 
+@functools.cache
+def shared_browser():
+    """Return the browser of this process, which ends with it."""
+    browser = start_browser()
+    atexit.register(browser.quit)
+    return browser
+
+
+@functools.cache
 def start():
-    """Start what the tests of a module share: the slowest part of them."""
-    PageTestCase.browser = start_browser()
-    unittest.addModuleCleanup(PageTestCase.browser.quit)
+    """Start what tests in this process share: the slowest part of them."""
+    PageTestCase.browser = shared_browser()
     PageTestCase.stack = Stack()
-    unittest.addModuleCleanup(PageTestCase.stack.stop)
+    atexit.register(PageTestCase.stack.stop)
     PageTestCase.server = PageTestCase.stack.server
 
 

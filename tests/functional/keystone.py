@@ -2,8 +2,12 @@
 
 """A real Keystone on SQLite with Fernet tokens, for functional tests."""
 
+import contextlib
+from importlib import metadata
 import os
 import pathlib
+import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -12,17 +16,22 @@ import fixtures
 from keystoneauth1.identity import v3
 from keystoneauth1 import session as sessions
 
+from lab import debian_root
 from lab import process
 
+_CACHE = pathlib.Path(__file__).parents[2] / '.cache'
+_DATABASE = 'keystone.sqlite'
 _CONFIG = """\
 [DEFAULT]
 log_dir = {directory}/logs
 [database]
-connection = sqlite:///{directory}/keystone.sqlite
+connection = sqlite:///{directory}/{database}
 [fernet_tokens]
 key_repository = {directory}/keys
 [cache]
-enabled = false
+# Else a request asks the database some hundred times.
+enabled = true
+backend = dogpile.cache.memory
 [identity]
 # bcrypt's lowest: passwords are not what is tested.
 password_hash_rounds = 4
@@ -64,7 +73,8 @@ class Process(process.Service):
         self.port = process.free_port()
         self.url = f'http://127.0.0.1:{self.port}/v3'
         self.config = directory / 'keystone.conf'
-        self.config.write_text(_CONFIG.format(directory=directory))
+        self.config.write_text(_CONFIG.format(
+            directory=directory, database=_DATABASE))
         for name in ('logs', 'keys', 'locks'):
             (directory / name).mkdir(mode=0o700)
 
@@ -82,7 +92,20 @@ class Process(process.Service):
         return process.http_answers(self.url)
 
     def prepare(self) -> None:
-        """Make the database, the keys and the user ``admin``."""
+        """Make the database, the keys and the user ``admin``.
+
+        They are made once for a release of Keystone, and copied.
+        """
+        versions = [metadata.version(name)
+                    for name in ('keystone', 'SQLAlchemy', 'alembic')]
+        kept = debian_root.cached(_CACHE, 'keystone', versions, self._make)
+        shutil.copytree(kept, self.directory, dirs_exist_ok=True)
+        with contextlib.closing(sqlite3.connect(
+                self.directory / _DATABASE)) as database, database:
+            # There are its own ones alone by now.
+            database.execute('UPDATE endpoint SET url = ?', (self.url,))
+
+    def _make(self, directory: pathlib.Path) -> None:
         who = [str(os.geteuid()), str(os.getegid())]
         self._manage('db_sync')
         self._manage('fernet_setup', '--keystone-user', who[0],
@@ -91,6 +114,8 @@ class Process(process.Service):
                      '--bootstrap-admin-url', self.url,
                      '--bootstrap-internal-url', self.url,
                      '--bootstrap-region-id', 'RegionOne')
+        for name in (_DATABASE, 'keys'):
+            shutil.move(self.directory / name, directory)
 
     def _manage(self, *arguments: str) -> None:
         result = subprocess.run(

@@ -98,6 +98,7 @@ class DriverTestCase(db_base.DbTestCase):
             if name.startswith('ironic_ext'):
                 logger.disabled = False
         self.useFixture(unit.WithoutSync())
+        self.useFixture(unit.KeptTables())
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name).resolve()
