@@ -10,9 +10,13 @@ import asyncio
 import collections
 import collections.abc
 import dataclasses
+import fcntl
+import itertools
 import logging
 import resource
+import socket
 import ssl
+import termios
 import typing
 
 from ironic_ext.web import client_address
@@ -26,6 +30,8 @@ _SILENCE = 60.0
 #: Open files that are not connections: databases, logs, uploads, threads'
 #: own connections to Ironic.
 _OTHER_FILES = 32
+#: Connections that are looked at until one is found that is to make room.
+_LOOKED_AT = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +70,9 @@ class Connection(typing.Protocol):
 
     def abort(self) -> None:
         """End at once."""
+
+    def has_unread(self) -> bool:
+        """Tell whether something came that was not looked at yet."""
 
 
 class _Wait(typing.NamedTuple):
@@ -196,10 +205,16 @@ class Connections:
                       'that are waited for longest are closed', what)
 
     def _make_room(self, waiting: _Queue) -> bool:
-        """End whom is waited for the longest time; tell whether one was."""
+        """End whom is waited for the longest time; tell whether one was.
+
+        Who has said something is not waited for, but waits for us, unless
+        all do whom there is time to look at.
+        """
         if not waiting:
             return False
-        victim = next(iter(waiting))
+        victim = next((connection for connection in itertools.islice(
+            waiting, _LOOKED_AT) if not connection.has_unread()),
+            next(iter(waiting)))
         victim.abort()
         self.leave(victim)
         return True
@@ -214,6 +229,12 @@ def _queue(waiting: _Queue, connection: Connection, wait: _Wait) -> None:
     waiting[connection] = wait
     first = waiting[next(iter(waiting))]
     waiting.move_to_end(connection, last=wait.since >= first.since)
+
+
+def has_unread(sock: socket.socket) -> bool:
+    """Tell whether the system has bytes for whoever reads next."""
+    found = fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4))
+    return found != bytes(4)
 
 
 def _affordable() -> int:

@@ -19,6 +19,9 @@ Made = tuple[int, Headers, bytes]
 #: Returns an answer that needs no waiting, None for any other.
 AtOnce = collections.abc.Callable[[Scope], Made | None]
 
+#: Of all whose clients take what they are sent; nobody waits for it.
+WRITABLE = asyncio.Event()
+WRITABLE.set()
 #: Bytes of a body that wait to be read.
 _UNREAD = 64 << 10
 _STATUS_LINES = {status.value: b'HTTP/1.1 %d %s\r\n' % (
@@ -31,7 +34,7 @@ def head(code: int, headers: Headers) -> bytes:
     :raises: ValueError for a header of several lines
     """
     lines = [_STATUS_LINES[code],
-             *(b'%s: %s\r\n' % header for header in headers), b'\r\n']
+             *[b'%s: %s\r\n' % header for header in headers], b'\r\n']
     found = b''.join(lines)
     if found.count(b'\n') != len(lines):
         raise ValueError('a header of an answer has several lines')

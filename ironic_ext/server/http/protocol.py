@@ -20,6 +20,7 @@ from uvicorn import server as uvicorn_server
 from ironic_ext.server.http import connections
 from ironic_ext.server.http import exchange
 from ironic_ext.server.http import heads
+from ironic_ext.server.http import tls
 
 LOG = logging.getLogger(__name__)
 
@@ -55,8 +56,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         # uvicorn's set is of its own protocols, of which it asks as much.
         self._known = typing.cast(set[typing.Any], server_state.connections)
         self.loop = asyncio.get_running_loop()
-        self.writable = asyncio.Event()
-        self.writable.set()
+        self.writable = exchange.WRITABLE
         # The second one is below TLS.
         self.transport: typing.Any = None
         self._raw: typing.Any = None
@@ -106,20 +106,10 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     async def _secure(self) -> None:
         """Begin TLS."""
-        limits = self._shared.limits
-        assert self._shared.tls is not None
-        async with self._shared.turn:
-            # What hundreds make us compute, others need not wait for.
-            await asyncio.sleep(0)
-        try:
-            secured = await self.loop.start_tls(
-                self.transport, self, self._shared.tls, server_side=True,
-                ssl_handshake_timeout=limits.head,
-                ssl_shutdown_timeout=limits.linger)
-        except (OSError, asyncio.CancelledError) as exc:
-            LOG.debug('%s does not speak TLS: %s', self.host, exc)
-            secured = None
+        secured = await tls.begun(self.loop, self.transport, self,
+                                  self._shared)
         if secured is None:
+            LOG.debug('%s does not speak TLS', self.host)
             self.connection_lost(None)
             return
         self.transport = secured
@@ -150,6 +140,10 @@ class HttpConnection(asyncio.BufferedProtocol):
     def abort(self) -> None:
         """End at once."""
         self.transport.abort()
+
+    def has_unread(self) -> bool:
+        """Tell whether something came that was not looked at yet."""
+        return connections.has_unread(self._raw.get_extra_info('socket'))
 
     def expire(self) -> None:
         """End, since the client took too long."""
@@ -437,7 +431,7 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """Wait for a client that takes nothing."""
-        self.writable.clear()
+        self.writable = asyncio.Event()
         self._unsent = self._raw.get_write_buffer_size()
         self._shared.wait(self, self.loop.time(), self._shared.limits.stall)
 

@@ -4,6 +4,7 @@
 
 import contextlib
 import socket
+import threading
 import time
 
 import testtools
@@ -15,7 +16,10 @@ from tests.unit.server.http import served
 class _Connection:
     def __init__(self, host='192.0.2.1'):
         self.host = host
-        self.is_over = False
+        self.is_over = self.is_heard = False
+
+    def has_unread(self):
+        return self.is_heard
 
     def expire(self):
         self.is_over = True
@@ -55,6 +59,16 @@ class RoomTestCase(testtools.TestCase):
         self.assertEqual([True, False, True, True], self.over(a, b, c, d))
         self.assertFalse(self.connections.enter(_Connection(), 0.0))
         self.assertEqual(4, len(self.connections))
+
+    def test_who_has_said_something_is_no_longer_waited_for(self):
+        a, b, c, d = (self.enter(since=number) for number in range(4))
+        a.is_heard = b.is_heard = True
+        self.enter()
+        self.assertEqual([False, False, True, False], self.over(a, b, c, d))
+        # Somebody has to go.
+        d.is_heard = True
+        self.enter()
+        self.assertEqual([True, False, True, False], self.over(a, b, c, d))
 
     def test_a_body_that_dribbles_does_not_stay_by_that(self):
         a, body, c, d = (self.enter(since=number) for number in range(4))
@@ -205,6 +219,31 @@ class CrowdTestCase(served.ServerTestCase):
         first, *others = [self.connect() for _number in range(7)]
         self.assertClosed(first)
         for connection in (other, *others):
+            self.ask(connection)
+
+    def test_one_whose_request_waits_here_is_not_sent_away(self):
+        first, second, *others = [self.connect() for _number in range(6)]
+        self.await_count(6)
+        goes_on = threading.Event()
+        self.addCleanup(goes_on.set)
+
+        def at_once(scope):
+            if scope['path'] == '/slow':
+                # Nothing else goes on in the server meanwhile.
+                self.begun.release()
+                goes_on.wait(60)
+
+        self.at_once = at_once
+        busy = self.connect('127.0.0.2')
+        busy.sendall(served.GET.replace(b'/', b'/slow', 1))
+        self.assertTrue(self.begun.acquire(timeout=60))
+        # It is to make room before the other's request is read.
+        others.append(self.connect())
+        first.sendall(served.GET)
+        goes_on.set()
+        self.assertIn(b' 200 ', self.answered(first)[0])
+        self.assertClosed(second)
+        for connection in others:
             self.ask(connection)
 
     def test_the_oldest_silent_one_of_all_makes_room(self):

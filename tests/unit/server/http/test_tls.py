@@ -5,6 +5,7 @@
 import contextlib
 import hashlib
 import os
+import socket
 import ssl
 import tempfile
 
@@ -43,6 +44,13 @@ class TlsTestCase(served.ServerTestCase):
             _head, body = self.ask(connection,
                                    served.GET.replace(b'/', b'/large', 1))
             self.assertEqual(32 << 20, len(body))
+
+    def test_answers_do_not_wait_for_what_clients_send_next(self):
+        connection = self.secured()
+        self.ask(connection)
+        found, = self.server.server.server_state.connections
+        self.assertTrue(found.transport.get_extra_info('socket').getsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
     def test_requests_of_one_record_are_all_answered(self):
         padded = served.GET.replace(b'a\r', b'a\r\nX: ' + b'x' * 4500 + b'\r')
