@@ -67,6 +67,36 @@ class BudgetError(Exception):
     """The template costs more than it may."""
 
 
+_Function = collections.abc.Callable[..., typing.Any]
+
+
+class _Priced(dict[str, typing.Any]):
+    """Functions that get their price when a template uses them.
+
+    Most use few of them, and all together take longer than a template does.
+    """
+
+    def __init__(self, known: collections.abc.Mapping[str, _Function],
+                 priced: collections.abc.Callable[[_Function], _Function]
+                 ) -> None:
+        super().__init__()
+        self._known = known
+        self._priced = priced
+
+    def __missing__(self, name: str) -> _Function:
+        """Return a function that was not used before."""
+        found = self[name] = self._priced(self._known[name])
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is one."""
+        return name in self._known
+
+    def get(self, name: str, default: typing.Any = None) -> typing.Any:
+        """Return a function, or the default."""
+        return self[name] if name in self._known else default
+
+
 class Environment(sandbox.ImmutableSandboxedEnvironment):
     """Compiles and renders templates that share one budget."""
 
@@ -86,15 +116,14 @@ class Environment(sandbox.ImmutableSandboxedEnvironment):
         self._left = budget
         self._ends = time.thread_time() + seconds
         self._looks = 0
-        known = self.filters
-        self.filters = {name: self._priced(known[name])
-                        for name in _FILTERS}
-        self.filters |= {name: self._priced(function) for name, function in (
-            ('b64encode', _b64encode), ('join', _join),
-            ('replace', _replace), ('tojson', _tojson))}
+        filters: dict[str, typing.Any] = {
+            **{name: self.filters[name] for name in _FILTERS},
+            'b64encode': _b64encode, 'join': _join, 'replace': _replace,
+            'tojson': _tojson}
         tests: dict[str, typing.Any] = dict(self.tests)
-        self.tests = {name: self._weighed_test(tests[name])
-                      for name in _TESTS}
+        self.filters = _Priced(filters, self._priced)
+        self.tests = _Priced({name: tests[name] for name in _TESTS},
+                             self._weighed_test)
         self.globals = {name: self.globals[name]
                         for name in ('namespace', 'range')}
 
