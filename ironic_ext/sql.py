@@ -124,6 +124,26 @@ def run_migrations(context: typing.Any) -> None:
         context.run_migrations()
 
 
+class Mark:
+    """A number that tells whether anything changed: cheap to look at."""
+
+    def __init__(self, engine: sqlalchemy.Engine, column: sqlalchemy.Column[
+            int]) -> None:
+        """Take the column of a table that has one row."""
+        self._reader = reading(engine)
+        # Several times a second: the same text, and not made anew.
+        self._query = str(sqlalchemy.select(column).compile(engine))
+
+    def read(self) -> int:
+        """Return the number.
+
+        :raises: sqlalchemy.exc.SQLAlchemyError
+        """
+        with self._reader.begin() as connection:
+            return int(connection.exec_driver_sql(
+                self._query).scalar_one())
+
+
 def writing(engine: sqlalchemy.Engine) -> sqlalchemy.Engine:
     """Return the engine for transactions that begin with a write."""
     if engine.dialect.name == 'sqlite':

@@ -101,6 +101,7 @@ class Catalog:
         self._engine = engine
         self._reader = sql.reading(engine)
         self._writer = sql.writing(engine)
+        self._mark = sql.Mark(engine, STATE.c.revision)
         self._history = history
 
     def close(self) -> None:
@@ -242,8 +243,8 @@ class Catalog:
 
     def revision(self) -> int:
         """Return the number of the last change; cheap."""
-        with self._reading() as connection:
-            return int(self._state(connection).revision)
+        with _translated():
+            return self._mark.read()
 
     def changes(self, since: int, *, limit: int = _PAGE) -> Changes:
         """Return what changed after a revision, oldest first.

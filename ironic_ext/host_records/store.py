@@ -56,6 +56,7 @@ class HostRecords:
         self._engine = engine
         self._reader = sql.reading(engine)
         self._writer = sql.writing(engine)
+        self._mark = sql.Mark(engine, STATE.c.serial)
 
     def close(self) -> None:
         """Close the connections."""
@@ -89,11 +90,12 @@ class HostRecords:
 
         :param since: 0 for everything.
         """
+        with errors.translated():
+            if self._mark.read() == since:
+                return [], since
         with self._reading() as connection:
             serial = connection.execute(sqlalchemy.select(
                 STATE.c.serial)).scalar_one()
-            if serial == since:
-                return [], since
             found = connection.execute(sqlalchemy.select(HOST).where(
                 HOST.c.serial > since, HOST.c.serial <= serial))
             return [_record(row) for row in found], int(serial)

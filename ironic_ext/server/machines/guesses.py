@@ -11,11 +11,11 @@ import asyncio
 import collections
 import collections.abc
 import copy
-import ipaddress
 import time
 import typing
 
 from ironic_ext.server import errors
+from ironic_ext.web import client_address
 
 #: Wrong guesses that cost nothing, seconds that each of the next ones does,
 #: and the longest wait for a turn.
@@ -57,7 +57,7 @@ class Guesses:
         :raises: TooManyError when too many are before it, and what
             ``find`` raises
         """
-        key = _network(address)
+        key = client_address.client_of(address)
         wait = self._ahead(key)
         if wait > LONGEST:
             raise errors.TooManyError(
@@ -98,12 +98,3 @@ class Guesses:
             del self._paid[key]
         while len(self._paid) > _MOST:
             self._paid.popitem(last=False)
-
-
-def _network(address: str) -> bytes:
-    """Return what the addresses of one machine have in common."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return b''
-    return found.packed if found.version == 4 else found.packed[:8]

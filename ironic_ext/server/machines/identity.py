@@ -11,6 +11,7 @@ import collections.abc
 import dataclasses
 import ipaddress
 import re
+import socket
 import typing
 
 from ironic_ext import host_records
@@ -312,6 +313,9 @@ def source_address(peer: str, forwarded: str,
     :param forwarded: X-Forwarded-For. It is believed from the right, as long
         as proxies wrote it.
     """
+    if not proxies and _is_ipv4(peer):
+        # As it is written already.
+        return peer
     address = _ip(peer)
     hops = [item.strip() for item in forwarded[:4096].split(',')]
     while address is not None and hops and any(
@@ -336,6 +340,14 @@ def anaconda_mac(header: str) -> str:
     """
     match = _ANACONDA_MAC.fullmatch(header.strip())
     return hosts.mac(match[1]) if match else ''
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        socket.inet_pton(socket.AF_INET, text)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -243,7 +243,7 @@ class GuessesTestCase(_Case):
     def test_who_does_not_wait_for_the_turn_pays_nothing(self):
         self.guess(21)
         found = self.finder._guesses
-        before = found._ahead(guesses._network('192.0.2.66'))
+        before = found._ahead(b'192.0.2.66')
 
         class Pause:
             def __await__(self):
@@ -257,7 +257,7 @@ class GuessesTestCase(_Case):
             asking.send(None)
             asking.close()
         self.assertGreaterEqual(
-            before, found._ahead(guesses._network('192.0.2.66')))
+            before, found._ahead(b'192.0.2.66'))
 
     def test_those_that_are_remembered_are_not_too_many(self):
         found = guesses.Guesses()
