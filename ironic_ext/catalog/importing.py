@@ -27,10 +27,12 @@ class Inspected:
     """What an ISO turned out to be.
 
     :ivar boot_loaders: such as ``bios: ISOLINUX``.
+    :ivar boot_paths: a sentence for each way in which a machine boots it.
     """
 
     volume_id: str
     boot_loaders: tuple[str, ...]
+    boot_paths: tuple[str, ...] = ()
 
 
 class Fetched(typing.Protocol):
@@ -362,7 +364,8 @@ def _ready(file: Fetched | iso_files.IsoFile, inspected: Inspected
     return resources.ISCSICdromStatus(
         'Ready', iso_size=file.size, digest=file.digest,
         volume_id=inspected.volume_id,
-        boot_loaders=tuple(dict.fromkeys(inspected.boot_loaders)))
+        boot_loaders=tuple(dict.fromkeys(inspected.boot_loaders)),
+        boot_paths=inspected.boot_paths)
 
 
 def _failed(error: Exception, path: str = '', name: str = ''

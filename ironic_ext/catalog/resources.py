@@ -105,6 +105,7 @@ class ISCSICdromStatus:
     :ivar iso_size: bytes.
     :ivar digest: ``sha256:<hex>`` of the whole.
     :ivar boot_loaders: such as ``bios: ISOLINUX``.
+    :ivar boot_paths: a sentence for each way in which a machine boots it.
     :ivar error: one sentence, in phase Error.
     """
 
@@ -113,6 +114,7 @@ class ISCSICdromStatus:
     digest: str = ''
     volume_id: str = ''
     boot_loaders: tuple[str, ...] = ()
+    boot_paths: tuple[str, ...] = ()
     target_iqn: str = ''
     portal_ip: str = ''
     portal_port: int | None = None
@@ -350,6 +352,7 @@ def _cdrom_status(data: fields.Fields) -> ISCSICdromStatus:
         digest=data.text('digest', pattern=_CHECKSUM, rule=_CHECKSUM_RULE),
         volume_id=data.text('volumeId'),
         boot_loaders=data.texts('bootLoaders'),
+        boot_paths=data.texts('bootPaths'),
         target_iqn=data.text('targetIQN'), portal_ip=data.text('portalIP'),
         portal_port=data.number('portalPort', 1, 65535),
         lun=data.number('lun', 0, 16383), error=data.text(

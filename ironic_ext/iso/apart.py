@@ -24,6 +24,9 @@ _MEMORY = 1 << 30
 _CPU = 30
 _PATIENCE = 120
 _MAX_OUTPUT = 1 << 20
+#: Ways that are told of an image, and characters for each.
+_PATHS = 32
+_SENTENCE = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +34,12 @@ class Summary:
     """What the catalog keeps of an ISO.
 
     :ivar loaders: firmware and name of each boot loader.
+    :ivar paths: a sentence for each way in which a machine boots it.
     """
 
     volume_id: str
     loaders: tuple[tuple[str, str], ...]
+    paths: tuple[str, ...] = ()
 
 
 def inspect(path: str, *, cpu: int = _CPU, memory: int = _MEMORY,
@@ -63,7 +68,8 @@ def inspect(path: str, *, cpu: int = _CPU, memory: int = _MEMORY,
     if 'error' in found:
         raise errors.IsoError(found['error'])
     return Summary(found['volume_id'], tuple(
-        (firmware, name) for firmware, name in found['loaders']))
+        (firmware, name) for firmware, name in found['loaders']),
+        tuple(found['paths']))
 
 
 def _too_expensive(path: str) -> errors.IsoError:
@@ -83,7 +89,18 @@ def _inspected(path: str) -> dict[str, object]:
     return {'volume_id': found.volume_id,
             'loaders': list(dict.fromkeys(
                 (loader.firmware, loader.name)
-                for loader in found.loaders))}
+                for loader in found.loaders)),
+            'paths': list(dict.fromkeys(map(
+                _sentence, found.boot_paths)))[:_PATHS]}
+
+
+def _sentence(path: inspection.Path) -> str:
+    """Say what happens on one way, in a line of bounded length."""
+    takes = (f'; takes no kernel arguments: {path.no_arguments}'
+             if path.no_arguments else '; takes kernel arguments')
+    found = (f'{path.firmware} from {path.medium}: {path.loader} starts '
+             f'{path.unattended}{takes}')
+    return ' '.join(found.split())[:_SENTENCE]
 
 
 def _main() -> None:

@@ -3,10 +3,12 @@
 """ISOs and configs on the boot server's page."""
 
 import hashlib
+import urllib.parse
 
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support import ui
+import yaml
 
 from lab import process
 from tests.functional import boot_page
@@ -116,14 +118,52 @@ class TestCatalog(boot_page.PageTestCase):
         self.assertEqual(['lang en_US\n%packages\n@core\n%end\n'],
                          list(saved['spec']['data'].values()))
 
-    def test_a_config_that_another_changed_is_not_overwritten(self):
-        name = self.config()
+    def test_two_changes_of_a_config_are_shown_and_one_is_chosen(self):
+        name = self.config(file='note.txt', text='none', format='plain')
         self.open(f'configs/{name}')
-        self.find('textarea').send_keys(Keys.END, ' ')
-        self.server.call('PATCH', f'/api/v1/bootconfigs/{name}', {
-            'spec': {'template': True}})
-        self.click('Save')
-        self.await_text('.form-error', 'changed by somebody else')
+
+        def collide(mine, theirs):
+            self.find('textarea').send_keys(Keys.CONTROL, 'a', Keys.NULL,
+                                            mine)
+            self.server.call('PATCH', f'/api/v1/bootconfigs/{name}', {
+                'spec': {'data': {'note.txt': theirs}}})
+            self.click('Save')
+            self.await_text('dialog', 'was changed by somebody else')
+            self.assertEqual([theirs, mine], [
+                pane.text for pane in self.browser.find_elements(
+                    By.CSS_SELECTOR, 'dialog pre')])
+        collide('mine', 'theirs')
+        self.click('Go on', 'dialog button')
+        self.wait(lambda _: self.find('textarea').get_attribute('value')
+                  == 'theirs', 'what is saved')
+        # It would lie over the button, for some seconds.
+        self.control('Dismiss').click()
+        collide('mine again', 'theirs again')
+        self.find('dialog input[value="mine"]').click()
+        self.click('Go on', 'dialog button')
+        self.await_text('#notices', f'{name} is saved.')
+        self.assertEqual(
+            {'note.txt': 'mine again'}, self.server.call(
+                'GET', f'/api/v1/bootconfigs/{name}')['spec']['data'])
+
+    def test_a_config_is_exported_as_it_is_applied(self):
+        text = 'lang en_US\n\n  # %packages: @core\n'
+        name = self.config(file='ks.cfg', text=text, format='kickstart',
+                           template=True)
+        self.open(f'configs/{name}')
+        self.browser.execute_script(
+            'HTMLAnchorElement.prototype.click = function () {'
+            'window.exported = this; };')
+        self.click('Export')
+        link = self.browser.execute_script(
+            'return [window.exported.download, window.exported.href];')
+        self.assertEqual(f'{name}.yaml', link[0])
+        document = yaml.safe_load(urllib.parse.unquote(
+            link[1].partition(',')[2]))
+        self.assertEqual(
+            {'format': 'kickstart', 'template': True,
+             'data': {'ks.cfg': text}}, document['spec'])
+        self.assertEqual(name, document['metadata']['name'])
 
     def test_a_template_is_previewed_for_a_host_before_it_is_saved(self):
         host = self.node()

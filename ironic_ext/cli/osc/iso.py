@@ -28,6 +28,7 @@ _FIELDS = (
     fields.Field('digest', 'status.digest'),
     fields.Field('volume_id', 'status.volumeId'),
     fields.Field('boot_loaders', 'status.bootLoaders', fields.names),
+    fields.Field('boot_paths', 'status.bootPaths', '\n'.join),
     fields.Field('configs', 'spec.bootConfigs', fields.names),
     fields.Field('target_iqn', 'status.targetIQN'),
     fields.Field('portal_ip', 'status.portalIP'),

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The editor of a config: its files, what is wrong in which line, and how
-// it looks for a host.
+// The editor of a config: its files, and what is wrong in which line.
 
 import * as api from './api.js';
 import { hosts } from './collection.js';
-import { show } from './dialogs.js';
+import { conflict, preview } from './config_dialogs.js';
 import * as dom from './dom.js';
 import { complain, tell } from './notices.js';
+import { toYaml } from './yaml.js';
 
 const { element } = dom;
 const REDACTED = /^<redacted: \d+ bytes>$/;
-const SUGGESTED = 50;
 const FIRST_FILE = {
   ignition: 'config.ign', kickstart: 'ks.cfg', preseed: 'preseed.cfg',
   'cloud-init': 'user-data', autoinstall: 'user-data', plain: 'config',
@@ -89,43 +88,23 @@ class FilePane {
   }
 }
 
-/** Ask for a host, and show what it would get. */
-async function preview(document) {
-  const host = element('input', {
-    autocomplete: 'off', spellcheck: 'false', list: dom.freshId('hosts'),
-  });
-  const suggestions = element('datalist', { id: host.getAttribute('list') });
-  const suggest = () => {
-    const words = host.value.toLowerCase();
-    suggestions.replaceChildren(...[...hosts.items.values()]
-      .filter(({ metadata }) => metadata.name.toLowerCase().includes(words))
-      .slice(0, SUGGESTED).map(({ metadata }) => element('option', {
-        value: metadata.namespace === 'default' ? metadata.name
-          : `${metadata.namespace}/${metadata.name}` })));
-  };
-  host.addEventListener('input', suggest);
-  hosts.addEventListener('change', suggest);
-  suggest();
-  const result = element('div.preview', { 'aria-live': 'polite' });
-  await show({
-    title: 'Preview', action: 'Render', wide: true,
-    content: [dom.field('Host', host, 'Templates are filled with its facts; '
-      + 'without a host they have none.'), suggestions, result],
-    submit: async () => {
-      result.replaceChildren();
-      const found = await api.post('preview', document,
-        { host: host.value.trim() });
-      for (const [path, text] of Object.entries(found.files)) {
-        result.append(element('h3', {}, path,
-          path === found.primary ? ' (primary)' : ''),
-        element('small', {}, found.contentTypes[path] ?? ''),
-        element('pre.mono', { tabindex: '0', 'aria-label': path }, text));
-      }
-      // The dialog stays for another host.
-      throw new DOMException('shown', 'AbortError');
-    },
-  });
-  hosts.removeEventListener('change', suggest);
+/** What templates are filled with. */
+const VARIABLES = [
+  ['name', 'the host'], ['uuid', 'its node'], ['mac', 'its first MAC'],
+  ['macs', 'all of them'], ['ip', 'its first address'], ['ips', 'all of them'],
+  ['properties', 'of the node, such as properties.cpu_arch'],
+  ['extra', 'of the node, such as extra.rack'],
+  ['boot.config_url', 'where the machine gets this config'],
+  ['boot.complete_url', 'where the installed system reports'],
+  ['boot.token', 'by which the machine is known'],
+];
+
+function variables() {
+  return element('details', {}, element('summary', {},
+    'What templates know'), element('dl', {}, ...VARIABLES.flatMap(
+    ([variable, meaning]) => [
+      element('dt.mono', {}, `{{ ${variable} }}`),
+      element('dd', {}, meaning)])));
 }
 
 /** The view of a config, of a new one without a name. */
@@ -226,11 +205,37 @@ export function editor(known) {
     panes.find((pane) => pane.wrong.size)?.text.focus();
   }
 
+  /** Ask what to do when another has saved meanwhile. */
+  async function settle(body) {
+    const latest = await api.get(api.path('bootconfigs', known));
+    const isMine = await conflict(body, latest);
+    if (isMine === false) {
+      dirty = false;
+      showResource(latest);
+      tell(`What is saved of ${known} is shown.`);
+    } else if (isMine) {
+      version = latest.metadata.resourceVersion;
+      await store();
+    }
+  }
+
+  /** Save as a file what "boot apply" takes. */
+  function download() {
+    const body = document();
+    const link = element('a', {
+      download: `${body.metadata.name || 'config'}.yaml`,
+      href: `data:application/yaml;charset=utf-8,${encodeURIComponent(
+        toYaml(body))}`,
+    });
+    link.click();
+  }
+
   async function store() {
     showFindings(null);
     save.disabled = true;
+    let body;
     try {
-      const body = document();
+      body = document();
       const saved = known
         ? await api.put(api.path('bootconfigs', known), body, version)
         : await api.post('bootconfigs', body);
@@ -242,6 +247,9 @@ export function editor(known) {
       }
     } catch (error) {
       showFindings(error);
+      if (error.code === 412) {
+        await settle(body).catch(showFindings);
+      }
     } finally {
       save.disabled = false;
     }
@@ -256,6 +264,12 @@ export function editor(known) {
     const names = new Set([...formats.items, spec.format]);
     format.replaceChildren(...[...names].map((value) => element('option',
       { value }, value)));
+    showResource(found ?? { spec, metadata: {} });
+    form.hidden = false;
+  }
+
+  /** Show a config, in place of what is shown. */
+  function showResource({ spec, metadata }) {
     format.value = spec.format;
     template.checked = !!spec.template;
     shared.checked = !!spec.shared;
@@ -263,18 +277,34 @@ export function editor(known) {
     project.textContent = spec.project ? `Of project ${spec.project}`
       : 'Every project may use it';
     const data = Object.entries(spec.data);
+    panes.splice(0);
+    files.replaceChildren();
+    touched.clear();
     for (const [path, content] of data.length ? data
       : [[FIRST_FILE[spec.format] ?? 'config', '']]) {
       addFile(path, content, data.length < 2 || path === spec.primary);
     }
-    version = found?.metadata.resourceVersion ?? '';
-    labels = found?.metadata.labels ?? {};
+    version = metadata.resourceVersion ?? '';
+    labels = metadata.labels ?? {};
     if (data.some(([, content]) => REDACTED.test(content))) {
       save.disabled = true;
       alert.textContent = 'You may not see what is in the files, so you '
         + 'cannot change them.';
     }
-    form.hidden = false;
+  }
+
+  /** Make a button for what may find the editor's content wrong. */
+  function trying(text, work) {
+    return element('button', {
+      type: 'button',
+      click: () => {
+        try {
+          work();
+        } catch (error) {
+          alert.textContent = error.message;
+        }
+      },
+    }, text);
   }
 
   const ask = (event) => {
@@ -291,17 +321,9 @@ export function editor(known) {
         project)),
       element('label.option', {}, anyIso, element('span', {}, 'Any ISO',
         element('small', {}, 'Also ISOs that owners give by URL')))),
-    files, alert,
-    element('div.buttons', {}, more, element('button', {
-      type: 'button',
-      click: () => {
-        try {
-          preview(document());
-        } catch (error) {
-          alert.textContent = error.message;
-        }
-      },
-    }, 'Preview…'), save));
+    variables(), files, alert,
+    element('div.buttons', {}, more, trying('Export', download),
+      trying('Preview…', () => preview(document())), save));
   form.hidden = true;
   hosts.start();
   window.addEventListener('beforeunload', ask);

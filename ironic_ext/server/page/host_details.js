@@ -4,7 +4,7 @@
 
 import * as api from './api.js';
 import { assign, assigned, same } from './assignment.js';
-import { hosts } from './collection.js';
+import { hosts, isos } from './collection.js';
 import { choice, show } from './dialogs.js';
 import { element, field, moment } from './dom.js';
 import { tell } from './notices.js';
@@ -84,6 +84,8 @@ export async function showHost(host) {
         ['Config', status.inlineConfig ? 'its own, given with the node'
           : now.config],
         ['Next boot', status.nextBoot?.text],
+        ['The ISO by itself', isos.get(now.image)?.status.bootPaths
+          ?.join('\n')],
         ['Boot medium', bootMedium(status)],
         ['Data image', dataImage(host)],
         ['Driver', status.driver],

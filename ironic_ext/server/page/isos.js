@@ -2,6 +2,7 @@
 
 // The ISOs: where they come from, what they contain, which configs fit.
 
+import * as address from './address.js';
 import * as api from './api.js';
 import { configs, hosts, isos } from './collection.js';
 import { confirm, show } from './dialogs.js';
@@ -20,9 +21,17 @@ function named(collection) {
       numeric: true })));
 }
 
-function usersOf(name) {
+function countUsers(name) {
   return [...hosts.items.values()].filter((host) => host.spec.image === name)
     .length;
+}
+
+/** Say how many hosts have an ISO, and lead to them. */
+function usersOf(name) {
+  const number = countUsers(name);
+  return number ? element('a', {
+    href: address.format('hosts', [], { iso: name }),
+  }, dom.count(number, 'host')) : 'none';
 }
 
 /** Make the checkboxes of the configs that fit. */
@@ -164,13 +173,14 @@ async function edit(iso) {
           status.isoSize.toLocaleString('en')} bytes)` : ''],
         ['Volume', status.volumeId],
         ['Boots by', status.bootLoaders?.join(', ')],
+        ['By itself', status.bootPaths?.join('\n')],
         ['Digest', status.digest],
         ['File', spec.isoFile],
         ['Project', spec.project],
         ['iSCSI target', status.targetIQN],
         ['Portal', status.portalIP ? `${status.portalIP}:${
           status.portalPort ?? 3260}, LUN ${status.lun ?? 0}` : ''],
-        ['Hosts', dom.count(usersOf(metadata.name), 'host')],
+        ['Hosts', usersOf(metadata.name)],
       ]),
       ...(url ? [dom.field('URL', url)] : []),
       dom.field('Checksum', checksum),
@@ -259,7 +269,7 @@ class Row {
       ...(status.bootLoaders ?? [])].filter(Boolean).join('\n'));
     dom.setText(this.configs, (spec.bootConfigs ?? []).join('\n')
       || 'takes none');
-    const users = usersOf(name);
+    const users = countUsers(name);
     dom.setText(this.hosts, users ? users.toLocaleString('en') : '–');
     for (const each of [this.upload, this.stop, this.edit, this.remove]) {
       dom.setAttribute(each, 'aria-label', `${each.textContent} ${name}`);

@@ -57,7 +57,8 @@ def inspect(path: str) -> importing.Inspected:
     """
     found = apart.inspect(path)
     return importing.Inspected(found.volume_id, tuple(
-        f'{firmware}: {name}' for firmware, name in found.loaders))
+        f'{firmware}: {name}' for firmware, name in found.loaders),
+        found.paths)
 
 
 class IsoImports:

@@ -19,6 +19,7 @@ CDROM = {
     'status': {'phase': 'Ready', 'isoSize': 800, 'volumeId': 'FCOS',
                'digest': 'sha256:' + 'b' * 64,
                'bootLoaders': ['bios: ISOLINUX'],
+               'bootPaths': ['bios from cd: ISOLINUX waits for a key'],
                'targetIQN': 'iqn.2000-02.com.example:file4',
                'portalIP': '192.0.2.1', 'portalPort': 3260, 'lun': 0}}
 CONFIG = {

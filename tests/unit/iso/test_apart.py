@@ -24,6 +24,13 @@ class ApartTest(testtools.TestCase):
         self.assertEqual({(loader.firmware, loader.name)
                           for loader in here.loaders}, set(found.loaders))
         self.assertEqual(2, len({firmware for firmware, _ in found.loaders}))
+        self.assertEqual(len({(path.firmware, path.medium)
+                              for path in here.boot_paths}),
+                         len(found.paths))
+        for path, said in zip(here.boot_paths, found.paths):
+            self.assertTrue(said.startswith(
+                f'{path.firmware} from {path.medium}: {path.loader} starts '
+                f'{path.unattended}'), said)
 
     def test_what_is_no_image_is_told_in_the_engines_words(self) -> None:
         path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, 'x')

@@ -71,7 +71,8 @@ class AppTestCase(testtools.TestCase):
             'spec': {'url': 'http://example.com/a', 'description': 'f',
                      'bootConfigs': ['g'], 'readOnly': False},
             'status': {'phase': 'Ready', 'isoSize': 1, 'volumeId': 'h',
-                       'bootLoaders': ['i'], 'targetIQN': 'j',
+                       'bootLoaders': ['i'], 'bootPaths': ['m'],
+                       'targetIQN': 'j',
                        'portalIP': 'k', 'portalPort': 3260, 'lun': 1,
                        'error': 'l'}})
         config = catalog.BootConfig(
