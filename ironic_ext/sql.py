@@ -124,26 +124,6 @@ def run_migrations(context: typing.Any) -> None:
         context.run_migrations()
 
 
-class Mark:
-    """A number that tells whether anything changed: cheap to look at."""
-
-    def __init__(self, engine: sqlalchemy.Engine, column: sqlalchemy.Column[
-            int]) -> None:
-        """Take the column of a table that has one row."""
-        self._reader = reading(engine)
-        # Several times a second: the same text, and not made anew.
-        self._query = str(sqlalchemy.select(column).compile(engine))
-
-    def read(self) -> int:
-        """Return the number.
-
-        :raises: sqlalchemy.exc.SQLAlchemyError
-        """
-        with self._reader.begin() as connection:
-            return int(connection.exec_driver_sql(
-                self._query).scalar_one())
-
-
 def writing(engine: sqlalchemy.Engine) -> sqlalchemy.Engine:
     """Return the engine for transactions that begin with a write."""
     if engine.dialect.name == 'sqlite':
@@ -168,6 +148,73 @@ def _is_current(engine: sqlalchemy.Engine, schema: Schema) -> bool:
         return list(connection.execute(
             sqlalchemy.select(version.c.version_num)).scalars()
         ) == [schema.head]
+
+
+class Tables:
+    """Tables whose changes are counted: who writes locks the count first.
+
+    Thread-safe.
+    """
+
+    def __init__(self, connection: str, schema: Schema,
+                 count: sqlalchemy.Column[int],
+                 failure: collections.abc.Callable[[Exception], Exception]
+                 ) -> None:
+        """Open a database.
+
+        :param connection: an SQLAlchemy URL; may hold a password.
+        :param count: of a table with one row.
+        :param failure: makes what is raised when the database fails.
+        """
+        self._schema = schema
+        self._count = count
+        self._failure = failure
+        try:
+            with self._translated():
+                #: For transactions of other kinds.
+                self.engine = connect(connection, schema)
+        except (ImportError, OSError, ValueError) as exc:
+            raise failure(exc) from exc
+        self._reader = reading(self.engine)
+        self._writer = writing(self.engine)
+        # Several times a second: the same text, and not made anew.
+        self._look = str(sqlalchemy.select(count).compile(self.engine))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    def upgrade(self) -> None:
+        """Make or change the tables to what this version needs."""
+        with self._translated():
+            upgrade(self.engine, self._schema)
+
+    def count(self) -> int:
+        """Return the count, which tells whether anything changed; cheap."""
+        with self.reading() as connection:
+            return int(connection.exec_driver_sql(self._look).scalar_one())
+
+    @contextlib.contextmanager
+    def reading(self) -> collections.abc.Iterator[sqlalchemy.Connection]:
+        """Begin a transaction that sees one moment throughout."""
+        with self._translated(), self._reader.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> collections.abc.Iterator[
+            tuple[sqlalchemy.Connection, int]]:
+        """Wait for one's turn to write; give the count to write as."""
+        with self._translated(), self._writer.begin() as connection:
+            last = connection.execute(sqlalchemy.select(
+                self._count).with_for_update()).scalar_one()
+            yield connection, int(last) + 1
+
+    @contextlib.contextmanager
+    def _translated(self) -> collections.abc.Iterator[None]:
+        try:
+            yield
+        except sqlalchemy.exc.SQLAlchemyError as exc:
+            raise self._failure(exc) from exc
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ resources to machines are not here, they live in Ironic's nodes.
 """
 
 import collections.abc
-import contextlib
 import dataclasses
 import json
 import time
@@ -15,7 +14,6 @@ import typing
 import uuid
 
 import sqlalchemy
-from sqlalchemy import exc as sql_errors
 
 from ironic_ext.catalog import database
 from ironic_ext.catalog.database import CHANGE
@@ -93,25 +91,17 @@ class Catalog:
         :param connection: an SQLAlchemy URL; may hold a password.
         :param history: changes that the log keeps at least.
         """
-        try:
-            with _translated():
-                engine = sql.connect(connection, database.SCHEMA)
-        except (ImportError, OSError, ValueError) as exc:
-            raise _failure(exc) from exc
-        self._engine = engine
-        self._reader = sql.reading(engine)
-        self._writer = sql.writing(engine)
-        self._mark = sql.Mark(engine, STATE.c.revision)
+        self._tables = sql.Tables(connection, database.SCHEMA,
+                                  STATE.c.revision, _failure)
         self._history = history
 
     def close(self) -> None:
         """Close all connections to the database."""
-        self._engine.dispose()
+        self._tables.close()
 
     def upgrade(self) -> None:
         """Make or change the tables to what this version needs."""
-        with _translated():
-            sql.upgrade(self._engine, database.SCHEMA)
+        self._tables.upgrade()
 
     # Resources
 
@@ -124,7 +114,7 @@ class Catalog:
         :raises: AlreadyExistsError, ConflictError
         """
         kind, name = resource.kind, resource.metadata.name
-        with self._writing() as (connection, revision):
+        with self._tables.writing() as (connection, revision):
             if self._row(connection, kind, name) is not None:
                 raise errors.AlreadyExistsError(
                     f'{kind} "{name}" already exists')
@@ -153,7 +143,7 @@ class Catalog:
 
     def find(self, kind: type[R], name: str) -> R | None:
         """Return a resource, or None."""
-        with self._reading() as connection:
+        with self._tables.reading() as connection:
             row = self._row(connection, kind.kind, name)
         return None if row is None else typing.cast(R, rows.resource(row))
 
@@ -177,7 +167,7 @@ class Catalog:
                         *map(rows.condition, terms),
                         *rows.visible(project))
                  .order_by(RESOURCE.c.name).limit(limit + 1))
-        with self._reading() as connection:
+        with self._tables.reading() as connection:
             if revision is None:
                 revision = self._state(connection).revision
             found = connection.execute(query).all()
@@ -224,7 +214,7 @@ class Catalog:
         :returns: what was deleted.
         :raises: NotFoundError, ConflictError, InUseError
         """
-        with self._writing() as (connection, revision):
+        with self._tables.writing() as (connection, revision):
             row = self._row(connection, kind.kind, name)
             _require_version(kind.kind, name, row, expected)
             users = {*referrers}
@@ -243,8 +233,7 @@ class Catalog:
 
     def revision(self) -> int:
         """Return the number of the last change; cheap."""
-        with _translated():
-            return self._mark.read()
+        return self._tables.count()
 
     def changes(self, since: int, *, limit: int = _PAGE) -> Changes:
         """Return what changed after a revision, oldest first.
@@ -252,7 +241,7 @@ class Catalog:
         :raises: TooOldError when the log does not reach back there, or the
             revision is none of this catalog.
         """
-        with self._reading() as connection:
+        with self._tables.reading() as connection:
             state = self._state(connection)
             if not state.compacted <= since <= state.revision:
                 raise errors.TooOldError(
@@ -270,24 +259,10 @@ class Catalog:
 
     def compact(self, keep: int) -> None:
         """Forget all but the last ``keep`` changes."""
-        with self._writing() as (connection, revision):
+        with self._tables.writing() as (connection, revision):
             self._compact(connection, revision - 1, keep)
 
     # Inside of transactions
-
-    @contextlib.contextmanager
-    def _reading(self) -> collections.abc.Iterator[sqlalchemy.Connection]:
-        with _translated(), self._reader.begin() as connection:
-            yield connection
-
-    @contextlib.contextmanager
-    def _writing(self) -> collections.abc.Iterator[
-            tuple[sqlalchemy.Connection, int]]:
-        """Wait for one's turn to write; give the revision to write as."""
-        with _translated(), self._writer.begin() as connection:
-            last = connection.execute(sqlalchemy.select(
-                STATE.c.revision).with_for_update()).scalar_one()
-            yield connection, int(last) + 1
 
     def _state(self, connection: sqlalchemy.Connection) -> typing.Any:
         return connection.execute(sqlalchemy.select(STATE)).one()
@@ -307,7 +282,7 @@ class Catalog:
     def _update(self, kind: str, metadata: resources.Metadata,
                 **values: str | bool) -> resources.Resource:
         name = metadata.name
-        with self._writing() as (connection, revision):
+        with self._tables.writing() as (connection, revision):
             row = self._row(connection, kind, name)
             _require_version(kind, name, row, metadata.resource_version)
             if all(getattr(row, key) == value
@@ -385,14 +360,6 @@ def _first_status(kind: str) -> str:
 
 def _not_found(kind: str, name: str) -> errors.NotFoundError:
     return errors.NotFoundError(f'{kind} "{name[:253]}" does not exist')
-
-
-@contextlib.contextmanager
-def _translated() -> collections.abc.Iterator[None]:
-    try:
-        yield
-    except sql_errors.SQLAlchemyError as exc:
-        raise _failure(exc) from exc
 
 
 def _failure(exc: Exception) -> errors.DatabaseError:

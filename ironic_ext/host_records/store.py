@@ -2,8 +2,6 @@
 
 """Hosts' records in SQL, shared by conductors and boot servers."""
 
-import collections.abc
-import contextlib
 import dataclasses
 import time
 import typing
@@ -48,32 +46,24 @@ class HostRecords:
 
         :param connection: an SQLAlchemy URL; may hold a password.
         """
-        try:
-            with errors.translated():
-                engine = sql.connect(connection, database.SCHEMA)
-        except (ImportError, OSError, ValueError) as exc:
-            raise errors.failure(exc) from exc
-        self._engine = engine
-        self._reader = sql.reading(engine)
-        self._writer = sql.writing(engine)
-        self._mark = sql.Mark(engine, STATE.c.serial)
+        self._tables = sql.Tables(connection, database.SCHEMA,
+                                  STATE.c.serial, errors.failure)
 
     def close(self) -> None:
         """Close the connections."""
-        self._engine.dispose()
+        self._tables.close()
 
     def history(self) -> history.History:
         """Return what happened to hosts, in the same database."""
-        return history.History(self._engine)
+        return history.History(self._tables.engine)
 
     def upgrade(self) -> None:
         """Make or change the tables to what this version needs."""
-        with errors.translated():
-            sql.upgrade(self._engine, database.SCHEMA)
+        self._tables.upgrade()
 
     def was_upgraded(self) -> bool:
         """Tell whether the installation is older than its records."""
-        with self._reading() as connection:
+        with self._tables.reading() as connection:
             return bool(connection.execute(
                 sqlalchemy.select(STATE.c.upgraded)).scalar_one())
 
@@ -82,7 +72,7 @@ class HostRecords:
 
         :param node: UUID.
         """
-        with self._reading() as connection:
+        with self._tables.reading() as connection:
             return _find(connection, node)
 
     def changes(self, since: int) -> tuple[list[Record], int]:
@@ -90,10 +80,9 @@ class HostRecords:
 
         :param since: 0 for everything.
         """
-        with errors.translated():
-            if self._mark.read() == since:
-                return [], since
-        with self._reading() as connection:
+        if self._tables.count() == since:
+            return [], since
+        with self._tables.reading() as connection:
             serial = connection.execute(sqlalchemy.select(
                 STATE.c.serial)).scalar_one()
             found = connection.execute(sqlalchemy.select(HOST).where(
@@ -108,7 +97,7 @@ class HostRecords:
             new generation is a later time than both.
         :returns: what holds now.
         """
-        with self._writing() as (connection, serial):
+        with self._tables.writing() as (connection, serial):
             known = _find(connection, node)
             if known.generation != generation:
                 return known
@@ -132,26 +121,12 @@ class HostRecords:
             self._note(node, script=script)
 
     def _note(self, node: str, **values: typing.Any) -> Record:
-        with self._writing() as (connection, serial):
+        with self._tables.writing() as (connection, serial):
             known = _find(connection, node)
             now = dataclasses.replace(known, **values)
             if now != known:
                 _put(connection, now, serial)
             return now
-
-    @contextlib.contextmanager
-    def _reading(self) -> collections.abc.Iterator[sqlalchemy.Connection]:
-        with errors.translated(), self._reader.begin() as connection:
-            yield connection
-
-    @contextlib.contextmanager
-    def _writing(self) -> collections.abc.Iterator[
-            tuple[sqlalchemy.Connection, int]]:
-        """Wait for one's turn to write; give the serial to write with."""
-        with errors.translated(), self._writer.begin() as connection:
-            last = connection.execute(sqlalchemy.select(
-                STATE.c.serial).with_for_update()).scalar_one()
-            yield connection, int(last) + 1
 
 
 def _find(connection: sqlalchemy.Connection, node: str) -> Record:

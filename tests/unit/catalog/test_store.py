@@ -6,6 +6,7 @@ import dataclasses
 import sqlite3
 
 import fixtures
+import sqlalchemy
 
 from ironic_ext import catalog
 from ironic_ext.catalog import resources
@@ -281,7 +282,9 @@ class DatabaseTestCase(database.CatalogTestCase):
         from alembic.runtime import migration
 
         from ironic_ext.catalog import database as tables
-        with self.catalog._engine.connect() as connection:
+        engine = sqlalchemy.create_engine(self.connection)
+        self.addCleanup(engine.dispose)
+        with engine.connect() as connection:
             context = migration.MigrationContext.configure(
                 connection, opts={
                     'compare_type': True,
