@@ -6,13 +6,16 @@ Pure; the catalog is asked by a function that is passed in.
 """
 
 import collections.abc
+import typing
 
 from ironic_ext import catalog
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import rules
 from ironic_ext.config_formats import configs
 from ironic_ext.config_formats import errors
-from ironic_ext.config_formats import templates
+
+if typing.TYPE_CHECKING:
+    from ironic_ext.config_formats import templates
 
 Lookup = collections.abc.Callable[[str], catalog.BootConfig | None]
 
@@ -21,7 +24,7 @@ _FIELD = 'boot_config'
 
 def plan_boot_config(value: object, *, lookup: Lookup,
                      iso: catalog.ISCSICdrom | None,
-                     facts: templates.Facts, project: str = ''
+                     facts: 'templates.Facts', project: str = ''
                      ) -> configs.Config | None:
     """Return the config that a node is to boot with, None for none.
 

@@ -20,7 +20,9 @@ import webob  # type: ignore[import-untyped]
 from ironic_ext.node import host as hosts
 from ironic_ext.server import errors
 from ironic_ext.server.rest import policies
-from ironic_ext.server.rest import users
+
+if typing.TYPE_CHECKING:
+    from ironic_ext.server.rest import users
 
 _CHALLENGE = 'Basic realm="Bare metal boot", charset="UTF-8"'
 
@@ -46,7 +48,7 @@ class Access:
         """
         self._open = conf.ext_server.auth_strategy == 'noauth'
         self._users = (
-            users.Users(conf.ext_server.http_basic_auth_user_file)
+            _users(conf.ext_server.http_basic_auth_user_file)
             if conf.ext_server.auth_strategy == 'http_basic' else None)
         self._again = (_Again(conf)
                        if conf.ext_server.auth_strategy == 'keystone'
@@ -239,6 +241,12 @@ def _context(environ: Environ) -> contexts.RequestContext:
 
 def _forbidden(rule: str) -> errors.ForbiddenError:
     return errors.ForbiddenError(f'the policy {rule} forbids it')
+
+
+def _users(path: str) -> 'users.Users':
+    # oslo.middleware loads much that nothing else here needs.
+    from ironic_ext.server.rest import users
+    return users.Users(path)
 
 
 def _options(conf: cfg.ConfigOpts) -> dict[str, typing.Any]:
