@@ -205,6 +205,34 @@ def hypervisor_config(directory: pathlib.Path) -> pathlib.Path:
         tool=('genisoimage', '-quiet'))
 
 
+def hypervisor_uefi(directory: pathlib.Path) -> pathlib.Path:
+    """The same for UEFI: what is in the ESP starts what is in the ISO."""
+    boot = (b'title=Loading installer\r\ntimeout=5\r\nprefix=\r\n'
+            b'kernel=/b.b00\r\nkernelopt=runweasel cdromBoot\r\n'
+            b'modules=/jumpstrt.gz\r\n')
+    bounce = b'MZ' + bytes(62) + b'isobounce stand-in'
+    esp = parts.esp_image({'EFI/BOOT/BOOTX64.EFI': bounce})
+    return parts.build(
+        directory, 'hypervisor_uefi',
+        {'BOOT.CFG': boot, 'EFI/BOOT/BOOT.CFG': boot, 'B.B00': b'kernel',
+         'EFI/BOOT/BOOTX64.EFI': b'MZ mboot stand-in',
+         'JUMPSTRT.GZ': b'module'}, 0, '-R', *_with_esp(esp)[2:])
+
+
+def rescue(directory: pathlib.Path) -> pathlib.Path:
+    """As grub-mkrescue makes it: for both firmwares, with HFS+ beside."""
+    kernel, initrd = parts.boot_files(None, None)
+    menu = (b'set timeout=3\nmenuentry "Rescue" {\n\tlinux /vmlinuz quiet\n'
+            b'\tinitrd /initrd.img\n}\n')
+    image = directory / 'rescue.iso'
+    with tempfile.TemporaryDirectory() as scratch:
+        root = pathlib.Path(scratch)
+        parts.place(root, {'boot/grub/grub.cfg': menu, 'vmlinuz': kernel,
+                           'initrd.img': initrd})
+        parts.run('grub-mkrescue', '-o', image, root)
+    return image
+
+
 def bare_areas(directory: pathlib.Path) -> pathlib.Path:
     """CoreOS of 2021 to 2023: areas without ``end``, no igninfo.json."""
     kernel, initrd = parts.boot_files(None, None)
@@ -251,7 +279,7 @@ CASES: dict[str, collections.abc.Callable[[pathlib.Path], pathlib.Path]] = {
     builder.__name__: builder for builder in (
         esp_kernel, unified_kernel, built_in_menu, copied_config,
         variable_arguments, waiting_menu, on_timeout, hypervisor_config,
-        bare_areas, lz4_initrd)}
+        hypervisor_uefi, rescue, bare_areas, lz4_initrd)}
 
 
 @functools.lru_cache(maxsize=None)

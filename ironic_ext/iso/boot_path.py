@@ -323,6 +323,13 @@ def _uefi_path(image: images.IsoImage, tree: file_systems.TreeFiles,
                                 dead=True), number, loader.signed)
         loader = efi_loader(image, files, number, path)
         chain.append(f'{path} in the ESP')
+    if loader.name == 'unknown':
+        from ironic_ext.iso.loaders import mboot
+        walk = mboot.follow(tree, mboot.UEFI_CONFIG)
+        if walk is not None and tree.kind(f'/EFI/BOOT/{name}') == 'file':
+            return BootPath(
+                f'uefi-{machine}', medium, 'mboot',
+                (*chain, f'/EFI/BOOT/{name}'), walk, number, loader.signed)
     return BootPath(f'uefi-{machine}', medium, loader.name, tuple(chain),
                     _uefi_walk(image, tree, files, number, path, machine,
                                medium, loader),

@@ -130,6 +130,19 @@ class IsoImage:
         return tuple(sorted(
             found, key=lambda tree: (tree.shift, _RANK[tree.kind])))
 
+    @functools.cached_property
+    def has_hfs(self) -> bool:
+        """Whether an HFS+ file system names its files once more.
+
+        Its header is 1024 bytes behind the start of the image or of a
+        partition (Apple, Technical Note TN1150).
+        """
+        places = {0, *(partition.start for partition
+                       in self.tables.partitions)}
+        return any(self.source.read(place + 1024, 2, 'a file system')
+                   in (b'H+', b'HX') for place in places
+                   if place + 1026 <= self.size)
+
     def require_whole(self) -> None:
         """Refuse an image that ends before its file system does.
 

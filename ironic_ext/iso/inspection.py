@@ -40,7 +40,7 @@ class Config:
     """A boot loader's configuration of an inspected image.
 
     :ivar where: ``iso`` or ``esp``.
-    :ivar kind: ``grub``, ``isolinux`` or ``systemd-boot``.
+    :ivar kind: ``grub``, ``isolinux``, ``systemd-boot`` or ``mboot``.
     """
 
     path: str
@@ -171,6 +171,11 @@ def inspect(image: images.IsoImage) -> Inspection:
         notes.append(
             f'the image carries a checksum of itself ({check.kind}); it '
             f'does not hold after an injection unless it is implanted anew')
+    if image.has_hfs:
+        notes.append(
+            'an HFS+ file system names the same files, and shows them '
+            'without an injection: Apple\'s firmware reads it, the boot '
+            'paths above do not')
     if argument_areas.reserved(image):
         notes.append(
             'the image reserves areas for kernel arguments (CoreOS); '

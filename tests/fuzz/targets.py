@@ -21,6 +21,7 @@ from ironic_ext.iso.loaders import grub
 from ironic_ext.iso.loaders.grub import image as grub_image
 from ironic_ext.iso.loaders import isolinux
 from ironic_ext.iso.loaders import isolinux_menu
+from ironic_ext.iso.loaders import mboot
 from ironic_ext.iso.loaders import pe
 from ironic_ext.iso.loaders import systemd_boot
 from ironic_ext.iso.loaders import systemd_menu
@@ -143,6 +144,13 @@ def _entry(data: bytes) -> None:
         '/loader/loader.conf': data, '/loader/entries/a.conf': data}), 'x64')
 
 
+def _mboot(data: bytes) -> None:
+    mboot.parse(data)
+    _refused_or_done(lambda: mboot.edit(data, ('a',), ('quiet',)))
+    mboot.Mboot().unattended(data, '', 5)
+    mboot.follow(file_systems.MemoryFiles({'/boot.cfg': data}), '/boot.cfg')
+
+
 def _areas(data: bytes) -> None:
     _refused_or_done(lambda: coreos.parse(data))
     coreos.ignition_path(data)
@@ -205,6 +213,10 @@ TARGETS = {target.name: target for target in (
            mutation.text(_ISOLINUX), _isolinux),
     Target('entry', lambda: [b'title x\nlinux /k\noptions quiet\n'],
            mutation.text(_ENTRY), _entry),
+    Target('mboot', lambda: [
+        b'title=x\nkernel=/k\nkernelopt=quiet\nmodules=/m\n'],
+        mutation.text((b'kernel=', b'modules=', b'kernelopt=a', b'prefix=..',
+                       b'timeout=9', b'\0', b'=')), _mboot),
     Target('areas', lambda: [
         iso_configs.coreos_files()['coreos/kargs.json'],
         b'{"file": "images/ignition.img"}'],

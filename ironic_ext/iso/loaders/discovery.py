@@ -20,6 +20,7 @@ from ironic_ext.iso.loaders import files as file_systems
 from ironic_ext.iso.loaders import grub
 from ironic_ext.iso.loaders import isolinux
 from ironic_ext.iso.loaders import loader as loader_module
+from ironic_ext.iso.loaders import mboot
 from ironic_ext.iso.loaders import systemd_boot
 
 MAX_BYTES = file_systems.MAX_BYTES
@@ -32,7 +33,8 @@ _MAX_VENDORS = 32
 
 #: In the order in which a file that two of them could read is tried.
 LOADERS: tuple[loader_module.Loader, ...] = (
-    grub.Grub(), isolinux.Isolinux(), systemd_boot.SystemdBoot())
+    grub.Grub(), isolinux.Isolinux(), systemd_boot.SystemdBoot(),
+    mboot.Mboot())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +58,7 @@ class ConfigFile:
 
     @property
     def kind(self) -> str:
-        """``grub``, ``isolinux`` or ``systemd-boot``."""
+        """``grub``, ``isolinux``, ``systemd-boot`` or ``mboot``."""
         return self.loader.name
 
     def edited(self, append: tuple[str, ...], delete: tuple[str, ...],
@@ -205,6 +207,8 @@ def config_at(files: file_systems.Files, name: str, path: str
             and '/loader/' in path:
         # Entries that GRUB reads by blscfg.
         loader = LOADERS[2]
+    elif loader.name == 'isolinux' and mboot.is_config(read[1]):
+        loader = LOADERS[3]
     return ConfigFile(read[0], loader, read[1],
                       loader.parse(read[1]).entries,
                       posixpath.dirname(read[0]))

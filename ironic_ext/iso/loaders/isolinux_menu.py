@@ -12,6 +12,7 @@ import posixpath
 from ironic_ext.iso.loaders import boot_entry
 from ironic_ext.iso.loaders import files as file_systems
 from ironic_ext.iso.loaders import isolinux
+from ironic_ext.iso.loaders import mboot
 
 Place = boot_entry.Place
 Start = boot_entry.Start
@@ -200,6 +201,14 @@ class _Walker:
             return self._nested(label, _path(words[0], cwd),
                                 _path(append[0], cwd) if append else cwd,
                                 depth, where)
+        config = mboot.of_label(words[0], append) if words else None
+        if config is not None:
+            walk = mboot.follow(self.files, _path(config, cwd))
+            if walk is not None:
+                self.configs.update(dict.fromkeys(walk.configs))
+                return [dataclasses.replace(
+                    walk.starts[0], title=label.title or label.name,
+                    ident=label.name, choice='')]
         if words and _is_menu(words[0]) and append \
                 and depth < _MAX_NESTING:
             files = [word for word in append if '=' not in word

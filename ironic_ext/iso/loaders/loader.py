@@ -36,7 +36,7 @@ class Place:
 class Loader(typing.Protocol):
     """A boot loader's grammar; stateless.
 
-    :ivar name: ``grub``, ``isolinux`` or ``systemd-boot``.
+    :ivar name: ``grub``, ``isolinux``, ``systemd-boot`` or ``mboot``.
     """
 
     def __hash__(self) -> int:

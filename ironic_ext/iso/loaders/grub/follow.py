@@ -74,10 +74,10 @@ def _prefix(embedded: image.Embedded, boot_device: str,
             directory: str) -> str:
     """Return the prefix with its device, as set_prefix() makes it."""
     prefix = embedded.prefix or ''
-    if prefix.startswith('(,'):
-        # A partition of the disk it was started from.
-        part, _, path = prefix[2:].partition(')')
-        return f'({boot_device.partition(",")[0]},{part}){path}'
+    if prefix.startswith(('(,', '()')):
+        # The drive it was started from, or a partition of that.
+        part, _, path = prefix[1:].partition(')')
+        return f'({boot_device.partition(",")[0]}{part}){path}'
     if prefix.startswith('('):
         return prefix
     if prefix:

@@ -13,6 +13,7 @@ import testtools
 from ironic_ext.cli import errors
 from ironic_ext.cli.iso import remote
 from ironic_ext import iso
+from tests import isos
 
 _SIZE = 5 << 20
 
@@ -118,6 +119,19 @@ class RemoteSourceTest(testtools.TestCase):
         self.assertEqual(65536, source.fetched)
         self.assertEqual(2, len(self.server.asked))
         self.assertEqual(1, len({port for *_, port in self.server.asked}))
+
+    def test_an_inspection_fetches_little_of_an_image(self) -> None:
+        base = isos.shared('esp_fat32')
+        self.server.content = base.read_bytes()
+        source = self.opened()
+        told = iso.inspect(iso.IsoImage(source)).as_dict()
+        with iso.IsoImage.open(base) as image:
+            expected = iso.inspect(image).as_dict()
+        expected['path'] = self.url
+        self.assertEqual(expected, told)
+        self.assertLess(source.fetched, 1 << 20)
+        self.assertGreater(source.size, 36 << 20)
+        self.assertLess(len(self.server.asked), 30)
 
     def test_a_range_outside_the_image_is_not_asked_for(self) -> None:
         source = self.opened()

@@ -133,6 +133,15 @@ class GrubRunTestCase(testtools.TestCase):
             config=b'search.fs_uuid 2026-01-02-03-04-05-00 root\n'
                    b'set prefix=($root)/live\n'))
 
+    def test_a_prefix_without_a_device_is_on_the_drive_it_came_from(self):
+        """As grub-mkrescue builds it in (set_prefix() of GRUB 2.06)."""
+        disks = _Disks({_MENU: b'menuentry A { linux /a }'})
+        for device in ('cd0', 'cd0,gpt2', 'cd0,msdos1'):
+            walk = follow.follow(
+                disks, image.Embedded(prefix='()/boot/grub'), device,
+                '/EFI/BOOT', 'x86_64', 'efi', {'cd0': 'iso'})
+            self.assertEqual(['A'], [start.title for start in walk.starts])
+
     def test_a_hypervisor_is_followed_to_the_kernel(self):
         self.assertEqual(['/vmlinuz root=x'], self.lines(
             'menuentry X {\n multiboot2 /xen.gz dom0_mem=1G\n'
