@@ -241,23 +241,30 @@ class GuessesTestCase(_Case):
                           '2001:db8::ffff')
 
     def test_who_does_not_wait_for_the_turn_pays_nothing(self):
-        self.guess(21)
-        found = self.finder._guesses
-        before = found._ahead(b'192.0.2.66')
+        found, waits = guesses.Guesses(), []
 
         class Pause:
+            def __init__(self, seconds):
+                waits.append(seconds)
+
             def __await__(self):
                 yield
 
+        def wrong():
+            raise errors.NotFoundError('x')
+
         self.useFixture(fixtures.MonkeyPatch(
-            'ironic_ext.server.machines.guesses.asyncio.sleep',
-            lambda seconds: Pause()))
+            'ironic_ext.server.machines.guesses.asyncio.sleep', Pause))
+        for _number in range(21):
+            self.assertRaises(errors.NotFoundError, found.judge(
+                '192.0.2.66', wrong).send, None)
         for _number in range(5):
             asking = found.judge('192.0.2.66', self.fail)
             asking.send(None)
             asking.close()
-        self.assertGreaterEqual(
-            before, found._ahead(b'192.0.2.66'))
+        # Nobody's place in the row is further behind than the first one's.
+        self.assertEqual(5, len(waits))
+        self.assertEqual(sorted(waits, reverse=True), waits)
 
     def test_those_that_are_remembered_are_not_too_many(self):
         found = guesses.Guesses()
