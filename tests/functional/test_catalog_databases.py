@@ -3,7 +3,6 @@
 """The catalog on real database servers, shared by real processes."""
 
 import dataclasses
-import multiprocessing
 import tempfile
 
 from alembic import autogenerate
@@ -17,6 +16,7 @@ from ironic_ext.catalog import resources
 from ironic_ext.catalog import store
 from ironic_ext import sql
 from tests.functional import database_servers
+from tests.functional import processes
 from tests.unit.catalog import database
 
 _PROCESSES = 3
@@ -124,10 +124,9 @@ class _Tests:
 
     def test_processes_that_write_at_once_lose_and_reorder_nothing(self):
         self.catalog.create(database.config('counter', data={'count': '0'}))
-        spawn = multiprocessing.get_context('spawn')
-        writers = [spawn.Process(target=_write,
-                                 args=(self.connection, number))
-                   for number in range(_PROCESSES)]
+        writers = [processes.FRESH.Process(
+            target=_write, args=(self.connection, number))
+            for number in range(_PROCESSES)]
         for writer in writers:
             writer.start()
             self.addCleanup(writer.kill)
@@ -149,9 +148,9 @@ class _Tests:
             catalog.BootConfig, 'counter').spec.data['count'])
 
     def test_a_list_and_the_watch_behind_it_miss_and_repeat_nothing(self):
-        spawn = multiprocessing.get_context('spawn')
         self.catalog.create(database.config('counter', data={'count': '0'}))
-        writer = spawn.Process(target=_write, args=(self.connection, 0))
+        writer = processes.FRESH.Process(target=_write,
+                                         args=(self.connection, 0))
         writer.start()
         self.addCleanup(writer.kill)
         while writer.is_alive():

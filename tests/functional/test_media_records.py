@@ -2,7 +2,6 @@
 
 """The records of media on real database servers, shared by processes."""
 
-import multiprocessing
 import os
 import pathlib
 import tempfile
@@ -18,6 +17,7 @@ from ironic_ext.media import records
 from ironic_ext.media import tokens as media_tokens
 from ironic_ext import sql
 from tests.functional import database_servers
+from tests.functional import processes
 from tests.unit.media import database
 
 _PROCESSES = 4
@@ -100,13 +100,12 @@ class _Tests:
     def test_reports_of_many_replicas_add_up(self):
         for number in (1, 2):
             self.records.create(database.medium(number), None)
-        context = multiprocessing.get_context('spawn')
-        processes = [context.Process(target=_report,
-                                     args=(self.connection, number))
-                     for number in range(_PROCESSES)]
-        for process in processes:
+        reporters = [processes.FRESH.Process(
+            target=_report, args=(self.connection, number))
+            for number in range(_PROCESSES)]
+        for process in reporters:
             process.start()
-        for process in processes:
+        for process in reporters:
             process.join(120)
             self.assertEqual(0, process.exitcode)
         for _medium, reads in self.records.of_node(database.NODE):
