@@ -5,15 +5,19 @@
 The suite's agent part beside the stock agent's own command, in the same
 ramdisk, on the same emulated machine, whose free memory is set to a multiple
 of the unpacked image. Measured are the memory that was left at the least,
-and the seconds. podman, registry and agent are real; bootc is a stand-in.
-Needs root, and some minutes for each run.
+and the seconds. podman, registry and agent are real; bootc is a stand-in, or
+that of an image of your own (``--layout``: an OCI image layout, as "skopeo
+copy" writes it to ``oci:DIR``, with layers of gzip). Needs root, and some
+minutes for each run.
 """
 
 import argparse
 import collections.abc
 import contextlib
 import dataclasses
+import gzip
 import json
+import os
 import pathlib
 import re
 import secrets
@@ -221,17 +225,35 @@ def _stock(name: str, image: bootc_image.BootcImage, token: str
 _AGENTS = {'ironic-ext': _ours, 'scratch': _on_a_disk, 'stock': _stock}
 
 
-def measure(agent: str, ratio: float) -> Outcome:
+def image_of(layout: pathlib.Path) -> bootc_image.BootcImage:
+    """Return the first image of an OCI image layout."""
+    def blob(digest: str) -> pathlib.Path:
+        return layout / 'blobs' / digest.replace(':', '/')
+
+    index = json.loads((layout / 'index.json').read_text())
+    digest = index['manifests'][0]['digest']
+    layers = json.loads(blob(digest).read_text())['layers']
+    unpacked = []
+    for layer in layers:
+        with gzip.open(blob(layer['digest'])) as file:
+            unpacked.append(file.seek(0, os.SEEK_END))
+    return bootc_image.BootcImage(
+        layout, sum(layer['size'] for layer in layers), sum(unpacked),
+        max(unpacked), digest)
+
+
+def measure(agent: str, ratio: float, image: bootc_image.BootcImage
+            ) -> Outcome:
     """Install once.
 
     :param ratio: free memory, as a multiple of the unpacked image.
     """
-    image = bootc_image.build(stack.DEFAULT_CACHE)
     with contextlib.ExitStack() as context:
         served = registry.Registry(tls=False)
         served.setUp()
         context.callback(served.cleanUp)
-        served.copy(f'oci:{image.layout}:latest', 'lab/os')
+        served.copy(f'oci:{image.layout}', 'lab/os', '1',
+                    '--preserve-digests')
         host = f'{hypervisor.HOST}:{served.port}'
         directory = pathlib.Path(context.enter_context(
             tempfile.TemporaryDirectory(prefix='bootc-memory-')))
@@ -239,7 +261,7 @@ def measure(agent: str, ratio: float) -> Outcome:
             directory, host, int(image.unpacked_size * ratio)))
         free = machine.await_ready()
         command, parameters = _AGENTS[agent](
-            f'{host}/lab/os:latest', image, machine.token)
+            f'{host}/lab/os:1', image, machine.token)
         started = time.monotonic()
         error = machine.run(command, parameters)
         return Outcome(agent, free,
@@ -260,16 +282,19 @@ def main() -> int:
                         default=list(_AGENTS))
     parser.add_argument('--ratios', nargs='+', type=float, default=[1.2],
                         help='free memory as a multiple of the image')
+    parser.add_argument('--layout', type=pathlib.Path, metavar='DIR',
+                        help='install the image of an OCI image layout')
     parser.add_argument('--json', action='store_true')
     arguments = parser.parse_args()
-    image = bootc_image.build(stack.DEFAULT_CACHE)
+    image = (bootc_image.build(stack.DEFAULT_CACHE)
+             if arguments.layout is None else image_of(arguments.layout))
     print(f'image: {image.unpacked_size / _MIB:.0f} MiB, compressed '
           f'{image.size / _MIB:.0f} MiB', file=sys.stderr)
     if not arguments.json:
         print('agent       free MiB  x image  least MiB  seconds  result')
     for ratio in arguments.ratios:
         for agent in arguments.agents:
-            found = measure(agent, ratio)
+            found = measure(agent, ratio, image)
             if arguments.json:
                 print(json.dumps(dataclasses.asdict(found)), flush=True)
                 continue

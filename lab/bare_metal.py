@@ -95,7 +95,8 @@ class Ironic(process.Service):
     :ivar token: of Keystone, with what is asked; '' where none is needed.
     """
 
-    start_timeout = 240.0
+    #: A host under load takes ten times as long as a quiet one.
+    start_timeout = 900.0
     token = ''
 
     def __init__(self, directory: pathlib.Path, *, http_root: pathlib.Path,

@@ -262,7 +262,7 @@ class Node:
             return True
 
         process.await_condition(taken, f'node {self.name} to be free for '
-                                f'{target}', timeout=300, interval=0.5)
+                                f'{target}', timeout=900, interval=0.5)
 
     def set_instance_info(self, **values: str) -> None:
         """Set keys of instance_info by the CLI; a value may be JSON."""

@@ -52,8 +52,8 @@ echo "LAB-STACK $(ls -d /sys/class/block/vda1/holders/* \\
 #: MiB of a machine whose ramdisk is a whole distribution.
 LARGE_MEMORY = 4096
 #: Seconds: a machine under TCG shares its cores with others.
-DEPLOY_TIMEOUT = 3600
-BOOT_TIMEOUT = 900
+DEPLOY_TIMEOUT = 3 * 3600
+BOOT_TIMEOUT = 3600
 
 
 class DeployTestCase(testtools.TestCase):
