@@ -101,8 +101,8 @@ _TPM = """\
       <backend type='emulator' version='2.0'/>
     </tpm>"""
 
-# The smallest processor, and the largest one that TCG can be.
-_CPU = "<cpu mode='custom'><model>qemu64</model></cpu>"
+# A processor by its name, and the largest one that TCG can be.
+_CPU = "<cpu mode='custom'><model>{}</model></cpu>"
 _LARGE_CPU = "<cpu mode='maximum'/>"
 
 # Named too, since the emulator reads the boot mode from the loader's type.
@@ -138,8 +138,8 @@ class Hardware:
     :ivar ssh_port: port of 127.0.0.1 that leads to port 22 of a machine with
         an agent, or None.
     :ivar tpm: whether there is a TPM 2.0.
-    :ivar large_cpu: whether the processor has what newer distributions are
-        built for (x86-64-v2, -v3), and not the least.
+    :ivar cpu: a model of QEMU's, "" for all that it can. The least is the
+        default; newer distributions are built for x86-64-v2 or -v3.
     """
 
     memory: int = 512
@@ -147,7 +147,7 @@ class Hardware:
     agent_port: int | None = None
     ssh_port: int | None = None
     tpm: bool = False
-    large_cpu: bool = False
+    cpu: str = 'qemu64'
 
 
 class Libvirtd(process.Service):
@@ -271,7 +271,8 @@ class Libvirtd(process.Service):
                 name=name, uuid=identity, firmware=boot, console=console,
                 memory=hardware.memory, disk=disk, network=network,
                 tpm=_TPM if hardware.tpm else '',
-                cpu=_LARGE_CPU if hardware.large_cpu else _CPU,
+                cpu=(_CPU.format(hardware.cpu) if hardware.cpu
+                     else _LARGE_CPU),
                 options=options))
         return Machine(self, name, identity, firmware, console)
 

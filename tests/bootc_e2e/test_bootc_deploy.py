@@ -147,9 +147,7 @@ class DeployTestCase(testtools.TestCase):
         return name
 
     def _deploy(self):
-        drive = self.lab.directory / 'config-drive.json'
-        drive.write_text(base.CONFIG_DRIVE)
-        self.node.request('deploy', '--config-drive', str(drive))
+        self.node.ask('active', configdrive=base.CONFIG_DRIVE)
         self.node.await_state('active', timeout=DEPLOY_TIMEOUT)
 
 

@@ -125,7 +125,8 @@ class Trial:
             'bootc', hypervisor.Firmware.UEFI, hypervisor.Hardware(
                 memory=self._arguments.memory,
                 disk=self._arguments.disk << 30, agent_port=port,
-                ssh_port=self._ssh, tpm=self._encrypted, large_cpu=True))
+                ssh_port=self._ssh, tpm=self._encrypted,
+                cpu=self._arguments.cpu))
         self._console = story.Console(self.node.machine.console_path)
         self.shell = trial_machine.Shell(self.lab.directory, self._ssh)
         values = {
@@ -298,6 +299,8 @@ def parse(given: collections.abc.Sequence[str] | None
         help='have a TPM 2.0 (swtpm), and encrypt the disk with it')
     add('--memory', type=int, default=4096, metavar='MIB')
     add('--disk', type=int, default=20, metavar='GIB')
+    add('--cpu', default='', metavar='MODEL',
+        help='a processor of QEMU\'s (default: all that it can)')
     add('--ramdisk', metavar='PATH', default=os.environ.get('DEPLOY_RAMDISK'),
         help='take PATH.kernel and PATH.initramfs, and not the lab\'s own')
     add('--timeout', type=int, default=4 * 3600, metavar='SECONDS',
