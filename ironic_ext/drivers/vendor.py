@@ -8,6 +8,7 @@ from ironic.common import exception
 from ironic.drivers import base
 from ironic.drivers.modules.redfish import vendor as redfish_vendor
 
+from ironic_ext.drivers.boot import next_reset
 from ironic_ext.drivers.data_image import passthru as data_image_passthru
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.node import boot_state
@@ -42,3 +43,11 @@ class RedfishExtVendorPassthru(data_image_passthru.DataImagePassthru,
         state = boot.end_boot(task, boot_state.Cause.EJECT)
         return {'boot_device': 'disk' if state.disk_seen else None,
                 'ejected': bool(state.ended_at)}
+
+    @base.passthru(['GET'], async_call=False, require_exclusive_lock=False,
+                   description='What the node boots at its next reset, from '
+                               'records and from what its BMC shows now.')
+    def next_boot(self, task: typing.Any, **kwargs: typing.Any
+                  ) -> dict[str, typing.Any]:
+        """Show what the node boots next, and why."""
+        return next_reset.describe(task)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a machine boots at its next start, from what is on record of it.
+"""What a machine boots at its next start, from records and its BMC.
 
 The one answer for the API, its clients and the page. A conductor puts on
 record what it has prepared and seen; what is chosen since takes a deployment
-or a rebuild.
+or a rebuild. Where the BMC is asked as well, what it shows is what counts.
 """
 
 import dataclasses
@@ -54,6 +54,7 @@ class Device(enum.StrEnum):
 
     ISO = 'iso'
     DISK = 'disk'
+    NETWORK = 'network'
     UNKNOWN = 'unknown'
 
 
@@ -66,6 +67,24 @@ class Takes(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True)
+class Shown:
+    """What a BMC shows.
+
+    :param device: to boot from, as Ironic calls it; '' where the firmware's
+        own order counts.
+    :param once: whether that is for the next start alone.
+    :param medium: what is in the first virtual disc drive that is not
+        empty, as it may be shown; '' for none.
+    :param is_own: whether that is the medium of the node's instance.
+    """
+
+    device: str = ''
+    once: bool = False
+    medium: str = ''
+    is_own: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class NextBoot:
     """What a machine boots next.
 
@@ -74,6 +93,8 @@ class NextBoot:
         finds first.
     :param chosen: ISO that is chosen, but not what it boots; '' for none.
     :param takes: what makes it boot that.
+    :param recorded: what the records say where the BMC shows something else;
+        '' where they agree, or it was not asked.
     """
 
     device: Device
@@ -81,25 +102,61 @@ class NextBoot:
     once: bool = False
     chosen: str = ''
     takes: Takes = Takes.NOTHING
+    recorded: str = ''
 
     @property
     def text(self) -> str:
         """The same for people."""
-        said = {Device.DISK: 'It will boot from its disk.',
-                Device.UNKNOWN: 'It will boot what its firmware finds first.',
-                Device.ISO: f'It will boot {self.image}'
-                            + (' once.' if self.once else '.')}[self.device]
+        said = _SAID[self.device].format(
+            self.image, ' once' if self.once else '')
         if self.takes:
             said += (f' To boot {self.chosen}, which is chosen for it, it has '
                      f'to be {_PARTICIPLES[self.takes]}.')
+        if self.recorded:
+            said += f' On record is another thing: {self.recorded}'
         return said
 
 
+_SAID = {Device.DISK: 'It will boot from its disk{1}.',
+         Device.NETWORK: 'It will boot over the network{1}.',
+         Device.UNKNOWN: 'It will boot what its firmware finds first.',
+         Device.ISO: 'It will boot {0}{1}.'}
 _PARTICIPLES = {Takes.DEPLOY: 'deployed', Takes.REBUILD: 'rebuilt'}
 
 
-def of(host: Host) -> NextBoot:
-    """Return what a host boots next."""
+def of(host: Host, shown: Shown | None = None) -> NextBoot:
+    """Return what a host boots next.
+
+    :param shown: by its BMC, None where that was not asked.
+    """
+    recorded = _recorded(host)
+    if shown is None:
+        return recorded
+    found = dataclasses.replace(_seen(host, shown, recorded),
+                                chosen=recorded.chosen, takes=recorded.takes)
+    if (found.device, found.image) == (recorded.device, recorded.image):
+        return found
+    return dataclasses.replace(found, recorded=dataclasses.replace(
+        recorded, takes=Takes.NOTHING).text)
+
+
+def _seen(host: Host, shown: Shown, recorded: NextBoot) -> NextBoot:
+    """Return what a BMC has its machine boot."""
+    if shown.device == 'disk':
+        return NextBoot(Device.DISK, once=shown.once)
+    if shown.device == 'pxe':
+        if host.boot_interface == 'iso-sanboot':
+            # The script is what is on record.
+            return recorded
+        return NextBoot(Device.NETWORK, once=shown.once)
+    if shown.device == 'cdrom' and shown.medium:
+        return NextBoot(
+            Device.ISO, (host.boot.iso or recorded.image) if shown.is_own
+            else shown.medium, once=shown.once)
+    return NextBoot(Device.UNKNOWN)
+
+
+def _recorded(host: Host) -> NextBoot:
     chosen, config = boot_state.choice({
         boot_state.ISO_KEY: host.image, boot_state.CONFIG_KEY: host.config})
     if not (host.boot_interface in ENDED_BY_CONDUCTORS

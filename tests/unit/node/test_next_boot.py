@@ -6,6 +6,7 @@ import testtools
 
 from ironic_ext.node import boot_state
 from ironic_ext.node import host as hosts
+from ironic_ext.node import next_boot as answers
 
 INLINE = {'format': 'plain', 'data': {'a': 'secret'}}
 
@@ -91,3 +92,42 @@ class NextBootTestCase(testtools.TestCase):
     def test_what_is_secret_in_an_href_does_not_show(self):
         self.assertNotIn('TOP', next_boot(
             boot_iso='http://me:TOP@x/a.iso')['text'])
+
+
+class ShownTestCase(testtools.TestCase):
+    """With what a BMC shows."""
+
+    def of(self, interface='redfish-iso', **shown):
+        host = hosts.from_node({
+            'uuid': '1', 'provision_state': 'active',
+            'boot_interface': interface, 'instance_info': {
+                'boot_iso': 'other'}, 'boot': prepared()}, ())
+        return answers.of(host, answers.Shown(**shown))
+
+    def test_the_own_medium_is_what_was_prepared(self):
+        found = self.of(device='cdrom', medium='medium 1', is_own=True)
+        self.assertEqual(('iso', 'live', False, 'rebuild', ''),
+                         (found.device.value, found.image, found.once,
+                          found.takes.value, found.recorded))
+        self.assertTrue(self.of(device='cdrom', medium='medium 1',
+                                is_own=True, once=True).once)
+
+    def test_somebody_elses_medium_in_an_earlier_drive_is_what_boots(self):
+        found = self.of(device='cdrom', medium='rescue.iso')
+        self.assertEqual('rescue.iso', found.image)
+        self.assertIn('It will boot rescue.iso.', found.text)
+        self.assertIn('On record is another thing: It will boot live.',
+                      found.text)
+
+    def test_an_empty_drive_boots_nothing(self):
+        self.assertEqual('unknown', self.of(device='cdrom').device.value)
+
+    def test_without_an_override_the_firmware_decides(self):
+        self.assertEqual('unknown', self.of(
+            medium='medium 1', is_own=True).device.value)
+
+    def test_disk_and_network_are_told(self):
+        self.assertIn('It will boot from its disk. ',
+                      self.of(device='disk').text)
+        self.assertEqual('network', self.of(device='pxe').device.value)
+        self.assertEqual('live', self.of('iso-sanboot', device='pxe').image)
