@@ -131,8 +131,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if 'method=data_image' in self.path:
             self._set_data_image(uuid, self._body())
             return
-        self.server.known.change(uuid,
-                                 target_power_state=self._body()['target'])
+        target = self._body()['target']
+        self.server.known.change(uuid, **(
+            {'target_provision_state': target}
+            if self.path.endswith('/provision')
+            else {'target_power_state': target}))
         self._answer(202, {})
 
     def do_DELETE(self):

@@ -46,6 +46,7 @@ from ironic_ext.server.rest import openapi
 from ironic_ext.server.rest import owned
 from ironic_ext.server.rest import page_files
 from ironic_ext.server.rest import previews
+from ironic_ext.server.rest import provisioning
 from ironic_ext.server.rest import referrers
 from ironic_ext.server.rest import watches
 from ironic_ext.server import statuses
@@ -261,6 +262,8 @@ def operators(conf: cfg.ConfigOpts, parts: Parts,
             NAMESPACED + '/{name}/history': host_history.HostHistory(
                 hosts, parts.history),
             NAMESPACED + '/{name}/power': host_resources.HostPower(
+                hosts, limit),
+            NAMESPACED + '/{name}/provision': provisioning.HostProvision(
                 hosts, limit),
             NAMESPACED + '/{name}/token': host_resources.HostToken(
                 hosts, parts.signer, options.token_lifetime, url),

@@ -187,6 +187,10 @@ class ProjectsTestCase(testtools.TestCase):
     def provision(self, target: str, *states: str) -> str:
         """Ask for a state; return the one that is reached."""
         self.call('PUT', f'{self.path}/states/provision', {'target': target})
+        return self.reached(*states)
+
+    def reached(self, *states: str) -> str:
+        """Wait for one of the states; return the one that it is."""
         process.await_condition(
             lambda: self.node()['provision_state'] in (
                 *states, 'deploy failed', 'error'),
@@ -233,8 +237,17 @@ class ProjectsTestCase(testtools.TestCase):
         found = self.ask('PATCH', f'{HOSTS}/mine', {
             'spec': {'image': 'own', 'bootConfigRef': 'own'}})
         self.assertEqual('own', found['spec']['bootConfigRef'])
-        self.assertEqual('active', self.provision('active', 'active'))
+        self.assertEqual('deploy', found['status']['nextBoot']['takes'])
+        self.ask('POST', f'{HOSTS}/mine/provision', {'target': 'destroy'},
+                 400)
+        self.ask('POST', f'{HOSTS}/mine/provision', {'target': 'deploy'}, 202)
+        self.assertEqual('active', self.reached('active'))
         self.assertEqual(1, len(self.emulator.inserted(self.system)))
+        told = json.loads(self.call(
+            'GET', f'{self.path}/vendor_passthru?method=next_boot'))
+        self.assertEqual(('iso', 'own', 'cdrom', None), (
+            told['device'], told['image'], told['bmc']['boot_device'],
+            told['error']))
         self.assertIn(SECRET.encode(), self.published())
         self.assertEqual('available', self.provision('deleted', 'available'))
         self.assertEqual(b'', self.published())
@@ -257,6 +270,7 @@ class ProjectsTestCase(testtools.TestCase):
         for method, path, body in (
                 ('PATCH', f'{HOSTS}/target', {'spec': {'image': 'x'}}),
                 ('POST', f'{HOSTS}/target/power', {'target': 'power off'}),
+                ('POST', f'{HOSTS}/target/provision', {'target': 'deploy'}),
                 ('POST', f'{HOSTS}/target/token', {})):
             self.ask(method, path, body, 404)
         self.ask('POST', '/api/v1/preview?host=target', {

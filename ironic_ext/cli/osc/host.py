@@ -123,7 +123,7 @@ class ShowHostHistory(shown.List):
 
 
 class SetHostBoot(_OneHost):
-    """Choose what a host boots; it is not rebooted"""
+    """Choose what a host boots; it is not rebooted unless that is asked for"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the choice."""
@@ -147,6 +147,14 @@ class SetHostBoot(_OneHost):
                                   'the machine')
         address.add_argument('--no-ip', action='store_true',
                              help='Declare no address')
+        provision = parser.add_mutually_exclusive_group()
+        provision.add_argument(
+            '--deploy', dest='target', action='store_const', const='deploy',
+            help='Deploy it, so that it boots that now')
+        provision.add_argument(
+            '--rebuild', dest='target', action='store_const', const='rebuild',
+            help='Rebuild it, so that it boots that now: what runs on it '
+                 'ends')
         return parser
 
     def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
@@ -163,9 +171,14 @@ class SetHostBoot(_OneHost):
             spec['bootMode'] = parsed_args.mode
         if parsed_args.ip or parsed_args.no_ip:
             spec['ip'] = parsed_args.ip
-        if not spec:
+        if not spec and not parsed_args.target:
             raise exceptions.CommandError(
                 'say what to change: --iso, --local, --config, --no-config, '
-                '--mode, --ip or --no-ip')
-        return _seen(boot_api.BootApi.of(self, parsed_args).call(
-            'PATCH', boot_api.host_path(parsed_args.host), {'spec': spec}))
+                '--mode, --ip, --no-ip, --deploy or --rebuild')
+        api = boot_api.BootApi.of(self, parsed_args)
+        path = boot_api.host_path(parsed_args.host)
+        found = api.call('PATCH', path, {'spec': spec}) if spec else {}
+        if parsed_args.target:
+            found = api.call('POST', f'{path}/provision',
+                             {'target': parsed_args.target})
+        return _seen(found)

@@ -184,6 +184,14 @@ class IronicApi:
         self._call('PUT', f'/v1/nodes/{uuid}/states/power',
                    {'target': target})
 
+    def set_provision_state(self, uuid: str, target: str) -> None:
+        """Ask for a provision state, such as ``active`` or ``rebuild``.
+
+        :raises: NotFoundError, ConflictError, BadRequestError
+        """
+        self._call('PUT', f'/v1/nodes/{uuid}/states/provision',
+                   {'target': target})
+
     def set_data_image(self, uuid: str, wanted: collections.abc.Mapping[
             str, typing.Any] | None) -> None:
         """Ask for a data image, or for none.

@@ -11,6 +11,7 @@ import * as dom from './dom.js';
 import { compare, stateOf, trouble } from './host_search.js';
 import { complain, tell } from './notices.js';
 import { powerBadge, powerButtons } from './power.js';
+import { provisionButton } from './provisioning.js';
 
 const { element } = dom;
 
@@ -67,6 +68,7 @@ export class Row {
       type: 'button', click: () => this.#forget(true),
     }, 'Cancel');
     this.buttons = powerButtons(() => this.host);
+    this.provision = provisionButton(() => this.host);
     this.actions = element('td.actions', { 'data-label': 'Actions' });
     this.node = element('tr', {
       keydown: (event) => {
@@ -146,7 +148,8 @@ export class Row {
     dom.setAttribute(this.cancel, 'aria-label',
       `Cancel the change of ${this.host.metadata.name}`);
     dom.arrange(this.actions, this.draft ? [this.save, this.cancel]
-      : this.buttons.shown(this.host));
+      : [...this.provision.shown(this.host),
+        ...this.buttons.shown(this.host)]);
   }
 
   /** Choose an ISO; a config that does not fit it goes. */

@@ -212,6 +212,18 @@ class Hosts:
         except host_records.RecordsError as exc:
             raise errors.UnavailableError(str(exc)) from exc
 
+    def provision(self, req: falcon.Request, namespace: str, name: str,
+                  target: str) -> host_index.Entry:
+        """Ask for a provision state.
+
+        :raises: as require() does, and what Ironic says
+        """
+        host = self.now(self.get(namespace, name).host)
+        # Of whoever has it by now.
+        self.guard.require(req, policies.PROVISION, host)
+        self._api.set_provision_state(host.uuid, target)
+        return self._poller.refresh(host.uuid)
+
     def set_power(self, namespace: str, name: str, target: str
                   ) -> host_index.Entry:
         """Ask for a power state."""

@@ -16,6 +16,7 @@ from ironic_ext.node import next_boot
 from ironic_ext.server.rest import bodies
 from ironic_ext.server.rest import conventions
 from ironic_ext.server.rest import host_changes
+from ironic_ext.server.rest import provisioning
 
 Schema = dict[str, typing.Any]
 
@@ -108,6 +109,8 @@ SCHEMAS: Schema = {
         details={'type': 'object'}),
     'Power': _object('target', target={
         'enum': list(host_changes.POWER_TARGETS)}),
+    'Provision': _object('target', target={
+        'enum': list(provisioning.TARGETS)}),
     'Token': _object('token path expires', token=_TEXT, path=_TEXT,
                      url=_TEXT, expires=_COUNT),
     'Preview': _object('format files', format=_TEXT, primary=_TEXT,
@@ -233,6 +236,11 @@ def _hosts() -> Schema:
             'parameters': _path('namespace', 'name'),
             'post': _operation('Switch a host.', _json(hosts.KIND, 202),
                                body=_ref('Power'))},
+        base + '/{name}/provision': {
+            'parameters': _path('namespace', 'name'),
+            'post': _operation(
+                'Deploy or rebuild a host, so that it boots what is chosen '
+                'for it.', _json(hosts.KIND, 202), body=_ref('Provision'))},
         base + '/{name}/token': {
             'parameters': _path('namespace', 'name'),
             'post': _operation('Make a token for a host\'s machine.',

@@ -16,6 +16,7 @@ READER, ADMIN = 'ext_server:reader', 'ext_server:admin'
 HOSTS_READ, HOSTS_WRITE = 'ext_server:hosts:get', 'ext_server:hosts:update'
 POWER = 'ext_server:hosts:set_power'
 TOKENS = 'ext_server:hosts:create_token'
+PROVISION = 'ext_server:hosts:set_provision_state'
 HOSTS_LIST = 'ext_server:hosts:list'
 ADDRESS = 'ext_server:hosts:set_address'
 CATALOG_READ = 'ext_server:catalog:get'
@@ -85,6 +86,10 @@ _RULES = [
                f'(role:member and ({_OWNER} or {_LESSEE}))',
         'Switch a host on and off.',
         _operations(f'POST {_HOST}/power')),
+    policy.DocumentedRuleDefault(
+        PROVISION, f'rule:{HOSTS_WRITE}',
+        'Deploy or rebuild a host, so that it boots what is chosen for it.',
+        _operations(f'POST {_HOST}/provision')),
     policy.DocumentedRuleDefault(
         TOKENS, f'rule:{HOSTS_WRITE}',
         'Make the token of a machine, which reads the config of its host.',

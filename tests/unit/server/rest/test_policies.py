@@ -19,7 +19,7 @@ READER, MEMBER, MANAGER, ADMIN = (
     'reader', 'reader,member', 'reader,member,manager',
     'reader,member,manager,admin')
 EVERYTHING = {policies.HOSTS_READ, policies.HOSTS_WRITE, policies.POWER,
-              policies.TOKENS, policies.ADDRESS}
+              policies.TOKENS, policies.ADDRESS, policies.PROVISION}
 CHANGES = EVERYTHING - {policies.ADDRESS}
 SWITCHES = {policies.HOSTS_READ, policies.POWER}
 READS = {policies.HOSTS_READ}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Deploying and rebuilding: what makes a host boot what is chosen for it.
+
+import * as api from './api.js';
+import { hosts } from './collection.js';
+import { confirm } from './dialogs.js';
+import { element, setAttribute } from './dom.js';
+import { tell } from './notices.js';
+
+const VERBS = {
+  deploy: { verb: 'Deploy', going: 'is being deployed' },
+  rebuild: { verb: 'Rebuild', going: 'is being rebuilt' },
+};
+
+async function ask(host) {
+  const { takes: target, chosen } = host.status.nextBoot;
+  const { verb, going } = VERBS[target];
+  const { name } = host.metadata;
+  const done = await confirm({
+    title: `${verb} ${name}?`, action: verb, danger: true,
+    text: `It is restarted, and boots ${chosen}. What runs on it ends, and `
+      + 'what the ISO installs may overwrite its disks.',
+    submit: async () => {
+      hosts.note(await api.post(`${api.hostPath(host)}/provision`,
+        { target }));
+      return true;
+    },
+  });
+  if (done) {
+    tell(`${name} ${going}.`);
+  }
+}
+
+/**
+ * Make the button of a host that does not boot what is chosen for it.
+ *
+ * @param {function(): object} current returns it as it is now.
+ */
+export function provisionButton(current) {
+  const button = element('button', {
+    type: 'button', click: () => ask(current()),
+  });
+  return {
+    /** Return it, if it is of use now. */
+    shown(host) {
+      const found = VERBS[host.status.nextBoot?.takes];
+      if (!found || host.status.targetProvisionState) {
+        return [];
+      }
+      button.textContent = found.verb;
+      setAttribute(button, 'aria-label',
+        `${found.verb} ${host.metadata.name}`);
+      return [button];
+    },
+  };
+}
