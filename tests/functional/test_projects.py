@@ -243,11 +243,14 @@ class ProjectsTestCase(testtools.TestCase):
         self.ask('POST', f'{HOSTS}/mine/provision', {'target': 'deploy'}, 202)
         self.assertEqual('active', self.reached('active'))
         self.assertEqual(1, len(self.emulator.inserted(self.system)))
+        # Passthru is for administrators of the system.
+        self.ironic.token = self.keystone.token(system_scope='all')
         told = json.loads(self.call(
             'GET', f'{self.path}/vendor_passthru?method=next_boot'))
         self.assertEqual(('iso', 'own', 'cdrom', None), (
             told['device'], told['image'], told['bmc']['boot_device'],
             told['error']))
+        self.be('lab')
         self.assertIn(SECRET.encode(), self.published())
         self.assertEqual('available', self.provision('deleted', 'available'))
         self.assertEqual(b'', self.published())

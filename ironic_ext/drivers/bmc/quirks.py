@@ -11,6 +11,8 @@ from ironic.drivers.modules.drac import boot as drac_boot
 from ironic.drivers.modules.redfish import boot as redfish_boot
 import sushy
 
+from ironic_ext.drivers import ironic_private
+
 _REDFISH = redfish_boot.RedfishVirtualMediaBoot()
 _DRAC = drac_boot.DracRedfishVirtualMediaBoot()
 
@@ -34,12 +36,11 @@ def only_slot(task: typing.Any, resource: typing.Any) -> str | None:
     :param resource: the sushy System or Manager with the slots.
     """
     try:
-        found: str | None = stock_boot(task)._get_acceptable_media_id(
-            task, resource)
+        return ironic_private.acceptable_slot(stock_boot(task), task,
+                                              resource)
     except AttributeError:
         # Asked about a Manager, which has no managers of its own.
         return None
-    return found
 
 
 def insert_media(slot: typing.Any, url: str, **options: typing.Any) -> None:

@@ -32,6 +32,7 @@ from ironic_ext.drivers.boot import published_script as scripts
 from ironic_ext.drivers.boot import sanboot_delivery as delivery
 from ironic_ext.drivers.boot import secret_script
 from ironic_ext.drivers.images import delivery as media_delivery
+from ironic_ext.drivers import ironic_private
 from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import interfaces
 from ironic_ext.drivers.records import sanboot as records
@@ -105,8 +106,8 @@ class IsoSanboot(ipxe.iPXEBoot):
             boot_mode_utils.configure_secure_boot_if_needed(task)
             try:
                 self._deliver(task, plan, way)
-                self._node_set_boot_device_for_network_boot(
-                    task, persistent=mode != boot_state.ONCE)
+                ironic_private.set_network_boot(
+                    self, task, mode != boot_state.ONCE)
             except Exception as exc:
                 self._undo(task)
                 if isinstance(exc, _FAILURES):

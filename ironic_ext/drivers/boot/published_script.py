@@ -8,6 +8,7 @@ from volumes: see secret_script for what is not for everybody.
 """
 
 import collections.abc
+import contextlib
 import hashlib
 import os
 import typing
@@ -42,11 +43,17 @@ def write(task: typing.Any, text: str) -> str:
     :raises: OSError, and what the DHCP provider raises
     """
     pxe_utils.create_ipxe_boot_script()
-    pxe_utils._ensure_config_dirs_exist(task, ipxe_enabled=True)
     path = _path(task.node)
+    for folder in (os.path.dirname(path), _folder()):
+        # One that is there may have an operator's own permissions.
+        if not os.path.isdir(folder):
+            pxe_utils.ensure_tree(folder)
     with blocks.replacing(path, CONF.pxe.file_permission or 0o644) as fd:
         blocks.write_all(fd, text.encode())
-    pxe_utils._link_mac_pxe_configs(task, ipxe_enabled=True)
+    for port in task.ports:
+        if port.pxe_enabled or CONF.neutron.add_all_ports:
+            _link(path, os.path.join(
+                _folder(), port.address.replace(':', '-').lower()))
     _update_dhcp(task)
     return _digest(text)
 
@@ -72,6 +79,19 @@ def _path(node: typing.Any) -> str:
     path: str = pxe_utils.get_pxe_config_file_path(node.uuid,
                                                    ipxe_enabled=True)
     return path
+
+
+def _folder() -> str:
+    """Return where the links are, as iPXE asks for them by MAC."""
+    return os.path.join(str(CONF.deploy.http_root),
+                        str(CONF.pxe.pxe_config_subdir))
+
+
+def _link(path: str, link: str) -> None:
+    """Make a link, also in the place of another."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(link)
+    os.symlink(os.path.relpath(path, os.path.dirname(link)), link)
 
 
 def _update_dhcp(task: typing.Any) -> None:

@@ -25,7 +25,6 @@ from ironic.drivers.modules.redfish import boot as redfish_boot
 from ironic.drivers.modules.redfish import utils as redfish_utils
 from ironic.drivers import utils as driver_utils
 from oslo_log import log
-import sushy
 
 from ironic_ext import conf
 from ironic_ext.drivers.bmc import drives
@@ -38,6 +37,7 @@ from ironic_ext.drivers.boot import instance
 from ironic_ext.drivers.boot import leaving
 from ironic_ext.drivers.boot import lost
 from ironic_ext.drivers.images import delivery as media_delivery
+from ironic_ext.drivers import ironic_private
 from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import interfaces
 from ironic_ext.drivers.records import media as node_media
@@ -272,9 +272,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         system = redfish_utils.get_system(node)
         self._validate_vendor(task, system.managers)
         if manager_utils.is_fast_track(task):
-            if redfish_boot._has_vmedia_device(
-                    system.managers, sushy.VIRTUAL_MEDIA_CD, inserted=True,
-                    system=system):
+            if any(map(quirks.is_inserted, drives.discs(task))):
                 LOG.debug('Fast track operation for node %s, not inserting '
                           'any medium', node.uuid)
                 return
@@ -386,7 +384,8 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
 
     def _validate_vendor(self, task: typing.Any, managers: typing.Any
                          ) -> None:
-        quirks.stock_boot(task)._validate_vendor(task, managers)
+        ironic_private.require_vendor(quirks.stock_boot(task), task,
+                                      managers)
 
     def _get_acceptable_media_id(self, task: typing.Any,
                                  resource: typing.Any) -> str | None:
@@ -394,7 +393,8 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
 
     def _set_boot_device(self, task: typing.Any, device: str,
                          persistent: bool = False) -> None:
-        quirks.stock_boot(task)._set_boot_device(task, device, persistent)
+        ironic_private.set_boot_device(quirks.stock_boot(task), task, device,
+                                       persistent)
 
 
 def _has_medium(node: typing.Any) -> bool:
