@@ -9,6 +9,7 @@ boot loaders are real, kernels and initrds are small stand-ins.
 import collections.abc
 import functools
 import pathlib
+import struct
 import subprocess
 import tempfile
 
@@ -258,6 +259,42 @@ def bare_areas(directory: pathlib.Path) -> pathlib.Path:
          'images/initrd.img': initrd}, 0, '-R', '-J', *_HYBRID, *_BIOS)
 
 
+def old_areas(directory: pathlib.Path) -> pathlib.Path:
+    """CoreOS of 2020 and 2021: the system area names the areas."""
+    kernel, initrd = parts.boot_files(None, None)
+    size = 1139
+    area = (b'coreos.liveiso=x ignition.firstboot\n').ljust(size, b'#')
+    menu = (b'default linux\ntimeout 10\nlabel linux\n'
+            b'  kernel /images/vmlinuz\n'
+            b'  append initrd=/images/initrd.img,/images/ignition.img ')
+    grub = b"menuentry 'CoreOS (Live)' {\n\tlinux /images/vmlinuz "
+    image = parts.build(
+        directory, 'old_areas',
+        {**_isolinux(menu + area + b'\n'),
+         'EFI/fedora/grub.cfg': grub + area
+         + b'\n\tinitrd /images/initrd.img /images/ignition.img\n}\n',
+         'coreos/default': area, 'images/ignition.img': bytes(262144),
+         'images/vmlinuz': kernel, 'images/initrd.img': initrd},
+        0, '-R', '-J', *_HYBRID, *_BIOS)
+    with image.open('r+b') as stream:
+        places = [_place(image, path) for path in (
+            '/coreos/default', '/EFI/fedora/grub.cfg',
+            '/isolinux/isolinux.cfg', '/images/ignition.img')]
+        stream.seek(32672)
+        stream.write(struct.pack(
+            '<8s8Q8s2Q', b'coreKarg', size, places[0],
+            places[1] + len(grub), places[2] + len(menu), 0, 0, 0, 0,
+            b'coreiso+', places[3], 262144))
+    return image
+
+
+def _place(image: pathlib.Path, path: str) -> int:
+    """Return where a file begins, in bytes, by xorriso."""
+    told = parts.run('xorriso', '-indev', image, '-find', path, '-exec',
+                     'report_lba')
+    return int(told.rsplit(b'lba:', 1)[1].split(b',')[1]) * 2048
+
+
 def lz4_initrd(directory: pathlib.Path) -> pathlib.Path:
     """Like Ubuntu of 2020: the initrd is compressed with lz4 -l."""
     kernel, _ = parts.boot_files(None, None)
@@ -279,7 +316,7 @@ CASES: dict[str, collections.abc.Callable[[pathlib.Path], pathlib.Path]] = {
     builder.__name__: builder for builder in (
         esp_kernel, unified_kernel, built_in_menu, copied_config,
         variable_arguments, waiting_menu, on_timeout, hypervisor_config,
-        hypervisor_uefi, rescue, bare_areas, lz4_initrd)}
+        hypervisor_uefi, rescue, bare_areas, old_areas, lz4_initrd)}
 
 
 @functools.lru_cache(maxsize=None)

@@ -8,6 +8,7 @@ mtools read in the files that this path leads to.
 
 import pathlib
 import re
+import zlib
 
 import fixtures
 import testtools
@@ -136,6 +137,24 @@ class HardLayoutTest(testtools.TestCase):
         self.check('bare_areas', arguments=2, initrd=2)
         area = (self.folder / 'new/isolinux/isolinux.cfg').read_bytes()
         self.assertRegex(area, rb'ironic\.node=n-1\n#+ COREOS')
+
+    def test_areas_that_the_system_area_names(self) -> None:
+        self.check('old_areas', arguments=2, initrd=2)
+        for path in ('isolinux/isolinux.cfg', 'EFI/fedora/grub.cfg'):
+            self.assertRegex((self.folder / 'new' / path).read_bytes(),
+                             rb'firstboot ironic\.node=n-1\n#+\n')
+        self.written('old_areas', iso.Injection(
+            append_args=_WORD, ignition=b'{"ignition": {}}'))
+        new = self.folder / 'new'
+        judges.xorriso_extract(self.out, new)
+        area = (new / 'images/ignition.img').read_bytes()
+        self.assertEqual(262144, len(area))
+        self.assertEqual({'/config.ign': b'{"ignition": {}}'},
+                         judges.cpio_files(zlib.decompressobj(31).decompress(
+                             area)))
+        # Nothing moves: coreos-installer finds both where they were.
+        self.assertEqual(judges.xorriso_extents(self.base),
+                         judges.xorriso_extents(self.out))
 
     def test_an_image_of_grub_mkrescue(self) -> None:
         self.check('rescue', arguments=4, initrd=4)

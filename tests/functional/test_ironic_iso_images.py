@@ -312,7 +312,8 @@ class ResetTest(_Case):
         config = self.folder / 'config.ign'
         config.write_text('{"ignition": {"version": "3.3.0"}}')
         for base in (isos.shared('coreos_like'),
-                     iso_cases.shared('bare_areas')):
+                     iso_cases.shared('bare_areas'),
+                     iso_cases.shared('old_areas')):
             filled, again = (self.folder / f'{base.stem}-{name}.iso'
                              for name in ('filled', 'again'))
             self.run_command('inject', base, '--append', 'a=1', '--config',

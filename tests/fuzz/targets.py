@@ -38,7 +38,8 @@ _IMAGES = ('isolinux_bios', 'grub_bios', 'lorax_like', 'hybrid_apm',
            'deep_tree_relocated', 'hard_links', 'joliet_only', 'udf_bridge',
            'implanted')
 _CASES = ('unified_kernel', 'built_in_menu', 'variable_arguments',
-          'on_timeout', 'bare_areas', 'lz4_initrd')
+          'on_timeout', 'bare_areas', 'lz4_initrd', 'old_areas',
+          'hypervisor_config')
 _INJECTION = iso.Injection(
     append_args='a=1', delete_args=('quiet',), media_check='reimplant',
     files={'/openstack/latest/meta_data.json': b'{}', '/README.TXT': b'x'},
