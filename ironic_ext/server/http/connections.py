@@ -117,8 +117,6 @@ class Connections:
         """
         self.limits = limits
         self.tls = tls
-        #: Who begins TLS, one at a time.
-        self.turn = asyncio.Lock()
         #: Where all of them receive, one at a time.
         self.buffer = memoryview(bytearray(64 << 10))
         self._most = min(limits.connections, _affordable())
@@ -127,6 +125,8 @@ class Connections:
         self._addresses: dict[bytes, _Address] = {}
         self._waiting: _Queue = collections.OrderedDict()
         self._silent_until = 0.0
+        self._turns: collections.deque[collections.abc.Callable[
+            [], None]] = collections.deque()
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -190,6 +190,21 @@ class Connections:
         """Look for those whose time is over, as long as a loop runs."""
         self.expire(loop.time())
         loop.call_later(_LOOK, self.follow, loop)
+
+    def take_turn(self, loop: asyncio.AbstractEventLoop,
+                  work: collections.abc.Callable[[], None]) -> None:
+        """Have something computed, between which others are heard."""
+        self._turns.append(work)
+        if len(self._turns) == 1:
+            loop.call_soon(self._next_turn, loop)
+
+    def _next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            self._turns[0]()
+        finally:
+            self._turns.popleft()
+            if self._turns:
+                loop.call_soon(self._next_turn, loop)
 
     def lack(self, now: float, problem: OSError) -> None:
         """Go on when the system has nothing left for a new one."""

@@ -60,6 +60,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         # The second one is below TLS.
         self.transport: typing.Any = None
         self._raw: typing.Any = None
+        self._secured: tls.Secured | None = None
         # Bytes of answers that were not taken when this was looked at.
         self._unsent: int | None = 0
         self._parser: typing.Any = None
@@ -73,7 +74,6 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._open: exchange.Exchange | None = None
         self._came = 0
-        self._early = b''
         # Whether that one has its time, and whether one may be answered now.
         self._is_timed = self._is_next = False
         self._is_paused = self._is_closing = False
@@ -96,37 +96,22 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._known.add(self)
         self._shared.wait(self, self.loop.time(), self._shared.limits.head)
         if self._shared.tls is None:
-            self._begin()
+            self.begin()
             return
-        # Not here: the reader is added after this.
-        self.loop.call_soon(self.transport.pause_reading)
-        task = self.loop.create_task(self._secure())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.transport = self._secured = tls.Secured(self, self._shared)
 
-    async def _secure(self) -> None:
-        """Begin TLS."""
-        secured = await tls.begun(self.loop, self.transport, self,
-                                  self._shared)
-        if secured is None:
-            LOG.debug('%s does not speak TLS', self.host)
-            self.connection_lost(None)
-            return
-        self.transport = secured
-        self._begin()
-
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Read requests from now on."""
         self._parser = httptools.HttpRequestParser(self)
-        if self._early:
-            self._read(self._early)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of the connection and of who works for it."""
         self._shared.leave(self)
         self._known.discard(self)
         self._is_last = self._is_closing = True
-        # It refers to this: nothing is left to the garbage collector.
-        self._parser = None
+        # They refer to this: nothing is left to the garbage collector.
+        self._parser = self._secured = None
+        self.transport = self._raw
         self.writable.set()
         for request in self._requests:
             request.disconnect()
@@ -168,15 +153,19 @@ class HttpConnection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Read what came."""
         data = self._shared.buffer[:nbytes]
-        if self._parser is None and not self._is_last:
-            # With the last words of TLS, which asyncio tells a moment later.
-            self._early += data
-        elif not self._is_done():
+        if self._secured is None:
+            self.received(data)
+        else:
+            self._secured.receive(data)
+
+    def received(self, data: memoryview) -> None:
+        """Read what came, without TLS."""
+        if not self._is_done():
             self._read(data)
         elif self._requests:
             self.pause()
 
-    def _read(self, data: memoryview | bytes) -> None:
+    def _read(self, data: memoryview) -> None:
         self._came += len(data)
         self._is_next = True
         try:

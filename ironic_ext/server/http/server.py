@@ -3,9 +3,7 @@
 """uvicorn's server with our protocol: it listens, and ends when it is told.
 
 Over uvloop a new connection costs a third of what it costs over asyncio's own
-loop. That one is for TLS: uvloop may read before it can be told not to, and
-what it reads then belongs to the handshake, which begins after a client is
-counted.
+loop.
 """
 
 import asyncio
@@ -45,7 +43,7 @@ class Server(uvicorn.Server):
         made: typing.Any = application
         kind: typing.Any = protocol.HttpConnection.bound(shared, at_once)
         super().__init__(uvicorn.Config(
-            made, loop='asyncio' if shared.tls else 'uvloop', http=kind,
+            made, loop='uvloop', http=kind,
             ws='none', lifespan='off', interface='asgi3', log_config=None,
             access_log=False, proxy_headers=False, server_header=False,
             headers=[('server', SERVER)], backlog=BACKLOG,
