@@ -20,6 +20,7 @@ class AutoYastFormat(base.BootConfigFormat):
     """A control file."""
 
     title = 'AutoYaST'
+    systems = ('SUSE',)
     content_type = 'application/xml'
     installs = True
     primaries = ('autoinst.xml',)

@@ -28,6 +28,14 @@ _MOUNT_POINTS = (
     ('/casper', '/cdrom'), ('/live', '/run/live/medium'),
     ('/arch', '/run/archiso/bootmnt'), ('/LiveOS', '/run/initramfs/live'),
     ('/dists', '/cdrom'))
+#: What only the ISOs of one system have -> that system.
+_SYSTEMS = (
+    ('/coreos', 'CoreOS'), ('/flatcar', 'Flatcar'), ('/casper', 'Ubuntu'),
+    ('/images/install.img', 'Anaconda'), ('/media.1', 'SUSE'),
+    ('/install.amd', 'the Debian installer'),
+    ('/install.a64', 'the Debian installer'),
+    ('/live/filesystem.squashfs', 'Debian live'), ('/arch', 'Arch Linux'),
+    ('/.alpine-release', 'Alpine Linux'))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +48,8 @@ class ImageFacts:
     :ivar takes_initrd_files: whether files can be added to its initrds.
     :ivar ignition_area: where CoreOS expects a config.
     :ivar flatcar: whether it is Flatcar, which has a switch of its own.
+    :ivar system: whose ISO it is, '' if that cannot be told.
+    :ivar mark: the path by which that is told.
     """
 
     volume_id: str = ''
@@ -47,6 +57,8 @@ class ImageFacts:
     takes_initrd_files: bool = True
     ignition_area: areas.IgnitionArea | None = None
     flatcar: bool = False
+    system: str = ''
+    mark: str = ''
 
     @classmethod
     def of(cls, image: iso.IsoImage) -> 'ImageFacts':
@@ -60,10 +72,14 @@ class ImageFacts:
             if found is not None and image.main.entry(*found).is_dir:
                 mount_point = where
                 break
+        mark, system = next((
+            (path, system) for path, system in _SYSTEMS
+            if image.main.find(path, ignore_case=True) is not None),
+            ('', ''))
         return cls(image.label, mount_point,
                    bool(discovery.initrds(image)),
                    areas.locate(image),
-                   image.main.find('/flatcar') is not None)
+                   image.main.find('/flatcar') is not None, system, mark)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +145,19 @@ class BootConfigFormat(abc.ABC):
     #: Whether a machine that boots with it installs a system, which must
     #: not happen a second time by itself.
     installs: typing.ClassVar[bool] = False
+    #: The systems that read it, as ImageFacts calls them; none is any.
+    systems: typing.ClassVar[tuple[str, ...]] = ()
+
+    def misfit(self, image: ImageFacts) -> str:
+        """Return why the system of an image does not read it, or ''.
+
+        What system that is, is not known of every image.
+        """
+        if not self.systems or image.system in ('', *self.systems):
+            return ''
+        return (f'this looks like an ISO of {image.system} ({image.mark}), '
+                f'which reads no {self.title} config; that is for '
+                f'{" and ".join(self.systems)}')
 
     def primary(self, files: Files, declared: str) -> str:
         """Return the file that answers "what is my config?".

@@ -122,6 +122,7 @@ class AutoinstallFormat(CloudInitFormat):
     """
 
     title = 'autoinstall'
+    systems = ('Ubuntu',)
     installs = True
     # Without it the installer asks before it erases disks.
     arguments = 'autoinstall'

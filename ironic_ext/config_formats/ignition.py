@@ -27,6 +27,7 @@ class IgnitionFormat(base.BootConfigFormat):
     """An Ignition config, for CoreOS and its relatives."""
 
     title = 'Ignition'
+    systems = ('CoreOS', 'Flatcar', 'SUSE')
     content_type = 'application/vnd.coreos.ignition+json'
     primaries = ('config.ign',)
 

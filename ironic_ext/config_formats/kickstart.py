@@ -26,6 +26,7 @@ class KickstartFormat(base.BootConfigFormat):
     """A kickstart file, for Anaconda."""
 
     title = 'kickstart'
+    systems = ('Anaconda',)
     installs = True
     primaries = ('ks.cfg',)
 

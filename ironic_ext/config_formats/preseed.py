@@ -24,6 +24,7 @@ class PreseedFormat(base.BootConfigFormat):
     """A preseed file, for the Debian installer."""
 
     title = 'preseed'
+    systems = ('the Debian installer', 'Ubuntu')
     installs = True
     primaries = ('preseed.cfg',)
 

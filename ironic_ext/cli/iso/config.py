@@ -41,9 +41,11 @@ def added(options: collections.abc.Sequence[str], image: iso.IsoImage,
                 'url', lambda: f'{url.rstrip("/")}/')
         else:
             delivery = config_formats.Delivery()
-        placement = delivery.place(config,
-                                   config_formats.ImageFacts.of(image))
-        return placement.onto(injection), placement.notes
+        facts = config_formats.ImageFacts.of(image)
+        placement = delivery.place(config, facts)
+        misfit = config.format.misfit(facts)
+        return placement.onto(injection), (
+            *((misfit,) if misfit else ()), *placement.notes)
     except ImportError as exc:
         raise ConfigOptionError(
             f'--config needs the package {exc.name}: pip install '

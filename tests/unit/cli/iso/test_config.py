@@ -50,6 +50,26 @@ class ConfigOptionTestCase(testtools.TestCase):
                 for entry in config.entries:
                     self.assertIn('/ks.cfg', ' '.join(entry.arguments))
 
+    def test_a_format_of_another_system_is_a_warning(self):
+        kickstart = self.file('ks.cfg', 'text\n')
+        ignition = self.file('config.ign', IGNITION)
+        for config, kind, words in (
+                (f'kickstart={kickstart}', 'ubuntu_like',
+                 'an ISO of Ubuntu (/casper), which reads no kickstart '
+                 'config; that is for Anaconda'),
+                (f'ignition={ignition}', 'ubuntu_like', 'CoreOS and Flatcar'),
+                (f'kickstart={kickstart}', 'coreos_like', 'of CoreOS')):
+            code, errors = self.inject(config, kind=kind)
+            self.assertEqual(0, code, errors)
+            self.assertIn('warning: this looks like', errors)
+            self.assertIn(words, errors)
+            self.made.unlink()
+        for config, kind in ((f'ignition={ignition}', 'coreos_like'),
+                             (f'kickstart={kickstart}', 'isolinux_bios')):
+            _, errors = self.inject(config, kind=kind)
+            self.assertNotIn('looks like', errors)
+            self.made.unlink()
+
     def test_several_files_are_one_config(self):
         options = [f'cloud-init={self.file(name, content)}'
                    for name, content in (('user-data', '#cloud-config\n{}\n'),
