@@ -44,6 +44,7 @@ class RestTestCase(database.CatalogTestCase):
         parts = dataclasses.replace(
             parts, catalog=self.catalog,
             directory=iso_files.IsoDirectory(str(self.isos), 1 << 20))
+        parts.mirror.feed.staleness = None
         parts.mirror.iso = functools.partial(
             self.catalog.find, resources.ISCSICdrom)
         # Keystone's middleware has its tests elsewhere; the headers that it
