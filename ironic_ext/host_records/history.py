@@ -3,8 +3,10 @@
 """What happened to hosts, in SQL: the newest events of each."""
 
 import collections.abc
+import contextlib
 import dataclasses
 import hashlib
+import typing
 
 import sqlalchemy
 from sqlalchemy import exc as sql_errors
@@ -19,6 +21,9 @@ MOST = 200
 _MOST_FETCHED = 50
 _FETCHED = ('script', 'config')
 _TEXT = 500
+#: Events that one statement is about.
+_TOGETHER = 400
+_Row = dict[str, typing.Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,28 +77,45 @@ class History:
 
         Of each host the oldest go that are too many.
         """
-        nodes = set()
+        rows = [{'node': event.node, 'at': event.at, 'kind': event.kind,
+                 'text': event.text[:_TEXT], 'mark': event.mark}
+                for event in events]
         with errors.translated(), self._writer.begin() as connection:
-            for event in events:
-                nodes.add(event.node)
-                values = {'node': event.node, 'at': event.at,
-                          'kind': event.kind, 'text': event.text[:_TEXT],
-                          'mark': event.mark}
-                try:
-                    with connection.begin_nested():
-                        connection.execute(
-                            sqlalchemy.insert(EVENT).values(values))
-                except sql_errors.IntegrityError:
-                    # Another server saw it, too.
-                    continue
-            for node in nodes:
-                _cut(connection, node)
+            # When all machines boot, a statement for each would take the
+            # processor from those that answer them.
+            for start in range(0, len(rows), _TOGETHER):
+                _add(connection, rows[start:start + _TOGETHER])
 
     def forget(self, node: str) -> None:
         """Forget what happened to a host that is gone."""
         with errors.translated(), self._writer.begin() as connection:
             connection.execute(sqlalchemy.delete(EVENT).where(
                 EVENT.c.node == node))
+
+
+def _add(connection: sqlalchemy.Connection, rows: list[_Row]) -> None:
+    nodes = {row['node'] for row in rows}
+    known = set(map(tuple, connection.execute(
+        sqlalchemy.select(EVENT.c.node, EVENT.c.mark).where(
+            EVENT.c.node.in_(nodes),
+            EVENT.c.mark.in_({row['mark'] for row in rows})))))
+    new = [row for row in rows if (row['node'], row['mark']) not in known]
+    try:
+        with connection.begin_nested():
+            if new:
+                connection.execute(sqlalchemy.insert(EVENT), new)
+    except sql_errors.IntegrityError:
+        # Another server sees some of them at this moment.
+        for row in new:
+            with contextlib.suppress(sql_errors.IntegrityError), (
+                    connection.begin_nested()):
+                connection.execute(sqlalchemy.insert(EVENT).values(row))
+    many = connection.execute(
+        sqlalchemy.select(EVENT.c.node).where(EVENT.c.node.in_(nodes))
+        .group_by(EVENT.c.node)
+        .having(sqlalchemy.func.count() > _MOST_FETCHED)).scalars().all()
+    for node in many:
+        _cut(connection, node)
 
 
 def _cut(connection: sqlalchemy.Connection, node: str) -> None:
