@@ -124,11 +124,12 @@ class BootPlan:
         """
         if self.config is None:
             return self, ()
-        placement = self.delivery.place(
-            self.config, config_formats.ImageFacts.of(image))
+        facts = config_formats.ImageFacts.of(image)
+        misfit = self.config.format.misfit(facts)
+        placement = self.delivery.place(self.config, facts)
         return dataclasses.replace(
             self, injection=placement.onto(self.injection),
-            config=None), placement.notes
+            config=None), (*((misfit,) if misfit else ()), *placement.notes)
 
     def attended(self) -> 'BootPlan':
         """Return the plan that leaves the boot menu as it is."""

@@ -12,9 +12,11 @@ import testtools
 
 from ironic_ext import catalog
 from ironic_ext import images
+from ironic_ext import iso
 from ironic_ext.node import boot_files
 from ironic_ext.node import boot_plan
 from ironic_ext.node import errors
+from tests import isos
 from tests import shelves
 from tests.unit.catalog import database
 
@@ -99,6 +101,14 @@ class InstanceTestCase(testtools.TestCase):
                         'd': 'http://x/f', 'e': {'href': 'http://x/f'},
                         'f': {'content': 'http://x/f'},
                         'g': 'see http://x/f'}))
+
+    def test_a_config_that_the_system_does_not_read_is_told(self):
+        config = {'format': 'kickstart', 'data': {'ks.cfg': 'text\n'}}
+        with iso.IsoImage.open(isos.shared('ubuntu_like')) as image:
+            plan, notes = InstanceTestCase.plan(
+                self, boot_config=config).with_config_in(image)
+        self.assertIn('/ks.cfg', plan.injection.files)
+        self.assertIn('ISO of Ubuntu (/casper)', notes[0])
 
     def test_a_file_may_have_a_mode(self):
         injection = self.plan(boot_iso_files={
