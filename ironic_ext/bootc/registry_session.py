@@ -17,7 +17,6 @@ from urllib import parse as urlparse
 
 import requests
 from requests import adapters
-from requests import utils as requests_utils
 import urllib3
 from urllib3.util import retry
 
@@ -27,6 +26,7 @@ from ironic_ext.bootc import errors
 from ironic_ext.bootc import reference
 from ironic_ext.bootc import registry_failures as failures
 from ironic_ext.bootc import request
+from ironic_ext.web import no_proxy
 from ironic_ext.web import redirects
 from ironic_ext.web import tls
 
@@ -273,9 +273,7 @@ class Session:
 
     def _proxies(self, url: str) -> dict[str, str]:
         proxy = self._trust.proxy
-        if not proxy or (self._trust.no_proxy and
-                         requests_utils.should_bypass_proxies(
-                             url, self._trust.no_proxy)):
+        if not proxy or no_proxy.excludes(self._trust.no_proxy or '', url):
             return {}
         return {'http': proxy, 'https': proxy}
 

@@ -42,6 +42,8 @@ def sanboot(iso: str, host: str, mac: str, target: location.Location | str
         if target.chap is not None:
             lines += [f'set username {_word(target.chap.username)}',
                       f'set password {_word(target.chap.password)}']
+        if target.initiator:
+            lines.append(f'set initiator-iqn {target.initiator}')
         uri = target.uri()
     elif _URL.fullmatch(target):
         uri = target

@@ -69,6 +69,8 @@ class Location:
     """A LUN that can be read now.
 
     :param chap: what to log in with, None where nothing is needed.
+    :param initiator: what the machine is called there, where a target lets
+        in those alone that it knows; '' for the name that iPXE has for it.
     """
 
     iqn: str
@@ -76,12 +78,18 @@ class Location:
     port: int = PORT
     lun: int = LUN
     chap: Chap | None = None
+    initiator: str = ''
 
     def __post_init__(self) -> None:
         """Refuse what would not be one word of an iPXE script.
 
         :raises: SanError
         """
+        if self.initiator and not _IQN.fullmatch(self.initiator):
+            raise errors.SanError(
+                f'"{self.initiator[:100]}" is no name of an iSCSI initiator: '
+                'it begins with iqn., eui. or naa. and has letters, digits, '
+                '".", ":" and "-" only')
         if not _IQN.fullmatch(self.iqn):
             raise errors.SanError(
                 f'"{self.iqn[:100]}" is no name of an iSCSI target: it '

@@ -300,12 +300,12 @@ def _given(task: typing.Any, plan: boot_plan.BootPlan
 
 def _parse(value: typing.Any) -> san.Location:
     if not (isinstance(value, dict) and value.keys() <= {
-            'iqn', 'portal', 'lun', 'username', 'password'}
+            'iqn', 'portal', 'lun', 'username', 'password', 'initiator'}
             and isinstance(value.get('iqn'), str)
             and isinstance(value.get('portal'), str)):
         raise exception.InvalidParameterValue(
             f'{_TARGET} must be {{"iqn": ..., "portal": ...}}, with "lun", '
-            '"username" and "password" where needed')
+            '"username", "password" and "initiator" where needed')
     portal = location.Portal.parse(value['portal'])
     chap = None
     if value.get('username') or value.get('password'):
@@ -316,7 +316,8 @@ def _parse(value: typing.Any) -> san.Location:
     except (TypeError, ValueError) as exc:
         raise exception.InvalidParameterValue(
             f'{_TARGET}: "lun" must be a number') from exc
-    return san.Location(value['iqn'], portal.host, portal.port, lun, chap)
+    return san.Location(value['iqn'], portal.host, portal.port, lun, chap,
+                        str(value.get('initiator') or ''))
 
 
 def _portal(task: typing.Any) -> san.Portal:

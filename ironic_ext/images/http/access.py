@@ -19,6 +19,7 @@ from requests import utils as requests_utils
 from ironic_ext.images import errors
 from ironic_ext.images import href as hrefs
 from ironic_ext.images import settings as image_settings
+from ironic_ext.web import no_proxy
 from ironic_ext.web import redirects
 from ironic_ext.web import tls
 
@@ -109,11 +110,10 @@ def proxies(access: image_settings.Access, url: str) -> dict[str, str]:
     used as they are, but for hosts in their own "no_proxy".
     """
     if access.proxies is None:
-        found: dict[str, str] = requests_utils.get_environ_proxies(url)
-        return found
+        return no_proxy.environment(url)
     given = dict(access.proxies)
     excluded = given.pop('no_proxy', None)
-    if excluded and requests_utils.should_bypass_proxies(url, excluded):
+    if excluded and no_proxy.excludes(excluded, url):
         return {}
     return given
 

@@ -282,10 +282,17 @@ class WayTestCase(sanboot_base.SanbootTestCase):
         self.uri()
         self.assertIn('set password p4ss\n', self.script())
 
+    def test_a_target_that_knows_its_machines_by_name_gets_one(self):
+        name = 'iqn.2001-04.com.example:node-7'
+        self.configure_node(sanboot_target={**GIVEN, 'initiator': name})
+        self.uri()
+        self.assertIn(f'set initiator-iqn {name}\nsanboot ', self.script())
+
     def test_a_target_that_makes_no_sense_is_refused(self):
         for value in ('iqn.x', {'iqn': 'iqn.a'}, {**GIVEN, 'lun': 'x'},
                       {**GIVEN, 'iqn': 'a\nb'}, {**GIVEN, 'extra': 1},
-                      {**GIVEN, 'portal': 'a b'}, {**GIVEN, 'lun': -1}):
+                      {**GIVEN, 'portal': 'a b'}, {**GIVEN, 'lun': -1},
+                      {**GIVEN, 'initiator': 'iqn.a\nshell'}):
             self.configure_node(sanboot_target=value)
             self.failure(exception.InvalidParameterValue, 'validate')
 
