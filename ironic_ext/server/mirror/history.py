@@ -17,8 +17,11 @@ LOG = logging.getLogger(__name__)
 _INTERVAL = 1.0
 #: Events that wait for the database; later ones are lost.
 _WAITING = 20000
-#: What a machine fetches again within so many seconds is one event.
-_AGAIN = 60
+#: What a machine fetches again within so many seconds is no event, unless
+#: something else happened to its host.
+_AGAIN = 3600
+#: What is remembered of a host: others may ask for its script, too.
+_REMEMBERED = 32
 #: Of a host that was deleted: it is no event.
 _GONE = 'gone'
 
@@ -32,6 +35,8 @@ class HistoryWriter(follower.Follower):
         self._history = history
         self._waiting: collections.deque[host_records.Event] = (
             collections.deque(maxlen=_WAITING))
+        # By node: when what was fetched last. Each answer looks at it.
+        self._fetched: dict[str, dict[tuple[str, str, str], float]] = {}
 
     def note_change(self, before: hosts.Host, after: hosts.Host,
                     version: str) -> None:
@@ -40,10 +45,12 @@ class HistoryWriter(follower.Follower):
         :param version: of its node, as all servers see it.
         """
         now = time.time()
-        self._waiting.extend(
-            host_records.Event(after.uuid, now, change.kind, change.text,
-                               version)
-            for change in changes.between(before, after))
+        found = [host_records.Event(after.uuid, now, change.kind,
+                                    change.text, version)
+                 for change in changes.between(before, after)]
+        if found:
+            self._fetched.pop(after.uuid, None)
+            self._waiting.extend(found)
 
     def note_fetched(self, node: str, kind: str, text: str, address: str
                      ) -> None:
@@ -53,9 +60,15 @@ class HistoryWriter(follower.Follower):
         :param address: of who asked.
         """
         now = time.time()
+        known = self._fetched.setdefault(node, {})
+        key = kind, text, address
+        if now - known.get(key, 0) < _AGAIN:
+            return
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        known[key] = now
         self._waiting.append(host_records.Event(
-            node, now, kind, f'{text} fetched by {address}',
-            str(now // _AGAIN)))
+            node, now, kind, f'{text} fetched by {address}'))
 
     def of(self, node: str, limit: int) -> list[host_records.Event]:
         """Return what is kept of a host, see History.of().
@@ -66,6 +79,7 @@ class HistoryWriter(follower.Follower):
 
     def forget(self, node: str) -> None:
         """Forget a host that is gone."""
+        self._fetched.pop(node, None)
         self._waiting.append(host_records.Event(node, 0, _GONE, ''))
 
     def stop(self) -> None:

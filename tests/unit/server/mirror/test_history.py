@@ -34,16 +34,36 @@ class HistoryWriterTestCase(testtools.TestCase):
         self.assertEqual(['power on'] * 2,
                          [event.text for event in self.written()])
 
-    def test_who_fetches_again_within_a_minute_did_so_once(self):
-        with unittest.mock.patch('time.time', side_effect=[
-                60.0, 119.9, 120.0, 120.1]):
-            for address in ('192.0.2.1', '192.0.2.1', '192.0.2.1',
-                            '192.0.2.2'):
-                self.writer.note_fetched('u', 'config', 'ks.cfg', address)
+    def fetch(self, when, address='192.0.2.1'):
+        with unittest.mock.patch('time.time', lambda: when):
+            self.writer.note_fetched('u', 'config', 'ks.cfg', address)
+
+    def test_who_fetches_again_within_an_hour_did_so_once(self):
+        for when in (4000.0, 4001.0, 7599.0, 7600.0):
+            self.fetch(when)
+        self.fetch(7601.0, '192.0.2.2')
         self.assertEqual(
-            ['ks.cfg fetched by 192.0.2.1'] * 2
-            + ['ks.cfg fetched by 192.0.2.2'],
-            [event.text for event in self.written()])
+            [(4000.0, 'ks.cfg fetched by 192.0.2.1'),
+             (7600.0, 'ks.cfg fetched by 192.0.2.1'),
+             (7601.0, 'ks.cfg fetched by 192.0.2.2')],
+            [(event.at, event.text) for event in self.written()])
+
+    def test_who_fetches_after_something_else_happened_did_so_again(self):
+        self.fetch(4000.0)
+        self.writer.note_change(HOST, HOST, '1')
+        self.fetch(4001.0)
+        self.writer.note_change(HOST, dataclasses.replace(
+            HOST, power='power on'), '2')
+        self.fetch(4002.0)
+        self.assertEqual(['config', 'power', 'config'],
+                         [event.kind for event in self.written()])
+
+    def test_strangers_do_not_make_it_remember_without_end(self):
+        for number in range(1000):
+            self.fetch(4000.0, f'2001:db8::{number:x}')
+        self.assertEqual(1000, len(self.written()))
+        self.fetch(4001.0, '2001:db8::3e7')
+        self.assertEqual(1000, len(self.written()))
 
     def test_a_host_that_goes_takes_its_history_with_it(self):
         self.writer.note_fetched('u', 'config', 'ks.cfg', '192.0.2.1')
