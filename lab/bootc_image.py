@@ -148,8 +148,9 @@ def build(cache: pathlib.Path) -> BootcImage:
     files = _files()
     layout = debian_root.cached(
         cache, 'bootc-image',
-        (root.name, *(f'{file.path} {file.mode} {file.link}'
-                      for file in files), *(file.content for file in files)),
+        (_RECIPE, root.name,
+         *(f'{file.path} {file.mode} {file.link}' for file in files),
+         *(file.content for file in files)),
         lambda path: _make(path, root, files))
     index = json.loads((layout / 'index.json').read_text())
     manifest, = index['manifests']
@@ -256,6 +257,8 @@ def _make(layout: pathlib.Path, root: pathlib.Path, files: list[_File]
                            '/usr/bin:/sbin:/bin']},
         'rootfs': {'type': 'layers',
                    'diff_ids': [fact['diff_id'] for fact in facts]},
+        # Without it bootc takes an image for truncated.
+        'history': [{'created_by': 'lab'}] * len(facts),
     }, 'application/vnd.oci.image.config.v1+json')
     manifest = _add_json(layout, {
         'schemaVersion': 2, 'mediaType': _MANIFEST, 'config': config,

@@ -75,11 +75,13 @@ def layer(files: dict[str, bytes]) -> bytes:
 
 def image(files: dict[str, bytes] | None = None, *, kind: str = OCI,
           labels: dict[str, str] | None = None, architecture: str = 'amd64',
-          variant: str | None = None, marker: str = '') -> Manifest:
+          variant: str | None = None, marker: str = '',
+          history: bool = True) -> Manifest:
     """Return an image of one layer.
 
     :param labels: by default those of a bootable container.
     :param marker: makes an image different from others.
+    :param history: whether its config has any, which is optional.
     """
     types = _TYPES[kind]
     tar = layer(files or {'usr/bin/bootc': b'#!/bin/sh\n'})
@@ -88,7 +90,9 @@ def image(files: dict[str, bytes] | None = None, *, kind: str = OCI,
         'architecture': architecture, 'os': 'linux',
         'config': {'Labels': BOOTABLE if labels is None else labels,
                    'Env': [f'MARKER={marker}']},
-        'rootfs': {'type': 'layers', 'diff_ids': [digest(tar)]}}).encode()
+        'rootfs': {'type': 'layers', 'diff_ids': [digest(tar)]},
+        **({'history': [{'created_by': 'tests'}]} if history else {}),
+    }).encode()
     content = json.dumps({
         'schemaVersion': 2, 'mediaType': types['manifest'],
         'config': _descriptor(types['config'], config),

@@ -225,9 +225,10 @@ class Install:
                             self._deadline)
         finally:
             leftovers.remove_files(directory)
-        return dataclasses.replace(caller.facts(str(self._image)),
-                                   unified=unified, tools=tools,
-                                   boot_payload=payload)
+        return dataclasses.replace(
+            caller.facts(str(self._image)), unified=unified, tools=tools,
+            boot_payload=payload,
+            history=caller.has_history(str(self._image)))
 
     def _run_bootc(self, run: '_Run', store: storage.Store) -> None:
         """Have the image install itself."""

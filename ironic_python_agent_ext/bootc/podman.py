@@ -158,6 +158,20 @@ class Podman:
             f'podman does not tell the size of image {image}: '
             + podman_output.message(outcome.lines))
 
+    def has_history(self, image: str) -> bool | None:
+        """Tell whether an image has an entry of history for each layer.
+
+        None where podman does not tell.
+        """
+        outcome = self._call(['image', 'inspect', '--format',
+                              '{{len .History}} {{len .RootFS.Layers}}',
+                              image])
+        found = ' '.join(outcome.lines).split()
+        if outcome.code != 0 or len(found) != 2 or not all(
+                word.isdigit() for word in found):
+            return None
+        return int(found[0]) >= int(found[1])
+
     def mount(self, image: str) -> pathlib.Path:
         """Mount a pulled image, and return where; the store takes it down.
 

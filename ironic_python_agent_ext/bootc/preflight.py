@@ -48,6 +48,11 @@ def layout(image: str, options: bootc_options.Options,
         _require_no_arguments(image, options)
     if composefs:
         _require_some_loader(image, options, wishes)
+    elif facts.history is False:
+        raise errors.ImageWishError(
+            f'the config of image {image} has less history than the image '
+            'has layers, which bootc refuses ("Truncated history"): build '
+            'it anew, as podman, buildah and docker do')
     if not machine.zipl:
         _require_bootupd(image, options, wishes, facts, composefs)
     _require_tools(image, options, facts, block_setup)

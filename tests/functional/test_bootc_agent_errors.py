@@ -137,6 +137,10 @@ class ErrorsTest(bootc_agent.BootcAgentTestCase):
         self.assert_untouched('ImageWishError', 'has no mkfs.btrfs',
                               self.push(), options={'filesystem': 'btrfs'})
 
+    def test_an_image_without_history_leaves_the_disk_alone(self):
+        self.assert_untouched('ImageWishError', 'Truncated history',
+                              self.push(history=False, marker='no history'))
+
     def test_an_image_too_large_to_unpack_leaves_the_disk_alone(self):
         # The registry told of a small one, and it packs well.
         self.assert_untouched(

@@ -53,6 +53,8 @@ class Facts:
     boot_payload: bool | None = None
     #: Which programs it has of those that not every image needs.
     tools: frozenset[str] | None = None
+    #: Whether its config has an entry of history for each layer.
+    history: bool | None = None
 
 
 def version_of(lines: collections.abc.Iterable[str]) -> str | None:

@@ -141,6 +141,14 @@ class CallTest(testtools.TestCase):
         self.assertIn('no such image', str(self.assertRaises(
             errors.PodmanError, self.caller.largest_layer, _IMAGE)))
 
+    def test_an_entry_of_history_for_each_layer_is_wanted(self):
+        for told, expected in (('3 2', True), ('2 2', True), ('1 2', False),
+                               ('0 1', False), ('<nil>', None), ('', None)):
+            self.answer(f'echo "{told}"')
+            self.assertIs(expected, self.caller.has_history(_IMAGE))
+        self.answer('echo "1 2"; exit 125')
+        self.assertIsNone(self.caller.has_history(_IMAGE))
+
     def test_a_podman_that_is_too_old_is_refused(self):
         self.answer('echo podman version 3.4.4')
         error = self.assertRaises(errors.PodmanError, self.caller.version)

@@ -18,11 +18,12 @@ _SAFE = machine.Machine(1 << 30, tpm2=True, device_mapper=True)
 class LayoutTest(testtools.TestCase):
 
     def layout(self, machine=_SAFE, unified=False, image=None, bootupd=True,
-               tools=frozenset(image_files.TOOLS), **given):
+               tools=frozenset(image_files.TOOLS), history=None, **given):
         wishes = image_facts.Configuration(**(image or {}))
         return preflight.layout(
             'os', options.Options.parse(given), image_facts.Facts(
-                '1.16.9', None, wishes, unified, bootupd, tools), machine)
+                '1.16.9', None, wishes, unified, bootupd, tools, history),
+            machine)
 
     def refused(self, kind, **given):
         return str(self.assertRaises(kind, self.layout, **given))
@@ -82,6 +83,13 @@ class LayoutTest(testtools.TestCase):
             self.assertIn('bootloader', self.refused(
                 errors.ImageWishError, **wanted))
         self.assertTrue(self.layout(unified=True).composefs)
+
+    def test_ostree_needs_the_history_of_each_layer(self):
+        self.assertIn('Truncated history', self.refused(
+            errors.ImageWishError, history=False))
+        for known in True, None:
+            self.layout(history=known)
+        self.layout(history=False, composefs_backend=True)
 
     def test_a_unified_kernel_takes_no_arguments(self):
         for name in 'kargs', 'karg_delete':
