@@ -182,6 +182,7 @@ def _files() -> list[_File]:
         _File('usr/lib/bootc/kargs.d/10-lab.toml',
               f'kargs = ["console=ttyS0", "quiet", "{ARGUMENT}"]\n'.encode()),
         _File('usr/lib/bootc/install/10-lab.toml',
+              b'[install]\nblock = ["direct", "tpm2-luks"]\n'
               b'[install.filesystem.root]\ntype = "ext4"\n'),
         # bootc labels such an image; the kernel has another module loaded.
         _File('etc/selinux/config',
