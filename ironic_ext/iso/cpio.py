@@ -6,6 +6,7 @@ Reference: Linux, Documentation/driver-api/early-userspace/
 buffer-format.rst. Regular files and directories only; no compression.
 """
 
+import binascii
 from collections.abc import Mapping
 import dataclasses
 import stat
@@ -79,8 +80,10 @@ def names(data: bytes) -> tuple[str, ...]:
     position = 0
     while data[position:position + 6] == b'070701':
         try:
+            # Digits and nothing else: a sign would lead backwards.
             mode, size, length = (
-                int(data[position + at:position + at + 8], 16)
+                int.from_bytes(binascii.unhexlify(
+                    data[position + at:position + at + 8]))
                 for at in (14, 54, 94))
         except ValueError:
             break

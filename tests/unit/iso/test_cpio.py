@@ -67,3 +67,17 @@ class ArchiveTestCase(testtools.TestCase):
                       {'a': b'', 'a-': b'', 'a/b': b''},
                       {'/a/b': b'', 'a': b''}):
             self.assertRaises(errors.InjectionError, cpio.archive, files)
+
+    def test_a_field_that_is_no_number_ends_the_list(self):
+        archive = bytearray(cpio.archive({'a': b'1', 'b': b'2'}))
+        self.assertEqual(('/a', '/b'), cpio.names(bytes(archive)))
+        # A sign, a space and "_" are digits to int(): the size would lead
+        # back to where the list has been.
+        for field in (b'-0000060', b' 0000001', b'0000_001', b'000000'):
+            broken = bytearray(archive)
+            for at in (14, 54, 94):
+                broken[at:at + 8] = archive[at:at + 8]
+                broken[at:at + len(field)] = field
+                if len(field) < 8:
+                    broken = broken[:at + len(field)]
+                self.assertEqual((), cpio.names(bytes(broken)))
