@@ -6,7 +6,6 @@ import os
 import pathlib
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 
@@ -32,7 +31,7 @@ NODE = '1be26c0b-03f2-4d2e-ae87-c02d7f33c123'
 _EXTRA = """
 [ext_images]
 cache_dir = {directory}/other-store
-stall_timeout = 3
+stall_timeout = 15
 
 [ext_media]
 connection = {connection}
@@ -153,15 +152,14 @@ class ReplicaTestCase(_Hosts):
         delivered, wanted = self.deliver()
         self.resource.always = _StallOnce()
         middle = len(wanted) // 2
-        started = time.monotonic()
         self.assertEqual(
             (206, wanted[middle:middle + 5000]),
             get(delivered.url, middle, middle + 4999))
-        self.assertLess(time.monotonic() - started, 3)
+        # Beside the download, which is stuck for as long as it may be.
         self.assertFalse(self.has_base())
         # Then it goes on, and what is read later is here.
         process.await_condition(self.has_base, 'the base to be fetched',
-                                timeout=30)
+                                timeout=90)
 
         def is_here():
             before = len(self.web.requests)
