@@ -162,7 +162,6 @@ class KillTestCase(StoreTestCase):
 
     def test_a_download_that_is_killed_50_times_resumes_each_time(self):
         self.serve()
-        # What is on its way when a reader dies is sent in vain: 1 to 3 MiB.
         size = 512 * _MIB
         digest = self.offer('a.iso', size)
         href = f'{self.nginx.url}/slow/a.iso'
@@ -189,7 +188,10 @@ class KillTestCase(StoreTestCase):
                 self.store().prune(older_than=0)
         self.assertGreater(kept, 0)
         self.assertEqual(digest, self.fetch(href, digest))
-        self.assertLess(self.sent('a.iso'), 1.3 * size * (downloads + 1))
+        # What is on its way when a reader dies is sent in vain: 1 to 3 MiB,
+        # and on a busy machine what the sockets' buffers hold.
+        self.assertLess(self.sent('a.iso'),
+                        size * (downloads + 1) + kills * 6 * _MIB)
         self.assertEqual(3, len(self.files()), self.files())
 
     def test_a_process_may_die_at_every_single_step(self):
