@@ -247,7 +247,12 @@ class Install:
             return run.caller.install(
                 image, flags, self._device, self._deadline, mounts,
                 run.machine.selinux, self._on_bootc_line,
-                lambda: self._tell('installing', store=store, since=before))
+                lambda: self._tell(
+                    'installing',
+                    # By now nothing but /var/tmp grows in the store. What
+                    # is written there has no name while it is open.
+                    temporary=max(store.used - stored, 0),
+                    written=machines.written_bytes(self._device) - before))
 
         # bootc that does not tell what its image is configured for, says
         # that it wants to be told.
@@ -255,7 +260,7 @@ class Install:
         flags = arguments(None if run.wanted.filesystem or not known
                           else bootc_options.FALLBACK_FILESYSTEM)
         stacks.take_down(self._device)
-        before = machines.written_bytes(self._device)
+        stored, before = store.used, machines.written_bytes(self._device)
         self._tell('installing')
         outcome = attempt(flags)
         if outcome.code and podman_output.lacks_file_system(outcome.lines):
@@ -298,14 +303,12 @@ class Install:
         installed_root.write_auth(root.path, root.content,
                                   self._request.credential.to_dict())
 
-    def _tell(self, phase: str, stored: int = 0, *,
-              store: storage.Store | None = None, since: int = 0) -> None:
+    def _tell(self, phase: str, stored: int = 0, *, temporary: int = 0,
+              written: int = 0) -> None:
         self._observer(progress.Progress(
             phase, len(self._layers), stored,
             self._size.compressed or None,
-            time.monotonic() - self._begun,
-            store.temporary if store else 0,
-            machines.written_bytes(self._device) - since if store else 0))
+            time.monotonic() - self._begun, temporary, written))
 
     def _on_pull_line(self, line: str) -> None:
         LOG.debug('podman: %s', podman_output.clean(line))

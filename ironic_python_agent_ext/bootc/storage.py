@@ -105,17 +105,6 @@ class Store:
             return min(found, _zram_room(typing.cast(str, self.device)))
         return found
 
-    @property
-    def temporary(self) -> int:
-        """Bytes of what bootc has unpacked for the moment."""
-        found = 0
-        for path in (pull_files.GRAPH / _TEMPORARY).glob('*'):
-            try:
-                found += path.lstat().st_blocks * 512
-            except FileNotFoundError:
-                continue
-        return found
-
     def remove(self) -> None:
         """Unmount the store and give its device back.
 

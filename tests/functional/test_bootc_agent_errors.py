@@ -245,10 +245,12 @@ class KilledTest(bootc_agent.BootcAgentTestCase):
         self.assert_deployed(self.deploy(wanted))
 
     def test_amid_an_install_of_which_progress_was_told(self):
-        command = self.await_phase(
-            self.start(self.push('takes for ever')), 'installing')
+        number = self.start(self.push('takes for ever'))
+        command = self.await_phase(number, 'installing')
         self.assertEqual('RUNNING', command['command_status'])
         self.assertIn('written', command['command_result']['progress'])
+        self.agent.await_command(number, lambda command: (
+            command['command_result']['progress']['unpacked'] >= 8 << 20))
         self.assertIn('bootc install: pulling', self.log())
         self.agent.kill()
         self.assert_deployed(self.deploy(self.push()))
