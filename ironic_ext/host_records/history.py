@@ -34,6 +34,7 @@ class Event:
     :ivar at: seconds since the epoch.
     :ivar kind: what it is about: see node.changes.
     :ivar text: a sentence without secrets.
+    :ivar whose: who had the host then: the next one is not told.
     :ivar once: what only this event has, so that one that several servers
         see is one event.
     """
@@ -42,12 +43,13 @@ class Event:
     at: float
     kind: str
     text: str
+    whose: str = ''
     once: str = ''
 
     @property
     def mark(self) -> str:
         """What tells it from other events of its host."""
-        text = '\0'.join((self.kind, self.text,
+        text = '\0'.join((self.kind, self.text, self.whose,
                           self.once or repr(self.at)))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -60,15 +62,18 @@ class History:
         self._reader = sql.reading(engine)
         self._writer = sql.writing(engine)
 
-    def of(self, node: str, limit: int = MOST) -> list[Event]:
+    def of(self, node: str, whose: str = '', limit: int = MOST
+           ) -> list[Event]:
         """Return the newest events of a host, the newest first.
 
         :param node: UUID.
+        :param whose: who has the host: events of others are not told.
         """
         with errors.translated(), self._reader.begin() as connection:
-            return [Event(row.node, row.at, row.kind, row.text)
+            return [Event(row.node, row.at, row.kind, row.text, row.whose)
                     for row in connection.execute(
-                        sqlalchemy.select(EVENT).where(EVENT.c.node == node)
+                        sqlalchemy.select(EVENT).where(
+                            EVENT.c.node == node, EVENT.c.whose == whose)
                         .order_by(EVENT.c.at.desc(), EVENT.c.id.desc())
                         .limit(limit))]
 
@@ -78,7 +83,8 @@ class History:
         Of each host the oldest go that are too many.
         """
         rows = [{'node': event.node, 'at': event.at, 'kind': event.kind,
-                 'text': event.text[:_TEXT], 'mark': event.mark}
+                 'text': event.text[:_TEXT], 'whose': event.whose,
+                 'mark': event.mark}
                 for event in events]
         with errors.translated(), self._writer.begin() as connection:
             # When all machines boot, a statement for each would take the

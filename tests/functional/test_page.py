@@ -295,7 +295,7 @@ class TestManyHosts(boot_page.PageTestCase):
         self.click('Switch on\u2026', '.bulk button')
         with self.stack.locked(names[0]):
             self.click('Switch on', 'dialog button')
-            self.await_text('dialog', '2 of 2 hosts done, 1 refused.')
+            self.await_text('dialog', '1 of 2 hosts asked, 1 refused.')
         self.await_text('dialog .failed', 'is locked')
         self.wait(lambda _: self.server.host(names[1])['status']['power']
                   == 'power on', 'the power')

@@ -31,8 +31,8 @@ _READY = 64 << 20
 _HIDDEN = '******'
 
 
-#: Takes a node's UUID, a kind of change, what was fetched, and from where.
-Note = collections.abc.Callable[[str, str, str, str], None]
+#: Takes a host, a kind of change, what was fetched, and from where.
+Note = collections.abc.Callable[[hosts.Host, str, str, str], None]
 Links = collections.abc.Callable[[hosts.Host], dict[str, typing.Any]]
 
 
@@ -179,7 +179,7 @@ class MachineConfig:
         if wanted not in config.files:
             raise errors.NotFoundError(
                 f'the config of host {host.name} has no such file')
-        self._note(host.uuid, changes.CONFIG, wanted,
+        self._note(host, changes.CONFIG, wanted,
                    self._finder.origin(asked))
         return answers.Answer(config.files[wanted].encode(),
                               config.content_type(wanted),

@@ -60,7 +60,7 @@ class Ipxe:
             return scripts.problem(
                 f'The script of {host.name} is for its own machine, which is '
                 'not known by this address')
-        self._note(host.uuid, changes.SCRIPT, 'the iPXE script', address)
+        self._note(host, changes.SCRIPT, 'the iPXE script', address)
         if kept:
             return kept
         if host.boots_locally:

@@ -46,19 +46,19 @@ class HistoryWriter(follower.Follower):
         """
         now = time.time()
         found = [host_records.Event(after.uuid, now, change.kind,
-                                    change.text, version)
+                                    change.text, _whose(after), version)
                  for change in changes.between(before, after)]
         if found:
             self._fetched.pop(after.uuid, None)
             self._waiting.extend(found)
 
-    def note_fetched(self, node: str, kind: str, text: str, address: str
-                     ) -> None:
+    def note_fetched(self, host: hosts.Host, kind: str, text: str,
+                     address: str) -> None:
         """Note what a machine was given.
 
-        :param node: UUID.
         :param address: of who asked.
         """
+        node = host.uuid
         now = time.time()
         known = self._fetched.setdefault(node, {})
         key = kind, text, address
@@ -68,14 +68,14 @@ class HistoryWriter(follower.Follower):
             known.clear()
         known[key] = now
         self._waiting.append(host_records.Event(
-            node, now, kind, f'{text} fetched by {address}'))
+            node, now, kind, f'{text} fetched by {address}', _whose(host)))
 
-    def of(self, node: str, limit: int) -> list[host_records.Event]:
-        """Return what is kept of a host, see History.of().
+    def of(self, host: hosts.Host, limit: int) -> list[host_records.Event]:
+        """Return what happened while it had its present owner and lessee.
 
         :raises: RecordsError
         """
-        return self._history.of(node, limit)
+        return self._history.of(host.uuid, _whose(host), limit)
 
     def forget(self, node: str) -> None:
         """Forget a host that is gone."""
@@ -109,3 +109,7 @@ class HistoryWriter(follower.Follower):
         except host_records.RecordsError as exc:
             LOG.warning('%s events of hosts are lost: %s', len(events),
                         str(exc))
+
+
+def _whose(host: hosts.Host) -> str:
+    return f'{host.owner}/{host.lessee}'

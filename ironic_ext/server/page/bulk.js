@@ -22,7 +22,8 @@ function left(text) {
 
 function power(verb, going, targets, test) {
   return {
-    verb, danger: verb !== 'Switch on',
+    // It is seen later, in the table.
+    verb, done: 'asked', danger: verb !== 'Switch on',
     controls: () => (targets.soft
       ? [choice('How', HOW, 'soft')] : []),
     plan(host, [how]) {
@@ -49,7 +50,7 @@ function configFor(host, image, wanted) {
 }
 
 const ASSIGN = {
-  verb: 'Set ISO and config', danger: false,
+  verb: 'Set ISO and config', done: 'done', danger: false,
   controls() {
     const image = element('select', {}, ...[LOCAL_BOOT, ...[
       ...isos.items.values()].filter((iso) => iso.status.phase === 'Ready')
@@ -88,7 +89,7 @@ const ASSIGN = {
 };
 
 const END = {
-  verb: 'Boot from the disk', danger: true,
+  verb: 'Boot from the disk', done: 'done', danger: true,
   controls: () => [],
   plan(host) {
     const now = assigned(host);
@@ -159,14 +160,15 @@ async function ask(action, chosen) {
     try {
       await line.plan.run();
       line.result.className = 'result done';
-      dom.setText(line.result, 'done');
+      dom.setText(line.result, action.done);
     } catch (error) {
       line.result.className = 'result failed';
       dom.setText(line.result, error.message);
       told.failed += 1;
     }
     told.ended += 1;
-    dom.setText(hint, `${told.ended} of ${dom.count(told.all, 'host')} done`
+    dom.setText(hint, `${told.ended - told.failed} of `
+      + `${dom.count(told.all, 'host')} ${action.done}`
       + `${told.failed ? `, ${told.failed} refused` : ''}.`);
   }
 

@@ -25,12 +25,12 @@ class HostHistory:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response,
                namespace: str, name: str) -> None:
-        """Show them to who may see the host."""
+        """Show them to who may see the host: not those of others."""
         host = self._shared.seen(req, namespace, name).host
         limit = conventions.number(req, 'limit', host_records.MOST,
                                    host_records.MOST)
         try:
-            found = self._history.of(host.uuid, limit)
+            found = self._history.of(host, limit)
         except host_records.RecordsError as exc:
             raise errors.UnavailableError(str(exc)) from exc
         conventions.answer(resp, {'items': list(map(_document, found))})

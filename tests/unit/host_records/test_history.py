@@ -10,8 +10,8 @@ from ironic_ext import host_records
 NODE = '6f1b2a30-0000-4000-8000-000000000001'
 
 
-def event(at, text='power on', kind='power', once='', node=NODE):
-    return host_records.Event(node, at, kind, text, once)
+def event(at, text='power on', kind='power', once='', node=NODE, whose=''):
+    return host_records.Event(node, at, kind, text, whose, once)
 
 
 class HistoryTestCase(testtools.TestCase):
@@ -29,7 +29,7 @@ class HistoryTestCase(testtools.TestCase):
         return records.history()
 
     def texts(self, limit=host_records.MOST):
-        return [found.text for found in self.history.of(NODE, limit)]
+        return [found.text for found in self.history.of(NODE, limit=limit)]
 
     def test_the_newest_comes_first_and_others_are_not_told(self):
         self.history.add([event(1, 'a'), event(3, 'c'),
@@ -37,6 +37,14 @@ class HistoryTestCase(testtools.TestCase):
         self.history.add([event(2, 'b')])
         self.assertEqual(['c', 'b', 'a'], self.texts())
         self.assertEqual(['c'], self.texts(1))
+
+    def test_the_next_tenant_is_not_told_of_the_one_before(self):
+        self.history.add([event(1, 'a', whose='o/first'),
+                          event(2, 'b', whose='o/second')])
+        self.assertEqual([], self.texts())
+        for whose, text in (('o/first', 'a'), ('o/second', 'b')):
+            self.assertEqual([text], [
+                found.text for found in self.history.of(NODE, whose)])
 
     def test_what_two_servers_see_happened_once(self):
         self.history.add([event(1.25, once='as of then'), event(1, 'a')])

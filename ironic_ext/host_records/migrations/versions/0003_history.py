@@ -20,6 +20,7 @@ def upgrade() -> None:
         sqlalchemy.Column('at', sqlalchemy.Double, nullable=False),
         sqlalchemy.Column('kind', sqlalchemy.String(16), nullable=False),
         sqlalchemy.Column('text', sql.name_type(500), nullable=False),
+        sqlalchemy.Column('whose', sql.name_type(511), nullable=False),
         sqlalchemy.Column('mark', sqlalchemy.String(64), nullable=False),
         sqlalchemy.UniqueConstraint('node', 'mark',
                                     name='ext_host_event_node_mark'))

@@ -36,7 +36,7 @@ class HistoryWriterTestCase(testtools.TestCase):
 
     def fetch(self, when, address='192.0.2.1'):
         with unittest.mock.patch('time.time', lambda: when):
-            self.writer.note_fetched('u', 'config', 'ks.cfg', address)
+            self.writer.note_fetched(HOST, 'config', 'ks.cfg', address)
 
     def test_who_fetches_again_within_an_hour_did_so_once(self):
         for when in (4000.0, 4001.0, 7599.0, 7600.0):
@@ -58,6 +58,16 @@ class HistoryWriterTestCase(testtools.TestCase):
         self.assertEqual(['config', 'power', 'config'],
                          [event.kind for event in self.written()])
 
+    def test_an_event_is_told_to_who_has_the_host_then(self):
+        mine = dataclasses.replace(HOST, owner='o', lessee='first')
+        other = dataclasses.replace(mine, lessee='second', power='power on')
+        self.writer.note_fetched(mine, 'config', 'ks.cfg', '192.0.2.1')
+        self.writer.note_change(mine, other, '1')
+        self.assertEqual(['o/first', 'o/second'],
+                         [event.whose for event in self.written()])
+        self.writer.of(other, 5)
+        self.kept.of.assert_called_once_with('u', 'o/second', 5)
+
     def test_strangers_do_not_make_it_remember_without_end(self):
         for number in range(1000):
             self.fetch(4000.0, f'2001:db8::{number:x}')
@@ -66,7 +76,7 @@ class HistoryWriterTestCase(testtools.TestCase):
         self.assertEqual(1000, len(self.written()))
 
     def test_a_host_that_goes_takes_its_history_with_it(self):
-        self.writer.note_fetched('u', 'config', 'ks.cfg', '192.0.2.1')
+        self.writer.note_fetched(HOST, 'config', 'ks.cfg', '192.0.2.1')
         self.writer.forget('u')
         self.written()
         self.assertEqual(['add', 'forget'],
@@ -74,5 +84,5 @@ class HistoryWriterTestCase(testtools.TestCase):
 
     def test_a_database_that_is_away_ends_nothing(self):
         self.kept.add.side_effect = host_records.RecordsError('away')
-        self.writer.note_fetched('u', 'config', 'ks.cfg', '192.0.2.1')
+        self.writer.note_fetched(HOST, 'config', 'ks.cfg', '192.0.2.1')
         self.writer.stop()
