@@ -32,8 +32,8 @@ from ironic_ext.iso.plan import inject
 from ironic_ext.iso.segment_map import SegmentMap
 
 if typing.TYPE_CHECKING:
-    from ironic_ext.iso.inspection import inspect
-    from ironic_ext.iso.inspection import Inspection
+    from ironic_ext.iso.facts.inspection import inspect
+    from ironic_ext.iso.facts.inspection import Inspection
 
 __all__ = (
     'Arrival', 'Arrived', 'BaseIdentity', 'CorruptImageError',
@@ -47,5 +47,5 @@ def __getattr__(name: str) -> typing.Any:
     """Import what looks into images."""
     if name not in ('inspect', 'Inspection'):
         raise AttributeError(f'module {__name__} has no attribute {name}')
-    from ironic_ext.iso import inspection
+    from ironic_ext.iso.facts import inspection
     return getattr(inspection, name)

@@ -78,7 +78,7 @@ def _extract(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    from ironic_ext.iso import difference
+    from ironic_ext.iso.facts import difference
     with contextlib.ExitStack() as opened:
         smap = None
         if bases.is_file(args.iso) and not bases.is_overlay(args.iso):

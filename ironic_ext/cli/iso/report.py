@@ -15,7 +15,7 @@ from ironic_ext.cli import progress
 from ironic_ext import iso
 
 if typing.TYPE_CHECKING:
-    from ironic_ext.iso import difference
+    from ironic_ext.iso.facts import difference
 
 
 def printable(text: str) -> str:

@@ -20,7 +20,7 @@ from ironic_ext.catalog import iso_files
 from ironic_ext.catalog import resources
 from ironic_ext import images
 from ironic_ext import iso
-from ironic_ext.iso import apart
+from ironic_ext.iso.facts import apart
 from ironic_ext.server import answers
 from ironic_ext.server import errors
 from ironic_ext.server.http import exchange

@@ -28,7 +28,7 @@ class ImportsTest(testtools.TestCase):
         found = self.imported('inject', isos.shared('isolinux_bios'),
                               '--append', 'a=1', '--dry-run')
         self.assertEqual(set(), found & {
-            'ironic_ext.iso.inspection', 'ironic_ext.iso.fat.change',
+            'ironic_ext.iso.facts.inspection', 'ironic_ext.iso.fat.change',
             'ironic_ext.iso.loaders.systemd_menu', 'ironic_ext.blocks',
             'ironic_ext.iso.loaders.grub.run', 'ironic_ext.config_formats',
             'shutil', 'lzma', 'yaml', 'jinja2', 'stevedore'})

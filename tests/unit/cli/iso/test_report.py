@@ -8,7 +8,7 @@ import testtools
 
 from ironic_ext.cli.iso import report
 from ironic_ext import iso
-from ironic_ext.iso import inspection
+from ironic_ext.iso.facts import inspection
 from ironic_ext.iso.loaders import boot_entry
 
 

@@ -9,7 +9,7 @@ import fixtures
 import testtools
 
 from ironic_ext import iso
-from ironic_ext.iso import apart
+from ironic_ext.iso.facts import apart
 from tests import isos
 
 

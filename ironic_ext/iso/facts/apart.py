@@ -15,8 +15,8 @@ import subprocess
 import sys
 
 from ironic_ext.iso import errors
+from ironic_ext.iso.facts import inspection
 from ironic_ext.iso import image as images
-from ironic_ext.iso import inspection
 
 #: Bytes of address space; an honest ISO needs a tenth.
 _MEMORY = 1 << 30
@@ -52,7 +52,7 @@ def inspect(path: str, *, cpu: int = _CPU, memory: int = _MEMORY,
     :param patience: seconds on the clock.
     :raises: IsoError, also when it costs more than that
     """
-    place = pathlib.Path(__file__).parents[2]
+    place = pathlib.Path(__file__).parents[3]
     try:
         done = subprocess.run(
             [sys.executable, '-m', __name__, path, str(cpu), str(memory)],
