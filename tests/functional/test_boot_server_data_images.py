@@ -2,11 +2,9 @@
 
 """Data images of hosts, through the boot server as a process."""
 
-import http.server
 import json
 import pathlib
 import tempfile
-import threading
 
 import jsonschema
 import testtools
@@ -15,6 +13,7 @@ from ironic_ext.server.rest import openapi
 from lab import bare_metal
 from lab import process
 from tests import boot_server
+from tests import file_server
 from tests.functional import fake_emulator
 from tests import ironic_stand_in
 
@@ -132,26 +131,13 @@ class RealConductorTestCase(testtools.TestCase):
         self.server = self.useFixture(boot_server.BootServer(
             self.ironic.url)).process
         (directory / 'web' / 'tools.iso').write_bytes(bytes(1 << 16))
-        self.url = self.serve(directory / 'web') + '/tools.iso'
+        web = self.useFixture(file_server.FileServer(directory / 'web'))
+        self.url = f'{web.url}/tools.iso'
 
     def start(self, service):
         self.addCleanup(service.stop)
         service.start()
         return service
-
-    def serve(self, directory):
-        class Handler(http.server.SimpleHTTPRequestHandler):
-            def __init__(self, *arguments):
-                super().__init__(*arguments, directory=str(directory))
-
-            def log_message(self, *arguments):
-                pass
-
-        web = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-        self.addCleanup(web.server_close)
-        self.addCleanup(web.shutdown)
-        threading.Thread(target=web.serve_forever, daemon=True).start()
-        return f'http://127.0.0.1:{web.server_address[1]}'
 
     def enroll(self, **fields):
         """Return the machine of a node that can have data images."""

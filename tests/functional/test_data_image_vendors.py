@@ -10,10 +10,8 @@ import atexit
 import dataclasses
 import functools
 import hashlib
-import http.server
 import pathlib
 import tempfile
-import threading
 import time
 import types
 import unittest.mock
@@ -33,6 +31,7 @@ from ironic_ext.drivers.bmc import slots as redfish_slots
 from ironic_ext.media import medium as media
 from lab.bmc import fault_proxy
 from lab.bmc import vendor_bmc
+from tests import file_server
 from tests.functional import fake_emulator
 from tests.unit.drivers.data_image import base as data_image_base
 
@@ -57,12 +56,6 @@ def _emulator():
     atexit.register(emulator.stop)
     emulator.start()
     return emulator
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-
-    def log_message(self, *arguments):
-        pass
 
 
 class _VendorTestCase(data_image_base.DataImageTestCase):
@@ -106,14 +99,7 @@ class _VendorTestCase(data_image_base.DataImageTestCase):
         """Serve what is published."""
         root = self.folder / 'http'
         root.mkdir(exist_ok=True)
-        server = http.server.ThreadingHTTPServer(
-            ('127.0.0.1', 0), functools.partial(_Quiet, directory=root))
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        self.addCleanup(server.server_close)
-        self.addCleanup(thread.join)
-        self.addCleanup(server.shutdown)
-        self.url = f'http://127.0.0.1:{server.server_address[1]}'
+        self.url = self.useFixture(file_server.FileServer(root)).url
         self.config(http_url=self.url, group='deploy')
 
     def inserted(self):

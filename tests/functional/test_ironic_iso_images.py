@@ -3,28 +3,19 @@
 """Where `ironic-iso` takes images from, and what it takes out of them."""
 
 import contextlib
-import functools
 import gzip
-import http.server
 import io
 import json
 import os
 import subprocess
-import threading
 
 from ironic_ext.cli.iso import command
+from tests import file_server
 from tests.functional import judges
 from tests.functional import test_ironic_iso
 from tests import iso_cases
 from tests import iso_parts
 from tests import isos
-
-
-class _WholeFiles(http.server.SimpleHTTPRequestHandler):
-    """Python's own server, which knows no ranges."""
-
-    def log_message(self, *args):
-        pass
 
 
 class _Case(test_ironic_iso.IronicIsoTestCase):
@@ -75,15 +66,9 @@ class InputTest(_Case):
         self.assertIn(b'the ISO is', done.stderr)
 
     def test_a_server_of_whole_files_needs_a_download(self):
-        handler = functools.partial(_WholeFiles,
-                                    directory=self.base.parent)
-        server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        self.addCleanup(server.server_close)
-        self.addCleanup(thread.join)
-        self.addCleanup(server.shutdown)
-        url = f'http://127.0.0.1:{server.server_port}/{self.base.name}'
+        server = self.useFixture(
+            file_server.FileServer(self.base.parent))
+        url = f'{server.url}/{self.base.name}'
         self.assert_error(self.run_command('ls', url, status=1),
                           'no ranges', '--download')
         done = self.run_command('ls', '--download', url)

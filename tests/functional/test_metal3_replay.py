@@ -7,18 +7,16 @@ and the emulator's Redfish are real, the machine is not.
 """
 
 from collections.abc import Mapping
-import functools
-import http.server
 import json
 import pathlib
 import tempfile
-import threading
 import urllib.error
 
 import testtools
 
 from lab import bare_metal
 from lab import process
+from tests import file_server
 from tests.functional import fake_emulator
 from tests import isos
 
@@ -43,12 +41,6 @@ delivery = file
 _ISO = isos.shared('hybrid')
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
 class ReplayTestCase(testtools.TestCase):
 
     def setUp(self) -> None:
@@ -60,7 +52,8 @@ class ReplayTestCase(testtools.TestCase):
         self.root.mkdir()
         for name in ('live.iso', 'data.iso'):
             (self.root / name).write_bytes(_ISO.read_bytes())
-        self.url = self.serve()
+        self.url = self.useFixture(
+            file_server.FileServer(self.root)).url
         bmc, ironic = self.directory / 'bmc', self.directory / 'ironic'
         bmc.mkdir()
         ironic.mkdir()
@@ -75,17 +68,6 @@ class ReplayTestCase(testtools.TestCase):
             self.addCleanup(service.stop)
             service.start()
         self.system = self.emulator.new_system()
-
-    def serve(self) -> str:
-        """Serve what is published, and the images; return the URL."""
-        server = http.server.ThreadingHTTPServer(
-            ('127.0.0.1', 0), functools.partial(_Quiet, directory=self.root))
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        self.addCleanup(server.server_close)
-        self.addCleanup(thread.join)
-        self.addCleanup(server.shutdown)
-        return f'http://127.0.0.1:{server.server_address[1]}'
 
     def call(self, method: str, path: str, body: object = None,
              status: int = 0) -> bytes:

@@ -8,12 +8,9 @@ Redfish is real, the machines are not.
 """
 
 from collections.abc import Mapping
-import functools
-import http.server
 import json
 import pathlib
 import tempfile
-import threading
 import typing
 import urllib.error
 
@@ -22,6 +19,7 @@ import testtools
 from lab import bare_metal
 from lab import boot_server
 from lab import process
+from tests import file_server
 from tests.functional import fake_emulator
 from tests.functional import keystone
 from tests import isos
@@ -50,12 +48,6 @@ delivery = file
 _ISO = isos.shared('hybrid')
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
 class _Services:
     """What the tests here share.
 
@@ -78,7 +70,10 @@ class _Services:
         for project in ('lab', 'rival'):
             self.keystone.create('project', name=project)
             self.keystone.add_user(project, 'admin', project=project)
-        self.url = self._serve(at_last)
+        server = file_server.FileServer(self.root)
+        at_last(server.cleanUp)
+        server.setUp()
+        self.url = server.url
         middleware = _MIDDLEWARE.format(url=self.keystone.url)
         self.server = boot_server.Process(
             folders['boot'], options='auth_strategy = keystone',
@@ -95,17 +90,6 @@ class _Services:
         for service in (self.emulator, self.ironic, self.server):
             at_last(service.stop)
             service.start()
-
-    def _serve(self, at_last: typing.Callable[..., object]) -> str:
-        """Serve what is published; return the URL."""
-        server = http.server.ThreadingHTTPServer(
-            ('127.0.0.1', 0), functools.partial(_Quiet, directory=self.root))
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        at_last(server.server_close)
-        at_last(thread.join)
-        at_last(server.shutdown)
-        return f'http://127.0.0.1:{server.server_address[1]}'
 
 
 class ProjectsTestCase(testtools.TestCase):
