@@ -118,12 +118,23 @@ def _insert(spec: specs.DataImageSpec, machine: Machine,
     fit = [slot for slot in machine.slots if _fits(slot, spec)]
     free = [slot for slot in fit
             if slot.owner in (Owner.NOBODY, Owner.OURS)]
-    # A CD drive first; stable, so the BMC's order decides among equals.
-    free.sort(key=lambda slot: specs.Device.CDROM not in slot.devices)
+    free.sort(key=lambda slot: _rank(slot, machine.slots))
     if free:
         return Plan(eject=ours, withdraw=withdraw,
                     insert=tuple(slot.path for slot in free))
     return Plan(eject=ours, withdraw=withdraw, wait=_no_slot(spec, fit))
+
+
+def _rank(slot: Slot, slots: tuple[Slot, ...]) -> int:
+    """Return where a slot comes among those that will do; 0 is best.
+
+    A CD drive comes first, but one in front of the boot image's last: the
+    machine might boot from it. The BMC's order decides among equals.
+    """
+    if specs.Device.CDROM not in slot.devices:
+        return 1
+    behind = slots[slots.index(slot):]
+    return 2 if any(other.owner is Owner.BOOT for other in behind) else 0
 
 
 def _fits(slot: Slot, spec: specs.DataImageSpec) -> bool:

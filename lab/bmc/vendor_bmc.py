@@ -364,3 +364,58 @@ class TaskBmc(VendorBmc):
         if answer.get('@odata.type', '').startswith('#ServiceRoot.'):
             answer['Tasks'] = {'@odata.id': '/redfish/v1/TaskService'}
         return super().show(request, answer)
+
+
+class TwoDrives(VendorBmc):
+    """Has boot options by which one of its drives can be told.
+
+    :ivar targets: values of BootSourceOverrideTarget that it offers.
+    """
+
+    slots = {'Cd': 'Cd', 'Cd2': 'Cd2'}
+    targets: tuple[str, ...] = ('Hdd', 'Cd', 'UefiTarget')
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: What was written of Boot, but not passed on.
+        self.boot: dict[str, str] = {}
+
+    def refuse(self, request: fault_proxy.Request
+               ) -> tuple[int, object] | None:
+        system, _slash, rest = request.path.partition('/BootOptions')
+        if _slash:
+            return 200, self._options(system, rest.strip('/'))
+        if request.method == 'PATCH' and '/Systems/' in request.path:
+            boot = json.loads(request.body).get('Boot', {})
+            if boot.get('BootSourceOverrideTarget') == 'UefiTarget':
+                if boot['BootSourceOverrideEnabled'] == 'Continuous':
+                    return 400, error(f'{_REGISTRY}.PropertyValueConflict',
+                                      'Continuous is not supported for '
+                                      'UefiTarget')
+                self.boot = boot
+                return 204, None
+            self.boot = {}
+        return super().refuse(request)
+
+    def _options(self, system: str, name: str) -> dict:
+        where = f'{system}/BootOptions'
+        if not name:
+            return {'@odata.id': where, 'Name': 'Boot options', 'Members': [
+                {'@odata.id': f'{where}/Boot{slot}'} for slot in self.slots]}
+        slot = name.removeprefix('Boot')
+        return {'@odata.id': f'{where}/{name}', 'Id': name, 'Name': name,
+                'BootOptionReference': name,
+                'DisplayName': f'UEFI: Virtual {slot}',
+                'UefiDevicePath': f'PciRoot(0x0)/Usb({slot})',
+                'RelatedItem': [
+                    {'@odata.id': f'{system}/VirtualMedia/{slot}'}]}
+
+    def show(self, request: fault_proxy.Request, answer: dict) -> dict:
+        answer = super().show(request, answer)
+        if answer.get('@odata.type', '').startswith('#ComputerSystem.'):
+            answer['Boot'].update({
+                'BootOptions': {
+                    '@odata.id': f'{answer["@odata.id"]}/BootOptions'},
+                'BootSourceOverrideTarget@Redfish.AllowableValues': [
+                    *self.targets], **self.boot})
+        return answer

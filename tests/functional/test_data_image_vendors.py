@@ -24,6 +24,7 @@ from ironic.tests import base as ironic_base
 import sushy
 
 from ironic_ext.data_image import record as records
+from ironic_ext.drivers.bmc import boot_slot
 from ironic_ext.drivers.bmc import drives
 from ironic_ext.drivers.bmc import ejection
 from ironic_ext.drivers.bmc import insertion
@@ -298,3 +299,53 @@ class TaskBmcTestCase(_VendorTestCase):
         self.proxy.manners.other = True
         self.assertIn('accepted the request',
                       self.attach()['error']['message'])
+
+
+class TwoDrivesTestCase(_VendorTestCase):
+    """A medium of somebody else lies in front of the boot medium."""
+
+    manners = vendor_bmc.TwoDrives
+
+    def setUp(self):
+        super().setUp()
+        folder = self.folder / 'http'
+        (folder / 'foreign.iso').write_bytes(self.iso.read_bytes())
+        media_id = uuid.uuid4().hex
+        path = folder / f'{media_id}-SECRET.iso'
+        path.write_bytes(self.iso.read_bytes())
+        self.medium = media.Medium(media_id, media.Purpose.INSTANCE,
+                                   media.Kind.FILE, mark=media_id)
+        self.slot('Cd').insert_media(f'{self.url}/foreign.iso')
+        self.slot('Cd2').insert_media(f'{self.url}/{path.name}')
+
+    def set_boot_device(self, stays=False):
+        """Have the machine boot from its medium, as the interface does."""
+        with self.task() as task:
+            redfish_utils.get_system(task.node).set_system_boot_options(
+                sushy.BOOT_SOURCE_TARGET_CD,
+                enabled=sushy.BOOT_SOURCE_ENABLED_ONCE)
+            boot_slot.require(task, [self.medium], stays=stays)
+            return boot_slot.chosen(task).identity
+
+    def test_the_machine_is_told_the_drive(self):
+        self.assertEqual('Cd2', self.set_boot_device())
+        with self.task(shared=True) as task:
+            boot = redfish_utils.get_system(task.node).json['Boot']
+        self.assertEqual(
+            ('UefiTarget', 'PciRoot(0x0)/Usb(Cd2)', 'Once'),
+            (boot['BootSourceOverrideTarget'],
+             boot['UefiTargetBootSourceOverride'],
+             boot['BootSourceOverrideEnabled']))
+
+    def test_what_cannot_stay_is_refused(self):
+        message = str(self.assertRaises(
+            drives.MediaError, self.set_boot_device, stays=True))
+        self.assertIn('foreign.iso" in slot Cd, in front of its boot medium '
+                      'in slot Cd2', message)
+        self.assertIn('Continuous is not supported', message)
+
+    def test_a_bmc_without_a_way_is_refused(self):
+        self.proxy.manners.targets = ('Hdd', 'Cd')
+        message = str(self.assertRaises(drives.MediaError,
+                                        self.set_boot_device))
+        self.assertIn('Eject what is in slot Cd, and try again', message)

@@ -47,8 +47,7 @@ def discs(task: typing.Any) -> list[typing.Any]:
 
     :raises: MediaError when there is none or the BMC cannot be asked.
     """
-    found = [slot for slot in drives(task)
-             if not set(_DISC_TYPES).isdisjoint(slot.media_types)]
+    found = [slot for slot in drives(task) if is_disc(slot)]
     if not found:
         raise MediaError(
             f'the BMC of node {task.node.uuid} has no virtual CD or DVD '
@@ -62,6 +61,11 @@ def discs(task: typing.Any) -> list[typing.Any]:
             'this node')
     found.sort(key=lambda slot: _DISC_TYPES[0] not in slot.media_types)
     return found
+
+
+def is_disc(slot: typing.Any) -> bool:
+    """Tell whether a slot is a CD or DVD drive to the machine."""
+    return not set(_DISC_TYPES).isdisjoint(slot.media_types)
 
 
 def every_slot(task: typing.Any) -> list[typing.Any]:

@@ -7,8 +7,10 @@ The judgement is node.next_boot's; here the BMC is asked.
 
 import typing
 
+from ironic.common import boot_devices
 from ironic.common import exception
 
+from ironic_ext.drivers.bmc import boot_slot
 from ironic_ext.drivers.bmc import drives
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.bmc import slots as redfish_slots
@@ -54,15 +56,19 @@ def _shown(task: typing.Any) -> next_boot.Shown:
         found = task.driver.management.get_boot_device(task)
     # Without a word on how long it holds, it is what was booted last.
     overrides = found.get('persistent') is not None
+    device = found.get('boot_device') or '' if overrides else ''
+    once = found.get('persistent') is False
+    slot = None
+    if overrides and not device:
+        slot = boot_slot.chosen(task)
+        if slot is not None and quirks.is_inserted(slot):
+            device = boot_devices.CDROM
+    if not device or slot is None:
+        slot = next(filter(quirks.is_inserted, drives.discs(task)), None)
+    if slot is None:
+        return next_boot.Shown(device, once)
     own = [medium for medium in node_media.load(task.node)
            if medium.purpose is media.Purpose.INSTANCE]
-    for slot in drives.discs(task):
-        if quirks.is_inserted(slot):
-            return next_boot.Shown(
-                found.get('boot_device') or '' if overrides else '',
-                found.get('persistent') is False,
-                redfish_slots.title(slot).strip('"'),
-                redfish_slots.holds(slot, own))
-    return next_boot.Shown(
-        found.get('boot_device') or '' if overrides else '',
-        found.get('persistent') is False)
+    return next_boot.Shown(device, once,
+                           redfish_slots.title(slot).strip('"'),
+                           redfish_slots.holds(slot, own))

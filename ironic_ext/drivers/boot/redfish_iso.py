@@ -27,6 +27,7 @@ from ironic.drivers import utils as driver_utils
 from oslo_log import log
 
 from ironic_ext import conf
+from ironic_ext.drivers.bmc import boot_slot
 from ironic_ext.drivers.bmc import drives
 from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.bmc import quirks
@@ -395,6 +396,9 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                          persistent: bool = False) -> None:
         ironic_private.set_boot_device(quirks.stock_boot(task), task, device,
                                        persistent)
+        if device == boot_devices.CDROM:
+            boot_slot.require(task, node_media.load(task.node),
+                              stays=persistent)
 
 
 def _has_medium(node: typing.Any) -> bool:

@@ -51,6 +51,13 @@ class AttachTestCase(testtools.TestCase):
             plan(wish(), slot('Cd', owner=reconcile.Owner.BOOT),
                  slot('Usb', USB)).insert)
 
+    def test_a_drive_in_front_of_the_boot_images_comes_last(self):
+        self.assertEqual(
+            ('/v/Cd3', '/v/Usb', '/v/Cd'),
+            plan(wish(), slot('Cd'), slot('Usb', USB),
+                 slot('Cd2', owner=reconcile.Owner.BOOT),
+                 slot('Cd3')).insert)
+
     def test_the_device_asked_for_is_the_only_one(self):
         slots = slot('Cd'), slot('Usb', USB)
         self.assertEqual(('/v/Usb',), plan(wish(device='usb'),
