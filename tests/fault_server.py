@@ -119,9 +119,9 @@ def status(code: int, body: bytes = b'no', **headers: str) -> Fault:
     return apply
 
 
-def redirect(location: str, code: int = 302) -> Fault:
-    """Send the client elsewhere."""
-    return status(code, Location=location)
+def redirect(location: str, code: int = 302, **headers: str) -> Fault:
+    """Send the client elsewhere; headers as of :func:`status`."""
+    return status(code, Location=location, **headers)
 
 
 def page() -> Fault:

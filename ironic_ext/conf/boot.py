@@ -74,6 +74,20 @@ OPTS = [
                default=60, min=1,
                help='Seconds until the BMC must show a medium as inserted '
                     '(or as ejected) after it accepted the request.'),
+    cfg.StrOpt('verify_media_server',
+               default='keep',
+               choices=[('keep', 'as the BMC is set'),
+                        ('yes', 'fail where it cannot be told to'),
+                        ('no', 'let it not verify')],
+               help='Whether BMCs verify the certificate of the HTTPS '
+                    'server that has boot images and data images of '
+                    'conductors (VerifyCertificate of the virtual drive, '
+                    'Redfish 2020.1). verify_media_server in driver_info '
+                    'overrides it.'),
+    cfg.StrOpt('media_server_ca',
+               help='Path of a PEM file: certificates that BMCs verify that '
+                    'server by, put into the virtual drive. Empty leaves '
+                    'those that the BMC has.'),
     cfg.IntOpt('eject_after',
                default=3600, min=0,
                help='Seconds after the report of a machine that boots once '

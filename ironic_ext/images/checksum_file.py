@@ -10,23 +10,34 @@ OpenSSL, and by distributions, clear-signed with OpenPGP (RFC 9580, section
 import collections.abc
 import dataclasses
 import re
+import typing
 from urllib import parse as urlparse
 
 from ironic_ext.images import checksum as checksums
 from ironic_ext.images import errors
 
-_HEX = re.compile(r'[0-9a-fA-F]+')
 # "<hex>  name" and "<hex> *name"; a backslash in front means that the name
 # is escaped.
 _GNU_LINE = re.compile(r'(\\?)([0-9a-fA-F]{32,128})\s+\*?(.+)')
 # "SHA256 (name) = <hex>", and "SHA2-256(name)= <hex>" of OpenSSL.
 _BSD_LINE = re.compile(
     r'(\\?)([A-Za-z0-9-]+)\s?\((.+)\)\s?=\s?([0-9a-fA-F]{32,128})')
+# "# SHA512 HASH" of Gentoo and CoreOS, above lines in GNU style: another
+# algorithm may have digests of that length (BLAKE2b).
+_HEADING = re.compile(r'#+\s*([A-Za-z0-9-]+)\s+HASH', re.IGNORECASE)
 _ESCAPES = {r'\\': '\\', r'\n': '\n', r'\r': '\r'}
 _SIGNED = '-----BEGIN PGP SIGNED MESSAGE-----'
 _SIGNATURE = '-----BEGIN PGP SIGNATURE-----'
+_BARE = re.compile(r'([A-Za-z0-9]+:)?[0-9a-fA-F]+')
 # Longer than any path, short enough for a regular expression.
 _MAX_LINE = 8192
+
+
+class _Line(typing.NamedTuple):
+    """A line, and the algorithm that a heading above it names, or ''."""
+
+    line: str
+    heading: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +47,7 @@ class _Entry:
     path: tuple[str, ...]
 
 
-def find(text: str, href: str, allow_md5: bool = False
+def find(text: str, href: str, allow_md5: bool = False, source: str = ''
          ) -> checksums.Checksum:
     """Find the checksum of the image ``href`` in a checksum file.
 
@@ -45,20 +56,26 @@ def find(text: str, href: str, allow_md5: bool = False
 
     :param text: content of the file: one line per image, or nothing but one
         checksum.
+    :param source: where the file is from. One with the image's own name,
+        such as "a.iso.sha256" beside "a.iso", may call the image otherwise
+        in its one line: names with "Current" in them are aliases.
     :param allow_md5: take MD5 where there is nothing better.
     :raises: ChecksumError
     """
     path = tuple(part for part in urlparse.unquote(
         urlparse.urlsplit(href).path).split('/') if part)
     name = path[-1] if path else ''
-    lines = _content(text)
+    lines = _content(text.removeprefix('\ufeff'))
     if len(lines) == 1:
         (line,) = lines
-        bare = line.removesuffix('-').rstrip()  # sha256sum < file
-        if _HEX.fullmatch(bare):
+        bare = line.line.removesuffix('-').rstrip()  # sha256sum < file
+        if _BARE.fullmatch(bare):
             return checksums.Checksum.parse(bare, allow_md5)
-    entries = [entry for line in lines if (entry := _entry(line))
-               and entry.path and entry.path[-1] == name]
+    known = [entry for line in lines if (entry := _entry(line))]
+    entries = [entry for entry in known
+               if entry.path and entry.path[-1] == name]
+    if not entries and len(lines) == 1 and _is_of(source, name):
+        entries = known
     for algorithm in checksums.LENGTHS:
         fitting = [entry for entry in entries
                    if entry.algorithm == algorithm]
@@ -86,7 +103,15 @@ def _choose(entries: collections.abc.Sequence[_Entry],
     return checksums.Checksum(entries[0].algorithm, digests.pop())
 
 
-def _content(text: str) -> list[str]:
+def _is_of(source: str, name: str) -> bool:
+    """Tell whether a checksum file has the name of this very image."""
+    own = urlparse.unquote(urlparse.urlsplit(source).path).rpartition('/')[2]
+    return bool(name) and own.lower() in {
+        f'{name}.{algorithm}{end}'.lower()
+        for algorithm in checksums.LENGTHS for end in ('', 'sum')}
+
+
+def _content(text: str) -> list[_Line]:
     """Return the lines that can be entries."""
     lines = [line.strip() for line in text.splitlines()]
     if _SIGNED in lines:
@@ -96,16 +121,26 @@ def _content(text: str) -> list[str]:
         if _SIGNATURE in lines:
             lines = lines[:lines.index(_SIGNATURE)]
         lines = [line.removeprefix('- ') for line in lines]
-    return [line for line in lines
-            if line and not line.startswith('#') and len(line) < _MAX_LINE]
+    found, heading = [], ''
+    for line in lines:
+        if len(line) >= _MAX_LINE:
+            continue
+        if match := _HEADING.fullmatch(line):
+            heading = match[1].lower()
+        elif line and not line.startswith('#'):
+            found.append(_Line(line, heading))
+    return found
 
 
-def _entry(line: str) -> _Entry | None:
+def _entry(given: _Line) -> _Entry | None:
+    line = given.line
     if match := _GNU_LINE.fullmatch(line):
         escaped, digest, name = match.groups()
         algorithm = next((algorithm for algorithm, length
                           in checksums.LENGTHS.items()
                           if length == len(digest)), '')
+        if given.heading and given.heading.replace('-', '') != algorithm:
+            return None
     elif match := _BSD_LINE.fullmatch(line):
         escaped, algorithm, name, digest = match.groups()
         algorithm = algorithm.lower().replace('sha2-', 'sha')

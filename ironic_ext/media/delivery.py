@@ -239,6 +239,26 @@ class Deliveries:
         return (self._stream(medium, stream, token) if stream and token
                 else None)
 
+    def removable_url(self, delivered: Delivered) -> str:
+        """Return a URL of an image that ends in ``.img``.
+
+        :raises: DeliveryError
+        """
+        medium = delivered.medium
+        if medium.kind is media.Kind.FILE:
+            name = self._files.find(medium.id)
+            if name is None:
+                raise DeliveryError(
+                    f'the file of medium {medium.id} is gone')
+            try:
+                self._files.name_removable(name)
+            except OSError as exc:
+                raise DeliveryError(
+                    'a removable disk needs a name that ends in ".img", and '
+                    f'medium {medium.id} cannot have one more: {exc}'
+                ) from exc
+        return tokens.removable(delivered.url)
+
     def withdraw(self, medium: media.Medium) -> None:
         """Make an image unreadable, at once and everywhere.
 

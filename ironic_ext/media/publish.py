@@ -129,6 +129,17 @@ class MediaStore:
                 f'the group "{self.group}" of [ext_media]publish_group: '
                 'make its user a member of that group') from exc
 
+    def name_removable(self, name: MediaName) -> None:
+        """Have an image under a name that ends in ``.img``, too.
+
+        It is the same file, and goes with it.
+
+        :raises: OSError
+        """
+        path = self.path(name)
+        with contextlib.suppress(FileExistsError):
+            os.link(path, f'{path.removesuffix(".iso")}.img')
+
     def find(self, media_id: str) -> MediaName | None:
         """Return the name of a published image, None when it is not here."""
         for file_name in self._files(media_id):

@@ -16,7 +16,7 @@ _BYTES = 16
 _UNSAFE = re.compile(r'[^A-Za-z0-9._~-]')
 # A token where a URL of ours has it: before the name of an image.
 _IN_URL = re.compile(r'(?<![A-Za-z0-9_-])([A-Za-z0-9_-]{22})'
-                     r'(?=(?:/[A-Za-z0-9._~-]+)?\.iso\b)')
+                     r'(?=(?:/[A-Za-z0-9._~-]+)?\.(?:iso|img)\b)')
 
 
 def new_token() -> str:
@@ -44,6 +44,14 @@ def url(server_url: str, token: str, name: str, max_length: int = 0) -> str:
     start = f'{server_url.rstrip("/")}/{token}'
     long = f'{start}/{name}'
     return f'{start}.iso' if max_length and len(long) > max_length else long
+
+
+def removable(url: str) -> str:
+    """Return the URL by which an image is that of a removable disk.
+
+    :param url: one of ours, of an ISO.
+    """
+    return f'{url.removesuffix(".iso")}.img'
 
 
 def digests_in(text: str) -> frozenset[str]:

@@ -65,6 +65,7 @@ class Trail:
     def __init__(self, url: str, most: int) -> None:
         self._seen = [url]
         self._most = most
+        self._count = 0
 
     def goes_on(self, url: str) -> None:
         """Note that a redirect leads to a URL.
@@ -73,6 +74,11 @@ class Trail:
         """
         if url in self._seen:
             raise LoopError([*self._seen[self._seen.index(url):], url])
-        if len(self._seen) > self._most:
+        if self._count >= self._most:
             raise TooManyError
+        self._count += 1
         self._seen.append(url)
+
+    def begins_anew(self) -> None:
+        """Forget the places, not how many: they may answer otherwise now."""
+        self._seen.clear()

@@ -144,6 +144,10 @@ class Idrac9(VendorBmc):
             return 500, error(
                 'IDRAC.2.8.VRM0012',
                 'The Virtual Media image server is already connected.')
+        if slot == 'RemovableDisk' and not body['Image'].endswith('.img'):
+            return 400, error(
+                'IDRAC.2.8.VRM0021',
+                'Images of removable disks have the suffix .img.')
         return None
 
     def refuse_ejection(self, slot, body):

@@ -24,9 +24,14 @@ from ironic_ext.drivers.bmc import slots as redfish_slots
 from ironic_ext.drivers.bmc import tasks
 from ironic_ext.drivers.records import data_image as data_image_record
 from ironic_ext.drivers.records import media as node_media
+from ironic_ext.drivers.walls import certificates
 from ironic_ext.media import medium as media
 
 LOG = log.getLogger(__name__)
+
+#: [ext_boot]verify_media_server -> Source.verify
+_VERIFY = {'keep': None, 'yes': True, 'true': True, 'no': False,
+           'false': False}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +43,9 @@ class Source:
     :param verify: whether the BMC must verify the server's certificate;
         None leaves it as it is.
     :param ca: PEM certificates to verify it by.
+    :param removable: makes a URL of the same image that ends in ".img":
+        iDRAC takes no other in a drive of removable disks, and stock Ironic
+        calls images for one so. None where there is none.
     """
 
     url: str = dataclasses.field(repr=False)
@@ -45,11 +53,44 @@ class Source:
     password: str | None = dataclasses.field(default=None, repr=False)
     verify: bool | None = None
     ca: str | None = dataclasses.field(default=None, repr=False)
+    removable: collections.abc.Callable[[], str] | None = (
+        dataclasses.field(default=None, repr=False))
+
+    def url_for(self, slot: typing.Any) -> str:
+        """Return the URL for a virtual drive."""
+        if self.removable is None or drives.is_disc(slot):
+            return self.url
+        return self.removable()
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What no message may repeat."""
         return (self.password,) if self.password else ()
+
+
+def of_conductor(
+        task: typing.Any, url: str,
+        removable: collections.abc.Callable[[], str] | None = None) -> Source:
+    """Return where a BMC gets an image that a conductor delivers.
+
+    :param removable: see Source.
+    :raises: MediaError
+    """
+    chosen = (task.node.driver_info.get('verify_media_server')
+              or CONF.ext_boot.verify_media_server)
+    text = str(chosen).lower()
+    if text not in _VERIFY:
+        raise drives.MediaError(
+            f'driver_info/verify_media_server of node {task.node.uuid} is '
+            f'"{text[:40]}": set "keep", "yes" or "no"')
+    ca = None
+    if _VERIFY[text] and CONF.ext_boot.media_server_ca:
+        try:
+            ca = certificates.of_file(CONF.ext_boot.media_server_ca)
+        except certificates.NotCertificatesError as exc:
+            raise drives.MediaError(
+                f'[ext_boot]media_server_ca {exc}') from exc
+    return Source(url, verify=_VERIFY[text], ca=ca, removable=removable)
 
 
 class _TryAgain(Exception):
@@ -69,7 +110,7 @@ def insert(task: typing.Any, url: str, medium: media.Medium) -> str:
     :raises: MediaError when no slot shows the image in the end.
     """
     return _persist(task, 'the boot image', medium.id,
-                    lambda: _insert(task, Source(url), medium))
+                    lambda: _insert(task, of_conductor(task, url), medium))
 
 
 def put(task: typing.Any, paths: collections.abc.Sequence[str],
@@ -203,11 +244,12 @@ def _try(task: typing.Any, slot: typing.Any, source: Source,
             ejection.empty(task, slot)
         _require_verification(slot, source)
         watch = tasks.Watch(slot)
-        options = quirks.transfer_protocol(task, source.url)
+        url = source.url_for(slot)
+        options = quirks.transfer_protocol(task, url)
         if source.username is not None:
             options.update(username=source.username,
                            password=source.password or '')
-        quirks.insert_media(slot, source.url, **options)
+        quirks.insert_media(slot, url, **options)
     except (sushy.exceptions.ServerSideError,
             sushy.exceptions.ConnectionError) as exc:
         # It may have worked all the same.
@@ -256,9 +298,16 @@ def _require_verification(slot: typing.Any, source: Source) -> None:
         if source.verify:
             raise drives.MediaError(
                 'this BMC cannot be told to verify certificates: let the '
-                'conductor deliver the image, or say that it is insecure')
+                'conductor deliver the image, or say that the image is '
+                'insecure, or the node (verify_media_server=no)')
         return
     if source.ca:
         quirks.trust(slot, source.ca)
     if slot.verify_certificate != source.verify:
         slot.set_verify_certificate(source.verify)
+        slot.refresh(force=True)
+        if slot.verify_certificate != source.verify:
+            raise drives.MediaError(
+                'the BMC was told to verify certificates of image servers '
+                'or not to, and shows the contrary: set VerifyCertificate '
+                'of the drive by hand')

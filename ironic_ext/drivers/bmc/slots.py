@@ -24,7 +24,7 @@ from ironic_ext.media import tokens
 LOG = log.getLogger(__name__)
 
 # The name of a published image (media.publish.MediaName).
-_PUBLISHED = re.compile(r'([0-9a-f]{32})-[A-Za-z0-9_-]+\.iso')
+_PUBLISHED = re.compile(r'([0-9a-f]{32})-[A-Za-z0-9_-]+\.(iso|img)')
 # Of a URL, its query: signed ones are as good as a password.
 _QUERY = re.compile(r'''(https?://[^\s'"?]+)\?[^\s'"]*''')
 _MAX_REASON = 400
@@ -118,5 +118,5 @@ def clean(text: str, secrets: collections.abc.Iterable[str] = ()) -> str:
 
 def masked(text: str) -> str:
     """Take the secret parts of URLs of images out of a text."""
-    text = tokens.masked(_PUBLISHED.sub(r'\1-***.iso', text))
+    text = tokens.masked(_PUBLISHED.sub(r'\1-***.\2', text))
     return _QUERY.sub(r'\1?***', text)

@@ -29,6 +29,7 @@ from oslo_log import log
 from ironic_ext import conf
 from ironic_ext.drivers.bmc import boot_slot
 from ironic_ext.drivers.bmc import drives
+from ironic_ext.drivers.bmc import insertion
 from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.boot import boot_medium
@@ -101,6 +102,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
             instance.judge_base(plan, instance.base_store(
                 task, plan, patient=False))
             drives.require_slot(task)
+            insertion.of_conductor(task, '')
         except (*instance.FAILURES, drives.MediaError) as exc:
             raise exception.InvalidParameterValue(str(exc)) from exc
 

@@ -28,6 +28,7 @@ from ironic_ext.images import configured
 from ironic_ext.images import settings
 from ironic_ext import iso
 from ironic_ext.iso import segments
+from ironic_ext.media import delivery
 from ironic_ext.media import medium as media
 from ironic_ext.media import publish
 from ironic_ext.media import records as media_records
@@ -139,7 +140,7 @@ def source(task: typing.Any, record: records.Record,
         delivered = deliveries.find(medium, lifetime)
         if delivered is not None:
             return (_kept(task, record, delivered.medium),
-                    insertion.Source(delivered.url))
+                    _delivered(task, deliveries, delivered))
         # Made by another conductor, or lost.
         deliveries.withdraw(medium)
     with fetch() as found:
@@ -157,7 +158,14 @@ def source(task: typing.Any, record: records.Record,
             _kept(task, record, None)
             raise
     return (_kept(task, record, delivered.medium),
-            insertion.Source(delivered.url))
+            _delivered(task, deliveries, delivered))
+
+
+def _delivered(task: typing.Any, deliveries: delivery.Deliveries,
+               delivered: delivery.Delivered) -> insertion.Source:
+    return insertion.of_conductor(
+        task, delivered.url,
+        lambda: deliveries.removable_url(delivered))
 
 
 def _direct(task: typing.Any, record: records.Record,

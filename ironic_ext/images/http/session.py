@@ -2,7 +2,8 @@
 
 """Requests to an image server, and the bodies of its answers.
 
-Redirects are followed here, by hand. There are no cookies and no .netrc.
+Redirects are followed here, by hand, with the cookies that they set
+(RFC 6265), which are forgotten with the answer. There is no .netrc.
 HTTP semantics: RFC 9110; framing: RFC 9112.
 """
 
@@ -39,6 +40,9 @@ _LEAST = 4 << 10
 _SMALL = 1 << 20
 # Bytes of a text answer that are enough to tell a web page from an image.
 _SNIFF = 512
+# What servers say of images that they send as they are. "binary" and "none"
+# are no codings at all (RFC 9110, section 8.4.1).
+_NO_CODINGS = ('', 'identity', 'binary', 'none')
 _PAGES = ('text/html', 'application/xhtml+xml')
 _PAGE_STARTS = (b'<!doctype', b'<html', b'<head', b'<?xml', b'<!--')
 # Milliseconds for a server to close a connection that it said it would.
@@ -210,6 +214,12 @@ class Answer:
                 f'{self.name} and sends more: its Content-Length is wrong')
 
 
+def _content(jar: requests.cookies.RequestsCookieJar
+             ) -> set[tuple[object, ...]]:
+    return {(cookie.domain, cookie.path, cookie.name, cookie.value)
+            for cookie in jar}
+
+
 class _Spare:
     """A second descriptor of a socket, to look at it after the body."""
 
@@ -257,13 +267,19 @@ class Web:
         auth = http_access.authorization(self.settings, href, start)
         place = at or start
         trail = redirects.Trail(place.url, _MAX_REDIRECTS)
+        jar = requests.cookies.RequestsCookieJar()
         while True:
-            answer = self._send(href, start, place, auth, headers, method)
+            known = _content(jar)
+            answer = self._send(href, start, place, auth, headers, method,
+                                jar)
             target = answer.headers.get('Location')
             if answer.status not in redirects.STATUSES or target is None:
                 return self._judged(answer)
             with answer:
                 answer.finish()
+            if _content(jar) != known:
+                # With its cookie the same place gives another answer.
+                trail.begins_anew()
             place = self._next_place(href, place, target, trail)
 
     def forget(self) -> None:
@@ -275,7 +291,8 @@ class Web:
 
     def _send(self, href: str, start: http_access.Location,
               place: http_access.Location, auth: str | None,
-              headers: http_headers.Headers, method: str) -> Answer:
+              headers: http_headers.Headers, method: str,
+              jar: requests.cookies.RequestsCookieJar) -> Answer:
         at_home = place.origin == start.origin
         name = http_access.describe(hrefs.redacted(href), start, place)
         # "identity": the image as it is, so that lengths and ranges hold.
@@ -288,7 +305,8 @@ class Web:
         try:
             session = self._session()
             request = session.prepare_request(
-                requests.Request(method, place.url, headers=sent))
+                requests.Request(method, place.url, headers=sent,
+                                 cookies=jar))
             # The adapter itself: Session.send would read the body of a
             # redirect, however long it is, and keep its cookies.
             response = walls.send(
@@ -299,6 +317,8 @@ class Web:
                 verify=self._trust.verify,
                 cert=self._trust.cert if at_home else None,
                 proxies=http_access.proxies(access, place.url))
+            if response.status_code in redirects.STATUSES:
+                jar.update(response.cookies)
         except walls.Refused as exc:
             raise errors.HrefError(
                 f'{name} is not fetched: {exc}. [ext_images]allowed_networks '
@@ -339,7 +359,7 @@ class Web:
 
     def _judged(self, answer: Answer) -> Answer:
         coding = answer.headers.get('Content-Encoding', '').strip().lower()
-        if coding not in ('', 'identity') and answer.status in (200, 206):
+        if coding not in _NO_CODINGS and answer.status in (200, 206):
             with answer:
                 raise errors.ImageError(
                     f'the image server sends {answer.name} encoded as '

@@ -306,7 +306,7 @@ class ImageStore:
                                    'or https:// URL')
         text = self.read(checksum, _MAX_CHECKSUM_FILE)
         return checksum_file.find(text.decode('utf-8', 'replace'), href,
-                                  self._settings.allow_md5)
+                                  self._settings.allow_md5, checksum)
 
     @contextlib.contextmanager
     def _leased(self, content: objects.Content, name: str, key: str = ''

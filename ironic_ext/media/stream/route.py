@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Where media are: ``/<token>/<name>``, ``/<token>.iso`` or ``/<token>``."""
+"""Where media are: ``/<token>/<name>``, ``/<token>.iso``, ``.img`` or none."""
 
 import re
 
 from ironic_ext.media.stream.http import request as requests
 
 _ROUTE = re.compile(rb'/([A-Za-z0-9_-]{16,128})'
-                    rb'(?:\.iso|/([A-Za-z0-9._~-]{1,255}))?')
+                    rb'(?:\.iso|\.img|/([A-Za-z0-9._~-]{1,255}))?')
 
 
 def of(request: requests.Request) -> tuple[str, str] | None:

@@ -89,6 +89,35 @@ class ChecksumFileTestCase(testtools.TestCase):
             with self.subTest(text):
                 self.assertEqual(ONE, self.find(text))
 
+    def test_a_bare_digest_may_name_its_algorithm(self):
+        self.assertEqual(ONE, self.find(f'sha256:{ONE}\n'))
+        self.assertEqual(ONE, self.find(f'\ufeff{ONE.upper()}\r\n'))
+
+    def test_a_heading_names_the_algorithm_of_the_lines_below(self):
+        # As Gentoo and CoreOS have it; BLAKE2b is as long as SHA-512.
+        other = '34' * 64
+        text = (f'# BLAKE2B HASH\n{other}  disk.iso\n'
+                f'# SHA512 HASH\n{LONG}  disk.iso\n'
+                f'{TWO * 2}  disk.iso.CONTENTS.gz\n')
+        self.assertEqual(LONG, self.find(text))
+        self.assertIn('no sha256 or sha512 line', self.refusal(
+            f'# BLAKE2B HASH\n{other}  disk.iso\n'))
+        self.assertEqual(LONG, self.find(
+            '-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n' + text
+            + '-----BEGIN PGP SIGNATURE-----\n'))
+
+    def test_a_file_named_after_the_image_may_call_it_otherwise(self):
+        # SUSE's "Current" is an alias of a build.
+        line = f'{ONE}  disk-Build7.iso\n'
+        for end in ('sha256', 'sha256sum', 'SHA256'):
+            self.assertEqual(ONE, self.find(
+                line, source=f'https://server/images/disk.iso.{end}?x=y'))
+        for source in ('https://server/images/SHA256SUMS',
+                       'https://server/images/other.iso.sha256'):
+            self.refusal(line, source=source)
+        self.refusal(f'{line}{TWO}  second.iso\n',
+                     source='https://server/disk.iso.sha256')
+
     def test_of_two_bare_digests_neither_counts(self):
         self.refusal(f'{ONE}\n{TWO}\n')
 

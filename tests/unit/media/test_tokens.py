@@ -53,6 +53,14 @@ class TokensTestCase(testtools.TestCase):
             self.assertEqual({tokens.digest(TOKEN)},
                              tokens.digests_in(text))
 
+    def test_a_removable_disk_has_a_name_of_its_own(self):
+        for url in (f'http://x/{TOKEN}/node-7.iso', f'http://x/{TOKEN}.iso'):
+            found = tokens.removable(url)
+            self.assertEqual(url[:-4] + '.img', found)
+            self.assertEqual({tokens.digest(TOKEN)},
+                             tokens.digests_in(found))
+            self.assertNotIn(TOKEN, tokens.masked(found))
+
     def test_no_token_is_seen_where_none_is(self):
         for text in ('', 'http://x/live.iso', f'http://x/{TOKEN}a/x.iso',
                      f'{"a" * 32}-{TOKEN}.iso', f'/{TOKEN}/Actions'):

@@ -117,6 +117,48 @@ class SlotTestCase(base.DriverTestCase):
         same.delete.assert_not_called()
         self.slot.certificates.create_member.assert_not_called()
 
+    def of_conductor(self, url=URL, **info):
+        self.node.driver_info = {**self.node.driver_info, **info}
+        self.store()
+        with self.task() as task:
+            return insertion.of_conductor(task, url)
+
+    def test_the_media_server_is_verified_as_the_operator_says(self):
+        for option, info, wanted in (
+                ('keep', {}, None), ('yes', {}, True), ('no', {}, False),
+                ('yes', {'verify_media_server': 'no'}, False),
+                ('no', {'verify_media_server': True}, True)):
+            self.config(verify_media_server=option, group='ext_boot')
+            self.assertIs(wanted, self.of_conductor(**info).verify)
+
+    def test_a_word_that_says_nothing_is_refused(self):
+        self.assertIn('"perhaps": set "keep", "yes" or "no"', str(
+            self.assertRaises(drives.MediaError, self.of_conductor,
+                              verify_media_server='perhaps')))
+
+    def test_the_media_servers_authority_must_be_one(self):
+        path = self.folder / 'ca.pem'
+        path.write_text('no certificate')
+        self.config(verify_media_server='yes', media_server_ca=str(path),
+                    group='ext_boot')
+        self.assertIn('[ext_boot]media_server_ca', str(self.assertRaises(
+            drives.MediaError, self.of_conductor)))
+
+    def test_a_boot_image_by_https_is_verified(self):
+        self.config(verify_media_server='yes', group='ext_boot')
+        self.slot.verify_certificate = False
+        with self.task() as task:
+            insertion.insert(task, f'https://h/{ID}-X.iso', self.record())
+        self.assertIs(True, self.slot.verify_certificate)
+
+    def test_what_the_bmc_shows_of_verification_is_believed(self):
+        self.slot.verify_certificate = False
+        self.slot.set_verify_certificate = lambda verify: None
+        self.assertIn('shows the contrary', str(self.assertRaises(
+            drives.MediaError, self.put, self.record(),
+            insertion.Source(URL, verify=True))))
+        self.assertEqual([], self.bmc.inserted)
+
     def test_a_source_does_not_show_its_secrets(self):
         source = insertion.Source(URL, 'me', 'hunter2', True, PEM)
         for secret in ('TOP', 'hunter2', 'CERTIFICATE'):

@@ -306,6 +306,29 @@ class BmcDeliveryTestCase(base.DataImageTestCase):
         self.assertNotIn('TOP', status['error']['message'])
 
 
+class RemovableTestCase(base.DataImageTestCase):
+    """iDRAC takes nothing into it that does not end in ".img"."""
+
+    def setUp(self):
+        super().setUp()
+        self.bmc.slots = [fake_bmc.Slot('RemovableDisk', [
+            sushy.VIRTUAL_MEDIA_USBSTICK])]
+
+    def test_its_image_ends_in_img_and_goes_whole(self):
+        self.assertPhase(ATTACHED, self.attach(files={'a': 'one'}))
+        iso, = [path for path in self.published() if path.suffix == '.iso']
+        image, = [path for path in self.published() if path.suffix == '.img']
+        self.assertTrue(iso.samefile(image))
+        self.assertEqual(image.name, self.bmc.inserted[0].rpartition('/')[2])
+        # It is known again, and left alone.
+        calls = len(self.bmc.calls)
+        self.assertPhase(ATTACHED, self.run_once())
+        self.assertEqual(calls, len(self.bmc.calls))
+        self.assertPhase(DETACHED, self.detach())
+        self.assertEqual([], self.bmc.inserted)
+        self.assertEqual([], self.published())
+
+
 class SecretsTestCase(base.DataImageTestCase):
 
     def test_no_log_and_no_history_has_a_secret(self):

@@ -210,6 +210,25 @@ class CredentialsTestCase(ServersTestCase):
         self.assertEqual({None}, {
             r.headers.get('Cookie') for r in self.server.requests})
 
+    def test_a_redirect_to_itself_that_sets_a_cookie_is_no_loop(self):
+        other = self.start()
+        other.add('/b.iso', b'x')
+        self.server.add('/a.iso', faults=[
+            faults.redirect(self.url, Set_Cookie='visited=1; Path=/'),
+            faults.redirect(f'{other.url}/b.iso')])
+        self.fetch()
+        cookies = [request.headers.get('Cookie')
+                   for request in self.server.requests]
+        self.assertEqual([None, 'visited=1'], cookies[:2])
+
+    def test_a_server_with_a_new_cookie_each_time_is_left(self):
+        self.server.add('/a.iso', faults=[
+            faults.redirect(self.url, Set_Cookie=f'visited={number}')
+            for number in range(99)])
+        self.assertIn('redirects more than 10 times',
+                      self.refusal(errors.ImageError))
+        self.assertEqual(11, len(self.server.requests))
+
     def test_wrong_ones_are_told_from_missing_ones(self):
         self.server.add('/a.iso', b'x', authorization='Basic x')
         self.assertIn('does not accept these credentials',

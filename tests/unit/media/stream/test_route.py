@@ -21,6 +21,7 @@ class RouteTest(testtools.TestCase):
     def test_the_long_and_the_short_forms(self):
         for target, name in ((PATH, 'node-1.iso'),
                              (f'/{TOKEN}.iso'.encode(), ''),
+                             (f'/{TOKEN}.img'.encode(), ''),
                              (f'/{TOKEN}'.encode(), '')):
             self.assertEqual((TOKEN, name), self._route(target))
 
