@@ -30,6 +30,7 @@ host_ip = {host}
 port = {port}
 poll_interval = {poll}
 resync_interval = {resync}
+hosts_file = {hosts_file}
 {options}
 
 [ext_ironic]
@@ -68,6 +69,7 @@ class Process(process.Service):
     :param ironic: URL of Ironic's API, known by ``configure`` at last.
     :param public_url: has ``{port}`` in place of the port.
     :param identity: how machines are known, '' for the default.
+    :param keeps_hosts: whether a start begins with what was known before.
 
     :ivar shared_config: for a conductor that boots with this catalog and
         makes tokens that this server takes.
@@ -78,7 +80,7 @@ class Process(process.Service):
                  extra: str = '', host: str = '127.0.0.1',
                  resync: float = 2.0, poll: float = 0.5,
                  public_url: str = 'http://127.0.0.1:{port}',
-                 identity: str = '',
+                 identity: str = '', keeps_hosts: bool = False,
                  prefix: typing.Sequence[str] = (),
                  outlives: bool = False) -> None:
         super().__init__('boot-server', directory, outlives=outlives)
@@ -91,6 +93,7 @@ class Process(process.Service):
             'host': host, 'port': self.port, 'directory': directory,
             'resync': resync, 'poll': poll, 'options': options,
             'extra': extra, 'public_url': public_url.format(port=self.port),
+            'hosts_file': directory / 'hosts.sqlite' if keeps_hosts else '',
             'identity': f'machine_identity = {identity}' if identity else '',
             'database': database or f'sqlite:///{directory}/catalog.sqlite'}
         self.shared_config = SHARED_CONFIG.format(**self._settings)
@@ -114,7 +117,7 @@ class Process(process.Service):
     def is_ready(self) -> bool:
         """It serves, and knows Ironic's nodes."""
         return process.http_answers(self.url) and (
-            self.call('GET', '/healthz').code == 200)
+            self.call('GET', '/readyz').code == 200)
 
     def connection(self, source: str = '') -> http.client.HTTPConnection:
         """Return a new connection to the server.

@@ -77,6 +77,22 @@ OPTS = [
                  default=300.0, min=1,
                  help='Seconds between two looks at all nodes, which find '
                       'those that were deleted.'),
+    cfg.StrOpt('hosts_file',
+               default='${ext_state.dir}/hosts.sqlite',
+               help='File in which is kept what is known of Ironic\'s nodes, '
+                    'so that a server that starts again answers machines '
+                    'before Ironic does. Each boot server of a host needs '
+                    'one of its own. Empty: nothing is kept.'),
+    cfg.IntOpt('hosts_max_age',
+               default=86400, min=0,
+               help='Seconds after which what hosts_file says is not used: '
+                    'a machine may have gone to somebody else meanwhile.'),
+    cfg.HostAddressOpt('metrics_host_ip',
+                       default='127.0.0.1',
+                       help='Address that /metrics is served on.'),
+    cfg.PortOpt('metrics_port',
+                default=0,
+                help='Port of /metrics for Prometheus; 0 for none.'),
     cfg.BoolOpt('use_inventories',
                 default=True,
                 help='Whether machines are known by the addresses that '

@@ -81,7 +81,13 @@ def with_catalog(conf: cfg.ConfigOpts, settings: image_settings.Settings
     """
     return dataclasses.replace(
         settings, wall=walls.wall_of(conf, catalog=True), allowed_paths=(
-            *settings.allowed_paths, conf.ext_catalog.iso_dir))
+            *settings.allowed_paths, conf.ext_catalog.iso_dir),
+        paths_option=f'{settings.paths_option}, or, for an ISO of the '
+        'catalog, set [ext_catalog]iso_dir on this host as the boot server '
+        'has it',
+        missing_hint='; an ISO that was uploaded is on the host of the boot '
+        'server that took it, unless [ext_catalog]iso_dir is a directory '
+        'that all hosts share')
 
 
 def verify_from(conf: cfg.ConfigOpts) -> bool | str:

@@ -89,7 +89,7 @@ class FileImageService(ironic_contract.IronicImageService):
             finally:
                 os.close(handle)
         except OSError as exc:
-            raise _refusal(href, exc) from exc
+            raise _refusal(href, exc, self.settings.missing_hint) from exc
 
     def stat(self, href: str) -> service.ImageVersion:
         with self._open(href) as fd:
@@ -212,11 +212,12 @@ def _path(href: str) -> str:
     return os.path.normpath('/' + path.lstrip('/'))
 
 
-def _refusal(href: str, exc: OSError) -> errors.ImageError:
+def _refusal(href: str, exc: OSError, missing_hint: str
+             ) -> errors.ImageError:
     match exc.errno:
         case errno.ENOENT:
             return errors.ImageNotFoundError(
-                f'{href} does not exist on this conductor')
+                f'{href} does not exist on this conductor{missing_hint}')
         case errno.ENOTDIR:
             return errors.ImageNotFoundError(
                 f'{href} goes through something that is no directory')

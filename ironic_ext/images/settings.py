@@ -64,6 +64,8 @@ class Settings:
     :param parallel_above: bytes from which on ranges are parallel.
     :param allowed_paths: directories that file:// may lead to.
     :param paths_option: the setting that they come from, for messages.
+    :param missing_hint: why a file may be missing, after the sentence that
+        says that it is.
     :param wall: files that it must not lead to, whatever is allowed.
     :param fence: where hrefs, and what they redirect to, must not lead;
         None where the operator chose them.
@@ -91,6 +93,7 @@ class Settings:
     parallel_above: int = 64 * _MIB
     allowed_paths: tuple[str, ...] = ()
     paths_option: str = '[conductor]file_url_allowed_paths'
+    missing_hint: str = ''
     wall: walls.Wall = walls.Wall()
     fence: walls.Fence | None = None
     project: str = ''

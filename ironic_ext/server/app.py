@@ -6,6 +6,7 @@ Machines are answered by coroutines, operators by Falcon behind a bridge.
 """
 
 import asyncio
+import collections
 import collections.abc
 import concurrent.futures
 import dataclasses
@@ -17,6 +18,7 @@ import urllib.parse
 import falcon
 from oslo_config import cfg
 
+from ironic_ext import catalog
 from ironic_ext.catalog import iso_files
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import store
@@ -57,7 +59,7 @@ API = '/api/v1'
 _CONFIG, _COMPLETE = f'{API}/bootconfig', f'{API}/boot-complete'
 #: What machines can ask for.
 MACHINES = (_CONFIG, _CONFIG + '/{path}', '/t/{token}', '/t/{token}/{path}',
-            _COMPLETE, '/ipxe', '/healthz')
+            _COMPLETE, '/ipxe', '/healthz', '/readyz')
 #: Where these answers begin that nobody is to store, errors as well.
 _NOT_STORED = (_CONFIG + '/', '/t/', '/ipxe/')
 _MAX_TEXT = 4096
@@ -99,7 +101,10 @@ class _NotAtHandError(Exception):
 
 
 class Application:
-    """Answers machines itself, and has the rest answered."""
+    """Answers machines itself, and has the rest answered.
+
+    :ivar answered: how often, see figures.Answered; for one thread.
+    """
 
     def __init__(self, machines: 'Machines', at_hand: 'Machines',
                  operators: bridge.Bridge, sender: answers.Sender) -> None:
@@ -111,6 +116,8 @@ class Application:
         self._at_hand = at_hand
         self._operators = operators
         self._sender = sender
+        self.answered: collections.Counter[
+            tuple[str, int]] = collections.Counter()
 
     def at_once(self, scope: exchange.Scope) -> exchange.Made | None:
         """Return an answer that needs no waiting; None for all others.
@@ -133,6 +140,7 @@ class Application:
             return None
         if answer is None or not isinstance(answer.data, bytes):
             return None
+        self.answered['machine', answer.status] += 1
         return (answer.status,
                 self._sender.headers(answer, scope['path']), answer.data)
 
@@ -143,14 +151,17 @@ class Application:
 
         :raises: ConnectionError when the client is gone
         """
+        who = 'machine'
         try:
             answer = await self._machines.answer(scope)
             if answer is None:
+                who = 'operator'
                 answer = await self._operators.answer(scope, receive)
         except ConnectionError:
             raise
         except Exception as exc:
             answer = _failed(exc, scope)
+        self.answered[who, answer.status] += 1
         await self._sender.send(answer, scope['path'], send)
 
 
@@ -198,18 +209,25 @@ class Machines:
         if path == _COMPLETE:
             return _refused(scope, 'POST') or await self._complete.post(
                 _asked(scope))
-        if path == '/healthz':
-            return _refused(scope, 'GET') or await self._health()
+        if path in ('/healthz', '/readyz'):
+            return _refused(scope, 'GET') or await self._health(
+                for_machines=path == '/readyz')
         return None
 
-    async def _health(self) -> answers.Answer:
-        """Tell whether the server serves."""
-        await self._run(self._check)
-        if not self._index.loaded.is_set():
-            raise errors.UnavailableError(
-                'Ironic did not tell its nodes yet')
-        if self._index.problem:
-            raise errors.UnavailableError(self._index.problem)
+    async def _health(self, *, for_machines: bool) -> answers.Answer:
+        """Tell whether the server works, or even can answer machines.
+
+        Who looks does so all the time: what is wrong is logged by others.
+        """
+        try:
+            await self._run(self._check)
+            if for_machines and not self._index.loaded.is_set():
+                raise errors.UnavailableError(
+                    'Ironic did not tell its nodes yet')
+            if for_machines and self._index.problem:
+                raise errors.UnavailableError(self._index.problem)
+        except (catalog.CatalogError, errors.UnavailableError) as exc:
+            return answers.failure(statuses.of(exc))
         return answers.Answer(b'ok\n', answers.PLAIN)
 
 

@@ -19,6 +19,7 @@ from ironic_ext import host_records
 from ironic_ext.images import configured
 from ironic_ext.node import tokens
 from ironic_ext.server import app
+from ironic_ext.server import figures
 from ironic_ext.server.http import connections
 from ironic_ext.server.http import server
 from ironic_ext.server.machines import configs
@@ -29,6 +30,7 @@ from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import host_poller
 from ironic_ext.server.mirror import host_records as record_mirror
 from ironic_ext.server.mirror import ironic_api
+from ironic_ext.server.mirror import kept_hosts
 from ironic_ext.server.mirror import leases
 from ironic_ext.server.mirror import neutron
 from ironic_ext.server.rest import iso_imports
@@ -67,7 +69,7 @@ class BootServer:
             resync_interval=options.resync_interval,
             inventories=options.use_inventories, records=self._records,
             trusted_owners=frozenset(conf.ext_catalog.trusted_owners),
-            history=self._history)
+            history=self._history, kept=_kept(conf))
         os.makedirs(conf.ext_catalog.iso_dir, mode=0o755, exist_ok=True)
         directory = iso_files.IsoDirectory(
             conf.ext_catalog.iso_dir, conf.ext_catalog.max_iso_size * _MIB)
@@ -90,13 +92,17 @@ class BootServer:
             _lessees(conf, api), rules,
             _links(conf, signer, self._records),
             conf.ext_boot.config_delivery))
-        self._server = server.Server(
-            application, connections.Connections(
-                connections.Limits(options.max_connections,
-                                   options.max_connections_per_address),
-                lambda host: identity.is_of(host, proxies), _tls(conf)),
-            self._end_watches, application.at_once)
+        links = connections.Connections(
+            connections.Limits(options.max_connections,
+                               options.max_connections_per_address),
+            lambda host: identity.is_of(host, proxies), _tls(conf))
+        self._server = server.Server(application, links, self._end_watches,
+                                     application.at_once)
         self._address = options.host_ip, options.port
+        self._figures = figures.Figures(
+            application.answered, self._index, self._mirror, self._poller,
+            api, links)
+        self._metrics = options.metrics_host_ip, options.metrics_port
         self._has_projects = options.auth_strategy == 'keystone'
 
     def run(self) -> None:
@@ -108,6 +114,8 @@ class BootServer:
             *self._address, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server(self._address, family=family,
                                         backlog=server.BACKLOG)
+        end_metrics = figures.serve(self._figures, *self._metrics) if (
+            self._metrics[1]) else lambda: None
         sys.setswitchinterval(_SWITCH)
         self._records.start(self._poller.reread)
         for part in (self._mirror, self._poller, self._imports,
@@ -121,6 +129,7 @@ class BootServer:
         try:
             self._server.run([listener])
         finally:
+            end_metrics()
             self._end()
 
     def stop(self) -> None:
@@ -185,6 +194,15 @@ def _links(conf: cfg.ConfigOpts, signer: tokens.Tokens,
     return lambda host: dict(tokens.links(url, signer.new(
         host.uuid, conf.ext_server.token_lifetime,
         records.generation(host))[0]))
+
+
+def _kept(conf: cfg.ConfigOpts) -> kept_hosts.KeptHosts | None:
+    """Return where it is kept what is known of hosts, None for nowhere."""
+    options = conf.ext_server
+    if not options.hosts_file or not options.hosts_max_age:
+        return None
+    return kept_hosts.KeptHosts(options.hosts_file, ironic_api.place(conf),
+                                options.hosts_max_age)
 
 
 def _lessees(conf: cfg.ConfigOpts, api: ironic_api.IronicApi

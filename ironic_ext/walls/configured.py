@@ -47,6 +47,7 @@ _DATABASES = ('connection', 'slave_connection')
 _PORTS = {'mysql': 3306, 'mariadb': 3306, 'postgresql': 5432,
           'rabbit': 5672, 'amqp': 5672, 'kafka': 9092}
 _LISTENERS = (('api', 'host_ip', 'port'), ('ext_server', 'host_ip', 'port'),
+              ('ext_server', 'metrics_host_ip', 'metrics_port'),
               ('ext_media', 'metrics_host_ip', 'metrics_port'))
 _RPC = ('json_rpc', 'ironic_networking_json_rpc')
 _MEMCACHED = (('cache', 'memcache_servers'),

@@ -43,6 +43,7 @@ _CONFIG = """\
 [DEFAULT]
 use_stderr = true
 [ext_server]
+hosts_file =
 auth_strategy = noauth
 host_ip = 127.0.0.1
 port = {port}

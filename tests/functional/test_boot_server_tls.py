@@ -33,7 +33,7 @@ class _SecureServer(boot_server.Process):
 
     def is_ready(self):
         with contextlib.suppress(OSError):
-            return self.call('GET', '/healthz').code == 200
+            return self.call('GET', '/readyz').code == 200
         return False
 
     def connection(self, source=''):

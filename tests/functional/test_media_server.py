@@ -214,16 +214,36 @@ class ProcessesTest(_ServerTest):
             spans.joined(span for report in self.server.reports()
                          for span in report.ranges))
 
-    def test_a_port_in_use_is_one_clear_sentence(self):
-        with socket.socket() as taken:
-            taken.bind(('127.0.0.1', 0))
-            taken.listen()
-            port = taken.getsockname()[1]
-            other = media_streams.Server(self.folder, self.media)
-            media_streams.write(other.media, {}, port=port)
-            done = self._run(*other.command(), check=False)
+    def _refusal(self, **options):
+        """Start another server; return what it says before it ends."""
+        folder = self.useFixture(fixtures.TempDir()).path
+        other = media_streams.Server(pathlib.Path(folder), {}, **options)
+        done = self._run(*other.command(), check=False)
         self.assertNotEqual(0, done.returncode)
-        self.assertIn(f'cannot listen on 127.0.0.1 port {port}', done.stderr)
+        self.assertNotIn('Serving media at', done.stderr)
+        return done.stderr
+
+    def test_a_port_in_use_is_one_clear_sentence(self):
+        with socket.create_server(('127.0.0.1', 0)) as taken:
+            port = taken.getsockname()[1]
+            self.assertIn(f'cannot listen on 127.0.0.1 port {port}',
+                          self._refusal(port=port))
+
+    def test_a_second_server_takes_no_connections_of_the_first(self):
+        # It has other media: half of all readers would not find theirs.
+        for host in ('127.0.0.1', '0.0.0.0'):
+            refusal = self._refusal(host=host, port=self.server.port)
+            self.assertIn('another ironic-media-server', refusal)
+            self.assertIn('[ext_media]port', refusal)
+        for _ in range(10):
+            self._curl('--fail', '-r', '0-9')
+
+    def test_a_taken_port_of_metrics_is_told_before_anything_is_served(self):
+        with socket.create_server(('127.0.0.1', 0)) as taken:
+            port = taken.getsockname()[1]
+            self.assertIn(f'cannot listen on 127.0.0.1 port {port}',
+                          refusal := self._refusal(metrics_port=port))
+        self.assertIn('[ext_media]metrics_port', refusal)
 
 
 class ManyReadersTest(_ServerTest):

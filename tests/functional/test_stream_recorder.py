@@ -194,7 +194,9 @@ class RecorderTest(testtools.TestCase):
         self.counters.row(1).response(404)
         self.counters.row(0).set('open_connections', 3)
         self.counters.row(1).add('sent_bytes_total', 5 << 10)
-        port = self.recorder.listen()
+        listener = socket.create_server(('127.0.0.1', 0))
+        port = listener.getsockname()[1]
+        self.recorder.answer(listener)
         self._start()
         with urllib.request.urlopen(
                 f'http://127.0.0.1:{port}/metrics') as response:
@@ -206,6 +208,18 @@ class RecorderTest(testtools.TestCase):
                 f'ironic_ext_media_sent_bytes_total {float(5 << 10)}',
                 '# TYPE ironic_ext_media_open_connections gauge'):
             self.assertIn(line + '\n', page)
+
+    def test_the_port_is_free_before_the_last_reader_has_gone(self):
+        self.counters.row(1).set(metrics.PID, os.getpid())
+        listener = socket.create_server(('127.0.0.1', 0))
+        address = listener.getsockname()
+        self.recorder.answer(listener)
+        self._start()
+        self.recorder.stop()
+        stream_worker.await_true(lambda: listener.fileno() == -1, 'its end')
+        socket.create_server(address).close()
+        self.counters.row(1).set(metrics.PID, 0)
+        self._stop()
 
 
 class CountersTest(testtools.TestCase):

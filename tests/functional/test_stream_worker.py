@@ -171,7 +171,8 @@ class AnswersTest(_ServingTest):
                 path, Range='bytes=0-0')[0].status, path)
 
     def test_it_tells_its_health(self):
-        self.assertEqual(200, self.server.request('/healthz')[0].status)
+        for path in ('/healthz', '/readyz'):
+            self.assertEqual(200, self.server.request(path)[0].status)
         self.server.surroundings.failure = contract.UnavailableError('down')
         self.server.request()
         self.assertEqual(503, self.server.request('/healthz')[0].status)

@@ -83,7 +83,7 @@ class Connection(connection.Connection):
             functools.partial(self._admitted, request, name))
 
     def _answer_other(self, request: requests.Request) -> None:
-        if request.path() != b'/healthz':
+        if request.path() not in (b'/healthz', b'/readyz'):
             self._turn_down(request, refusal.NOTHING_HERE)
         elif self._worker.stopping or not self._worker.admissions.answering:
             self._turn_down(request, refusal.Refusal(503, 'Not ready.'))

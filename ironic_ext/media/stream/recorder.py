@@ -13,8 +13,11 @@ import logging
 import os
 import selectors
 import socket
+import socketserver
+import threading
 import time
 import wsgiref.simple_server
+import wsgiref.types
 
 import prometheus_client
 from prometheus_client import core as prometheus
@@ -95,6 +98,33 @@ class _Page(prometheus_registry.Collector):
         yield from families.values()
 
 
+class _Quiet(wsgiref.simple_server.WSGIRequestHandler):
+    """A handler that writes no line for a request."""
+
+    # Seconds that a client may keep its thread waiting.
+    timeout = 30
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing."""
+
+
+class _PageServer(socketserver.ThreadingMixIn,
+                  wsgiref.simple_server.WSGIServer):
+    """Answers on a socket that listens already."""
+
+    daemon_threads = True
+
+    def __init__(self, listener: socket.socket,
+                 app: wsgiref.types.WSGIApplication) -> None:
+        address = listener.getsockname()
+        super().__init__(address, _Quiet, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self.server_name, self.server_port = address[:2]
+        self.setup_environ()
+        self.set_app(app)
+
+
 class Recorder:
     """Gathers the reports of all workers until :meth:`stop`."""
 
@@ -119,17 +149,17 @@ class Recorder:
             channel.setblocking(False)
             self._selector.register(channel, selectors.EVENT_READ)
 
-    def listen(self) -> int:
-        """Begin to answer Prometheus; returns the port.
+    def answer(self, listener: socket.socket) -> None:
+        """Begin to answer Prometheus.
 
-        :raises: OSError when the port is not free.
+        :param listener: is closed in the end.
         """
         registry = prometheus_client.CollectorRegistry()
         registry.register(_Page(self._counters))
-        self._page, _thread = prometheus_client.start_http_server(
-            self._settings.metrics_port or 0, self._settings.metrics_host,
-            registry)
-        return int(self._page.server_port)
+        self._page = _PageServer(listener, prometheus_client.make_wsgi_app(
+            registry))
+        threading.Thread(target=self._page.serve_forever, daemon=True,
+                         name='metrics').start()
 
     def run(self) -> None:
         """Gather until stopped and until the workers are done."""
@@ -143,6 +173,8 @@ class Recorder:
                 self._record()
                 self._end_sessions(self._settings.session_gap)
             if self._stopping:
+                # The port is for who comes after, readers may stay a while.
+                self._end_page()
                 end = min(end, time.monotonic()
                           + self._settings.stop_timeout)
                 if not self._at_work() or time.monotonic() > end:
@@ -151,13 +183,17 @@ class Recorder:
         self._receive(0)
         self._record()
         self._end_sessions(float('-inf'))
-        if self._page is not None:
-            self._page.shutdown()
-            self._page.server_close()
+        self._end_page()
 
     def stop(self) -> None:
         """Return from :meth:`run` when the workers are done."""
         self._stopping = True
+
+    def _end_page(self) -> None:
+        page, self._page = self._page, None
+        if page is not None:
+            page.shutdown()
+            page.server_close()
 
     def _at_work(self) -> bool:
         for pid in self._counters.pids():

@@ -4,10 +4,13 @@
 
 Each worker has a listening socket of its own on the same port, and the
 kernel deals connections out (SO_REUSEPORT). The parent holds all of them,
-so connections wait for the next worker when one dies.
+so connections wait for the next worker when one dies. Nobody else's socket
+shares the port: another server would get some of the connections, and would
+not know their media.
 """
 
 import collections.abc
+import errno
 import gc
 import logging
 import multiprocessing
@@ -49,26 +52,34 @@ class Shared:
         self.connect = connect
         self.workers = settings.workers or os.cpu_count() or 1
         self.counters = metrics.SharedCounters(self.workers)
-        self.listeners: list[socket.socket] = []
-        port = settings.port
-        for _ in range(self.workers):
-            self.listeners.append(_listener(settings, port))
-            port = self.listeners[0].getsockname()[1]
-        self.port = port
+        self.listeners = [_listener(settings, settings.port)]
+        self.port = self.listeners[0].getsockname()[1]
+        for _ in range(self.workers - 1):
+            self.listeners.append(_listener(settings, self.port, first=False))
+        self.metrics = _metrics_listener(settings)
         # Of packets, so that no report is ever half there.
         self.channels = [
             socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             for _ in range(self.workers)]
 
-    def close_listeners(self, but: int | None = None) -> None:
+    def close_listeners(self, but: int | None = None, *,
+                        but_metrics: bool = False) -> None:
         """Take no more connections in this process, save by one of them."""
         for worker_id, listener in enumerate(self.listeners):
             if worker_id != but:
                 listener.close()
+        if self.metrics is not None and not but_metrics:
+            self.metrics.close()
 
 
-def _listener(settings: server_settings.ServerSettings, port: int
-              ) -> socket.socket:
+def _listener(settings: server_settings.ServerSettings, port: int, *,
+              first: bool = True) -> socket.socket:
+    """Return a listening socket.
+
+    :param first: of this server. It wants the port for itself alone, and
+        shares it only once it has it.
+    :raises: OSError when the address is not free.
+    """
     family = (socket.AF_INET6 if ':' in settings.host else socket.AF_INET)
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -76,14 +87,48 @@ def _listener(settings: server_settings.ServerSettings, port: int
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY,
                                 settings.host != '::')
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if not first:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((settings.host, port))
+        if first:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.listen(settings.backlog)
     except OSError as exc:
         listener.close()
-        raise OSError(exc.errno, f'cannot listen on {settings.host} port '
-                                 f'{port}: {exc.strerror}') from exc
+        raise _unavailable(settings.host, port, '', exc) from exc
     return listener
+
+
+def _metrics_listener(settings: server_settings.ServerSettings
+                      ) -> socket.socket | None:
+    """Return the socket of Prometheus' page, None for no page.
+
+    :raises: OSError when the address is not free.
+    """
+    host, port = settings.metrics_host, settings.metrics_port
+    if port is None:
+        return None
+    try:
+        return socket.create_server(
+            (host, port),
+            family=socket.AF_INET6 if ':' in host else socket.AF_INET)
+    except OSError as exc:
+        raise _unavailable(host, port, 'metrics_', exc) from exc
+
+
+def _unavailable(host: str, port: int, prefix: str, exc: OSError) -> OSError:
+    """Return what is raised where nothing can listen.
+
+    :param prefix: of the options that name the address.
+    """
+    found = OSError(
+        f'cannot listen on {host} port {port}: {exc.strerror}: '
+        + (f'end what has the port, such as another ironic-media-server, or '
+           f'set another [ext_media]{prefix}port'
+           if exc.errno == errno.EADDRINUSE else
+           f'look at [ext_media]{prefix}host_ip and {prefix}port'))
+    found.errno = exc.errno
+    return found
 
 
 def tls_context(tls: server_settings.TlsSettings) -> ssl.SSLContext:
@@ -160,15 +205,14 @@ class _Recorder(cotyledon.Service):
     def __init__(self, worker_id: cotyledon_types.WorkerId,
                  shared: Shared) -> None:
         super().__init__(worker_id)
-        shared.close_listeners()
+        shared.close_listeners(but_metrics=True)
         media, _bases = shared.connect()
         self._recorder = recorder.Recorder(
             [channel for _end, channel in shared.channels], shared.counters,
             media, shared.settings)
         self._done = threading.Event()
-        if shared.settings.metrics_port is not None:
-            LOG.info('Metrics at http://%s:%d/metrics',
-                     shared.settings.metrics_host, self._recorder.listen())
+        if shared.metrics is not None:
+            self._recorder.answer(shared.metrics)
 
     def run(self) -> None:
         """Gather until terminated."""
@@ -213,6 +257,9 @@ def run(settings: server_settings.ServerSettings, connect: Connect) -> None:
 
     manager.register_hooks(on_terminate=shared.close_listeners,
                            on_dead_worker=died)
+    if shared.metrics is not None:
+        LOG.info('Metrics at http://%s:%d/metrics', settings.metrics_host,
+                 shared.metrics.getsockname()[1])
     LOG.info('Serving media at %s://%s:%d with %d workers',
              'https' if settings.tls else 'http',
              f'[{settings.host}]' if ':' in settings.host else settings.host,

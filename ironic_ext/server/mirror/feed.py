@@ -90,8 +90,20 @@ class Feed:
         self._seen = datetime.datetime.now(datetime.UTC)
         self._tell_staleness(None)
 
-    def note_unseen(self, reason: str) -> None:
-        """Note why there is no news."""
+    @property
+    def seen(self) -> datetime.datetime:
+        """When everything was known last."""
+        return self._seen
+
+    def note_unseen(self, reason: str,
+                    seen: datetime.datetime | None = None) -> None:
+        """Note why there is no news.
+
+        :param seen: when everything was known, if that was before there was
+            this feed.
+        """
+        if seen is not None:
+            self._seen = seen
         self._tell_staleness(Staleness(
             self._seen.isoformat(timespec='seconds'), reason))
 

@@ -10,6 +10,7 @@ import collections
 import collections.abc
 import datetime
 import gc
+import itertools
 import logging
 import threading
 import time
@@ -23,6 +24,7 @@ from ironic_ext.server.mirror import history as histories
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import host_records as record_mirror
 from ironic_ext.server.mirror import ironic_api
+from ironic_ext.server.mirror import kept_hosts
 from ironic_ext.server.mirror import tenancy
 
 LOG = logging.getLogger(__name__)
@@ -31,6 +33,8 @@ LOG = logging.getLogger(__name__)
 _OVERLAP = datetime.timedelta(seconds=5)
 #: Items of a page of what changed; as many known ones end the look.
 _NEWEST = 20
+#: Inventories that are asked for in one look, each by a request of its own.
+_INVENTORIES = 100
 #: Ironic shows a project its own nodes alone, and says nothing of others.
 _NARROW = ('the login of [ext_ironic] sees no nodes and is that of a project: '
            'set system_scope = all in place of the project')
@@ -50,6 +54,10 @@ class HostPoller(follower.Follower):
     :param records: where ends are noted that only this shows.
     :param trusted_owners: see catalog.view.project_of().
     :param history: where it is noted what happens to hosts.
+    :param kept: where it is kept for the next start.
+
+    :ivar resync_requests: to Ironic by the last look at everything.
+    :ivar resync_seconds: that it took.
     """
 
     def __init__(self, api: ironic_api.IronicApi,
@@ -57,12 +65,16 @@ class HostPoller(follower.Follower):
                  resync_interval: float, inventories: bool = True,
                  records: record_mirror.RecordMirror | None = None,
                  trusted_owners: collections.abc.Collection[str] = (),
-                 history: histories.HistoryWriter | None = None) -> None:
+                 history: histories.HistoryWriter | None = None,
+                 kept: kept_hosts.KeptHosts | None = None) -> None:
         super().__init__('host-poller')
         self._api = api
         self._records = records
         self._trusted_owners = trusted_owners
         self._history = history
+        self._kept = kept
+        self.resync_requests = 0
+        self.resync_seconds = 0.0
         self._index = index
         self._interval = interval
         self._resync_interval = resync_interval
@@ -80,6 +92,8 @@ class HostPoller(follower.Follower):
         self._lock = threading.RLock()
         # Nodes that were looked at since the last look at all began.
         self._noted: set[str] = set()
+        # Nodes of which something else is known than is kept.
+        self._unkept: set[str] = set()
         # The round of UUIDs: what was known as it began and was not met
         # yet, and where it goes on.
         self._unmet: set[str] = set()
@@ -110,11 +124,45 @@ class HostPoller(follower.Follower):
                 if uuid in self._nodes:
                     self._put(self._nodes[uuid])
 
+    def recall(self) -> None:
+        """Begin with what was known when the server ended."""
+        if self._kept is None:
+            return
+        kept, seen = self._kept.load()
+        if seen is None:
+            return
+        for known in kept:
+            uuid = known.node['uuid']
+            with self._lock:
+                self._macs[uuid] = set(known.macs)
+                self._found[uuid] = known.inspected, known.ips
+                self._put(known.node)
+        with self._lock:
+            self._unkept.clear()
+        self._index.feed.note_unseen(
+            'Ironic was not asked since this server started', seen)
+        self._index.loaded.set()
+        LOG.info('%(count)d hosts are known as they were at %(seen)s, until '
+                 'Ironic tells', {'count': len(kept), 'seen': seen})
+
+    def keep(self) -> None:
+        """Keep what has changed, for the next start."""
+        if self._kept is None:
+            return
+        with self._lock:
+            unkept, self._unkept = self._unkept, set()
+            changed = {uuid: kept_hosts.KeptHost(
+                self._nodes[uuid], tuple(sorted(self._macs.get(uuid, ()))),
+                *self._found.get(uuid, ('', ())))
+                if uuid in self._nodes else None for uuid in unkept}
+        self._kept.save(changed, self._index.feed.seen)
+
     def resync(self) -> None:
         """Look at all nodes and ports.
 
         :raises: IronicError
         """
+        began, asked = time.monotonic(), self._api.requests
         with self._lock:
             self._noted.clear()
         self._take_all_ports({port['uuid']: port
@@ -136,6 +184,8 @@ class HostPoller(follower.Follower):
         self._index.problem = _NARROW if (
             not seen and self._api.is_narrow()) else ''
         self._index.loaded.set()
+        self.resync_requests = self._api.requests - asked
+        self.resync_seconds = time.monotonic() - began
 
     def catch_up(self) -> None:
         """Look at what changed last.
@@ -177,7 +227,10 @@ class HostPoller(follower.Follower):
         if not self._inventories:
             return
         with self._lock:
-            inspected, self._inspected = self._inspected, {}
+            inspected = dict(itertools.islice(self._inspected.items(),
+                                              _INVENTORIES))
+            for uuid in inspected:
+                del self._inspected[uuid]
         for uuid, finished in inspected.items():
             try:
                 ips = hosts.inventory_ips(self._api.inventory(uuid))
@@ -268,6 +321,7 @@ class HostPoller(follower.Follower):
 
     def _forget(self, uuid: str) -> None:
         with self._lock:
+            self._unkept.add(uuid)
             self._nodes.pop(uuid, None)
             self._found.pop(uuid, None)
             self._index.remove(uuid)
@@ -289,6 +343,7 @@ class HostPoller(follower.Follower):
             # First: what the next one has is not to be had by old tokens.
             self._end_tokens(host)
         self._nodes[uuid] = node
+        self._unkept.add(uuid)
         self._any_updated |= bool(node.get('updated_at'))
         if before not in (None, host) and self._history is not None:
             self._history.note_change(before, host,
@@ -326,7 +381,7 @@ class HostPoller(follower.Follower):
         feed = self._index.feed
         if not problem:
             feed.note_seen()
-        elif feed.staleness is None:
+        elif feed.staleness is None or feed.staleness.reason != problem:
             LOG.error('There are no hosts: %s', problem)
             feed.note_unseen(problem)
 
@@ -334,12 +389,14 @@ class HostPoller(follower.Follower):
         """Follow Ironic until it is time to go."""
         resync_at = 0.0
         failing = False
+        first = True
+        self.recall()
         while not self.ending.is_set():
             try:
                 if time.monotonic() >= resync_at:
-                    first = not self._index.loaded.is_set()
                     self.resync()
                     if first:
+                        first = False
                         # Ten thousand hosts that stay make the collector
                         # hold up all threads for a quarter of a second.
                         gc.collect()
@@ -363,7 +420,10 @@ class HostPoller(follower.Follower):
                 failing = True
                 self._index.feed.note_unseen(
                     f'{type(exc).__name__}: see the server\'s log')
+            self.keep()
             self.ending.wait(self._interval)
+        if self._kept is not None:
+            self._kept.close()
 
 
 def _port(port: ironic_api.Node) -> tuple[str, str]:

@@ -8,6 +8,7 @@ password or nothing ([ext_ironic]auth_type).
 
 import collections.abc
 import json
+import threading
 import typing
 
 from keystoneauth1 import adapter
@@ -83,12 +84,26 @@ def login(conf: cfg.ConfigOpts) -> tuple[typing.Any, typing.Any]:
     return auth, session
 
 
+def place(conf: cfg.ConfigOpts) -> str:
+    """Return what tells one Ironic from another; nothing secret."""
+    return json.dumps([conf[GROUP].get(name) for name in (
+        'endpoint_override', 'auth_url', 'region_name') if name in conf[
+            GROUP]])
+
+
 class IronicApi:
     """The API. Thread-safe; everything raises IronicError."""
 
     def __init__(self, client: adapter.Adapter) -> None:
         """Take an adapter of keystoneauth."""
         self._client = client
+        self._counting = threading.Lock()
+        self._requests = 0
+
+    @property
+    def requests(self) -> int:
+        """How many were made."""
+        return self._requests
 
     def is_narrow(self) -> bool:
         """Tell whether it is the login of a project, which sees few nodes.
@@ -229,6 +244,8 @@ class IronicApi:
 
     def _call(self, method: str, path: str, body: object = None,
               **options: typing.Any) -> typing.Any:
+        with self._counting:
+            self._requests += 1
         try:
             answer = self._client.request(
                 path, method, json=body, raise_exc=False,

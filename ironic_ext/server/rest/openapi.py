@@ -269,8 +269,12 @@ def _machines() -> Schema:
         '/ipxe': {'get': _operation('The iPXE script of a MAC.',
                                     _text('text/plain'),
                                     _MACHINE_QUERY[1:])},
-        '/healthz': {'get': _operation('Whether the server serves.',
-                                       _text('text/plain'))}}
+        '/healthz': {'get': _operation(
+            'Whether the server and its database work.',
+            _text('text/plain'))},
+        '/readyz': {'get': _operation(
+            'Whether machines can be answered: hosts are known, as Ironic '
+            'has them or as they were kept.', _text('text/plain'))}}
 
 
 def description() -> Schema:

@@ -98,7 +98,8 @@ class SecurityPageTestCase(testtools.TestCase):
         index.loaded.set()
         index.put(test_hosts.host(name='told-to-nobody'))
         application = app.make(conf, parts)
-        for path in ('/openapi.json', '/', '/page/app.js', '/healthz'):
+        for path in ('/openapi.json', '/', '/page/app.js', '/healthz',
+                     '/readyz'):
             found = asgi.ask(application, path)
             self.assertEqual(200, found.status, path)
             self.assertNotIn(b'told-to-nobody', found.data)

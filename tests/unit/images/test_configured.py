@@ -12,6 +12,8 @@ import testtools
 from ironic_ext import conf as ext_conf
 from ironic_ext import images
 from ironic_ext.images import configured
+from ironic_ext.images import errors
+from ironic_ext.images import file
 
 
 class ConfiguredTestCase(testtools.TestCase):
@@ -50,6 +52,18 @@ class ConfiguredTestCase(testtools.TestCase):
         self.assertEqual(('/a',), found.allowed_paths)
         self.assertEqual(('/a', '/isos'), configured.with_catalog(
             conf, found).allowed_paths)
+
+    def test_an_iso_of_the_catalog_on_another_host_is_told_what_to_share(self):
+        isos = self.folder / 'isos'
+        isos.mkdir()
+        conf = self.conf(f'[conductor]\nfile_url_allowed_paths = /a\n'
+                         f'[ext_catalog]\niso_dir = {isos}\n')
+        found = file.FileImageService(configured.with_catalog(
+            conf, configured.settings_from(conf)))
+        for path, error in ((isos / 'x.iso', errors.ImageNotFoundError),
+                            ('/elsewhere/x.iso', errors.HrefError)):
+            self.assertIn('[ext_catalog]iso_dir', str(self.assertRaises(
+                error, found.stat, f'file://{path}')))
 
     def test_servers_are_verified_unless_it_says_otherwise(self):
         for text, verify in (('', True), ('True', True),

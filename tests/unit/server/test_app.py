@@ -103,6 +103,36 @@ class AppTestCase(testtools.TestCase):
         index.loaded.set()
         self.assertEqual([], asgi.ask(application, path).json['items'])
 
+    def test_who_looks_whether_it_is_ready_logs_nothing(self):
+        logged = self.useFixture(fixtures.FakeLogger())
+        conf, parts, index = make()
+        application = app.make(conf, parts)
+
+        def statuses():
+            return [asgi.ask(application, path).status
+                    for path in ('/healthz', '/readyz')]
+
+        self.assertEqual([200, 503], statuses())
+        index.loaded.set()
+        self.assertEqual([200, 200], statuses())
+        index.problem = 'the login sees no nodes'
+        found = asgi.ask(application, '/readyz')
+        self.assertEqual((503, index.problem),
+                         (found.status, found.json['message']))
+        parts.catalog.revision.side_effect = catalog.DatabaseError('away')
+        self.assertEqual([503, 503], statuses())
+        self.assertEqual('', logged.output)
+
+    def test_answers_are_counted(self):
+        conf, parts, index = make()
+        index.loaded.set()
+        application = app.make(conf, parts)
+        for path in ('/api/v1/baremetalhosts', '/nowhere',
+                     '/ipxe?mac=52:54:00:00:00:99', '/healthz'):
+            asgi.ask(application, path)
+        self.assertEqual({('operator', 200): 1, ('operator', 404): 1,
+                          ('machine', 200): 2}, dict(application.answered))
+
     def test_an_error_of_ours_tells_nothing_of_itself(self):
         self.useFixture(fixtures.FakeLogger())
         conf, parts, index = make()
@@ -156,6 +186,7 @@ class AppTestCase(testtools.TestCase):
                 ('/healthz', 'GET', 200, None),
                 ('/healthz', 'PUT', 405, None),
                 ('/healthz', 'HEAD', 200, None),
+                ('/readyz', 'GET', 200, None),
                 ('/ipxe?mac=52:54:00:00:00:77', 'HEAD', 200, 'no-store'),
                 ('/api/v1/bootconfig', 'HEAD', 404, 'no-store'),
                 ('/api/v1/boot-complete', 'POST', 401, 'no-cache'),

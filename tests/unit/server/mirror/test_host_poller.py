@@ -17,6 +17,7 @@ class _Api:
     def __init__(self):
         self.known = ironic_stand_in.Nodes()
         self.read = 0
+        self.requests = 0
         self.narrow = False
 
     def is_narrow(self):
@@ -39,6 +40,7 @@ class _Api:
         return self.known.nodes[uuid]
 
     def inventory(self, uuid):
+        self.requests += 1
         return self.known.inventories.get(uuid)
 
     def _list(self, items, newest):
@@ -49,6 +51,25 @@ class _Api:
         for item in found:
             self.read += 1
             yield item
+
+
+class _Kept:
+    """What is kept, without a disk."""
+
+    def __init__(self):
+        self.hosts = {}
+        self.seen = None
+        self.saved = {}
+
+    def load(self):
+        return list(self.hosts.values()), self.seen
+
+    def save(self, changed, seen):
+        self.saved.update(changed)
+        self.hosts.update(changed)
+        self.hosts = {uuid: host for uuid, host in self.hosts.items()
+                      if host is not None}
+        self.seen = seen
 
 
 class HostPollerTestCase(testtools.TestCase):
@@ -74,6 +95,55 @@ class HostPollerTestCase(testtools.TestCase):
         self.assertEqual(200, len(self.index))
         self.assertTrue(self.index.loaded.is_set())
         self.assertEqual(('52:54:00:00:01:07',), self.host('server7').macs)
+
+    def restarted(self, kept, api=None):
+        """Return the index and the poller of a server that starts again."""
+        index = host_index.HostIndex()
+        poller = host_poller.HostPoller(
+            api or self.api, index, interval=1, resync_interval=1, kept=kept)
+        poller.recall()
+        return index, poller
+
+    def test_a_start_begins_with_what_was_known_and_says_so(self):
+        kept = _Kept()
+        self.nodes.inventories[self.uuids[7]] = {'inventory': {
+            'interfaces': [{'ipv4_address': '192.0.2.77'}]}}
+        self.nodes.change(self.uuids[7], inspection_finished_at='2026-01-01')
+        index, poller = self.restarted(kept)
+        self.assertFalse(index.loaded.is_set())
+        poller.resync()
+        poller.look_into_inventories()
+        poller.keep()
+        self.assertEqual(200, len(kept.hosts))
+        self.assertEqual(1, self.api.requests)
+        self.nodes.change(self.uuids[5], power_state='power on')
+        self.nodes.remove(self.uuids[6])
+        index, poller = self.restarted(kept)
+        self.assertTrue(index.loaded.is_set())
+        self.assertIn('not asked', index.feed.staleness.reason)
+        self.assertEqual(kept.seen.isoformat(timespec='seconds'),
+                         index.feed.staleness.since)
+        self.assertEqual('server7', index.by_mac('52:54:00:00:01:07')[0].name)
+        self.assertEqual('server7', index.by_ip('192.0.2.77')[0].name)
+        self.assertNotEqual('power on', index.by_uuid(self.uuids[5]).power)
+        # Then as Ironic has it, without asking what is known.
+        poller.resync()
+        poller.look_into_inventories()
+        self.assertEqual(1, self.api.requests)
+        self.assertEqual('power on', index.by_uuid(self.uuids[5]).power)
+        self.assertIsNone(index.by_uuid(self.uuids[6]))
+        kept.saved.clear()
+        poller.keep()
+        self.assertEqual({self.uuids[5], self.uuids[6]}, set(kept.saved))
+        self.assertEqual(199, len(kept.hosts))
+
+    def test_many_inventories_do_not_hold_up_a_look(self):
+        for uuid in self.uuids:
+            self.nodes.change(uuid, inspection_finished_at='2026-01-01')
+        self.poller.catch_up()
+        for asked in (100, 200, 200):
+            self.poller.look_into_inventories()
+            self.assertEqual(asked, self.api.requests)
 
     def test_a_login_of_a_project_that_sees_nothing_says_so(self):
         for uuid in self.uuids:
