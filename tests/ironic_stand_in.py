@@ -32,6 +32,8 @@ class Nodes:
         self.inventories = {}
         #: What was asked for last, by node.
         self.data_images = {}
+        #: Requests that were answered, and bytes of the answers.
+        self.answers = self.answered_bytes = 0
 
     def add(self, name, *macs, **fields):
         """Add a node with ports; return its UUID."""
@@ -186,6 +188,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, code, body):
         data = json.dumps(body).encode()
+        with self.server.known.lock:
+            self.server.known.answers += 1
+            self.server.known.answered_bytes += len(data)
         self.send_response(code)
         self.send_header('Content-Type', 'application/json')
         self.send_header('Content-Length', str(len(data)))
