@@ -28,11 +28,13 @@ class Inspected:
 
     :ivar boot_loaders: such as ``bios: ISOLINUX``.
     :ivar boot_paths: a sentence for each way in which a machine boots it.
+    :ivar system: whose ISO it is, '' if that cannot be told.
     """
 
     volume_id: str
     boot_loaders: tuple[str, ...]
     boot_paths: tuple[str, ...] = ()
+    system: str = ''
 
 
 class Fetched(typing.Protocol):
@@ -363,7 +365,7 @@ def _ready(file: Fetched | iso_files.IsoFile, inspected: Inspected
            ) -> resources.ISCSICdromStatus:
     return resources.ISCSICdromStatus(
         'Ready', iso_size=file.size, digest=file.digest,
-        volume_id=inspected.volume_id,
+        volume_id=inspected.volume_id, system=inspected.system,
         boot_loaders=tuple(dict.fromkeys(inspected.boot_loaders)),
         boot_paths=inspected.boot_paths)
 

@@ -104,6 +104,8 @@ class ISCSICdromStatus:
     :ivar phase: one of PHASES.
     :ivar iso_size: bytes.
     :ivar digest: ``sha256:<hex>`` of the whole.
+    :ivar system: whose ISO it is, such as ``Ubuntu``; '' if that cannot be
+        told.
     :ivar boot_loaders: such as ``bios: ISOLINUX``.
     :ivar boot_paths: a sentence for each way in which a machine boots it.
     :ivar error: one sentence, in phase Error.
@@ -113,6 +115,7 @@ class ISCSICdromStatus:
     iso_size: int | None = None
     digest: str = ''
     volume_id: str = ''
+    system: str = ''
     boot_loaders: tuple[str, ...] = ()
     boot_paths: tuple[str, ...] = ()
     target_iqn: str = ''
@@ -350,7 +353,7 @@ def _cdrom_status(data: fields.Fields) -> ISCSICdromStatus:
     status = ISCSICdromStatus(
         phase=phase, iso_size=data.number('isoSize', 0, 1 << 62),
         digest=data.text('digest', pattern=_CHECKSUM, rule=_CHECKSUM_RULE),
-        volume_id=data.text('volumeId'),
+        volume_id=data.text('volumeId'), system=data.text('system'),
         boot_loaders=data.texts('bootLoaders'),
         boot_paths=data.texts('bootPaths'),
         target_iqn=data.text('targetIQN'), portal_ip=data.text('portalIP'),

@@ -14,6 +14,7 @@ import typing
 
 from ironic_ext.config_formats import errors
 from ironic_ext import iso
+from ironic_ext.iso.facts import system as systems
 from ironic_ext.iso.loaders import discovery
 from ironic_ext.iso.loaders import ignition_area as areas
 
@@ -28,14 +29,6 @@ _MOUNT_POINTS = (
     ('/casper', '/cdrom'), ('/live', '/run/live/medium'),
     ('/arch', '/run/archiso/bootmnt'), ('/LiveOS', '/run/initramfs/live'),
     ('/dists', '/cdrom'))
-#: What only the ISOs of one system have -> that system.
-_SYSTEMS = (
-    ('/coreos', 'CoreOS'), ('/flatcar', 'Flatcar'), ('/casper', 'Ubuntu'),
-    ('/images/install.img', 'Anaconda'), ('/media.1', 'SUSE'),
-    ('/install.amd', 'the Debian installer'),
-    ('/install.a64', 'the Debian installer'),
-    ('/live/filesystem.squashfs', 'Debian live'), ('/arch', 'Arch Linux'),
-    ('/.alpine-release', 'Alpine Linux'))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,14 +65,12 @@ class ImageFacts:
             if found is not None and image.main.entry(*found).is_dir:
                 mount_point = where
                 break
-        mark, system = next((
-            (path, system) for path, system in _SYSTEMS
-            if image.main.find(path, ignore_case=True) is not None),
-            ('', ''))
+        found_system = systems.of(image)
         return cls(image.label, mount_point,
                    bool(discovery.initrds(image)),
                    areas.locate(image),
-                   image.main.find('/flatcar') is not None, system, mark)
+                   image.main.find('/flatcar') is not None,
+                   found_system.name, found_system.mark)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,8 +146,9 @@ class BootConfigFormat(abc.ABC):
         """
         if not self.systems or image.system in ('', *self.systems):
             return ''
-        return (f'this looks like an ISO of {image.system} ({image.mark}), '
-                f'which reads no {self.title} config; that is for '
+        mark = f' ({image.mark})' if image.mark else ''
+        return (f'this looks like an ISO of {image.system}{mark}, which '
+                f'reads no {self.title} config; that is for '
                 f'{" and ".join(self.systems)}')
 
     def primary(self, files: Files, declared: str) -> str:

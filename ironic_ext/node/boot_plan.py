@@ -26,6 +26,7 @@ from ironic_ext import iso
 from ironic_ext.node import boot_files
 from ironic_ext.node import boot_state
 from ironic_ext.node import config_drive
+from ironic_ext.node import config_fit
 from ironic_ext.node import errors
 
 #: Of instance_info: what the boot menu starts by itself, if anything.
@@ -101,6 +102,8 @@ class BootPlan:
         ironic.conf or the catalog.
     :param firmware: what the machine boots by: ``bios``, ``uefi``,
         ``uefi-x64``, ...; '' where that is not known.
+    :param forces_config: whether the config is used even if the system of
+        the image does not seem to read it.
     :param wishes_unattended: whether the boot menu is to start its default
         by itself where it can, and stays as it is where it cannot.
     """
@@ -114,6 +117,7 @@ class BootPlan:
     chosen_by_owner: bool = False
     firmware: str = ''
     wishes_unattended: bool = False
+    forces_config: bool = False
 
     def with_config_in(self, image: iso.IsoImage
                        ) -> tuple['BootPlan', tuple[str, ...]]:
@@ -125,11 +129,12 @@ class BootPlan:
         if self.config is None:
             return self, ()
         facts = config_formats.ImageFacts.of(image)
-        misfit = self.config.format.misfit(facts)
+        if not self.forces_config:
+            config_fit.require_read(self.config.format, facts)
         placement = self.delivery.place(self.config, facts)
         return dataclasses.replace(
             self, injection=placement.onto(self.injection),
-            config=None), (*((misfit,) if misfit else ()), *placement.notes)
+            config=None), placement.notes
 
     def attended(self) -> 'BootPlan':
         """Return the plan that leaves the boot menu as it is."""
@@ -203,6 +208,7 @@ def for_instance(node: typing.Any, *, limits: boot_files.Limits,
                  default=said if isinstance(said, str) else '')
     return dataclasses.replace(plan, config=config, delivery=delivery,
                                wishes_unattended=wishes,
+                               forces_config=config_fit.forced(info),
                                user_access=base.cdrom is None,
                                chosen_by_owner=base.cdrom is None,
                                firmware=firmware)

@@ -18,7 +18,9 @@ from ironic_ext.catalog import resources
 from ironic_ext.catalog import view
 from ironic_ext.images import href
 from ironic_ext.node import boot_state
+from ironic_ext.node import config_fit
 from ironic_ext.node import data_image as host_data_images
+from ironic_ext.node import errors
 from ironic_ext.node import failure
 from ironic_ext.node import next_boot
 
@@ -54,6 +56,8 @@ class Host:
         machine had them then.
     :ivar image: name of an ISO of the catalog, an href, or '' for none.
     :ivar config: name of a BootConfig, an inline config, or None.
+    :ivar config_forced: whether it is used with an ISO whose system does not
+        seem to read it.
     :ivar completed: when the installed system reported, RFC 3339, or ''.
     :ivar data_image: see node.data_image.kept().
     :ivar boot: what a conductor knows of the boot that it prepared.
@@ -76,6 +80,7 @@ class Host:
     inspected_ips: tuple[str, ...] = ()
     image: str = ''
     config: typing.Any = None
+    config_forced: bool = False
     boot_mode: str = FOREVER
     completed: str = ''
     driver: str = ''
@@ -185,6 +190,7 @@ def from_node(node: _Map[str, typing.Any],
         image=image if isinstance(image, str) else '',
         config=config if isinstance(config, (str, dict)) and config
         else None,
+        config_forced=_forced(info),
         boot_mode=boot_state.mode(info, installs=boot.mode == ONCE),
         completed=_text(info.get(COMPLETED_KEY)),
         driver=_text(node.get('driver')), power=node.get('power_state'),
@@ -274,6 +280,13 @@ def document(host: Host, version: str) -> dict[str, typing.Any]:
                          'uid': host.uuid, 'resourceVersion': version,
                          'creationTimestamp': host.created},
             'spec': spec(host), 'status': status}
+
+
+def _forced(info: _Map[str, typing.Any]) -> bool:
+    try:
+        return config_fit.forced(info)
+    except errors.PlanError:
+        return False
 
 
 def _next_boot(host: Host) -> dict[str, typing.Any]:

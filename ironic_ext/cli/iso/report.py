@@ -189,7 +189,7 @@ def _summary(found: 'iso.Inspection') -> list[str]:
     rows = [('volume id', found.volume_id or '(none)'),
             ('size', f'{progress.size_text(found.size)} '
                      f'({found.size} bytes)'),
-            ('publisher', found.publisher_id),
+            ('system', found.system), ('publisher', found.publisher_id),
             ('application', found.application_id),
             ('trees', ', '.join(trees)),
             ('checksum', found.media_check or '')]

@@ -27,6 +27,7 @@ _FIELDS = (
     fields.Field('size', 'status.isoSize', fields.size),
     fields.Field('digest', 'status.digest'),
     fields.Field('volume_id', 'status.volumeId'),
+    fields.Field('system', 'status.system'),
     fields.Field('boot_loaders', 'status.bootLoaders', fields.names),
     fields.Field('boot_paths', 'status.bootPaths', '\n'.join),
     fields.Field('configs', 'spec.bootConfigs', fields.names),

@@ -35,11 +35,13 @@ class Summary:
 
     :ivar loaders: firmware and name of each boot loader.
     :ivar paths: a sentence for each way in which a machine boots it.
+    :ivar system: whose ISO it is, '' if that cannot be told.
     """
 
     volume_id: str
     loaders: tuple[tuple[str, str], ...]
     paths: tuple[str, ...] = ()
+    system: str = ''
 
 
 def inspect(path: str, *, cpu: int = _CPU, memory: int = _MEMORY,
@@ -69,7 +71,7 @@ def inspect(path: str, *, cpu: int = _CPU, memory: int = _MEMORY,
         raise errors.IsoError(found['error'])
     return Summary(found['volume_id'], tuple(
         (firmware, name) for firmware, name in found['loaders']),
-        tuple(found['paths']))
+        tuple(found['paths']), found['system'])
 
 
 def _too_expensive(path: str) -> errors.IsoError:
@@ -86,7 +88,7 @@ def _inspected(path: str) -> dict[str, object]:
         return {'error': str(exc)}
     except RecursionError:
         return {'error': f'{path} nests something too deeply'}
-    return {'volume_id': found.volume_id,
+    return {'volume_id': found.volume_id, 'system': found.system,
             'loaders': list(dict.fromkeys(
                 (loader.firmware, loader.name)
                 for loader in found.loaders)),

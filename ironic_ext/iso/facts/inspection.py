@@ -12,6 +12,7 @@ import typing
 from ironic_ext.iso import arrival
 from ironic_ext.iso import boot_path
 from ironic_ext.iso import el_torito
+from ironic_ext.iso.facts import system as systems
 from ironic_ext.iso import image as images
 from ironic_ext.iso.loaders import argument_areas
 from ironic_ext.iso.loaders import boot_entry
@@ -111,6 +112,7 @@ class Path:
 class Inspection:
     """Everything that is known of an image.
 
+    :ivar system: whose ISO it is, '' if that cannot be told.
     :ivar boot_paths: what happens by firmware and medium.
     :ivar can: what can be injected: ``kernel_arguments``, ``files``,
         ``initrd_files``.
@@ -121,6 +123,7 @@ class Inspection:
     path: str
     size: int
     volume_id: str
+    system: str
     publisher_id: str
     application_id: str
     udf: bool
@@ -182,7 +185,7 @@ def inspect(image: images.IsoImage) -> Inspection:
             'arguments go there')
     return Inspection(
         path=image.path, size=image.size, volume_id=image.volume_id,
-        publisher_id=primary.publisher_id,
+        system=systems.of(image).name, publisher_id=primary.publisher_id,
         application_id=primary.application_id, udf=image.volumes.udf,
         media_check=check.kind if check else None,
         trees=tuple(Tree(

@@ -172,6 +172,7 @@ async function edit(iso) {
         ['Size', status.isoSize ? `${dom.size(status.isoSize)} (${
           status.isoSize.toLocaleString('en')} bytes)` : ''],
         ['Volume', status.volumeId],
+        ['System', status.system],
         ['Boots by', status.bootLoaders?.join(', ')],
         ['By itself', status.bootPaths?.join('\n')],
         ['Digest', status.digest],

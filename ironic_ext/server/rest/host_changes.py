@@ -13,6 +13,9 @@ from ironic_ext.catalog import merge
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import rules
 from ironic_ext.catalog import view
+from ironic_ext import config_formats
+from ironic_ext.config_formats import registry
+from ironic_ext.node import config_fit
 from ironic_ext.node import data_image as host_data_images
 from ironic_ext.node import host as hosts
 from ironic_ext.server import errors
@@ -57,8 +60,12 @@ def planned(host: hosts.Host, spec: object, patch: object | None, *,
         changes[hosts.CONFIG_KEY] = None
     if config and (hosts.CONFIG_KEY in changes or hosts.ISO_KEY in changes):
         try:
-            rules.require_fit(found, config, config=seen.config(config),
+            named = seen.config(config)
+            rules.require_fit(found, config, config=named,
                               project=host.project, field='bootConfigRef')
+            if found is not None and named is not None and (
+                    not host.config_forced):
+                _require_read(found, named)
         except catalog.InvalidError as exc:
             if (isinstance(patch, dict) and 'bootConfigRef' not in patch):
                 raise errors.ConflictError(
@@ -71,6 +78,22 @@ def planned(host: hosts.Host, spec: object, patch: object | None, *,
         # What is assigned anew was not booted yet.
         changes[hosts.COMPLETED_KEY] = None
     return changes
+
+
+def _require_read(iso: resources.ISCSICdrom, config: resources.BootConfig
+                  ) -> None:
+    """Refuse a config that the system of an ISO does not read.
+
+    :raises: InvalidError
+    """
+    try:
+        config_fit.require_read(
+            registry.format_for(config.spec.format),
+            config_formats.ImageFacts(system=iso.status.system))
+    except config_formats.ConfigError as exc:
+        raise catalog.InvalidError(catalog.Problem(
+            '', f'bootConfigRef "{config.metadata.name}" does not fit ISO '
+                f'"{iso.metadata.name}": {exc}')) from exc
 
 
 def address(spec: object) -> str:

@@ -58,7 +58,7 @@ def inspect(path: str) -> importing.Inspected:
     found = apart.inspect(path)
     return importing.Inspected(found.volume_id, tuple(
         f'{firmware}: {name}' for firmware, name in found.loaders),
-        found.paths)
+        found.paths, found.system)
 
 
 class IsoImports:

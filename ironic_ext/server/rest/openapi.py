@@ -80,8 +80,8 @@ SCHEMAS: Schema = {
             project=_TEXT, shared=_FLAG),
         status=_object(
             'phase', phase={'enum': list(resources.PHASES)},
-            isoSize=_COUNT, digest=_TEXT, volumeId=_TEXT, bootLoaders=_TEXTS,
-            bootPaths=_TEXTS,
+            isoSize=_COUNT, digest=_TEXT, volumeId=_TEXT, system=_TEXT,
+            bootLoaders=_TEXTS, bootPaths=_TEXTS,
             targetIQN=_TEXT, portalIP=_TEXT, portalPort=_COUNT, lun=_COUNT,
             error=_TEXT)),
     'BootConfig': _resource(

@@ -17,6 +17,7 @@ CDROM = {
              'bootConfigs': ['coreos-builder', 'builder-target'],
              'project': 'p', 'shared': False},
     'status': {'phase': 'Ready', 'isoSize': 800, 'volumeId': 'FCOS',
+               'system': 'CoreOS',
                'digest': 'sha256:' + 'b' * 64,
                'bootLoaders': ['bios: ISOLINUX'],
                'bootPaths': ['bios from cd: ISOLINUX waits for a key'],

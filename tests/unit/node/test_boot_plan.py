@@ -11,6 +11,7 @@ from ironic_python_agent import utils
 import testtools
 
 from ironic_ext import catalog
+from ironic_ext import config_formats
 from ironic_ext import images
 from ironic_ext import iso
 from ironic_ext.node import boot_files
@@ -102,13 +103,27 @@ class InstanceTestCase(testtools.TestCase):
                         'f': {'content': 'http://x/f'},
                         'g': 'see http://x/f'}))
 
-    def test_a_config_that_the_system_does_not_read_is_told(self):
+    def test_a_config_that_the_system_does_not_read_is_refused(self):
         config = {'format': 'kickstart', 'data': {'ks.cfg': 'text\n'}}
         with iso.IsoImage.open(isos.shared('ubuntu_like')) as image:
-            plan, notes = InstanceTestCase.plan(
-                self, boot_config=config).with_config_in(image)
-        self.assertIn('/ks.cfg', plan.injection.files)
-        self.assertIn('ISO of Ubuntu (/casper)', notes[0])
+            for said in ({}, {'boot_config_forced': False},
+                         {'boot_config_forced': 'false'}):
+                plan = InstanceTestCase.plan(self, boot_config=config, **said)
+                error = self.assertRaises(config_formats.ConfigError,
+                                          plan.with_config_in, image)
+                self.assertIn('ISO of Ubuntu (/casper)', str(error))
+                self.assertIn('set instance_info/boot_config_forced',
+                              str(error))
+            for said in (True, 'true', 'True'):
+                plan, _notes = InstanceTestCase.plan(
+                    self, boot_config=config, boot_config_forced=said
+                ).with_config_in(image)
+                self.assertIn('/ks.cfg', plan.injection.files)
+
+    def test_forcing_a_config_is_true_or_false(self):
+        for said in ('yes', 1, None, []):
+            self.assertIn('boot_config_forced must be true or false',
+                          self.refusal(boot_config_forced=said))
 
     def test_a_file_may_have_a_mode(self):
         injection = self.plan(boot_iso_files={

@@ -24,19 +24,21 @@ def host(macs=('52:54:00:00:00:01',), **given):
     return hosts.from_node(node(**given), macs)
 
 
-def iso(name, *configs, phase='Ready'):
+def iso(name, *configs, phase='Ready', system=''):
     return catalog.ISCSICdrom(
         catalog.Metadata(name), catalog.ISCSICdromSpec(
             iso_file=name + '.iso', boot_configs=configs),
-        catalog.ISCSICdromStatus(phase))
+        catalog.ISCSICdromStatus(phase, system=system))
 
 
 ISOS = {item.metadata.name: item for item in (
     iso('live', 'builder', 'target'), iso('netinst', 'server'),
-    iso('tools'), iso('coming', phase='Uploading'))}
+    iso('tools'), iso('coming', phase='Uploading'),
+    iso('jammy', 'answers', 'server', system='Ubuntu'))}
 CONFIGS = {name: catalog.BootConfig(
-    catalog.Metadata(name), catalog.BootConfigSpec('plain'))
-    for name in ('builder', 'target', 'server')}
+    catalog.Metadata(name), catalog.BootConfigSpec(kind))
+    for name, kind in (('builder', 'plain'), ('target', 'plain'),
+                       ('server', 'plain'), ('answers', 'kickstart'))}
 
 
 class Catalog:
@@ -116,6 +118,19 @@ class ChangeTestCase(testtools.TestCase):
             bootConfigRef='server')
         self.assertIn('does not fit ISO "live": it lists builder, target',
                       str(error))
+
+    def test_a_config_must_be_one_that_the_system_reads(self):
+        wanted = {'image': 'jammy', 'bootConfigRef': 'answers'}
+        error = self.assertRaises(catalog.InvalidError, changes, host(),
+                                  **wanted)
+        self.assertIn('"answers" does not fit ISO "jammy": this looks like '
+                      'an ISO of Ubuntu, which reads no kickstart config',
+                      str(error))
+        self.assertIn('set instance_info/boot_config_forced', str(error))
+        self.assertEqual(2, len(changes(
+            host(instance_info={'boot_config_forced': True}), **wanted)))
+        self.assertEqual(2, len(changes(
+            host(), **{**wanted, 'bootConfigRef': 'server'})))
 
     def test_an_iso_without_configs_takes_none(self):
         self.assertRaises(catalog.InvalidError, changes, host(),

@@ -71,7 +71,7 @@ class AppTestCase(testtools.TestCase):
             'spec': {'url': 'http://example.com/a', 'description': 'f',
                      'bootConfigs': ['g'], 'readOnly': False},
             'status': {'phase': 'Ready', 'isoSize': 1, 'volumeId': 'h',
-                       'bootLoaders': ['i'], 'bootPaths': ['m'],
+                       'system': 'n', 'bootLoaders': ['i'], 'bootPaths': ['m'],
                        'targetIQN': 'j',
                        'portalIP': 'k', 'portalPort': 3260, 'lun': 1,
                        'error': 'l'}})

@@ -17,7 +17,7 @@ def _inspection(**facts) -> iso.Inspection:
                                  ('/i',))
     defaults = {
         'path': 'a.iso', 'size': 5 << 30, 'volume_id': 'LIVE',
-        'publisher_id': '', 'application_id': '', 'udf': False,
+        'system': '', 'publisher_id': '', 'application_id': '', 'udf': False,
         'media_check': None,
         'trees': (inspection.Tree('rock ridge', 'LIVE', 100, 0),),
         'partitions': (), 'boot_images': (), 'esps': (), 'boot_paths': (),

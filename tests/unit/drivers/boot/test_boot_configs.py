@@ -27,6 +27,8 @@ KICKSTART = 'network --hostname {{ name }}\ntext\n'
 
 class BootConfigTestCase(base.RedfishIsoTestCase):
 
+    kind = 'lorax_like'
+
     def setUp(self):
         super().setUp()
         self.isos_dir = self.folder / 'isos'

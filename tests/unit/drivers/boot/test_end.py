@@ -35,6 +35,8 @@ class Manager:
 
 class EndTestCase(base.RedfishIsoTestCase):
 
+    kind = 'lorax_like'
+
     def setUp(self):
         super().setUp()
         self.say(boot_iso=self.href)

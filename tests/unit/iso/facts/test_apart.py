@@ -23,6 +23,7 @@ class ApartTest(testtools.TestCase):
         self.assertEqual(here.volume_id, found.volume_id)
         self.assertEqual({(loader.firmware, loader.name)
                           for loader in here.loaders}, set(found.loaders))
+        self.assertEqual('the Debian installer', found.system)
         self.assertEqual(2, len({firmware for firmware, _ in found.loaders}))
         self.assertEqual(len({(path.firmware, path.medium)
                               for path in here.boot_paths}),
