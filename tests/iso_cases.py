@@ -312,11 +312,45 @@ def lz4_initrd(directory: pathlib.Path) -> pathlib.Path:
          'casper/initrd': packed}, 0, '-R', '-J', *_BIOS)
 
 
+def mainframe(directory: pathlib.Path) -> pathlib.Path:
+    """Like Fedora for s390x: one boot image, and a list for partitions."""
+    kernel, initrd = parts.boot_files(None, None)
+    return parts.build(
+        directory, 'mainframe',
+        {'images/cdboot.img': kernel + bytes(4096) + initrd,
+         'images/kernel.img': kernel, 'images/initrd.img': initrd,
+         'images/generic.prm': b'ro ramdisk_size=40000 quiet\n',
+         'generic.ins': b'* minimal lpar ins file\n'
+                        b'images/kernel.img 0x00000000\n'
+                        b'images/initrd.img 0x02000000\n'
+                        b'images/generic.prm 0x00010480\n'},
+        0, '-R', '-J', '-b', 'images/cdboot.img', '-c', 'boot.cat',
+        '-no-emul-boot')
+
+
+def open_firmware(directory: pathlib.Path) -> pathlib.Path:
+    """Like Fedora for ppc64le: no boot catalog, a script for CHRP."""
+    kernel, initrd = parts.boot_files(None, None)
+    script = (b'<chrp-boot>\n<description>grub 2.00</description>\n'
+              b'<boot-script>boot &device;:\\boot\\grub\\'
+              b'powerpc-ieee1275\\core.elf</boot-script>\n</chrp-boot>\n')
+    menu = (b'set timeout=5\nmenuentry "Install" {\n'
+            b'\tlinux /ppc/ppc64/vmlinuz quiet\n'
+            b'\tinitrd /ppc/ppc64/initrd.img\n}\n')
+    return parts.build(
+        directory, 'open_firmware',
+        {'ppc/bootinfo.txt': script, 'boot/grub/grub.cfg': menu,
+         'boot/grub/powerpc-ieee1275/core.elf': b'\x7fELF stand-in',
+         'ppc/ppc64/vmlinuz': kernel, 'ppc/ppc64/initrd.img': initrd},
+        0, '-R', '-J')
+
+
 CASES: dict[str, collections.abc.Callable[[pathlib.Path], pathlib.Path]] = {
     builder.__name__: builder for builder in (
         esp_kernel, unified_kernel, built_in_menu, copied_config,
         variable_arguments, waiting_menu, on_timeout, hypervisor_config,
-        hypervisor_uefi, rescue, bare_areas, old_areas, lz4_initrd)}
+        hypervisor_uefi, rescue, bare_areas, old_areas, lz4_initrd,
+        mainframe, open_firmware)}
 
 
 @functools.lru_cache(maxsize=None)

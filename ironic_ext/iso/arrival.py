@@ -30,6 +30,8 @@ class NotReached:
 #: Kinds of what starts an operating system from the image.
 _SYSTEMS = ('linux', 'uki')
 _MAX_LISTED = 20
+#: The version of systemd whose stub reads add-ons.
+_ADD_ONS = 254
 
 
 #: None is what was not asked for.
@@ -90,8 +92,22 @@ def _why_nothing(path: boot_path.BootPath, what: str) -> str:
         return 'nothing that it starts is a Linux kernel'
     for start in path.kernels:
         if start.kind == 'uki':
-            return f'the {what} is inside {start.config}'
+            return f'the {what} is inside {start.config}{_of_stub(start)}'
     return ''
+
+
+def _of_stub(start: boot_entry.Start) -> str:
+    """Say why none is put beside a unified kernel image.
+
+    Add-ons (``*.efi.extra.d``) came with version 254 (systemd, NEWS).
+    """
+    if not start.stub:
+        return ', of whose stub nothing is known'
+    if int(start.stub.partition('.')[0]) < _ADD_ONS:
+        return (f', whose stub (systemd {start.stub}) reads nothing from '
+                f'beside it: that takes systemd {_ADD_ONS}')
+    return (f', whose stub (systemd {start.stub}) reads add-ons from beside '
+            f'it: build one with ukify, and add it with --esp-file')
 
 
 def why_no_arguments(path: boot_path.BootPath) -> str:

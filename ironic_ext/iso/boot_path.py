@@ -19,6 +19,7 @@ from ironic_ext.iso import image as images
 from ironic_ext.iso.loaders import binary
 from ironic_ext.iso.loaders import boot_entry
 from ironic_ext.iso.loaders import files as file_systems
+from ironic_ext.iso.loaders import foreign
 from ironic_ext.iso.loaders.grub import image as grub_image
 from ironic_ext.iso import reach
 
@@ -57,7 +58,8 @@ def means(wanted: str, firmware: str, medium: str) -> bool:
 class BootPath:
     """One way in which the image boots.
 
-    :ivar firmware: ``bios``, or ``uefi-`` and the machine (``uefi-x64``).
+    :ivar firmware: ``bios``, or ``uefi-`` and the machine (``uefi-x64``);
+        ``ieee1275`` (Open Firmware), ``s390x``.
     :ivar medium: ``cd`` or ``disk``.
     :ivar loader: its name, ``unknown`` if it has none that is known.
     :ivar chain: where it was found, and what runs before it.
@@ -146,7 +148,7 @@ def boot_paths(image: images.IsoImage, changes: Changes = _UNCHANGED,
         ways = _Ways(image, tree, changes,
                      () if key or 'all' in wanted else wanted)
         found = tuple(_checked(path, image, tree, changes) for path in (
-            *_bios_paths(ways), *_uefi_paths(ways)))
+            *_bios_paths(ways), *_uefi_paths(ways), *_other_paths(ways)))
         if key is not None:
             if len(_known) >= _MAX_KNOWN:
                 _known.clear()
@@ -214,6 +216,8 @@ def _bios_paths(ways: _Ways) -> list[BootPath]:
                                 for medium in ('cd', 'disk')):
         return []
     loader = bios_loader(image, entry)
+    if loader.name == 'unknown' and foreign.s390x(tree) is not None:
+        return []
     found: list[BootPath] = []
     for medium in ('cd', 'disk'):
         if not ways.count('bios', medium) or (
@@ -226,6 +230,26 @@ def _bios_paths(ways: _Ways) -> list[BootPath]:
             # ISOLINUX reads the same tree from either.
             found[0].walk if found and loader.name == 'ISOLINUX'
             else _bios_walk(image, tree, loader, medium)))
+    return found
+
+
+def _other_paths(ways: _Ways) -> list[BootPath]:
+    """Return those of machines with another firmware, none of them known."""
+    found = []
+    if ways.count('ieee1275', 'cd'):
+        started = foreign.open_firmware(ways.tree)
+        if started is not None:
+            found.append(BootPath('ieee1275', 'cd', started[0],
+                                  ('/ppc/bootinfo.txt',), started[1]))
+    entry = next((one for one in ways.image.boot_entries
+                  if one.platform == 'bios' and one.bootable), None)
+    if entry is not None and ways.count('s390x', 'cd') and bios_loader(
+            ways.image, entry).name == 'unknown':
+        walk = foreign.s390x(ways.tree)
+        if walk is not None:
+            # The catalog has no platform of its own for it.
+            found.append(BootPath('s390x', 'cd', 'none', (
+                f'El Torito, sector {entry.sector}',), walk))
     return found
 
 

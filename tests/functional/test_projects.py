@@ -45,7 +45,7 @@ cache_dir = {directory}/cache
 delivery = file
 """
 # Here, since Ironic's base of unit tests keeps tests from running commands.
-_ISO = isos.shared('hybrid')
+_ISO = isos.shared('lorax_like')
 
 
 class _Services:

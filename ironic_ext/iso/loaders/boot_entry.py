@@ -62,6 +62,8 @@ class Start:
     :ivar config: the file that holds the command line.
     :ivar ident: what names the entry in a default: a label, an id.
     :ivar choice: how the menu is told to start it, '' if it cannot be.
+    :ivar stub: the version of systemd of which a unified kernel image has
+        its stub, '' where that is not known.
     """
 
     title: str
@@ -72,6 +74,7 @@ class Start:
     initrds: tuple[Place, ...] = ()
     ident: str = ''
     choice: str = ''
+    stub: str = ''
 
     @property
     def name(self) -> str:

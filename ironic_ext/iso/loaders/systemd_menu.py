@@ -22,6 +22,7 @@ _ENTRIES = '/loader/entries'
 _UKIS = '/EFI/Linux'
 _MAX_FILES = 256
 _MAX_SECTION = 16384
+_STUB = re.compile(rb'LoaderInfo: systemd-stub ([0-9][0-9.]{0,15})')
 _NAMES = {'x64': 'x64', 'ia32': 'ia32', 'aa64': 'aa64'}
 
 
@@ -122,12 +123,15 @@ def unified(files: file_systems.Files, path: str) -> Start | None:
             'utf-8', 'surrogateescape').strip('\0\n ')
     title = re.search(r'^PRETTY_NAME="?([^"\n]*)', texts['.osrel'],
                       re.MULTILINE)
+    offset, size = executable.sections.get('.sdmagic', (0, 0))
+    stub = _STUB.search(content.read(offset, min(size, _MAX_SECTION)))
     place = Place('esp', content.path)
     return Start(title.group(1) if title else posixpath.basename(path),
                  'uki', place, place, tuple(texts['.cmdline'].split()),
                  (place,) if '.initrd' in executable.sections else (),
                  re.sub(r'\+\d+(-\d+)?(?=\.efi$)', '',
-                        posixpath.basename(path).lower()))
+                        posixpath.basename(path).lower()),
+                 stub=stub[1].decode() if stub else '')
 
 
 def _rank(start: Start, data: bytes) -> tuple[object, ...]:

@@ -88,14 +88,26 @@ class ArrivalTest(testtools.TestCase):
             'esp_fat16', for_=('uefi from disk',), append_args='a=1'))
         self.inject('esp_fat16', for_=('uefi from cd',), append_args='a=1')
 
+    def test_machines_of_another_kind_are_told_what_they_lack(self) -> None:
+        for name, path in (('mainframe', 's390x from cd'),
+                           ('open_firmware', 'ieee1275 from cd')):
+            self.assertIn(f'does not boot by bios: it boots by {path}',
+                          self.refused(name, for_=('bios',),
+                                       files={'/a': b'b'}))
+        self.assertIn('ieee1275 from cd: kernel arguments do not reach it',
+                      self.refused('open_firmware', append_args='a=1'))
+        # Nothing there could be edited for anybody.
+        self.assertIn('has no boot configuration with a Linux kernel',
+                      self.refused('mainframe', append_args='a=1'))
+
     def test_part_of_it_can_be_asked_for(self) -> None:
         made = self.inject('unified_kernel', partial=True,
                            append_args='a=1')
-        self.assertEqual(
-            {'bios': iso.Arrived(), 'uefi-x64': iso.NotReached(
-                'the command line is inside /EFI/Linux/System-1.efi in the '
-                'ESP')},
-            {one.firmware: one.arguments for one in made.arrivals})
+        found = {one.firmware: one.arguments for one in made.arrivals}
+        self.assertEqual(iso.Arrived(), found['bios'])
+        assert isinstance(found['uefi-x64'], iso.NotReached)
+        self.assertIn('inside /EFI/Linux/System-1.efi in the ESP, whose '
+                      'stub', found['uefi-x64'].reason)
 
     def test_one_path_is_enough_where_none_is_asked_for(self) -> None:
         made = self.inject('unified_kernel', for_=(), append_args='a=1')

@@ -5,7 +5,9 @@
 import testtools
 
 from ironic_ext import iso
+from ironic_ext.iso import arrival
 from ironic_ext.iso import boot_path
+from ironic_ext.iso.loaders import boot_entry
 from tests import iso_cases
 from tests import isos
 
@@ -145,14 +147,45 @@ class InspectionTest(testtools.TestCase):
 
     def test_what_cannot_be_injected_is_said_by_path(self) -> None:
         found = self._inspect(iso_cases.shared('unified_kernel'))
-        self.assertEqual(
-            {'bios': '', 'uefi-x64':
-                'the command line is inside /EFI/Linux/System-1.efi in the '
-                'ESP'},
-            {path.firmware: path.no_arguments for path in found.boot_paths})
+        whys = {path.firmware: path.no_arguments
+                for path in found.boot_paths}
+        self.assertEqual('', whys['bios'])
+        self.assertRegex(
+            whys['uefi-x64'],
+            r'^the command line is inside /EFI/Linux/System-1\.efi in the '
+            r'ESP, whose stub \(systemd 2\d\d[\d.]*\) reads ')
         self.assertNotIn('kernel_arguments', found.can)
         self.assertIn('uefi-x64 from cd, uefi-x64 from disk: the command',
                       found.cannot['kernel_arguments'])
+
+    def test_a_stub_takes_add_ons_from_one_version_on(self) -> None:
+        place = boot_entry.Place('esp', '/EFI/Linux/a.efi')
+        for stub, words in (
+                ('', 'of whose stub nothing is known'),
+                ('253.9', 'reads nothing from beside it: that takes '
+                          'systemd 254'),
+                ('254', 'reads add-ons from beside it: build one with ukify'),
+                ('257.7', 'add it with --esp-file')):
+            start = boot_entry.Start('a', 'uki', place, place, stub=stub)
+            path = boot_path.BootPath('uefi-x64', 'cd', 'unified kernel', (),
+                                      boot_entry.Walk((), (start,), start))
+            self.assertIn(words, arrival.why_no_arguments(path))
+
+    def test_a_mainframes_image_boots_no_pc(self) -> None:
+        found = self._inspect(iso_cases.shared('mainframe'))
+        path, = found.boot_paths
+        self.assertEqual(('s390x', 'cd'), (path.firmware, path.medium))
+        self.assertIn('one boot image, which is not taken apart, nor are '
+                      'those that /generic.ins lists', path.no_arguments)
+        self.assertNotIn('kernel_arguments', found.can)
+
+    def test_open_firmware_is_told_and_not_followed(self) -> None:
+        found = self._inspect(iso_cases.shared('open_firmware'))
+        path, = found.boot_paths
+        self.assertEqual(('ieee1275', 'cd', 'GRUB'),
+                         (path.firmware, path.medium, path.loader))
+        self.assertIn('starts /boot/grub/powerpc-ieee1275/core.elf, which '
+                      'is not followed', path.no_arguments)
 
     def test_a_menu_inside_of_grub_takes_no_arguments(self) -> None:
         found = self._inspect(iso_cases.shared('built_in_menu'))
