@@ -19,6 +19,7 @@ import time
 
 from ironic_ext.cli import progress
 from lab import boot_server
+from lab import process
 from tests import ironic_stand_in
 
 _POLL = 2.0
@@ -46,6 +47,11 @@ def _measure(hosts: int, seconds: float) -> None:
         server.start()
         try:
             pid = server.pid or 0
+            last = ('/api/v1/namespaces/default/baremetalhosts/'
+                    f'server{hosts - 1:05}')
+            process.await_condition(
+                lambda: server.call('GET', last).code == 200,
+                'the last of the hosts', timeout=300)
             first, sent = known.answers, known.answered_bytes
             _memory, cpu = _process(pid)
             began = time.monotonic()
