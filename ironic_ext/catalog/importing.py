@@ -9,6 +9,7 @@ import collections.abc
 import contextlib
 import dataclasses
 import logging
+import time
 import typing
 
 from ironic_ext.catalog import errors
@@ -20,6 +21,8 @@ LOG = logging.getLogger(__name__)
 
 #: Begins the names by which ISOs keep images in the image store.
 HOLDER = 'iso:'
+#: Seconds at least between two notes of how far a download is.
+_NOTE = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +60,18 @@ class Fetched(typing.Protocol):
         """Digest of the content, as ``sha256:<hex>``."""
 
 
+class Progress(typing.Protocol):
+    """How far a download is."""
+
+    @property
+    def received(self) -> int:
+        """Bytes that are here."""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes in all, None when the source does not say."""
+
+
 class ImageStore(typing.Protocol):
     """What is needed of the image store."""
 
@@ -84,31 +99,36 @@ class Importer:
     :param inspect: looks into the ISO at a path.
     :param failures: what ``inspect`` and the store raise, each with one
         sentence that is fit to show.
+    :param stopped: what an observer raises to end a download.
+    :param clock: seconds, monotonic.
     """
 
     def __init__(self, catalog: stores.Catalog,
                  directory: iso_files.IsoDirectory, store: ImageStore,
                  inspect: collections.abc.Callable[[str], Inspected],
-                 failures: tuple[type[Exception], ...]) -> None:
+                 failures: tuple[type[Exception], ...],
+                 stopped: type[Exception],
+                 clock: collections.abc.Callable[[], float] = time.monotonic
+                 ) -> None:
         self._catalog = catalog
         self._directory = directory
         self._store = store
         self._inspect = inspect
         self._failures: tuple[type[Exception], ...] = (
             *failures, errors.CatalogError)
+        self._stopped = stopped
+        self._clock = clock
 
-    def bring(self, name: str, observer: typing.Any = None
-              ) -> resources.ISCSICdrom:
+    def bring(self, name: str) -> resources.ISCSICdrom:
         """Fetch an ISO by URL, or look whether its file is there.
 
-        :param observer: is told of a download's progress by the store.
         :returns: the ISO, Ready or with an Error; Pending as long as its
             file was not uploaded.
         :raises: NotFoundError
         """
         cdrom = self._catalog.get(resources.ISCSICdrom, name)
         if cdrom.spec.url:
-            return self._fetch(cdrom, observer)
+            return self._fetch(cdrom)
         try:
             found = self._directory.find(cdrom.spec.iso_file,
                                          cdrom.spec.checksum)
@@ -121,6 +141,35 @@ class Importer:
             self._settle(cdrom, _broken(exc))
             raise
         return self._settle(cdrom, status)
+
+    def again(self, name: str) -> resources.ISCSICdrom:
+        """Return an ISO that can be fetched again.
+
+        :raises: NotFoundError, ConflictError
+        """
+        cdrom = self._catalog.get(resources.ISCSICdrom, name)
+        if not cdrom.spec.url:
+            raise errors.ConflictError(
+                f'ISO "{name}" has no URL: upload its file')
+        if cdrom.status.phase == 'Ready':
+            raise errors.ConflictError(
+                f'ISO "{name}" has its content, and machines may boot from '
+                'it: give a new ISO a new name')
+        return cdrom
+
+    def stop(self, name: str) -> resources.ISCSICdrom:
+        """End the fetching of an ISO, whichever server does it.
+
+        That server sees it within a second or two.
+
+        :raises: NotFoundError, ConflictError
+        """
+        cdrom = self._catalog.get(resources.ISCSICdrom, name)
+        if not (cdrom.spec.url and cdrom.status.phase == 'Uploading'):
+            raise errors.ConflictError(f'ISO "{name}" is not being fetched')
+        return self._settle(cdrom, resources.ISCSICdromStatus(
+            'Error', error='its fetching was stopped; what came is kept: '
+            'fetch it again to go on'))
 
     def unfinished(self) -> list[str]:
         """Return the ISOs to :meth:`bring` after a restart."""
@@ -264,15 +313,14 @@ class Importer:
             if not following:
                 return
 
-    def _fetch(self, cdrom: resources.ISCSICdrom, observer: typing.Any
-               ) -> resources.ISCSICdrom:
+    def _fetch(self, cdrom: resources.ISCSICdrom) -> resources.ISCSICdrom:
         owner = HOLDER + cdrom.metadata.name
         if cdrom.status.phase != 'Uploading':
             self._settle(cdrom, resources.ISCSICdromStatus('Uploading'))
         try:
             with self._store.lease(cdrom.spec.url,
                                    cdrom.spec.checksum or None,
-                                   observer) as image:
+                                   self._observer(cdrom)) as image:
                 try:
                     inspected = self._inspect(image.path)
                 except self._failures as exc:
@@ -281,6 +329,9 @@ class Importer:
                     return self._settle(cdrom, status)
                 self._store.hold(image.digest, owner)
                 status = _ready(image, inspected)
+        except self._stopped:
+            return self._catalog.find(resources.ISCSICdrom,
+                                      cdrom.metadata.name) or cdrom
         except self._failures as exc:
             status = _failed(exc)
         except Exception as exc:
@@ -290,6 +341,33 @@ class Importer:
         if status.digest and settled.status.digest != status.digest:
             self._store.release(status.digest, owner)
         return settled
+
+    def _observer(self, cdrom: resources.ISCSICdrom
+                  ) -> collections.abc.Callable[[Progress], None]:
+        """Return what notes how far a download is, and ends one in vain.
+
+        That is one of an ISO which was deleted, has another source, or was
+        stopped.
+        """
+        noted, next_note = -1, self._clock()
+
+        def observe(progress: Progress) -> None:
+            nonlocal noted, next_note
+            current = self._catalog.find(resources.ISCSICdrom,
+                                         cdrom.metadata.name)
+            if (current is None or not _is_same(current, cdrom)
+                    or current.status.phase != 'Uploading'):
+                raise self._stopped(f'ISO "{cdrom.metadata.name}" is not '
+                                    'wanted from there any more')
+            # A change that nobody can see would be told to all that watch.
+            if noted >= 0 and (
+                    self._clock() < next_note or progress.received - noted
+                    < (progress.size or 0) // 100):
+                return
+            noted, next_note = progress.received, self._clock() + _NOTE
+            self._settle(current, dataclasses.replace(
+                current.status, received=noted, iso_size=progress.size))
+        return observe
 
     def _judge(self, path: str) -> Inspected:
         try:
@@ -311,9 +389,7 @@ class Importer:
         while True:
             current = self._catalog.find(resources.ISCSICdrom,
                                          cdrom.metadata.name)
-            if current is None or (
-                    current.metadata.uid != cdrom.metadata.uid
-                    or _source(current) != _source(cdrom)):
+            if current is None or not _is_same(current, cdrom):
                 return current or cdrom
             kept = current.status
             try:
@@ -357,8 +433,12 @@ class IsoUpload:
         self._upload.close()
 
 
-def _source(cdrom: resources.ISCSICdrom) -> tuple[str, str, str]:
-    return cdrom.spec.iso_file, cdrom.spec.url, cdrom.spec.checksum
+def _is_same(one: resources.ISCSICdrom, other: resources.ISCSICdrom
+             ) -> bool:
+    """Tell whether the content of one is that of the other."""
+    first, second = ((each.metadata.uid, each.spec.iso_file, each.spec.url,
+                      each.spec.checksum) for each in (one, other))
+    return first == second
 
 
 def _ready(file: Fetched | iso_files.IsoFile, inspected: Inspected

@@ -103,6 +103,7 @@ class ISCSICdromStatus:
 
     :ivar phase: one of PHASES.
     :ivar iso_size: bytes.
+    :ivar received: bytes that are here of what is being fetched.
     :ivar digest: ``sha256:<hex>`` of the whole.
     :ivar system: whose ISO it is, such as ``Ubuntu``; '' if that cannot be
         told.
@@ -113,6 +114,7 @@ class ISCSICdromStatus:
 
     phase: str = 'Pending'
     iso_size: int | None = None
+    received: int | None = None
     digest: str = ''
     volume_id: str = ''
     system: str = ''
@@ -352,6 +354,7 @@ def _cdrom_status(data: fields.Fields) -> ISCSICdromStatus:
         data.complain('phase', f'must be one of {", ".join(PHASES)}')
     status = ISCSICdromStatus(
         phase=phase, iso_size=data.number('isoSize', 0, 1 << 62),
+        received=data.number('received', 0, 1 << 62),
         digest=data.text('digest', pattern=_CHECKSUM, rule=_CHECKSUM_RULE),
         volume_id=data.text('volumeId'), system=data.text('system'),
         boot_loaders=data.texts('bootLoaders'),

@@ -15,6 +15,7 @@ from ironic_ext.images.errors import ImageError
 from ironic_ext.images.errors import ImageNotFoundError
 from ironic_ext.images.errors import ImageTooLargeError
 from ironic_ext.images.errors import NoSpaceError
+from ironic_ext.images.errors import StoppedError
 from ironic_ext.images.href import redacted
 from ironic_ext.images.progress import Progress
 from ironic_ext.images.service import ImageService
@@ -28,4 +29,4 @@ __all__ = ('Access', 'BaseImage', 'Checksum', 'ChecksumError', 'HrefError',
            'ImageAccessError', 'ImageChangedError', 'ImageError',
            'ImageNotFoundError', 'ImageService', 'ImageStore',
            'ImageTooLargeError', 'ImageVersion', 'NoSpaceError', 'Progress',
-           'Settings', 'StoredImage', 'redacted')
+           'Settings', 'StoppedError', 'StoredImage', 'redacted')

@@ -23,6 +23,10 @@ class ImageChangedError(ImageError):
     """The source has another version of the image by now."""
 
 
+class StoppedError(ImageError):
+    """Whoever watched the download has ended it."""
+
+
 class ImageTooLargeError(ImageError):
     """The image is larger than the limit."""
 

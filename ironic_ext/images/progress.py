@@ -4,10 +4,13 @@
 
 import collections
 import collections.abc
+import contextlib
 import dataclasses
 import logging
 import threading
 import time
+
+from ironic_ext.images import errors
 
 LOG = logging.getLogger(__name__)
 
@@ -73,8 +76,9 @@ class Reporter:
     """Tells the log and an observer of one request for an image.
 
     The observer is called at most once a second and at the end, by any
-    thread, but never by two at a time. What it raises ends nothing: it is
-    not called again.
+    thread, but never by two at a time. StoppedError of it ends the download,
+    as far as that is going on; anything else ends nothing, but it is not
+    called again.
 
     :param href: fit for logs.
     :param clock: seconds, monotonic.
@@ -143,7 +147,8 @@ class Reporter:
                          'failed' if failed else 'is here',
                          (self._received - kept) / _MIB, now - began_at)
             self._log_at = now + _LOG_SECONDS
-            self._tell(now)
+            with contextlib.suppress(errors.StoppedError):
+                self._tell(now)
 
     def _tell(self, now: float) -> None:
         self._observe_at = now + _OBSERVE_SECONDS
@@ -160,6 +165,8 @@ class Reporter:
             return
         try:
             self._observer(progress)
+        except errors.StoppedError:
+            raise
         except Exception:
             LOG.exception('Progress of %s cannot be told', self._href)
             self._observer = None

@@ -315,6 +315,8 @@ def _add_catalog(app: _App, parts: Parts, guard: access.Access,
         if kind is resources.ISCSICdrom:
             app.add_route(path + '/{name}/upload', iso_imports.Upload(
                 parts.imports, made.get, parts.directory, guard, own))
+            app.add_route(path + '/{name}/fetch', iso_imports.Fetch(
+                parts.imports, made.get, guard, own))
             app.add_route(path + '/{name}/status',
                           catalog_resources.CdromStatus(made, guard, limit))
     # The last one made is of the configs.

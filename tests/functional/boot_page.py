@@ -29,7 +29,8 @@ from lab import bare_metal
 from lab import process
 from tests import isos
 
-_WAIT = 120     # seconds: machines may be busy
+#: Seconds: machines may be busy.
+WAIT = 120
 _FAKE = """
 [DEFAULT]
 enabled_bios_interfaces = no-bios
@@ -47,7 +48,7 @@ hosts_file =
 auth_strategy = noauth
 host_ip = 127.0.0.1
 port = {port}
-poll_interval = 0.3
+poll_interval = 1
 resync_interval = 10
 token_key_file = {directory}/keys
 [ext_ironic]
@@ -167,7 +168,7 @@ class Stack:
                          {'target': 'power off'})
         process.await_condition(
             lambda: self._power(name) == 'power off',
-            f'{name} to be known', timeout=_WAIT)
+            f'{name} to be known', timeout=WAIT)
 
     def _power(self, name):
         try:
@@ -293,7 +294,7 @@ class PageTestCase(testtools.TestCase):
 
     def wait(self, condition, what):
         return ui.WebDriverWait(
-            self.browser, _WAIT, poll_frequency=0.1, ignored_exceptions=[
+            self.browser, WAIT, poll_frequency=0.1, ignored_exceptions=[
                 exceptions.StaleElementReferenceException]).until(
                     condition, f'in vain for {what}')
 

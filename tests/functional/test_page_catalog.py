@@ -11,6 +11,7 @@ from selenium.webdriver.support import ui
 import yaml
 
 from lab import process
+from tests import fault_server
 from tests.functional import boot_page
 
 setUpModule = boot_page.start
@@ -65,6 +66,36 @@ class TestCatalog(boot_page.PageTestCase):
         self.click('Add', 'dialog button')
         self.wait(lambda _: 'refused' in self._row(name).text, 'the error')
         self.assertIn('Error', self._row(name).text)
+
+    def test_an_iso_by_url_is_followed_stopped_and_fetched_again(self):
+        content = bytes(8 << 20) + boot_page.iso_file().read_bytes()
+        server = self.enterContext(fault_server.serving())
+        slow = server.add('/slow.iso', content)
+        # For the first request, of the head, and for the others.
+        slow.always = fault_server.trickle(0.02)
+        name = self.fresh('iso')
+        self.open('isos')
+        self.server.call('POST', '/api/v1/iscsi-cdroms', {
+            'metadata': {'name': name},
+            'spec': {'url': f'{server.url}/slow.iso'}})
+        self.wait(lambda _: 'of 9.0 MiB' in self._row(name).text,
+                  'the progress')
+        self.assertIn('Fetching', self._row(name).text)
+        shown = self.control(f'Fetching of {name}')
+        self.assertTrue(0 <= float(shown.get_attribute('value')) < 1)
+        self.control(f'Stop {name}').click()
+        self.await_text('#notices', f'{name}: what came is kept.')
+        self.await_text('tbody', 'its fetching was stopped')
+        slow.always = None
+        asked = len(server.requests)
+        self.control(f'Fetch again {name}').click()
+        # Zeros before an ISO are none; what matters is that all came.
+        self.wait(lambda _: 'is not an ISO' in self._row(name).text, 'its end')
+        again = [request.headers.get('Range')
+                 for request in server.requests[asked:]
+                 if request.method == 'GET']
+        self.assertNotIn(None, again)
+        self.assertNotIn('bytes=0-', again)
 
     def test_an_iso_in_use_stays_and_the_page_says_by_whom(self):
         host, iso = self.node(), self.iso()

@@ -25,6 +25,7 @@ _FIELDS = (
     fields.Field('checksum', 'spec.checksum'),
     fields.Field('phase', 'status.phase'),
     fields.Field('size', 'status.isoSize', fields.size),
+    fields.Field('received', 'status.received', fields.size),
     fields.Field('digest', 'status.digest'),
     fields.Field('volume_id', 'status.volumeId'),
     fields.Field('system', 'status.system'),
@@ -129,6 +130,34 @@ class CreateIso(_OneIso):
             found = _upload(api, path, parsed_args.file)
         else:
             found = api.call('GET', path)
+        if parsed_args.wait is not None:
+            found = _await(api, path, parsed_args.wait)
+        return found
+
+
+class FetchIso(_OneIso):
+    """Fetch an ISO again by its URL, or stop fetching it"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add what else can be done."""
+        parser = super().get_parser(prog_name)
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument('--stop', action='store_true',
+                          help='Stop fetching it; what came is kept')
+        what.add_argument('--wait', metavar='<seconds>', type=float,
+                          nargs='?', const=3600.0,
+                          help='Wait until it is ready; fail when it fails')
+        return parser
+
+    def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
+        """Ask the boot server.
+
+        :raises: CommandError
+        """
+        api = boot_api.BootApi.of(self, parsed_args)
+        path = boot_api.item(boot_api.ISOS, parsed_args.name)
+        found = api.call('DELETE' if parsed_args.stop else 'POST',
+                         path + '/fetch')
         if parsed_args.wait is not None:
             found = _await(api, path, parsed_args.wait)
         return found

@@ -10,6 +10,7 @@ import * as dom from './dom.js';
 import { described } from './host_row.js';
 import { compare } from './host_search.js';
 import { HOW, switchPower } from './power.js';
+import { provision, provisioning } from './provisioning.js';
 
 const { element } = dom;
 // Requests at a time: Ironic's conductors have other work, too.
@@ -103,8 +104,28 @@ const END = {
   },
 };
 
+const PROVISION = {
+  // A deployment takes minutes, and is followed in the table.
+  verb: 'Deploy or rebuild', done: 'begun', danger: true,
+  controls: () => [],
+  plan(host) {
+    const found = provisioning(host);
+    if (!found) {
+      return left(host.status.targetProvisionState
+        ? `it is on its way to ${host.status.targetProvisionState}`
+        : host.status.nextBoot?.text ?? 'nothing is chosen for it');
+    }
+    return {
+      text: `${found.going}: it is restarted, boots ${found.chosen}, and may `
+        + 'lose what its disks have',
+      run: () => provision(host, found.target),
+    };
+  },
+};
+
 const ACTIONS = [
   ASSIGN,
+  PROVISION,
   power('Switch on', 'is switched on', { hard: 'power on' },
     (host) => host.status.power !== 'power on'),
   power('Restart', 'is restarted', {

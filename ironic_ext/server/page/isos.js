@@ -8,12 +8,30 @@ import { configs, hosts, isos } from './collection.js';
 import { confirm, show } from './dialogs.js';
 import * as dom from './dom.js';
 import { facts } from './host_details.js';
-import { tell } from './notices.js';
+import { complain, tell } from './notices.js';
 import * as uploads from './uploads.js';
 
 const { element } = dom;
 const NAME = '[A-Za-z0-9._\\-]+';
-const TONES = { Ready: 'good', Error: 'bad', Uploading: 'busy' };
+const TONES = {
+  Ready: 'good', Error: 'bad', Uploading: 'busy', Fetching: 'busy',
+};
+
+/** Return the phase in a word; what comes by URL is not uploaded. */
+function phaseOf({ spec, status }) {
+  return spec.url && status.phase === 'Uploading' ? 'Fetching' : status.phase;
+}
+
+/** Fetch an ISO again, or stop fetching it. */
+async function fetching(iso, method, said) {
+  const { name } = iso.metadata;
+  try {
+    isos.note(await method(`${api.path('iscsi-cdroms', name)}/fetch`));
+    tell(`${name}: ${said}.`);
+  } catch (error) {
+    complain(`${name}: ${error.message}`);
+  }
+}
 
 function named(collection) {
   return [...collection.items.values()].sort((one, other) => (
@@ -168,7 +186,7 @@ async function edit(iso) {
     title: metadata.name, action: 'Save', wide: true,
     content: [
       facts([
-        ['Phase', status.phase], ['Error', status.error],
+        ['Phase', phaseOf(iso)], ['Error', status.error],
         ['Size', status.isoSize ? `${dom.size(status.isoSize)} (${
           status.isoSize.toLocaleString('en')} bytes)` : ''],
         ['Volume', status.volumeId],
@@ -247,6 +265,11 @@ class Row {
       type: 'button',
       click: () => uploads.of(this.iso.metadata.name)?.cancel(),
     }, 'Stop');
+    this.again = button('Fetch again', () => fetching(
+      this.iso, api.post, 'it is fetched again'));
+    this.halt = button('Stop', () => fetching(
+      this.iso, async (target) => (await api.remove(target)).json(),
+      'what came is kept'));
     this.edit = button('Edit', edit);
     this.remove = button('Delete', remove);
     this.actions = element('td.actions', { 'data-label': 'Actions' });
@@ -263,7 +286,8 @@ class Row {
     const { metadata: { name }, spec, status } = iso;
     dom.setText(this.name, name);
     dom.setText(this.description, spec.description ?? '');
-    dom.setBadge(this.phase, status.phase, TONES[status.phase] ?? 'calm');
+    const phase = phaseOf(iso);
+    dom.setBadge(this.phase, phase, TONES[phase] ?? 'calm');
     dom.setText(this.error, status.error ?? '');
     dom.setText(this.size, dom.size(status.isoSize));
     dom.setText(this.contents, [status.volumeId,
@@ -272,21 +296,30 @@ class Row {
       || 'takes none');
     const users = countUsers(name);
     dom.setText(this.hosts, users ? users.toLocaleString('en') : '–');
-    for (const each of [this.upload, this.stop, this.edit, this.remove]) {
+    for (const each of [this.upload, this.stop, this.again, this.halt,
+      this.edit, this.remove]) {
       dom.setAttribute(each, 'aria-label', `${each.textContent} ${name}`);
     }
-    const going = uploads.of(name);
-    this.progress.hidden = !going;
-    dom.setAttribute(this.progress, 'aria-label', `Upload of ${name}`);
+    const upload = uploads.of(name);
+    const going = upload ?? (phase === 'Fetching' && {
+      sent: status.received ?? 0, total: status.isoSize,
+    });
+    this.progress.hidden = !going?.total;
+    dom.setAttribute(this.progress, 'aria-label', `${
+      upload ? 'Upload' : 'Fetching'} of ${name}`);
     if (going) {
       this.progress.value = going.sent / (going.total || 1);
-      dom.setBadge(this.phase, going.sent < going.total ? 'Uploading'
+    }
+    if (upload) {
+      dom.setBadge(this.phase, upload.sent < upload.total ? 'Uploading'
         : 'Checking', 'busy');
     }
-    dom.setText(this.progressText, going
-      ? `${dom.size(going.sent)} of ${dom.size(going.total)}` : '');
-    dom.arrange(this.actions, going ? [this.stop] : [
+    dom.setText(this.progressText, !going ? '' : dom.size(going.sent)
+      + (going.total ? ` of ${dom.size(going.total)}` : ''));
+    dom.arrange(this.actions, upload ? [this.stop] : [
       ...(spec.isoFile && status.phase !== 'Ready' ? [this.upload] : []),
+      ...(phase === 'Fetching' ? [this.halt] : []),
+      ...(spec.url && phase === 'Error' ? [this.again] : []),
       this.edit, this.remove]);
   }
 }

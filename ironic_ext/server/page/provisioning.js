@@ -13,17 +13,32 @@ const VERBS = {
   rebuild: { verb: 'Rebuild', going: 'is being rebuilt' },
 };
 
+/**
+ * Return what makes a host boot what is chosen for it.
+ *
+ * @return {?{target: string, verb: string, going: string, chosen: string}}
+ *     null where nothing is to be done, or something is going on.
+ */
+export function provisioning({ status }) {
+  const target = status.nextBoot?.takes;
+  return target in VERBS && !status.targetProvisionState
+    ? { target, ...VERBS[target], chosen: status.nextBoot.chosen } : null;
+}
+
+/** Begin it: the API answers before it is done. */
+export async function provision(host, target) {
+  hosts.note(await api.post(`${api.hostPath(host)}/provision`, { target }));
+}
+
 async function ask(host) {
-  const { takes: target, chosen } = host.status.nextBoot;
-  const { verb, going } = VERBS[target];
+  const { target, verb, going, chosen } = provisioning(host);
   const { name } = host.metadata;
   const done = await confirm({
     title: `${verb} ${name}?`, action: verb, danger: true,
     text: `It is restarted, and boots ${chosen}. What runs on it ends, and `
       + 'what the ISO installs may overwrite its disks.',
     submit: async () => {
-      hosts.note(await api.post(`${api.hostPath(host)}/provision`,
-        { target }));
+      await provision(host, target);
       return true;
     },
   });
@@ -44,8 +59,8 @@ export function provisionButton(current) {
   return {
     /** Return it, if it is of use now. */
     shown(host) {
-      const found = VERBS[host.status.nextBoot?.takes];
-      if (!found || host.status.targetProvisionState) {
+      const found = provisioning(host);
+      if (!found) {
         return [];
       }
       button.textContent = found.verb;

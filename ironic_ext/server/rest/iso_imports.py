@@ -47,7 +47,7 @@ def importer(catalog: typing.Any, directory: iso_files.IsoDirectory,
     """Return an importer that looks into ISOs by the engine."""
     return importing.Importer(
         catalog, directory, store, inspect,
-        (images.ImageError, iso.IsoError, OSError))
+        (images.ImageError, iso.IsoError, OSError), images.StoppedError)
 
 
 def inspect(path: str) -> importing.Inspected:
@@ -101,6 +101,19 @@ class IsoImports:
         """Bring an ISO, if it is not there."""
         if cdrom.status.phase in ('Pending', 'Error'):
             self._submit(cdrom.metadata.name)
+
+    def again(self, name: str) -> resources.ISCSICdrom:
+        """Fetch an ISO again: see Importer.again()."""
+        cdrom = self._work.again(name)
+        self.submit(cdrom)
+        return cdrom
+
+    def end(self, name: str) -> resources.ISCSICdrom:
+        """Stop fetching an ISO: see Importer.stop()."""
+        try:
+            return self._work.stop(name)
+        finally:
+            self._follow()
 
     async def upload(self, name: str, receive: exchange.Receive,
                      offset: int, total: int | None
@@ -254,6 +267,41 @@ class Upload:
         bridge.go_on(req, take)
 
     on_post = on_put
+
+
+class Fetch:
+    """The fetching of an ISO by its URL."""
+
+    def __init__(self, jobs: IsoImports,
+                 get: collections.abc.Callable[
+                     [falcon.Request, str], resources.ISCSICdrom],
+                 guard: access.Access, own: owned.Owned) -> None:
+        self._jobs = jobs
+        self._get = get
+        self._guard = guard
+        self._own = own
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, name: str
+                ) -> None:
+        """Begin again what failed or was stopped."""
+        self._require(req, name)
+        self._answer(resp, self._jobs.again(name))
+        resp.status = falcon.HTTP_202
+
+    def on_delete(self, req: falcon.Request, resp: falcon.Response, name: str
+                  ) -> None:
+        """Stop it."""
+        self._require(req, name)
+        self._answer(resp, self._jobs.end(name))
+
+    def _require(self, req: falcon.Request, name: str) -> None:
+        self._guard.require(req, policies.CATALOG_WRITE)
+        self._own.require_own(req, self._get(req, name))
+
+    @staticmethod
+    def _answer(resp: falcon.Response, cdrom: resources.ISCSICdrom) -> None:
+        conventions.answer(resp, resources.document(cdrom),
+                           cdrom.metadata.resource_version)
 
 
 def _extent(req: falcon.Request) -> tuple[int, int | None]:

@@ -80,7 +80,8 @@ SCHEMAS: Schema = {
             project=_TEXT, shared=_FLAG),
         status=_object(
             'phase', phase={'enum': list(resources.PHASES)},
-            isoSize=_COUNT, digest=_TEXT, volumeId=_TEXT, system=_TEXT,
+            isoSize=_COUNT, received=_COUNT, digest=_TEXT, volumeId=_TEXT,
+            system=_TEXT,
             bootLoaders=_TEXTS, bootPaths=_TEXTS,
             targetIQN=_TEXT, portalIP=_TEXT, portalPort=_COUNT, lun=_COUNT,
             error=_TEXT)),
@@ -290,6 +291,13 @@ def description() -> Schema:
                 'Upload an ISO, or go on with it (Content-Range).',
                 {**_json('ISCSICdrom'), **_json('ISCSICdrom', 202)},
                 body=_TEXT, types=('application/octet-stream',))},
+        cdrom + '/fetch': {
+            'parameters': _path('name'),
+            'post': _operation('Fetch an ISO again that failed.',
+                               _json('ISCSICdrom', 202)),
+            'delete': _operation(
+                'Stop fetching an ISO; what came is kept.',
+                _json('ISCSICdrom'))},
         cdrom + '/status': {
             'parameters': _path('name'),
             'patch': _operation(

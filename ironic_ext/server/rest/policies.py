@@ -106,6 +106,7 @@ _RULES = [
                     *(f'{method} {path}' for path in _CATALOG[2:]
                       for method in ('PUT', 'PATCH', 'DELETE')),
                     f'PUT {_ISO}/upload', f'PATCH {_ISO}/status',
+                    f'POST {_ISO}/fetch', f'DELETE {_ISO}/fetch',
                     'POST /api/v1/preview')),
     policy.DocumentedRuleDefault(
         CATALOG_ALL, f'rule:{ADMIN} or system_scope:all',

@@ -44,13 +44,15 @@ class ImportingTestCase(database.CatalogTestCase):
             str(self.folder / 'store'), settings=settings.Settings(
                 allowed_paths=(str(self.source),)))
         self.inspect = inspect
+        self.now = 100.0
         self.importer = self._importer(self.catalog)
 
     def _importer(self, catalog):
         return importing.Importer(
             catalog, iso_files.IsoDirectory(str(self.root), 1 << 30),
             self.store, lambda path: self.inspect(path),
-            (images.ImageError, iso.IsoError, OSError))
+            (images.ImageError, iso.IsoError, OSError),
+            images.StoppedError, clock=lambda: self.now)
 
     def test_what_nobody_foresaw_is_an_error_too(self):
         def fail(path):
@@ -92,6 +94,55 @@ class ImportingTestCase(database.CatalogTestCase):
         self.assertEqual('Error', self._status().phase)
         self.assertIn('upload the file anew', self._status().error)
         self._require_ready(self._upload('live', [self.content]))
+
+    def _watched(self, *reports):
+        """Fetch, and say between reports of progress what is known."""
+        seen = []
+
+        @contextlib.contextmanager
+        def lease(href, checksum, observer):
+            for before, received in reports:
+                before()
+                self.now += 3
+                observer(images.Progress(href, received, 1000, 0, ''))
+                seen.append(self._status())
+            raise images.ImageError('it ends')
+            yield
+
+        self._by_url()
+        self.useFixture(fixtures.MonkeyPatch(
+            f'{image_stores.__name__}.ImageStore.lease',
+            lambda store, *arguments: lease(*arguments)))
+        return seen, self.importer.bring('live')
+
+    def test_it_is_noted_how_much_of_an_iso_is_here(self):
+        seen, cdrom = self._watched(*(
+            (lambda: None, count) for count in (0, 200, 205, 1000)))
+        # Less than a hundredth is no news.
+        self.assertEqual([0, 200, 200, 1000],
+                         [status.received for status in seen])
+        self.assertEqual({1000}, {status.iso_size for status in seen})
+        self.assertIn('it ends', cdrom.status.error)
+
+    def test_a_fetch_that_is_stopped_ends_and_can_begin_again(self):
+        seen, cdrom = self._watched(
+            (lambda: None, 200), (lambda: self.importer.stop('live'), 300))
+        self.assertEqual(1, len(seen))
+        self.assertIn('was stopped', cdrom.status.error)
+        self.assertEqual(cdrom, self.importer.again('live'))
+        self.assertRaises(errors.ConflictError, self.importer.stop, 'live')
+
+    def test_the_fetch_of_an_iso_that_is_deleted_ends(self):
+        seen, _ = self._watched((lambda: self.catalog.delete(
+            catalog.ISCSICdrom, 'live'), 300))
+        self.assertEqual([], seen)
+
+    def test_an_iso_that_is_there_is_not_fetched_again(self):
+        self._by_url()
+        self.assertRaises(errors.ConflictError, self.importer.stop, 'live')
+        self.importer.bring('live')
+        for change in (self.importer.again, self.importer.stop):
+            self.assertRaises(errors.ConflictError, change, 'live')
 
     def _killed(self, work):
         """Do something in a process that is killed while it inspects."""

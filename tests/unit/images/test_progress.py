@@ -5,6 +5,7 @@
 import fixtures
 import testtools
 
+from ironic_ext.images import errors
 from ironic_ext.images import progress
 
 _MIB = 1 << 20
@@ -45,6 +46,22 @@ class ReporterTestCase(testtools.TestCase):
         self.assertIn('350.0 MiB', lines[0])
         self.assertIn('28 % of 350.0 MiB, 10.0 MiB/s, 25 s left', lines[1])
         self.assertIn('is here: 350.0 MiB in 35.0 s', lines[-1])
+
+    def test_an_observer_ends_a_download_and_hears_of_it(self):
+        def observe(seen):
+            self.seen.append(seen.phase)
+            if seen.received > 5:
+                raise errors.StoppedError('enough')
+
+        reporter = self.new_reporter(observe)
+        reporter.begin(0, 100)
+        self.now += 1
+        reporter.note(5)
+        self.now += 1
+        self.assertRaises(errors.StoppedError, reporter.note, 6)
+        reporter.end(failed=True)
+        self.assertEqual(['downloading', 'downloading', 'downloading',
+                          'failed'], self.seen)
 
     def test_the_rate_is_that_of_the_last_seconds(self):
         self.reporter.begin(0, None)

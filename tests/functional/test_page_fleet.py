@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The page over many hosts, some of which wait for a deployment.
+
+Ironic is a stand-in: thousands of nodes, in states that take minutes to
+reach. Whether assistive technology can use what is shown is judged by
+axe-core.
+"""
+
+from importlib import resources
+import unittest
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from tests import boot_server
+from tests.functional import boot_page
+from tests import ironic_stand_in
+from tests import isos
+
+HOSTS = 5000
+_RUNNING = {'driver': 'redfish-ext', 'boot_interface': 'redfish-iso',
+            'deploy_interface': 'ramdisk', 'provision_state': 'active'}
+_VIOLATIONS = '''
+const done = arguments[arguments.length - 1];
+axe.run(document, {resultTypes: ['violations']}).then(
+    (found) => done(found.violations.map((each) => [each.id, each.help,
+        ...each.nodes.map((node) => node.html)])), (error) => done([error]));
+'''
+
+
+def axe_source():
+    """Return axe-core's script; SkipTest where it is not installed."""
+    try:
+        found = resources.files('axe_playwright_python')
+    except ModuleNotFoundError:
+        raise unittest.SkipTest('axe-playwright-python is not installed')
+    return (found / 'axe.min.js').read_text()
+
+
+class FleetTestCase(boot_page.PageTestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.browser = boot_page.shared_browser()
+        cls.known = cls._start(ironic_stand_in.IronicStandIn(), 'known')
+        for number in range(HOSTS):
+            cls.known.add(f'server{number:04}', '52:54:00:00:'
+                          f'{number >> 8:02x}:{number & 255:02x}')
+        cls.server = cls._start(boot_server.BootServer(cls.ironic.url),
+                                'process')
+        for method, path, body, kind in (
+                ('POST', 'bootconfigs', {
+                    'metadata': {'name': 'config'}, 'spec': {
+                        'format': 'ignition',
+                        'data': {'config.ign': boot_page.IGNITION}}}, {}),
+                ('POST', 'iscsi-cdroms', {
+                    'metadata': {'name': 'live'}, 'spec': {
+                        'isoFile': 'live.iso', 'bootConfigs': ['config']}},
+                 {}),
+                ('PUT', 'iscsi-cdroms/live/upload',
+                 isos.shared('isolinux_bios').read_bytes(),
+                 {'Content_Type': 'application/octet-stream'})):
+            cls.server.call(method, f'/api/v1/{path}', body, **kind)
+
+    @classmethod
+    def _start(cls, fixture, name):
+        if name == 'known':
+            cls.ironic = fixture
+        fixture.setUp()
+        cls.addClassCleanup(fixture.cleanUp)
+        return getattr(fixture, name)
+
+    def waiting(self, prefix, count):
+        """Add nodes that boot something else than chosen; their UUIDs."""
+        return {f'{prefix}-{number}': self.known.add(
+            f'{prefix}-{number}', instance_info={'boot_iso': 'live'},
+            driver_internal_info={'ext_boot': {'iso': 'other'}}, **_RUNNING)
+            for number in range(count)}
+
+    def targets(self, nodes):
+        """Return what Ironic was asked for, by name."""
+        with self.known.lock:
+            return {name: self.known.nodes[uuid]['target_provision_state']
+                    for name, uuid in nodes.items()}
+
+    def violations(self):
+        """Return what axe-core has against what is shown."""
+        if not self.browser.execute_script('return !!window.axe'):
+            self.browser.execute_script(axe_source())
+        return self.browser.execute_async_script(_VIOLATIONS)
+
+    def test_a_host_is_rebuilt_after_it_was_said_what_is_lost(self):
+        nodes = self.waiting('alone', 1)
+        self.open('hosts?q=alone')
+        self.control('Rebuild alone-0').click()
+        self.await_text('dialog', 'boots live')
+        self.await_text('dialog', 'may overwrite its disks')
+        self.assertEqual({'alone-0': None}, self.targets(nodes))
+        self.click('Rebuild', 'dialog button')
+        self.await_text('#notices', 'alone-0 is being rebuilt.')
+        self.assertEqual({'alone-0': 'rebuild'}, self.targets(nodes))
+
+    def test_many_are_rebuilt_but_those_that_need_not(self):
+        nodes = self.waiting('many', 2)
+        self.known.add('many-other', **_RUNNING)
+        self.open('hosts?q=many')
+        self.control('Select many-other')
+        self.control('Select all hosts that are found').click()
+        self.click('Deploy or rebuild\u2026', '.bulk button')
+        self.await_text('dialog', 'This is what happens to 2 of 3 hosts:')
+        self.await_text('dialog', 'is restarted, boots live, and may lose '
+                                  'what its disks have')
+        self.assertEqual({None}, set(self.targets(nodes).values()))
+        self.click('Deploy or rebuild', 'dialog button')
+        self.await_text('dialog', '2 of 2 hosts begun.')
+        self.click('Close', 'dialog button')
+        self.assertEqual({'rebuild'}, set(self.targets(nodes).values()))
+
+    def test_one_of_thousands_is_found_by_any_word(self):
+        self.open()
+        self.await_text('.bar', '5,0')
+        field = self.browser.find_element(By.CSS_SELECTOR, '[type=search]')
+        for typed in ('SERVER4711', '52-54-00-00-12-67'):
+            field.clear()
+            field.send_keys(typed)
+            self.await_text('.bar', '1 of 5,0')
+            self.control('Select server4711')
+        # And what is typed can be shared.
+        self.assertIn('q=52-54-00-00-12-67', self.browser.current_url)
+
+    def test_assistive_technology_can_use_what_is_shown(self):
+        self.known.add('failed', provision_state='deploy failed',
+                       last_error='Deploy step failed: no such ISO')
+        nodes = self.waiting('seen', 2)
+        self.browser.set_script_timeout(boot_page.WAIT)
+        # Colours and widths do not depend on each other.
+        for scheme, width in (('light', 1280), ('dark', 390)):
+            self.browser.execute_cdp_cmd('Emulation.setEmulatedMedia', {
+                'features': [{'name': 'prefers-color-scheme',
+                              'value': scheme}]})
+            self.browser.set_window_size(width, 900)
+            self.addCleanup(self.browser.set_window_size, 1400, 900)
+            found = {}
+            for view, opener, kind in (
+                    ('hosts', None, None),
+                    ('hosts?q=failed', 'failed', 'tbody button'),
+                    ('isos', None, None), ('isos', 'live', 'tbody button'),
+                    ('isos', 'Add by URL', 'button'),
+                    ('configs', None, None),
+                    ('configs/config', None, None),
+                    ('hosts?q=seen', 'Deploy or rebuild\u2026', 'button')):
+                self.open(view)
+                if view == 'hosts?q=seen':
+                    for name in nodes:
+                        self.control(f'Select {name}').click()
+                elif view.startswith('configs/'):
+                    self.find('form')
+                if opener:
+                    self.click(opener, kind)
+                    self.find('dialog')
+                if wrong := self.violations():
+                    found[view, opener] = wrong
+                if opener:
+                    self.find('dialog').send_keys(Keys.ESCAPE)
+            self.assertEqual({}, found, (scheme, width))
