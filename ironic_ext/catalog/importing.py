@@ -10,11 +10,11 @@ import contextlib
 import dataclasses
 import logging
 import time
-import typing
 
 from ironic_ext.catalog import errors
 from ironic_ext.catalog import iso_files
 from ironic_ext.catalog import resources
+from ironic_ext.catalog import sources
 from ironic_ext.catalog import store as stores
 
 LOG = logging.getLogger(__name__)
@@ -23,71 +23,6 @@ LOG = logging.getLogger(__name__)
 HOLDER = 'iso:'
 #: Seconds at least between two notes of how far a download is.
 _NOTE = 2.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Inspected:
-    """What an ISO turned out to be.
-
-    :ivar boot_loaders: such as ``bios: ISOLINUX``.
-    :ivar boot_paths: a sentence for each way in which a machine boots it.
-    :ivar system: whose ISO it is, '' if that cannot be told.
-    """
-
-    volume_id: str
-    boot_loaders: tuple[str, ...]
-    boot_paths: tuple[str, ...] = ()
-    system: str = ''
-
-
-class Fetched(typing.Protocol):
-    """An image of the image store, as long as it is leased."""
-
-    @property
-    def path(self) -> str:
-        """Where it can be read."""
-
-    @property
-    def href(self) -> str:
-        """Where it came from, as it may be shown."""
-
-    @property
-    def size(self) -> int:
-        """Its size in bytes."""
-
-    @property
-    def digest(self) -> str:
-        """Digest of the content, as ``sha256:<hex>``."""
-
-
-class Progress(typing.Protocol):
-    """How far a download is."""
-
-    @property
-    def received(self) -> int:
-        """Bytes that are here."""
-
-    @property
-    def size(self) -> int | None:
-        """Bytes in all, None when the source does not say."""
-
-
-class ImageStore(typing.Protocol):
-    """What is needed of the image store."""
-
-    def lease(self, href: str, checksum: str | None = None,
-              observer: typing.Any = None
-              ) -> contextlib.AbstractContextManager[Fetched]:
-        """Fetch an image and keep it for the context."""
-
-    def hold(self, digest: str, owner: str) -> None:
-        """Keep an image for an owner."""
-
-    def release(self, digest: str, owner: str) -> None:
-        """Let go of it."""
-
-    def holds(self, prefix: str = '') -> list[tuple[str, str]]:
-        """List (digest, owner) of what is held in the store."""
 
 
 class Importer:
@@ -104,8 +39,8 @@ class Importer:
     """
 
     def __init__(self, catalog: stores.Catalog,
-                 directory: iso_files.IsoDirectory, store: ImageStore,
-                 inspect: collections.abc.Callable[[str], Inspected],
+                 directory: iso_files.IsoDirectory, store: sources.ImageStore,
+                 inspect: collections.abc.Callable[[str], sources.Inspected],
                  failures: tuple[type[Exception], ...],
                  stopped: type[Exception],
                  clock: collections.abc.Callable[[], float] = time.monotonic
@@ -343,7 +278,7 @@ class Importer:
         return settled
 
     def _observer(self, cdrom: resources.ISCSICdrom
-                  ) -> collections.abc.Callable[[Progress], None]:
+                  ) -> collections.abc.Callable[[sources.Progress], None]:
         """Return what notes how far a download is, and ends one in vain.
 
         That is one of an ISO which was deleted, has another source, or was
@@ -351,7 +286,7 @@ class Importer:
         """
         noted, next_note = -1, self._clock()
 
-        def observe(progress: Progress) -> None:
+        def observe(progress: sources.Progress) -> None:
             nonlocal noted, next_note
             current = self._catalog.find(resources.ISCSICdrom,
                                          cdrom.metadata.name)
@@ -369,7 +304,7 @@ class Importer:
                 current.status, received=noted, iso_size=progress.size))
         return observe
 
-    def _judge(self, path: str) -> Inspected:
+    def _judge(self, path: str) -> sources.Inspected:
         try:
             return self._inspect(path)
         except self._failures as exc:
@@ -441,8 +376,8 @@ def _is_same(one: resources.ISCSICdrom, other: resources.ISCSICdrom
     return first == second
 
 
-def _ready(file: Fetched | iso_files.IsoFile, inspected: Inspected
-           ) -> resources.ISCSICdromStatus:
+def _ready(file: sources.Fetched | iso_files.IsoFile,
+           inspected: sources.Inspected) -> resources.ISCSICdromStatus:
     return resources.ISCSICdromStatus(
         'Ready', iso_size=file.size, digest=file.digest,
         volume_id=inspected.volume_id, system=inspected.system,

@@ -18,6 +18,7 @@ from ironic_ext import catalog
 from ironic_ext.catalog import importing
 from ironic_ext.catalog import iso_files
 from ironic_ext.catalog import resources
+from ironic_ext.catalog import sources
 from ironic_ext import images
 from ironic_ext import iso
 from ironic_ext.iso.facts import apart
@@ -43,20 +44,20 @@ Result = typing.TypeVar('Result')
 
 
 def importer(catalog: typing.Any, directory: iso_files.IsoDirectory,
-             store: importing.ImageStore) -> importing.Importer:
+             store: sources.ImageStore) -> importing.Importer:
     """Return an importer that looks into ISOs by the engine."""
     return importing.Importer(
         catalog, directory, store, inspect,
         (images.ImageError, iso.IsoError, OSError), images.StoppedError)
 
 
-def inspect(path: str) -> importing.Inspected:
+def inspect(path: str) -> sources.Inspected:
     """Look into an ISO, which is a stranger's.
 
     :raises: IsoError, OSError
     """
     found = apart.inspect(path)
-    return importing.Inspected(found.volume_id, tuple(
+    return sources.Inspected(found.volume_id, tuple(
         f'{firmware}: {name}' for firmware, name in found.loaders),
         found.paths, found.system)
 

@@ -14,6 +14,7 @@ from ironic_ext import catalog
 from ironic_ext.catalog import errors
 from ironic_ext.catalog import importing
 from ironic_ext.catalog import iso_files
+from ironic_ext.catalog import sources
 from ironic_ext import images
 from ironic_ext.images import settings
 from ironic_ext.images.store import image_store as image_stores
@@ -26,7 +27,7 @@ def inspect(path):
     """Look into an ISO, as a server lets the importer do."""
     with iso.IsoImage.open(path) as image:
         facts = iso.inspect(image)
-    return importing.Inspected(facts.volume_id, tuple(
+    return sources.Inspected(facts.volume_id, tuple(
         f'{loader.firmware}: {loader.name}' for loader in facts.loaders))
 
 
