@@ -45,12 +45,15 @@ for suite in $suites; do
             ;;
     esac
     started=$SECONDS
-    # How long tests took is kept: workers are balanced by it.
+    # How long tests took is kept, at first what a quiet machine needed:
+    # workers are balanced by it.
     kept=.test-times/$suite
     stestr=(.venv/bin/stestr --repo-url "$kept")
     if [ ! -d "$kept" ]; then
         mkdir -p "$kept"
         "${stestr[@]}" init
+        .venv/bin/python tools/test_durations.py "$suite" |
+            "${stestr[@]}" load >/dev/null
     fi
     find "$kept/.stestr" -name '[0-9]*' -delete
     before=$(<"$kept/.stestr/next-stream")
