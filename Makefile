@@ -1,5 +1,5 @@
-.PHONY: help setup fast test unit functional e2e e2e-bootc one fuzz lint \
-    docs bench demo demo-stop clean
+.PHONY: help setup fast test unit functional e2e e2e-bootc e2e-loaders one \
+    fuzz lint docs bench demo demo-stop clean
 
 help:
 	@echo 'make setup      system packages and .venv; the others do it, too'
@@ -10,6 +10,8 @@ help:
 	@echo 'make e2e-bootc  deploy a bootable container, which takes minutes'
 	@echo '                (IMAGE=registry/name:tag deploys that one, and'
 	@echo '                ARGS=--help tells how)'
+	@echo 'make e2e-loaders  boot every layout of ISOs by every loader, which'
+	@echo '                takes half an hour, and write the table of the docs'
 	@echo 'make fuzz       an hour of inputs that are nearly right (SECONDS=...)'
 	@echo 'make lint       style, import layers, types'
 	@echo 'make docs       the documentation, into doc/build/html'
@@ -33,6 +35,9 @@ unit functional e2e: setup
 e2e-bootc: setup
 	@$(if $(IMAGE),.venv/bin/python -m tests.bootc_e2e.trial $(IMAGE) \
 	    $(ARGS),tools/run-tests.sh bootc_e2e)
+
+e2e-loaders: setup
+	@.venv/bin/python -m tests.layouts $(ARGS)
 
 one: setup
 	@BASE_TEST_TIMEOUT=600 .venv/bin/python -m testtools.run $(T)

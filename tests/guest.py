@@ -104,6 +104,16 @@ def boot(image: pathlib.Path, firmware: str, drive: str) -> Report:
         .replace('media=cd', 'media=cdrom')])
 
 
+def start(kernel: pathlib.Path, initrd: pathlib.Path) -> Report:
+    """Start a kernel without any loader or medium, and return its report.
+
+    :raises: AssertionError with the console when there is no report.
+    """
+    return _run('bios', [
+        '-net', 'none', '-kernel', str(kernel), '-initrd', str(initrd),
+        '-append', ARGUMENTS])
+
+
 def sanboot(url: str, firmware: str) -> Report:
     """Let iPXE, in the network card, boot an image by HTTP.
 

@@ -18,7 +18,7 @@ from tests import iso_parts
 
 _CACHE = pathlib.Path(__file__).parents[1] / '.cache/test-isos'
 _BUILDERS = ('isos.py', 'iso_cases.py', 'iso_configs.py', 'iso_kinds.py',
-             'iso_parts.py', 'iso_trees.py')
+             'iso_parts.py', 'iso_systems.py', 'iso_trees.py')
 _TOOLS = ('xorriso', 'genisoimage', 'implantisomd5', 'grub-mkimage',
           'mkfs.vfat', 'mcopy', 'cpio', 'grub-mkstandalone', 'objcopy', 'lz4')
 _LOADERS = (iso_parts.ISOLINUX, iso_parts.SYSLINUX_MODULES,

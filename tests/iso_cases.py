@@ -15,6 +15,7 @@ import tempfile
 
 from tests import iso_cache
 from tests import iso_parts as parts
+from tests import iso_systems
 
 _ARGUMENTS = 'platform=metal console=ttyS0'
 _LOADER_CONF = b'timeout 1\n'
@@ -181,6 +182,8 @@ def on_timeout(directory: pathlib.Path) -> pathlib.Path:
          'screens/menu.cfg': b'menu title Installer\n'
                              b'include screens/txt.cfg\n'
                              b'include screens/speech.cfg\n',
+         'screens/vesamenu.c32': (parts.SYSLINUX_MODULES / 'vesamenu.c32'
+                                  ).read_bytes(),
          'screens/txt.cfg': b'label install\n\tkernel /d/linux\n'
                             b'\tappend initrd=/d/initrd.gz --- quiet\n',
          'screens/speech.cfg': b'timeout 20\nontimeout /d/linux '
@@ -350,7 +353,8 @@ CASES: dict[str, collections.abc.Callable[[pathlib.Path], pathlib.Path]] = {
         esp_kernel, unified_kernel, built_in_menu, copied_config,
         variable_arguments, waiting_menu, on_timeout, hypervisor_config,
         hypervisor_uefi, rescue, bare_areas, old_areas, lz4_initrd,
-        mainframe, open_firmware)}
+        mainframe, open_firmware, iso_systems.alpine, iso_systems.grml,
+        iso_systems.system_rescue, iso_systems.xen)}
 
 
 @functools.lru_cache(maxsize=None)

@@ -7,6 +7,8 @@ depend on the caller, once per process.
 """
 
 import atexit
+import collections.abc
+import contextlib
 import functools
 import gzip
 import hashlib
@@ -38,6 +40,8 @@ _GRUB_COMMON = ('iso9660', 'fat', 'part_gpt', 'part_msdos', 'normal',
 NO_EMULATION = ('-no-emul-boot', '-boot-load-size', '4', '-boot-info-table')
 
 Files = dict[str, bytes]
+#: Kernel and initrd in place of stand-ins, while a test boots.
+_REAL: list[pathlib.Path | None] = [None, None]
 
 
 def _fake_kernel() -> bytes:
@@ -99,8 +103,20 @@ def write_payload(path: pathlib.Path, size: int) -> None:
 
 def boot_files(kernel: pathlib.Path | None,
                initrd: pathlib.Path | None) -> tuple[bytes, bytes]:
+    kernel, initrd = kernel or _REAL[0], initrd or _REAL[1]
     return (kernel.read_bytes() if kernel else FAKE_KERNEL,
             initrd.read_bytes() if initrd else fake_initrd())
+
+
+@contextlib.contextmanager
+def booting(kernel: pathlib.Path, initrd: pathlib.Path
+            ) -> collections.abc.Iterator[None]:
+    """Let builders take a real kernel and initrd while the context lasts."""
+    _REAL[:] = kernel, initrd
+    try:
+        yield
+    finally:
+        _REAL[:] = None, None
 
 
 @functools.lru_cache(maxsize=None)
@@ -112,16 +128,19 @@ def process_directory() -> pathlib.Path:
 
 
 @functools.lru_cache(maxsize=None)
-def grub_image(target: str, prefix: str) -> bytes:
-    """GRUB for ``x86_64-efi`` or ``i386-pc-eltorito``, from grub-mkimage."""
-    modules: tuple[str, ...] = _GRUB_COMMON
+def grub_image(target: str, prefix: str, *more: str) -> bytes:
+    """GRUB for ``x86_64-efi`` or ``i386-pc-eltorito``, from grub-mkimage.
+
+    :param more: modules.
+    """
+    modules: tuple[str, ...] = _GRUB_COMMON + more
     if target == 'i386-pc-eltorito':
         modules += ('biosdisk',)
     else:
         modules += ('efi_gop',)
     platform = 'x86_64-efi' if target == 'x86_64-efi' else 'i386-pc'
     image = process_directory() / ('grub-' + hashlib.sha256(
-        (target + prefix).encode()).hexdigest()[:12])
+        (target + prefix + ' '.join(more)).encode()).hexdigest()[:12])
     run('grub-mkimage', '-O', target, '-d', GRUB / platform, '-p', prefix,
         '-o', image, *modules)
     return image.read_bytes()
