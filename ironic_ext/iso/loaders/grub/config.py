@@ -3,8 +3,8 @@
 """GRUB 2 configuration files: what they boot, and other kernel arguments.
 
 Nothing is executed: conditions are not decided, and a command is a
-kernel's when its name is ``linux`` in one of its spellings. BLS entries
-are systemd_boot's.
+kernel's when its name is ``linux`` in one of its spellings, or when it is
+the first module of Xen. BLS entries are systemd_boot's.
 """
 
 from collections.abc import Iterator
@@ -23,6 +23,10 @@ from ironic_ext.iso.loaders import loader
 # linux, linux16, linuxefi, linux32, linux$suffix, $linux, ${linux_cmd}...
 _LINUX = re.compile(r'linux(16|32|efi|\$\w+)?|\$linux\w*')
 _INITRD = re.compile(r'initrd(16|efi|\$\w+)?|\$initrd\w*')
+#: Of other programs (GNU Mach, memory tests) the modules are no kernels.
+_HYPERVISOR = re.compile(r'multiboot2?|xen_hypervisor')
+_XEN = re.compile(r'.*/xen[^/]*')
+_MODULE = re.compile(r'module2?|xen_module')
 _INCLUDES = ('source', '.', 'configfile', 'normal')
 _NAMES = ('grub.cfg', 'loopback.cfg', 'boot.conf')
 _DIRECTORIES = (
@@ -66,21 +70,25 @@ def parse(data: bytes) -> boot_entry.BootConfig:
     pending: list[int] = []     # entries that the next initrd belongs to
     complete = False            # they have had one already
     title = ''
-    for command in script.commands(data.decode('utf-8', 'surrogateescape')):
+    for role, command in _loading(data.decode('utf-8', 'surrogateescape')):
         words = command.words
         if len(entries) >= _MAX_ENTRIES:
             break
         if words:
             name, values = words[0].value, [w.value for w in words[1:]]
-            if _LINUX.fullmatch(name) and values:
+            if role and _MODULE.fullmatch(name):
+                values = values[_options(words):]
+                # Such an initrd is one of several, not their end.
+                complete = complete and role == 'kernel'
+            if role == 'kernel' and values:
                 # The alternatives of an "if" share the initrd behind it.
                 pending = [] if complete else pending[-_MAX_ALTERNATIVES:]
                 complete = False
                 pending.append(len(entries))
                 entries.append(boot_entry.BootEntry(
                     title, values[0], tuple(values[1:])))
-            elif _INITRD.fullmatch(name) and values:
-                complete = True
+            elif role == 'initrd' and values:
+                complete = not _MODULE.fullmatch(name)
                 for index in pending:
                     initrds = entries[index].initrds + tuple(values)
                     entries[index] = dataclasses.replace(
@@ -129,7 +137,8 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str],
             f'the GRUB configuration starts more than {_MAX_ENTRIES} '
             f'kernels, which no menu does: it is not edited')
     for words in found:
-        arguments = words[2:]
+        file = words[1 + _options(words)]
+        arguments = words[2 + _options(words):]
         values = [word.value for word in arguments]
         change = kernel_args.plan(values, append, delete)
         size = len(' '.join(kernel_args.edit(values, append, delete)).encode(
@@ -138,13 +147,13 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str],
             raise errors.KernelArgumentError(
                 'the arguments of the kernel %s in the GRUB configuration '
                 'would be %d bytes long, the limit is %d'
-                % (words[1].value, size, kernel_args.MAX_LENGTH))
+                % (file.value, size, kernel_args.MAX_LENGTH))
         change = dataclasses.replace(
             change, middle=tuple(quoted[word] for word in change.middle),
             end=tuple(quoted[word] for word in change.end))
         changes += kernel_args.patches(
             [(word.start, word.end) for word in arguments], change,
-            words[1].end, words[1].end)
+            file.end, file.end)
     if carriers and delete:
         changes += _in_variables(text, carriers, delete)
         changes.sort(key=lambda change: change[0])
@@ -303,6 +312,35 @@ def _include(value: str, variables: dict[str, str]) -> str | None:
 def _linux_commands(text: str) -> tuple[tuple[script.Word, ...], ...]:
     """Return the words of every command that loads a kernel."""
     return tuple(itertools.islice((
-        command.words for command in script.commands(text)
-        if len(command.words) > 1
-        and _LINUX.fullmatch(command.words[0].value)), _MAX_ENTRIES + 1))
+        command.words for role, command in _loading(text)
+        if role == 'kernel'
+        and len(command.words) > 1 + _options(command.words)),
+        _MAX_ENTRIES + 1))
+
+
+def _loading(text: str) -> Iterator[tuple[str, script.Command]]:
+    """Yield each command with what it loads: kernel, initrd, or neither."""
+    of_module = ''
+    for command in script.commands(text):
+        name = command.words[0].value if command.words else ''
+        role = ''
+        if _LINUX.fullmatch(name):
+            role, of_module = 'kernel', ''
+        elif _INITRD.fullmatch(name):
+            role = 'initrd'
+        elif _HYPERVISOR.fullmatch(name):
+            of_module = 'kernel' if any(
+                _XEN.fullmatch(word.value)
+                for word in command.words[1:3]) else ''
+        elif _MODULE.fullmatch(name) and of_module:
+            # Xen's first module is its kernel, the next are initrds.
+            role, of_module = of_module, 'initrd'
+        yield role, command
+
+
+def _options(words: Sequence[script.Word]) -> int:
+    """Return how many options a module has before its file."""
+    if not _MODULE.fullmatch(words[0].value):
+        return 0
+    return sum(1 for _ in itertools.takewhile(
+        lambda word: word.value.startswith('--'), words[1:]))

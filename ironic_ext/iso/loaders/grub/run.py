@@ -266,13 +266,13 @@ class Run(commands.Commands):
             for kernel in self._kernels:
                 kernel.initrds += [place for word in words[:_MAX_INITRDS] if (
                     place := self.place(word.rpartition(':')[2]))]
-        elif self._kernels and words:
+        elif self._kernels and files:
             last = self._kernels[-1]
             # Behind a hypervisor: first its kernel, then its initrd.
             if not last.guest:
                 self.carriers |= used - {'root', 'prefix'}
                 last.kernel = self.place(files[0])
-                last.arguments = tuple(words[1:])
+                last.arguments = tuple(words[words.index(files[0]) + 1:])
                 last.guest = True
             else:
                 last.initrds += [place for word in files[:1] if (

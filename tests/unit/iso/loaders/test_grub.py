@@ -29,8 +29,43 @@ submenu 'Troubleshooting -->' {
 \t}
 }
 menuentry 'Windows' { chainloader /EFI/Microsoft/Boot/bootmgfw.efi; }
-menuentry 'Xen' { multiboot2 /xen.gz; module2 /vmlinuz quiet; }
+menuentry 'Mach' { multiboot /gnumach.gz quiet; module /hurd quiet; }
 """
+
+
+XEN = b"""\
+menuentry 'Install' {
+  multiboot2 /boot/xen.gz placeholder console=vga
+  module2 --nounzip /boot/vmlinuz console=hvc0 quiet
+  module2 --nounzip /install.img
+  module2 /more.img
+}
+menuentry 'Live' {
+  linux /live/vmlinuz quiet
+  initrd /live/initrd.img
+}
+"""
+
+
+class HypervisorTestCase(testtools.TestCase):
+
+    def test_the_first_module_of_xen_is_a_kernel(self):
+        self.assertEqual((
+            boot_entry.BootEntry(
+                'Install', '/boot/vmlinuz', ('console=hvc0', 'quiet'),
+                ('/install.img', '/more.img')),
+            boot_entry.BootEntry('Live', '/live/vmlinuz', ('quiet',),
+                                 ('/live/initrd.img',))),
+            grub.parse(XEN).entries)
+
+    def test_only_the_kernel_gets_arguments(self):
+        self.assertEqual(
+            XEN.replace(b'hvc0 quiet', b'hvc0 a=1').replace(
+                b'live/vmlinuz quiet', b'live/vmlinuz a=1'),
+            grub.edit(XEN, ('a=1',), ('quiet',)))
+        # Those of the hypervisor are its own.
+        self.assertIn(b'placeholder console=vga\n', grub.edit(
+            XEN, (), ('console',)))
 
 
 class ParseTestCase(testtools.TestCase):
