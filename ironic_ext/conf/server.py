@@ -40,8 +40,9 @@ OPTS = [
     cfg.IntOpt('threads',
                default=32, min=4, max=1024,
                help='Requests of operators that are worked on at the same '
-                    'time, and as many of machines whose answer has to be '
-                    'read or rendered first.'),
+                    'time, most of which wait for Ironic, Keystone or a '
+                    'database then, and as many of machines whose answer '
+                    'has to be read or rendered first.'),
     cfg.IntOpt('max_connections',
                default=1024, min=16, max=65536,
                help='Connections at the same time. Who is waited for the '

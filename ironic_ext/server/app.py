@@ -50,6 +50,7 @@ from ironic_ext.server.rest import page_files
 from ironic_ext.server.rest import previews
 from ironic_ext.server.rest import provisioning
 from ironic_ext.server.rest import referrers
+from ironic_ext.server.rest import threads
 from ironic_ext.server.rest import watches
 from ironic_ext.server import statuses
 
@@ -249,7 +250,9 @@ def make(conf: cfg.ConfigOpts, parts: Parts) -> Application:
                  _wait_for_nothing),
         bridge.Bridge(operators(conf, parts, hosts),
                       functools.partial(access.guarded, conf=conf),
-                      parts.pool),
+                      threads.Threads(parts.pool), functools.partial(
+                          identity.source_address,
+                          proxies=parts.rules.proxies)),
         answers.Sender(access.challenge(conf.ext_server.auth_strategy)))
 
 

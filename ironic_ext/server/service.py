@@ -40,7 +40,7 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds after which a thread that computes lets others in. Python's five
 #: milliseconds, a machine's request would wait for several times.
-_SWITCH = 0.0005
+_SWITCH = 0.0001
 _MIB = 1 << 20
 
 

@@ -16,9 +16,11 @@ import logging
 import resource
 import socket
 import ssl
+import sys
 import termios
 import typing
 
+from ironic_ext.server.http import turns
 from ironic_ext.web import client_address
 
 LOG = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ _SILENCE = 60.0
 _OTHER_FILES = 32
 #: Connections that are looked at until one is found that is to make room.
 _LOOKED_AT = 16
+#: Those that are ended in one go, others being heard between.
+_ENDED = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +74,9 @@ class Connection(typing.Protocol):
 
     def abort(self) -> None:
         """End at once."""
+
+    def compute(self) -> None:
+        """Do what was to wait for its turn."""
 
     def has_unread(self) -> bool:
         """Tell whether something came that was not looked at yet."""
@@ -125,8 +132,8 @@ class Connections:
         self._addresses: dict[bytes, _Address] = {}
         self._waiting: _Queue = collections.OrderedDict()
         self._silent_until = 0.0
-        self._turns: collections.deque[collections.abc.Callable[
-            [], None]] = collections.deque()
+        self._turns: turns.Turns[Connection] = turns.Turns()
+        self._has_turns = False
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -158,6 +165,7 @@ class Connections:
         if address is not None:
             self._waiting.pop(connection, None)
             address.waiting.pop(connection, None)
+            self._turns.leave(connection)
             address.count -= 1
             if not address.count:
                 del self._addresses[address.key]
@@ -180,31 +188,48 @@ class Connections:
         if self._waiting.pop(connection, None) is not None:
             self._all[connection].waiting.pop(connection)
 
-    def expire(self, now: float) -> None:
-        """End those whose time is over."""
-        for connection in [connection for connection, wait
-                           in self._waiting.items() if wait.until <= now]:
+    def expire(self, now: float, most: int = sys.maxsize) -> bool:
+        """End those whose time is over; tell whether all were.
+
+        :param most: that are ended now.
+        """
+        over = [connection for connection, wait in self._waiting.items()
+                if wait.until <= now]
+        for connection in over[:most]:
+            # It may wait for something else then, as for its last answer to
+            # be taken.
+            self.work(connection)
             connection.expire()
+        return len(over) <= most
 
     def follow(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look for those whose time is over, as long as a loop runs."""
-        self.expire(loop.time())
-        loop.call_later(_LOOK, self.follow, loop)
+        if self.expire(loop.time(), _ENDED):
+            loop.call_later(_LOOK, self.follow, loop)
+        else:
+            # Who came together is not ended together.
+            loop.call_soon(self.follow, loop)
 
-    def take_turn(self, loop: asyncio.AbstractEventLoop,
-                  work: collections.abc.Callable[[], None]) -> None:
-        """Have something computed, between which others are heard."""
-        self._turns.append(work)
-        if len(self._turns) == 1:
-            loop.call_soon(self._next_turn, loop)
+    def take_turn(self, connection: Connection,
+                  loop: asyncio.AbstractEventLoop) -> None:
+        """Have one compute something, when it is its turn.
+
+        There is one turn between two moments in which all are heard.
+        """
+        address = self._all.get(connection)
+        if address is not None:
+            self._turns.add(connection, b'' if self._is_exempt(
+                connection.host) else address.key)
+            if not self._has_turns:
+                self._has_turns = True
+                loop.call_soon(self._next_turn, loop)
 
     def _next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        try:
-            self._turns[0]()
-        finally:
-            self._turns.popleft()
-            if self._turns:
-                loop.call_soon(self._next_turn, loop)
+        self._has_turns = bool(self._turns)
+        if self._has_turns:
+            # The next one's comes whatever becomes of this one.
+            loop.call_soon(self._next_turn, loop)
+            self._turns.take().compute()
 
     def lack(self, now: float, problem: OSError) -> None:
         """Go on when the system has nothing left for a new one."""

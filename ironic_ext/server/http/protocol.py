@@ -126,6 +126,11 @@ class HttpConnection(asyncio.BufferedProtocol):
         """End at once."""
         self.transport.abort()
 
+    def compute(self) -> None:
+        """Go on with TLS; it is this client's turn."""
+        if self._secured is not None:
+            self._secured.handshake()
+
     def has_unread(self) -> bool:
         """Tell whether something came that was not looked at yet."""
         return connections.has_unread(self._raw.get_extra_info('socket'))

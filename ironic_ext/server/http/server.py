@@ -21,8 +21,9 @@ from ironic_ext.server.http import protocol
 LOG = logging.getLogger(__name__)
 
 SERVER = 'ironic-boot-server'
-#: Connections that wait to be accepted, and are accepted in one go.
-BACKLOG = 256
+#: Connections that wait to be accepted. Where there are more, the system
+#: drops what clients say, who try it again after a second.
+BACKLOG = 2048
 #: Seconds for what is being answered when the server ends.
 _STOP = 5
 

@@ -9,6 +9,7 @@ not, and reads before a client's turn to compute has come.
 import asyncio
 import logging
 import ssl
+import struct
 import typing
 
 from ironic_ext.server.http import connections
@@ -17,12 +18,14 @@ LOG = logging.getLogger(__name__)
 
 #: Bytes that are encrypted at once.
 _PART = 256 << 10
+#: What begins a record (RFC 8446, 5.1): its kind, two bytes that tell
+#: nothing, the length of what follows.
+_RECORD, _HANDSHAKE, _LONGEST = struct.Struct('!BHH'), 22, 1 << 14
 
 
-class Owner(typing.Protocol):
+class Owner(connections.Connection, typing.Protocol):
     """Who speaks over it."""
 
-    host: str
     transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
 
@@ -45,32 +48,54 @@ class Owner(typing.Protocol):
 class Secured:
     """What speaks TLS over a transport, as one itself."""
 
+    __slots__ = ('_owner', '_shared', '_raw', '_hello', '_is_begun',
+                 '_incoming', '_outgoing', '_tls')
+
     def __init__(self, owner: Owner, shared: connections.Connections
                  ) -> None:
         """Begin as the server, before a word was said."""
-        assert shared.tls is not None
         self._owner, self._shared = owner, shared
-        self._raw, self._context = owner.transport, shared.tls
+        self._raw = owner.transport
+        # Of the first record, until it is here: who says no more than a part
+        # of it costs neither time nor memory of OpenSSL's.
+        self._hello = b''
         self._is_begun = False
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        # Made when something came: it takes longer than to accept.
         self._tls: ssl.SSLObject | None = None
 
     def receive(self, data: memoryview) -> None:
         """Take what came, and hand on what it says."""
-        self._incoming.write(data)
         if self._is_begun:
+            self._incoming.write(data)
             self._decrypt()
+            return
+        if self._tls is None:
+            self._hello += data
+            if not self._has_hello():
+                return
         else:
-            # What hundreds make us compute, others need not wait for.
-            self._owner.pause()
-            self._shared.take_turn(self._owner.loop, self._handshake)
+            self._incoming.write(data)
+        # What hundreds make us compute, others need not wait for.
+        self._owner.pause()
+        self._shared.take_turn(self._owner, self._owner.loop)
 
-    def _handshake(self) -> None:
+    def _has_hello(self) -> bool:
+        """Tell whether there is something for OpenSSL to judge."""
+        if len(self._hello) < _RECORD.size:
+            return False
+        kind, _version, length = _RECORD.unpack_from(self._hello)
+        return bool(kind != _HANDSHAKE or length > _LONGEST
+                    or len(self._hello) >= _RECORD.size + length)
+
+    def handshake(self) -> None:
+        """Go on with the handshake; it is this client's turn."""
         if self._raw.is_closing():
             return
         if self._tls is None:
-            self._tls = self._context.wrap_bio(
+            self._incoming.write(self._hello)
+            self._hello = b''
+            assert self._shared.tls is not None
+            self._tls = self._shared.tls.wrap_bio(
                 self._incoming, self._outgoing, server_side=True)
         try:
             self._tls.do_handshake()
@@ -165,5 +190,5 @@ class Secured:
                        ) -> typing.Any:
         """Return what is known of the connection."""
         if name == 'sslcontext':
-            return self._context
+            return self._shared.tls
         return self._raw.get_extra_info(name, default)

@@ -10,7 +10,6 @@ a coroutine goes on where an answer takes its time.
 
 import asyncio
 import collections.abc
-import concurrent.futures
 import io
 import sys
 import typing
@@ -23,6 +22,7 @@ from ironic_ext.server import errors
 from ironic_ext.server.http import exchange
 from ironic_ext.server.rest import access
 from ironic_ext.server.rest import bodies
+from ironic_ext.server.rest import threads
 
 #: Where what goes on is in the environment of a request.
 NEXT = 'ironic_ext.next'
@@ -51,15 +51,19 @@ class Bridge:
 
     def __init__(self, app: access.Application, guard: collections.abc.
                  Callable[[access.Application], access.Application],
-                 pool: concurrent.futures.Executor) -> None:
-        """Take the WSGI application and its pool.
+                 made: threads.Threads, origin: collections.abc.Callable[
+                     [str, str], str] = lambda peer, forwarded: peer) -> None:
+        """Take the WSGI application and its threads.
 
         :param app: answers whom the guard let through.
         :param guard: puts what finds out who asks before an application.
+        :param origin: tells where a request is from, by the address of its
+            connection and X-Forwarded-For.
         """
         self._app = app
         self._guarded = guard(app)
-        self._pool = pool
+        self._threads = made
+        self._origin = origin
         self._held = 0
 
     async def answer(self, scope: exchange.Scope, receive: exchange.Receive
@@ -91,8 +95,9 @@ class Bridge:
 
     async def _run(self, app: access.Application, environ: access.Environ
                    ) -> answers.Answer | bodies.Wanted:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._pool, _answer, app, environ)
+        return await self._threads.run(self._origin(
+            environ['REMOTE_ADDR'], environ.get('HTTP_X_FORWARDED_FOR', '')),
+            _answer, app, environ)
 
     async def _read(self, receive: exchange.Receive, limit: int,
                     body: bytearray) -> None:

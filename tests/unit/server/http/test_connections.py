@@ -2,6 +2,7 @@
 
 """Too many clients, and those that take their time."""
 
+import collections
 import contextlib
 import socket
 import threading
@@ -13,13 +14,32 @@ from ironic_ext.server.http import connections
 from tests.unit.server.http import served
 
 
+class _Loop:
+    """An event loop in which a step is taken at a time."""
+
+    def __init__(self):
+        self.ready = collections.deque()
+
+    def call_soon(self, function, *arguments):
+        self.ready.append((function, arguments))
+
+    def step(self):
+        function, arguments = self.ready.popleft()
+        function(*arguments)
+
+
 class _Connection:
+    computed = ()
+
     def __init__(self, host='192.0.2.1'):
         self.host = host
         self.is_over = self.is_heard = False
 
     def has_unread(self):
         return self.is_heard
+
+    def compute(self):
+        self.computed.append(self)
 
     def expire(self):
         self.is_over = True
@@ -115,6 +135,80 @@ class RoomTestCase(testtools.TestCase):
         a, b = self.enter(since=0.0), self.enter(since=10.0)
         self.connections.expire(35.0)
         self.assertEqual([True, False], self.over(a, b))
+
+    def test_those_who_came_together_are_not_ended_together(self):
+        found = [self.enter(f'192.0.2.{number}', 0.0) for number in range(5)]
+        self.assertFalse(self.connections.expire(40.0, 2))
+        self.assertEqual([True] * 2 + [False] * 3, self.over(*found))
+        self.assertFalse(self.connections.expire(40.0, 2))
+        self.assertTrue(self.connections.expire(40.0, 2))
+        self.assertEqual([True] * 5, self.over(*found))
+        self.assertTrue(self.connections.expire(40.0, 2))
+
+
+class TurnsTestCase(testtools.TestCase):
+    """Who computes next."""
+
+    def setUp(self):
+        super().setUp()
+        self.connections = connections.Connections(
+            connections.Limits(), lambda host: host == 'proxy')
+        self.loop = _Loop()
+        self.computed = []
+
+    def enter(self, count, host=''):
+        found = []
+        for number in range(count):
+            made = _Connection(host or f'192.0.2.{number}')
+            made.computed = self.computed
+            self.connections.enter(made, 0.0)
+            self.connections.take_turn(made, self.loop)
+            found.append(made)
+        return found
+
+    def test_there_is_one_between_two_looks_and_the_last_is_first(self):
+        found = self.enter(100)
+        self.loop.step()
+        self.assertEqual(found[-1:], self.computed)
+        # Who came meanwhile waits for none of them, and no more often.
+        last, = self.enter(1)
+        self.assertEqual(1, len(self.loop.ready))
+        self.loop.step()
+        self.assertIs(last, self.computed[-1])
+        while self.loop.ready:
+            self.loop.step()
+        self.assertEqual([found[-1], last, *reversed(found[:-1])],
+                         self.computed)
+
+    def test_who_has_left_has_none(self):
+        first, second, third = self.enter(3)
+        self.connections.leave(third)
+        self.connections.leave(first)
+        self.connections.take_turn(first, self.loop)
+        while self.loop.ready:
+            self.loop.step()
+        self.assertEqual([second], self.computed)
+
+    def test_a_fault_in_one_is_nothing_to_the_others(self):
+        found = self.enter(3)
+        found[-1].computed = None
+        self.assertRaises(AttributeError, self.loop.step)
+        while self.loop.ready:
+            self.loop.step()
+        self.assertEqual([found[1], found[0]], self.computed)
+
+    def test_a_proxy_has_turns_as_all_for_whom_it_speaks(self):
+        other, = self.enter(1)
+        self.enter(50, 'proxy')
+        while self.loop.ready:
+            self.loop.step()
+        self.assertIs(other, self.computed[-1])
+        self.computed.clear()
+        other, = self.enter(1)
+        self.enter(50, '192.0.2.200')
+        while self.loop.ready:
+            self.loop.step()
+        self.assertIn(other, self.computed[:-1])
 
 
 class PatienceTestCase(served.ServerTestCase):

@@ -15,6 +15,16 @@ from ironic_ext.server.http import connections
 from tests.unit.server.http import served
 
 
+class _Counting(ssl.SSLContext):
+    """What counts those for whom OpenSSL has done something."""
+
+    count = 0
+
+    def wrap_bio(self, *arguments, **more):
+        self.count += 1
+        return super().wrap_bio(*arguments, **more)
+
+
 class TlsTestCase(served.ServerTestCase):
     """The same over TLS."""
 
@@ -24,7 +34,7 @@ class TlsTestCase(served.ServerTestCase):
         authority = trustme.CA()
         self.context = ssl.create_default_context()
         authority.configure_trust(self.context)
-        self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.tls = _Counting(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.NamedTemporaryFile() as file:
             authority.issue_cert(
                 '127.0.0.1').private_key_and_cert_chain_pem.write_to_path(
@@ -99,6 +109,42 @@ class TlsTestCase(served.ServerTestCase):
             self.assertClosed(connection)
         self.await_count(1)
 
+    def hello(self):
+        """Return what a client says first."""
+        outgoing = ssl.MemoryBIO()
+        client = self.context.wrap_bio(ssl.MemoryBIO(), outgoing,
+                                       server_hostname='127.0.0.1')
+        with contextlib.suppress(ssl.SSLWantReadError):
+            client.do_handshake()
+        return outgoing.read()
+
+    def test_who_has_not_said_the_first_word_costs_nothing(self):
+        hello = self.hello()
+        dribbling = [self.connect() for _number in range(3)]
+        for length, connection in zip((1, 5, len(hello) - 1), dribbling,
+                                      strict=True):
+            connection.sendall(hello[:length])
+        self.ask(self.secured())
+        self.assertEqual(1, self.tls.count)
+        # The last byte of it is answered.
+        dribbling[-1].sendall(hello[-1:])
+        self.assertEqual(b'\x16', dribbling[-1].recv(1))
+        self.assertEqual(2, self.tls.count)
+
+    def test_a_hello_that_comes_in_pieces_is_answered(self):
+        connection = self.connect()
+        for byte in self.hello():
+            connection.send(bytes([byte]))
+        self.assertEqual(b'\x16', connection.recv(1))
+
+    def test_a_record_of_no_length_that_tls_has_is_not_waited_for(self):
+        connection = self.connect()
+        connection.sendall(b'\x16\x03\x01\xff\xff')
+        with contextlib.suppress(ConnectionError):
+            while connection.recv(1 << 16):
+                pass
+        self.assertEqual(1, self.tls.count)
+
     def test_who_speaks_no_tls_is_left(self):
         stranger = self.connect()
         stranger.sendall(served.GET)
@@ -109,11 +155,7 @@ class TlsTestCase(served.ServerTestCase):
         self.assertEqual(['/'], self.paths)
 
     def test_who_leaves_amid_tls_is_forgotten(self):
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        client = self.context.wrap_bio(incoming, outgoing)
-        with contextlib.suppress(ssl.SSLWantReadError):
-            client.do_handshake()
-        hello = outgoing.read()
+        hello = self.hello()
         for said in (b'', hello[:10], hello):
             connection = self.connect()
             connection.sendall(said)

@@ -14,6 +14,7 @@ from ironic_ext.server import answers
 from ironic_ext.server import errors
 from ironic_ext.server.rest import bodies
 from ironic_ext.server.rest import bridge
+from ironic_ext.server.rest import threads
 from tests.unit.server import asgi
 
 MIB = 1 << 20
@@ -46,7 +47,8 @@ class BridgeTestCase(testtools.TestCase):
         self.logins, self.bodies, self.users = [], [], []
         self.pool = concurrent.futures.ThreadPoolExecutor(1)
         self.addCleanup(self.pool.shutdown)
-        self.bridge = bridge.Bridge(self.app, self.guard, self.pool)
+        self.bridge = bridge.Bridge(self.app, self.guard,
+                                    threads.Threads(self.pool))
 
     def guard(self, app):
         def guarded(environ, start_response):
