@@ -124,6 +124,8 @@ class Connections:
         """
         self.limits = limits
         self.tls = tls
+        #: Where the server listens: its address and port.
+        self.server = '', 0
         #: Where all of them receive, one at a time.
         self.buffer = memoryview(bytearray(64 << 10))
         self._most = min(limits.connections, _affordable())

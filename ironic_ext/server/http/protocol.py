@@ -65,7 +65,6 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._unsent: int | None = 0
         self._parser: typing.Any = None
         self._client: tuple[str, int] | None = None
-        self._server: tuple[str, int] | None = None
         self._requests: collections.deque[exchange.Exchange] = (
             collections.deque())
         # Of the request that is read: its target, its headers, itself once
@@ -87,8 +86,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         """Begin, with TLS if that is spoken here."""
         self.transport = self._raw = transport
         peer = transport.get_extra_info('peername') or ('', 0)
-        ours = transport.get_extra_info('sockname') or ('', 0)
-        self._client, self._server = peer[:2], ours[:2]
+        self._client = peer[:2]
         self.host = peer[0]
         if not self._shared.enter(self, self.loop.time()):
             self.transport.abort()
@@ -248,7 +246,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         request = self._open = exchange.Exchange(self, heads.scope(
             version, parser.get_method().decode(), self._target, headers, {
                 'scheme': 'https' if self._shared.tls else 'http',
-                'client': self._client, 'server': self._server}))
+                'client': self._client, 'server': self._shared.server}))
         request.keeps = (version == '1.1' and parser.should_keep_alive()
                          and not parser.should_upgrade())
         request.expects = version == '1.1' and any(
@@ -257,9 +255,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         if len(self._requests) >= _MAX_WAITING:
             request.keeps = False
         self._is_last = not request.keeps
-        if len(self._requests) == 1:
-            self._shared.work(self)
-        else:
+        if len(self._requests) > 1:
             self.pause()
 
     def on_body(self, body: bytes) -> None:
@@ -297,6 +293,7 @@ class HttpConnection(asyncio.BufferedProtocol):
             except Exception:
                 LOG.exception('A request fails')
                 return self._fail()
+        self._shared.work(self)
         task = self.loop.create_task(self._run(request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

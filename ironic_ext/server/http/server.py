@@ -57,6 +57,8 @@ class Server(uvicorn.Server):
         """Begin to serve."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._on_exception)
+        for listener in sockets or ():
+            self._shared.server = listener.getsockname()[:2]
         self._shared.follow(loop)
         await super().startup(sockets)
 

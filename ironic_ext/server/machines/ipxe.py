@@ -65,14 +65,14 @@ class Ipxe:
             return kept
         if host.boots_locally:
             return scripts.local(host.name)
-        if not resources.is_name(host.image):
-            return scripts.problem(
-                f'The ISO of {host.name} is given by URL, not by a name of '
-                'the catalog')
         try:
             iso = configs.iso_of(host, self._kept)
         except LookupError:
             iso = await self._run(configs.iso_of, host, self._isos)
+        if iso is None and not resources.is_name(host.image):
+            return scripts.problem(
+                f'The ISO of {host.name} is given by URL, not by a name of '
+                'the catalog')
         return script(host, iso, mac)
 
 
