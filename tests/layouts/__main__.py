@@ -55,8 +55,14 @@ def _judged(layout: kinds.Layout, boot: bool) -> dict[str, cells.Cell]:
     """Return the row of a layout."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        base = (layout.build(folder, *guest.make(folder, _CACHE))
-                if boot and layout.boots else layout.shared())
+        if boot and layout.boots:
+            kernel, initrd = guest.make(folder, _CACHE)
+            # Of no length that suits what comes behind it.
+            with initrd.open('ab') as file:
+                file.write(bytes((2 - file.tell()) % 4))
+            base = layout.build(folder, kernel, initrd)
+        else:
+            base = layout.shared()
         image = folder / 'customised.iso'
         row = cells.planned(base, image)
         for way, cell in row.items():

@@ -88,9 +88,9 @@ def booted(image: pathlib.Path, firmware: str, medium: str, cell: Cell
                if word not in report.arguments]
     assert not lacking, f'{lacking} not in {report.arguments}'
     if cell['how'] == 'all':
-        assert report.initrd == 'here', report.initrd
+        assert report.initrd == 'here', f'initrd has {report.initrd}'
     found = report.files.get(_DEVICES[medium])
-    assert found == guest.sums(FILES), found
+    assert found == guest.sums(FILES), f'the medium has {report.files}'
 
 
 def read(image: pathlib.Path, name: str, folder: pathlib.Path) -> str:

@@ -9,6 +9,7 @@ where it has to be and is never changed.
 """
 
 import collections.abc
+import gzip
 
 from ironic_ext.iso import arrival
 from ironic_ext.iso import boot_path
@@ -214,13 +215,18 @@ class _Plan(drafts.Draft):
         name = next(name for name in (
             f'/ironic-ext{number or ""}.img' for number in range(1000))
             if name in known or files.kind(name) is None)
-        # The kernel needs zeros behind an archive that lz4 packed.
-        self.change_esp(path.esp, name, bytes(512) + archive)
+        # The kernel needs zeros behind an archive that lz4 packed, and finds
+        # a bare one at a multiple of 4 bytes only: its EFI stub puts initrds
+        # together without padding (drivers/firmware/efi/libstub/file.c).
+        self.change_esp(path.esp, name, bytes(512) + gzip.compress(
+            archive, 0, mtime=0))
         self.grown.add(boot_entry.Place('esp', name))
         for start in starts:
             read = files.read(start.config.path)
+            # Several paths may lead to it.
             if read is not None and name not in (
-                    place.path for place in start.initrds):
+                    initrd for entry in systemd_boot.parse(read[1]).entries
+                    for initrd in entry.initrds):
                 self.change_esp(path.esp, read[0], systemd_boot.add_initrd(
                     read[1], name))
         return True
