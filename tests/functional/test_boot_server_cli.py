@@ -108,6 +108,66 @@ class CommandTestCase(testtools.TestCase):
                                    '192.0.2.0/24')
         self.assertIn('address of one machine', refused.stderr)
 
+    def booted(self, name, mac):
+        """Add a host that boots another ISO than the one chosen for it."""
+        return self.ironic.known.add(
+            name, mac, boot_interface='redfish-iso',
+            instance_info={'boot_iso': 'https://images.example/new.iso'},
+            driver_internal_info={'ext_boot': {
+                'mode': 'forever', 'iso': 'https://images.example/old.iso'}})
+
+    def test_a_host_is_rebuilt_so_that_it_boots_what_is_chosen(self):
+        node = self.booted('server3', '52:54:00:00:00:03')
+
+        def takes():
+            found = self.server.call('GET', '/api/v1/baremetalhosts').json
+            return [host['status']['nextBoot'].get('takes')
+                    for host in found['items']
+                    if host['metadata']['name'] == 'server3']
+        process.await_condition(lambda: takes() == ['rebuild'],
+                                'the host', timeout=60)
+        # What is chosen goes first: a rebuild boots that.
+        asked = []
+        change = self.ironic.known.change
+
+        def changed(uuid, **fields):
+            asked.append((uuid, sorted(fields)))
+            change(uuid, **fields)
+
+        self.useFixture(fixtures.MonkeyPatch(
+            'tests.ironic_stand_in.Nodes.change',
+            lambda _known, uuid, **fields: changed(uuid, **fields)))
+        self.done('host', 'boot', 'set', 'server3', '--mode', 'once',
+                  '--rebuild')
+        self.assertEqual([(node, ['instance_info']),
+                          (node, ['target_provision_state'])], asked)
+        shown = self.ironic.known.nodes[node]
+        self.assertEqual(('rebuild', 'once'), (
+            shown['target_provision_state'],
+            shown['instance_info']['ext_boot_mode']))
+
+    def test_a_host_is_deployed_without_another_change(self):
+        node = self.ironic.known.add('server4', '52:54:00:00:00:04',
+                                     provision_state='available')
+        process.await_condition(
+            lambda: self.run_command('host', 'boot', 'set', 'server4',
+                                     '--deploy').returncode == 0,
+            'the host', timeout=60)
+        self.assertEqual(
+            'active', self.ironic.known.nodes[node]['target_provision_state'])
+
+    def test_a_host_is_deployed_or_rebuilt_and_nothing_else(self):
+        self.assertRaises(SystemExit, self.run_command, 'host', 'boot',
+                          'set', 'server1', '--deploy', '--rebuild')
+        path = ('/api/v1/namespaces/default/baremetalhosts/server1'
+                '/provision')
+        for body in ({'target': 'clean'}, {}, {'target': 'deploy', 'x': 1}):
+            found = self.server.call('POST', path, body)
+            self.assertEqual(400, found.code, found.data)
+            self.assertIn('one of deploy, rebuild', str(found.data))
+        self.assertIsNone(
+            self.ironic.known.nodes[self.node]['target_provision_state'])
+
     def test_what_happened_to_a_host_is_told_the_newest_first(self):
         (self.folder / 'all.yaml').write_text(
             _RESOURCES.replace('image: live', 'image: localboot'))
