@@ -7,6 +7,7 @@ needs nothing but the database and the image store of its host.
 """
 
 import collections.abc
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -137,14 +138,14 @@ def main(arguments: collections.abc.Sequence[str] | None = None) -> int:
     try:
         conf = load(arguments)
         state.settle(conf)
-        if conf.upgrade:
-            records.MediaRecords(conf.ext_media.connection).upgrade()
-            return 0
-        # What is wrong is to be told here, not by each worker in turn.
-        known = records.MediaRecords(conf.ext_media.connection)
-        known.live(['0' * 32])
-        replica.Overlays(conf.ext_media.overlay_dir, known)
-        known.close()
+        with contextlib.closing(records.MediaRecords(
+                conf.ext_media.connection)) as known:
+            if conf.upgrade:
+                known.upgrade()
+                return 0
+            # What is wrong is to be told here, not by each worker in turn.
+            known.live(['0' * 32])
+            replica.Overlays(conf.ext_media.overlay_dir, known)
         server.run(settings_from(conf), functools.partial(connect, conf))
     except (cfg.Error, records.RecordsError, OSError, ValueError) as exc:
         print(f'{PROG}: {exc}', file=sys.stderr)

@@ -31,6 +31,16 @@ def state() -> int:
     return _run('cli.state', 'conductor')
 
 
+def status() -> int:
+    """Run ``ironic-ext-status``."""
+    return _run('cli.status', 'conductor')
+
+
+def doctor() -> int:
+    """Run ``ironic-ext-doctor``."""
+    return _run('cli.doctor.command', 'conductor')
+
+
 def targets() -> int:
     """Run ``ironic-ext-targets``."""
     return _run('cli.targets', 'conductor')

@@ -3,7 +3,10 @@
 """Data images of hosts, through the boot server as a process."""
 
 import json
+import os
 import pathlib
+import subprocess
+import sys
 import tempfile
 
 import jsonschema
@@ -189,3 +192,28 @@ class RealConductorTestCase(testtools.TestCase):
         self.assertEqual(200, found.code, found.data)
         self.await_host(lambda host: 'dataImage' not in host['spec']
                         and not self.emulator.inserted(system))
+
+    def test_a_doctor_finds_what_is_wrong_with_a_node(self):
+        self.enroll(boot_interface='redfish-iso', deploy_interface='ramdisk')
+
+        def examined(name='server1'):
+            done = subprocess.run(
+                [pathlib.Path(sys.executable).parent / 'ironic-ext-doctor',
+                 '--json', name], capture_output=True, text=True,
+                env={**os.environ, 'OS_AUTH_TYPE': 'none',
+                     'OS_ENDPOINT': self.ironic.url}, timeout=PATIENCE)
+            return done, json.loads(done.stdout or '{}')
+
+        done, found = examined()
+        self.assertEqual((1, 'validate'),
+                         (done.returncode, found.get('look_at')), done)
+        steps = {step['step']: step for step in found['steps']}
+        self.assertIn('instance_info', steps['validate']['said'])
+        self.assertEqual('ok', steps['drives']['state'], steps)
+        self.assertIn('empty', steps['drives']['said'])
+        self.assertEqual(
+            {'open'}, {steps[step]['state'] for step in (
+                'delivery', 'reading', 'token', 'end')}, steps)
+        done, _found = examined('nobody')
+        self.assertEqual(1, done.returncode)
+        self.assertIn('nobody', done.stderr)

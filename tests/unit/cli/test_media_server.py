@@ -32,12 +32,28 @@ class MediaServerTestCase(testtools.TestCase):
             self.addCleanup(patch.stop)
         alembic = logging.getLogger('alembic')
         self.addCleanup(alembic.setLevel, alembic.level)
+        # A process that ends closes its database; Python 3.13 warns of one
+        # that is let go of while open.
+        self.opened = []
+        patch = unittest.mock.patch.object(records, 'MediaRecords',
+                                           self.open)
+        patch.start()
+        self.addCleanup(patch.stop)
         self.served = []
         patch = unittest.mock.patch(
             'ironic_ext.media.stream.server.run',
             lambda *args: self.served.append(args))
         patch.start()
         self.addCleanup(patch.stop)
+
+    def open(self, connection):
+        """Open the records of media until the test ends."""
+        found = self.real_records(connection)
+        self.opened.append(found)
+        self.addCleanup(found.close)
+        return found
+
+    real_records = records.MediaRecords
 
     def arguments(self, *more, **options):
         """Return a command line with a configuration file of its own."""

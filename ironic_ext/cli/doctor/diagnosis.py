@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What follows from what was seen of a node's boot. Pure."""
+
+import collections.abc
+import dataclasses
+import datetime
+import enum
+import typing
+
+from ironic_ext.node import boot_state
+
+_Document = collections.abc.Mapping[str, typing.Any]
+#: Boot interfaces of this suite.
+_BOOT_INTERFACES = ('redfish-iso', 'iso-sanboot')
+_INTERFACES = ('boot', 'deploy', 'management', 'power')
+
+
+class State(enum.StrEnum):
+    """How one step of a boot looks."""
+
+    OK = 'ok'
+    #: It is not its turn yet, or it is over.
+    OPEN = 'open'
+    WARNING = 'warning'
+    FAILED = 'failed'
+    #: It could not be looked at.
+    UNKNOWN = 'unknown'
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What was answered; an error in place of what could not be had.
+
+    :ivar node: Ironic's document.
+    :ivar validation: by interface: ``result`` and ``reason``.
+    :ivar drives: what the BMC shows of its drives.
+    :ivar media: that were made for the node, the newest last.
+    :ivar next_boot: see the passthru method of that name.
+    :ivar reachable: the media server's address, and why it does not answer
+        here, '' where it does; None where there is none to ask.
+    :ivar now: of all this.
+    """
+
+    node: _Document
+    validation: _Document | str
+    drives: collections.abc.Sequence[_Document] | str
+    media: collections.abc.Sequence[_Document] | str
+    next_boot: _Document | str
+    reachable: tuple[str, str] | None
+    now: datetime.datetime
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One step of a boot, as it looks.
+
+    :ivar do: what to do about it, '' for nothing.
+    """
+
+    step: str
+    state: State
+    said: str
+    do: str = ''
+
+
+def of(seen: Seen) -> list[Finding]:
+    """Return the steps of a boot, in their order."""
+    return [_node(seen.node), _validation(seen.validation),
+            _drives(seen), _delivery(seen), _reading(seen), _path(seen),
+            _token(seen), _end(seen)]
+
+
+def place(findings: collections.abc.Iterable[Finding]) -> Finding | None:
+    """Return the first step that fails, else the first one to look at."""
+    found = list(findings)
+    for state in (State.FAILED, State.WARNING):
+        for finding in found:
+            if finding.state is state:
+                return finding
+    return None
+
+
+def _node(node: _Document) -> Finding:
+    said = (f'{node.get("driver")} with {node.get("boot_interface")}, '
+            f'{node.get("provision_state")}, {node.get("power_state")}')
+    if node.get('boot_interface') not in _BOOT_INTERFACES:
+        return Finding(
+            'node', State.FAILED, said, 'it does not boot by this suite: '
+            'openstack baremetal node set --driver redfish-ext '
+            '--boot-interface redfish-iso')
+    if node.get('last_error'):
+        return Finding('node', State.FAILED,
+                       f'{said}: {_short(node["last_error"])}',
+                       'mend what it says, then deploy or rebuild it')
+    if node.get('maintenance'):
+        return Finding('node', State.WARNING, f'{said}, in maintenance: '
+                       f'{_short(node.get("maintenance_reason") or "-")}',
+                       'openstack baremetal node maintenance unset, once '
+                       'that is mended')
+    return Finding('node', State.OK, said)
+
+
+def _validation(found: _Document | str) -> Finding:
+    if isinstance(found, str):
+        return Finding('validate', State.UNKNOWN, found)
+    bad = [f'{name}: {_short(found[name].get("reason"))}'
+           for name in _INTERFACES
+           if name in found and found[name].get('result') is False]
+    if bad:
+        return Finding('validate', State.FAILED, '; '.join(bad),
+                       'set what is missing, or change what is wrong')
+    return Finding('validate', State.OK,
+                   f'{", ".join(_INTERFACES)} accept the node')
+
+
+def _drives(seen: Seen) -> Finding:
+    if seen.node.get('boot_interface') == 'iso-sanboot':
+        return Finding('drives', State.OPEN, 'none is needed: it boots over '
+                       'the network')
+    if isinstance(seen.drives, str):
+        return Finding('drives', State.UNKNOWN, seen.drives,
+                       'see whether the BMC answers at '
+                       'driver_info/redfish_address, and has virtual media')
+    if not seen.drives:
+        return Finding('drives', State.FAILED, 'the BMC shows no virtual '
+                       'media', 'it may need a licence for them')
+    shown = [f'{drive.get("name") or drive.get("identity")}: '
+             + (str(drive.get('image') or 'a medium')
+                if drive.get('image') or drive.get('inserted') else 'empty')
+             + (f' ({drive["owner"]})' if drive.get('owner') else '')
+             for drive in seen.drives]
+    boot = [medium for medium in _media(seen)
+            if medium.get('purpose') == 'instance']
+    if boot and not _is_over(seen) and not any(
+            drive.get('image') for drive in seen.drives):
+        return Finding('drives', State.FAILED, '; '.join(shown),
+                       'its medium is gone: rebuild the node, or have the '
+                       'conductor take it over')
+    return Finding('drives', State.OK, '; '.join(shown))
+
+
+def _delivery(seen: Seen) -> Finding:
+    if isinstance(seen.media, str):
+        return Finding('delivery', State.UNKNOWN, seen.media)
+    if not seen.media:
+        return Finding('delivery', State.OPEN,
+                       'no medium was made: one is when it is deployed')
+    newest = seen.media[-1]
+    said = f'{newest.get("delivery")} of {newest.get("image") or "an image"}'
+    if seen.reachable is None:
+        return Finding('delivery', State.OK, said)
+    server, problem = seen.reachable
+    if problem:
+        return Finding('delivery', State.FAILED,
+                       f'{said}; {server} does not answer here: {problem}',
+                       'look at ironic-media-server and its log, and at '
+                       '[ext_media]server_url')
+    return Finding('delivery', State.OK, f'{said}; {server} answers here')
+
+
+def _reading(seen: Seen) -> Finding:
+    streams = [medium for medium in _media(seen) if medium.get('read')]
+    if not streams:
+        return Finding('reading', State.OPEN,
+                       'nothing is streamed to it, so no reads are known')
+    read = streams[-1]['read']
+    said = f'{read.get("percent")}% by {read.get("requests")} requests'
+    if read.get('requests'):
+        return Finding('reading', State.OK, said)
+    if _is_over(seen) or seen.node.get('power_state') != 'power on':
+        return Finding('reading', State.OPEN, 'never')
+    return Finding('reading', State.FAILED, 'never',
+                   'the BMC does not reach the media server, or does not '
+                   'trust its certificate: try its /healthz from the BMC\'s '
+                   'network')
+
+
+def _path(seen: Seen) -> Finding:
+    found = seen.next_boot
+    if isinstance(found, str):
+        return Finding('boot path', State.UNKNOWN, found)
+    said = _short(found.get('text') or '')
+    if found.get('error'):
+        return Finding('boot path', State.WARNING,
+                       f'{said} (the BMC: {_short(found["error"])})',
+                       'see whether the BMC answers')
+    return Finding('boot path', State.OK, said)
+
+
+def _token(seen: Seen) -> Finding:
+    ends = [str(medium['expires_at']) for medium in _media(seen)
+            if medium.get('expires_at')]
+    if not ends:
+        return Finding('token', State.OPEN, 'no URL of it ends by itself')
+    try:
+        when = datetime.datetime.fromisoformat(ends[-1])
+    except ValueError:
+        return Finding('token', State.UNKNOWN, ends[-1])
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=datetime.UTC)
+    if when < seen.now and not _is_over(seen):
+        return Finding('token', State.FAILED, f'expired at {ends[-1]}',
+                       'no conductor looks after the node: see whether one '
+                       'runs for its conductor group, then rebuild it')
+    return Finding('token', State.OK, f'good until {ends[-1]}')
+
+
+def _end(seen: Seen) -> Finding:
+    state = boot_state.of(seen.node.get('driver_internal_info'))
+    if state.error:
+        return Finding('end', State.WARNING, _short(state.error),
+                       'the conductor tries again; see its log')
+    if state.ended_at:
+        return Finding('end', State.OK, 'its medium is out, ended by '
+                       f'{state.cause.value if state.cause else "?"}')
+    if state.is_ending:
+        return Finding('end', State.WARNING, 'under way, ended by '
+                       f'{state.cause.value if state.cause else "?"}: the '
+                       'medium was not seen out of its drive yet',
+                       'wait a minute, or see the conductor\'s log')
+    if state.mode == boot_state.ONCE:
+        return Finding('end', State.OPEN, 'it boots this once, until the '
+                       'installed system reports boot-complete')
+    return Finding('end', State.OPEN, 'it boots this each time')
+
+
+def _media(seen: Seen) -> collections.abc.Sequence[_Document]:
+    return () if isinstance(seen.media, str) else seen.media
+
+
+def _is_over(seen: Seen) -> bool:
+    return bool(boot_state.of(
+        seen.node.get('driver_internal_info')).ended_at)
+
+
+def _short(text: object) -> str:
+    return ' '.join(str(text).split())[:300]

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What is said of a boot, step by step."""
+
+import dataclasses
+import datetime
+
+import testtools
+
+from ironic_ext.cli.doctor import diagnosis
+from ironic_ext.node import boot_state
+
+NOW = datetime.datetime(2026, 11, 29, 12, tzinfo=datetime.UTC)
+_MEDIUM = {
+    'purpose': 'instance', 'delivery': 'stream', 'image': 'live.iso',
+    'url': 'http://192.0.2.1:8092/***/node-7.iso',
+    'expires_at': '2026-12-06T12:00:00+00:00',
+    'read': {'percent': 76.0, 'requests': 264}}
+
+
+def seen(**given):
+    """Return a boot that is well."""
+    return dataclasses.replace(diagnosis.Seen(
+        node={'driver': 'redfish-ext', 'boot_interface': 'redfish-iso',
+              'provision_state': 'active', 'power_state': 'power on'},
+        validation={name: {'result': True} for name in (
+            'boot', 'deploy', 'management', 'power')},
+        drives=[{'name': 'Virtual CD', 'image': 'node-7.iso',
+                 'owner': 'instance', 'inserted': False},
+                {'name': 'Virtual USB', 'image': None, 'inserted': False}],
+        media=[_MEDIUM], next_boot={'text': 'live.iso, once', 'error': None},
+        reachable=('http://192.0.2.1:8092', ''), now=NOW), **given)
+
+
+def node(**given):
+    """Return the document of the same node, with something else."""
+    return {**seen().node, **given}
+
+
+def internal(**given):
+    """Return a node that a conductor has noted something of."""
+    return node(driver_internal_info={
+        boot_state.KEY: boot_state.BootState(**given).to_json()})
+
+
+class DiagnosisTestCase(testtools.TestCase):
+
+    def step(self, step, **given):
+        return next(finding for finding in diagnosis.of(seen(**given))
+                    if finding.step == step)
+
+    def is_first(self, step, **given):
+        """Make sure that this step is the one to look at, and says how."""
+        found = diagnosis.place(diagnosis.of(seen(**given)))
+        self.assertEqual(step, found and found.step)
+        self.assertNotEqual('', found.do)
+        return found
+
+    def test_of_a_boot_that_is_well_nothing_is_to_be_done(self):
+        found = diagnosis.of(seen())
+        self.assertIsNone(diagnosis.place(found))
+        self.assertEqual({''}, {finding.do for finding in found})
+        self.assertEqual(
+            ['node', 'validate', 'drives', 'delivery', 'reading',
+             'boot path', 'token', 'end'],
+            [finding.step for finding in found])
+        self.assertIn('node-7.iso (instance)', found[2].said)
+
+    def test_each_failure_is_the_place_to_look_at(self):
+        away = [{'name': 'Virtual CD', 'image': None, 'inserted': False}]
+        for step, given in (
+                ('node', {'node': node(boot_interface='ipxe')}),
+                ('node', {'node': node(last_error='no medium')}),
+                ('node', {'node': node(maintenance=True)}),
+                ('validate', {'validation': {
+                    'boot': {'result': False, 'reason': 'no boot_iso'}}}),
+                ('drives', {'drives': []}), ('drives', {'drives': away}),
+                ('delivery', {'reachable': ('http://192.0.2.1:8092',
+                                            'ConnectTimeout')}),
+                ('reading', {'media': [{**_MEDIUM, 'read': {
+                    'percent': 0, 'requests': 0}}]}),
+                ('boot path', {'next_boot': {'text': 'x', 'error': 'away'}}),
+                ('token', {'media': [{
+                    **_MEDIUM, 'expires_at': '2026-11-01T00:00:00Z'}]}),
+                ('end', {'node': internal(error='the BMC is away')}),
+                ('end', {'node': internal(cause=boot_state.Cause.REPORT)})):
+            self.is_first(step, **given)
+
+    def test_the_first_failure_comes_before_warnings(self):
+        self.is_first('token', node=node(maintenance=True), media=[{
+            **_MEDIUM, 'expires_at': '2026-11-01T00:00:00Z'}])
+
+    def test_what_was_not_answered_is_neither_good_nor_bad(self):
+        found = diagnosis.of(seen(
+            validation='HTTP 500', drives='HTTP 500', media='HTTP 500',
+            next_boot='HTTP 500', reachable=None))
+        self.assertIsNone(diagnosis.place(found))
+        self.assertEqual(4, sum(finding.state is diagnosis.State.UNKNOWN
+                                for finding in found))
+
+    def test_after_its_end_nothing_is_missed(self):
+        over = internal(cause=boot_state.Cause.REPORT, ended_at=5.0,
+                        disk_at=4.0)
+        found = diagnosis.of(seen(node=over, drives=[
+            {'name': 'CD', 'image': None, 'inserted': False}], media=[{
+                **_MEDIUM, 'expires_at': '2026-11-01T00:00:00Z',
+                'read': {'percent': 0, 'requests': 0}}]))
+        self.assertIsNone(diagnosis.place(found))
+        self.assertEqual((diagnosis.State.OK, 'its medium is out, ended by '
+                          'report'), (found[-1].state, found[-1].said))
+
+    def test_before_the_deployment_there_is_nothing_yet(self):
+        found = {finding.step: finding.state for finding in diagnosis.of(
+            seen(media=[], reachable=None, node=node(
+                provision_state='available', power_state='power off')))}
+        for step in ('delivery', 'reading', 'token', 'end'):
+            self.assertEqual(diagnosis.State.OPEN, found[step])
+
+    def test_what_a_bmc_says_is_one_line(self):
+        self.assertNotIn('\n', self.step('boot path', next_boot={
+            'text': 'a\nb', 'error': 'c\n' * 1000}).said)
+        self.assertNotIn('\n', self.step(
+            'node', node=node(last_error='a\nb')).said)

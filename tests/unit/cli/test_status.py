@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Tests for what is looked at before and after an upgrade."""
+
+import contextlib
+import io
+import json
+import pathlib
+import sqlite3
+
+import fixtures
+import testtools
+
+from ironic_ext.cli import status
+from ironic_ext.media import records
+
+_CONFIG = '''
+[DEFAULT]
+enabled_hardware_types = redfish-ext
+enabled_boot_interfaces = redfish-iso
+[ext_state]
+dir = {folder}/state
+[ext_images]
+cache_dir = {folder}/state/images
+[ext_media]
+connection = sqlite:///{folder}/state/media.sqlite
+overlay_dir = {folder}/state/overlays
+server_url = http://192.0.2.1:8092
+[ext_catalog]
+connection = sqlite:///{folder}/state/catalog.sqlite
+iso_dir = {folder}/state/isos
+[ext_san]
+export_dir = {folder}/state/exports
+[ext_server]
+public_url = http://192.0.2.1:8093
+'''
+_SECRET = 'correct-horse'
+
+
+class StatusTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.state = self.folder / 'state'
+        for name in ('images', 'overlays', 'isos', 'exports'):
+            (self.state / name).mkdir(mode=0o700, parents=True)
+        self.state.chmod(0o700)
+        self.useFixture(fixtures.MonkeyPatch(
+            'ironic_ext.conf.state.PLACES', ()))
+
+    def checked(self, more=''):
+        """Return the exit code, and code and details by check."""
+        file = self.folder / 'ironic.conf'
+        file.write_text(_CONFIG.format(folder=self.folder) + more)
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            code = status.main(['--config-file', str(file), 'upgrade',
+                                'check', '--json'])
+        return code, {check['check']: (check['result'], check['details'])
+                      for check in json.loads(out.getvalue())['checks']}
+
+    def test_what_is_made_by_its_first_user_is_a_warning(self):
+        code, found = self.checked()
+        self.assertEqual(1, code)
+        self.assertIn('revision none', found.pop('Database revisions')[1])
+        self.assertEqual({(0, None)}, set(found.values()))
+
+    def test_tables_of_another_version_are_named(self):
+        records.MediaRecords(
+            f'sqlite:///{self.state}/media.sqlite').close()
+        self.assertNotIn('tables of media', self.checked()[1][
+            'Database revisions'][1])
+        with contextlib.closing(sqlite3.connect(
+                self.state / 'media.sqlite')) as database, database:
+            database.execute('UPDATE ext_media_alembic_version '
+                             "SET version_num = '9999'")
+        code, found = self.checked()
+        self.assertEqual(2, code)
+        self.assertIn('tables of media have revision 9999',
+                      found['Database revisions'][1])
+        self.assertIn('newer', found['Database revisions'][1])
+
+    def test_a_database_that_is_away_is_told_without_its_password(self):
+        code, found = self.checked(
+            '[ext_media]\nconnection = mysql+pymysql://ironic:'
+            f'{_SECRET}@127.0.0.1:1/x\n')
+        self.assertEqual(2, code)
+        self.assertIn('[ext_media]connection',
+                      found['Database revisions'][1])
+        self.assertNotIn(_SECRET, found['Database revisions'][1])
+
+    def test_what_is_not_configured_is_named(self):
+        _code, found = self.checked(
+            '[DEFAULT]\nenabled_boot_interfaces = redfish-virtual-media\n'
+            '[ext_media]\nserver_url =\n')
+        result, details = found['Configuration']
+        self.assertEqual(1, result)
+        for name in ('enabled_boot_interfaces', '[ext_media]server_url'):
+            self.assertIn(name, details)
+        self.assertNotIn('enabled_vendor_interfaces', details)
+
+    def test_directories_that_cannot_be_used_are_named(self):
+        (self.state / 'exports').rmdir()
+        (self.state / 'overlays').rmdir()
+        (self.state / 'overlays').write_text('')
+        self.state.chmod(0o755)
+        result, details = self.checked()[1]['Stores']
+        self.assertEqual(2, result)
+        for words in ('exports is not there yet', 'overlays is no directory',
+                      'state is open to other users'):
+            self.assertIn(words, details)
+
+    def test_state_where_others_read_is_a_failure(self):
+        for setting in (f'[deploy]\nhttp_root = {self.folder}\n',
+                        f'[ext_images]\nowner_file_paths = {self.state}\n',
+                        '[conductor]\nfile_url_allowed_paths = '
+                        f'{self.folder}\n[ext_images]\ncache_dir = '
+                        f'{self.folder}/images\n'):
+            result, details = self.checked(setting)[1]['Unsafe directories']
+            self.assertEqual(2, result)
+            self.assertIn('move it elsewhere', details)
+        # Ironic's own default is above the state.
+        self.assertEqual(0, self.checked(
+            '[conductor]\nfile_url_allowed_paths = '
+            f'{self.folder}\n')[1]['Unsafe directories'][0])
+
+    def test_a_name_in_two_distributions_is_a_failure(self):
+        ours = ('ironic.hardware.types', 'redfish-ext', 'ironic-ext')
+        others = ('ironic.hardware.types', 'redfish', 'ironic')
+        self.assertEqual([], status.clashes([ours, others, ours]))
+        (found,) = status.clashes([ours, others, (*ours[:2], 'their-ext')])
+        self.assertIn('redfish-ext', found)
+        self.assertIn('their-ext', found)
+
+    def test_a_file_that_is_not_there_is_one_line(self):
+        errors = io.StringIO()
+        with contextlib.redirect_stderr(errors):
+            self.assertEqual(255, status.main([
+                '--config-file', str(self.folder / 'none'), 'upgrade',
+                'check']))
+        self.assertEqual(1, errors.getvalue().count('\n'))
