@@ -1,5 +1,5 @@
-.PHONY: help setup fast test unit functional e2e e2e-bootc e2e-loaders one \
-    fuzz lint docs bench demo demo-stop clean
+.PHONY: help setup fast test unit functional e2e e2e-bootc e2e-loaders \
+    tempest one fuzz lint docs bench demo demo-stop clean
 
 help:
 	@echo 'make setup      system packages and .venv; the others do it, too'
@@ -12,6 +12,7 @@ help:
 	@echo '                ARGS=--help tells how)'
 	@echo 'make e2e-loaders  boot every layout of ISOs by every loader, which'
 	@echo '                takes half an hour, and write the table of the docs'
+	@echo 'make tempest    the plugin of tempest against the lab (T=test_boot_iso)'
 	@echo 'make fuzz       an hour of inputs that are nearly right (SECONDS=...)'
 	@echo 'make lint       style, import layers, types'
 	@echo 'make docs       the documentation, into doc/build/html'
@@ -38,6 +39,9 @@ e2e-bootc: setup
 
 e2e-loaders: setup
 	@.venv/bin/python -m tests.layouts $(ARGS)
+
+tempest: setup
+	@.venv/bin/python -m tests.tempest $(T)
 
 one: setup
 	@BASE_TEST_TIMEOUT=600 .venv/bin/python -m testtools.run $(T)

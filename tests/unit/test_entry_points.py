@@ -4,6 +4,7 @@
 
 import configparser
 import importlib
+import importlib.util
 import pathlib
 
 import testtools
@@ -22,5 +23,9 @@ class EntryPointsTestCase(testtools.TestCase):
         self.assertNotEqual([], targets)
         for target in targets:
             module, _, name = target.partition(':')
+            if module.startswith('ironic_ext_tempest_plugin.') and (
+                    importlib.util.find_spec('tempest') is None):
+                # Only who runs tempest loads it.
+                continue
             found = importlib.import_module(module)
             self.assertTrue(callable(getattr(found, name, None)), target)

@@ -8,7 +8,8 @@ import pathlib
 import testtools
 
 ROOT = pathlib.Path(__file__).parents[2]
-PACKAGES = ('ironic_ext', 'ironic_python_agent_ext')
+PACKAGES = ('ironic_ext', 'ironic_ext_tempest_plugin',
+            'ironic_python_agent_ext')
 MAX_LINES = 450
 MAX_MODULES = 20
 
