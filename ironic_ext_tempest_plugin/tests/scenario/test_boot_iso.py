@@ -68,9 +68,11 @@ class BootIsoTest(base.NodeScenarioTest):
         self.passthru('data_image', 'PUT',
                       {'url': CONF.ironic_ext.data_image})
         proofs.await_condition(
-            lambda: self.passthru('data_image').get('phase') == 'attached',
+            lambda: self.passthru('data_image')['status']['phase']
+            == 'attached',
             'the data image to be attached', CONF.ironic_ext.boot_timeout)
         self.passthru('data_image', 'DELETE')
         proofs.await_condition(
-            lambda: not self.passthru('data_image').get('inserted'),
+            lambda: self.passthru('data_image')['status']['phase']
+            == 'detached',
             'the data image to be gone', CONF.ironic_ext.boot_timeout)
