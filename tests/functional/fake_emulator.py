@@ -14,7 +14,7 @@ from lab import process
 
 _SLOTS = {'Cd': ['CD', 'DVD'], 'Cd2': ['CD', 'DVD'],
           'Usb': ['Floppy', 'USBStick']}
-_SYSTEMS = 50
+_SYSTEMS = 80
 
 
 class FakeEmulator(process.Service):
@@ -25,6 +25,8 @@ class FakeEmulator(process.Service):
         port = process.free_port()
         self.url = f'http://127.0.0.1:{port}'
         self._free = [str(uuid.uuid4()) for _number in range(_SYSTEMS)]
+        #: Machines that somebody uses.
+        self.used: list[str] = []
         self._config = directory / 'emulator.conf'
         self._config.write_text('\n'.join(
             f'SUSHY_EMULATOR_{name} = {value!r}' for name, value in {
@@ -53,7 +55,8 @@ class FakeEmulator(process.Service):
 
     def new_system(self) -> str:
         """Return the UUID of a machine that nobody used yet."""
-        return self._free.pop()
+        self.used.append(self._free.pop())
+        return self.used[-1]
 
     def inserted(self, system: str) -> dict[str, str]:
         """Return slot -> URL of what is in a machine's drives."""
