@@ -69,6 +69,8 @@ def page(results: collections.abc.Mapping[str, typing.Any]) -> str:
 def _initrds(rows: collections.abc.Mapping[str, dict[str, str]]
              ) -> list[str]:
     """Return which kernels unpacked what was added to an initrd."""
+    if not rows:
+        return []
     lines = ['', _fill(
         'A file was added to an initrd that is packed by each of '
         + ', '.join(initrds.PACKERS) + ', and a kernel of each of these '
