@@ -36,6 +36,8 @@ _OTHER_FILES = 32
 _LOOKED_AT = 16
 #: Those that are ended in one go, others being heard between.
 _ENDED = 8
+#: Those that are accepted before somebody has a turn to compute.
+_ENTERED = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +137,8 @@ class Connections:
         self._waiting: _Queue = collections.OrderedDict()
         self._silent_until = 0.0
         self._turns: turns.Turns[Connection] = turns.Turns()
-        self._has_turns = False
+        self._has_turns = self._has_entered = False
+        self._passed = 0
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -159,6 +162,7 @@ class Connections:
         # The last of it may have made room.
         self._addresses[key] = self._all[connection] = address
         address.count += 1
+        self._has_entered = True
         return True
 
     def leave(self, connection: Connection) -> None:
@@ -231,7 +235,14 @@ class Connections:
         if self._has_turns:
             # The next one's comes whatever becomes of this one.
             loop.call_soon(self._next_turn, loop)
-            self._turns.take().compute()
+            if self._has_entered and self._passed < _ENTERED:
+                # One was accepted, and the system has others in the order
+                # in which they came: the last one is to be here, too.
+                self._passed += 1
+                self._has_entered = False
+            else:
+                self._passed = 0
+                self._turns.take().compute()
 
     def lack(self, now: float, problem: OSError) -> None:
         """Go on when the system has nothing left for a new one."""

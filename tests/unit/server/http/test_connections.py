@@ -169,16 +169,27 @@ class TurnsTestCase(testtools.TestCase):
     def test_there_is_one_between_two_looks_and_the_last_is_first(self):
         found = self.enter(100)
         self.loop.step()
+        # Others may have to be accepted first.
+        self.assertEqual([], self.computed)
+        self.loop.step()
         self.assertEqual(found[-1:], self.computed)
         # Who came meanwhile waits for none of them, and no more often.
         last, = self.enter(1)
         self.assertEqual(1, len(self.loop.ready))
+        self.loop.step()
         self.loop.step()
         self.assertIs(last, self.computed[-1])
         while self.loop.ready:
             self.loop.step()
         self.assertEqual([found[-1], last, *reversed(found[:-1])],
                          self.computed)
+
+    def test_who_comes_without_an_end_does_not_keep_all_from_computing(self):
+        self.enter(1)
+        for number in range(1, 50):
+            self.enter(1, f'192.0.2.{100 + number}')
+            self.loop.step()
+        self.assertEqual(2, len(self.computed))
 
     def test_who_has_left_has_none(self):
         first, second, third = self.enter(3)
@@ -192,6 +203,7 @@ class TurnsTestCase(testtools.TestCase):
     def test_a_fault_in_one_is_nothing_to_the_others(self):
         found = self.enter(3)
         found[-1].computed = None
+        self.loop.step()
         self.assertRaises(AttributeError, self.loop.step)
         while self.loop.ready:
             self.loop.step()
