@@ -18,6 +18,10 @@ from ironic_ext.iso.facts import system as systems
 from ironic_ext.iso.loaders import discovery
 from ironic_ext.iso.loaders import ignition_area as areas
 
+#: Version of the interface that formats of other packages are written for.
+#: It grows when one of before would not do any more.
+INTERFACE = 1
+
 Files = collections.abc.Mapping[str, str]
 
 #: What can stand in a kernel argument without quotes; ";" parts words for
@@ -124,6 +128,8 @@ class BootConfigFormat(abc.ABC):
     them, or '' where a format does without.
     """
 
+    #: The version of this interface that the format was written for.
+    interface: typing.ClassVar[int] = INTERFACE
     #: What users call it, for messages.
     title: typing.ClassVar[str]
     #: Of the primary file.

@@ -79,8 +79,19 @@ def _formats() -> dict[str, base.BootConfigFormat]:
     from stevedore import extension
     manager = extension.ExtensionManager(
         NAMESPACE, invoke_on_load=True, on_load_failure_callback=_log)
-    return {item.name: typing.cast(base.BootConfigFormat, item.obj)
-            for item in manager}
+    found = {}
+    for item in manager:
+        made = typing.cast(base.BootConfigFormat, item.obj)
+        if made.interface != base.INTERFACE:
+            LOG.error(
+                'The boot config format %(name)s is left out: it is written '
+                'for version %(its)s of the interface, and this is '
+                '%(ours)s. Install the package that brings it in a version '
+                'that fits', {'name': item.name, 'its': made.interface,
+                              'ours': base.INTERFACE})
+            continue
+        found[item.name] = made
+    return found
 
 
 def _log(manager: typing.Any, entry_point: typing.Any,

@@ -48,6 +48,12 @@ def service_for(href: str, settings: image_settings.Settings
             f'more than one package brings a service for {scheme}:// (entry '
             f'points of {NAMESPACE}): remove all but one') from exc
     made: service.ImageService = make(settings)
+    if made.interface != service.INTERFACE:
+        raise errors.HrefError(
+            f'the service for {scheme}:// is written for version '
+            f'{made.interface} of the interface, and this is '
+            f'{service.INTERFACE}: install the package that brings it in a '
+            f'version that fits')
     return made
 
 

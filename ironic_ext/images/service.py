@@ -14,6 +14,10 @@ import typing
 
 from ironic_ext.images import checksum as checksums
 
+#: Version of the interface that services of other packages are written for.
+#: It grows when one of before would not do any more.
+INTERFACE = 1
+
 Buffer = bytes | bytearray | memoryview
 #: First byte, and the byte after the last.
 ByteRange = tuple[int, int]
@@ -87,6 +91,9 @@ class ImageService(abc.ABC):
     Everything raises ImageError or one of its subclasses, in one sentence
     that names the image by ``href.redacted``.
     """
+
+    #: The version of this interface that the service was written for.
+    interface: typing.ClassVar[int] = INTERFACE
 
     @abc.abstractmethod
     def stat(self, href: str) -> ImageVersion:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Tests that the page on walls speaks of policies and options there are."""
+"""Tests that the pages on walls speak of policies and options there are."""
 
-import pathlib
 import re
 
 import falcon
@@ -11,18 +10,18 @@ from oslo_config import cfg
 from oslo_policy import opts as policy_opts
 import testtools
 
-import ironic_ext
 from ironic_ext import conf as ext_conf
 from ironic_ext.server import app
 from ironic_ext.server.rest import access
 from ironic_ext.server.rest import openapi
 from ironic_ext.server.rest import policies
+from tests.unit.docs import pages
 from tests.unit.node import test_host as test_hosts
 from tests.unit.server import asgi
 from tests.unit.server import test_app
 
-PAGE = (pathlib.Path(ironic_ext.__file__).parents[1]
-        / 'doc/source/admin/security.rst')
+_PAGES = ('admin/security', 'admin/security-walls',
+          'admin/security-boot-server')
 _OPTION = re.compile(r'``\[(\w+)\](\w+)``')
 _RULE = re.compile(r'``(ext_server:[a-z_:]+)``')
 
@@ -31,7 +30,7 @@ class SecurityPageTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.page = PAGE.read_text()
+        self.page = '\n'.join(map(pages.read, _PAGES))
         conf = cfg.ConfigOpts()
         ext_conf.register_opts(conf)
         conf([], default_config_files=[])

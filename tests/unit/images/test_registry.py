@@ -47,6 +47,15 @@ class RegistryTestCase(testtools.TestCase):
             self.assertIn('there is no Glance', text)
             self.assertNotIn('glance://,', text)
 
+    def test_a_service_of_another_version_is_not_used(self):
+        class Newer(file.FileImageService):
+            interface = 2
+
+        with unittest.mock.patch.object(
+                registry, '_plugin', return_value=Newer):
+            self.assertIn('version 2 of the interface, and this is 1',
+                          self.refusal('file:///x'))
+
     def test_two_packages_for_one_scheme_are_an_error(self):
         with unittest.mock.patch.object(
                 registry, '_plugin',

@@ -16,6 +16,7 @@ from ironic_ext.images import service
 class MirrorImageService(ironic_contract.IronicImageService):
     """Passes every request on to the service of the mirror's own scheme."""
 
+    interface = 1
     # Ironic may give a node's user and password.
     takes_credentials = True
 
