@@ -79,10 +79,10 @@ if [ "$(cat $venv/installed 2>/dev/null)" != "$wanted" ]; then
     say 'Installing Python packages'
     $venv/bin/pip install -q -e '.[conductor,agent,server,test]' \
         -r lab/requirements.txt -c constraints.txt
-    # For the script of axe-core in it alone: what it requires is a browser
-    # driver of 40 MiB.
-    $venv/bin/pip install -q --no-deps -c constraints.txt \
-        axe-playwright-python
+    # For the script of axe-core in it alone, and so beside the environment:
+    # what it requires is a browser driver of 40 MiB.
+    $venv/bin/pip install -q --no-deps -c constraints.txt --upgrade \
+        --target $venv/axe axe-playwright-python
     echo "$wanted" > $venv/installed
 fi
 

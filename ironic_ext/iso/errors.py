@@ -8,7 +8,15 @@ to do about it when that is not obvious.
 
 
 class IsoError(Exception):
-    """Base of every error of the engine."""
+    """Base of every error of the engine.
+
+    Names of files in it are those of a stranger's image: what would break
+    the line, or steer a terminal, is shown by its escape.
+    """
+
+    def __str__(self) -> str:
+        return ''.join(char if char.isprintable() else ascii(char)[1:-1]
+                       for char in super().__str__())
 
 
 class NotAnIsoError(IsoError):

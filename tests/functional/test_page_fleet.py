@@ -7,7 +7,8 @@ reach. Whether assistive technology can use what is shown is judged by
 axe-core.
 """
 
-from importlib import resources
+import pathlib
+import sys
 import unittest
 
 from selenium.webdriver.common.by import By
@@ -21,6 +22,7 @@ from tests import isos
 HOSTS = 5000
 _RUNNING = {'driver': 'redfish-ext', 'boot_interface': 'redfish-iso',
             'deploy_interface': 'ramdisk', 'provision_state': 'active'}
+_AXE = pathlib.Path(sys.prefix, 'axe/axe_playwright_python/axe.min.js')
 _VIOLATIONS = '''
 const done = arguments[arguments.length - 1];
 axe.run(document, {resultTypes: ['violations']}).then(
@@ -32,10 +34,9 @@ axe.run(document, {resultTypes: ['violations']}).then(
 def axe_source():
     """Return axe-core's script; SkipTest where it is not installed."""
     try:
-        found = resources.files('axe_playwright_python')
-    except ModuleNotFoundError:
-        raise unittest.SkipTest('axe-playwright-python is not installed')
-    return (found / 'axe.min.js').read_text()
+        return _AXE.read_text()
+    except FileNotFoundError:
+        raise unittest.SkipTest(f'{_AXE} is not there: run "make setup"')
 
 
 class FleetTestCase(boot_page.PageTestCase):

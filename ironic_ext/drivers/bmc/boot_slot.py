@@ -167,21 +167,23 @@ def _choose(machine: _Machine, slot: typing.Any,
     if option is None:
         return ('its BMC shows no boot option of that drive, and "Cd" may be '
                 'any')
+    reason = ''
     for values in _ways(boot, option, stays):
         try:
             machine.write_boot(values)
         except (sushy.exceptions.BadRequestError,
                 sushy.exceptions.NotAcceptableError,
                 sushy.exceptions.ResourceNotFoundError) as exc:
-            return ('its BMC refuses to boot from that drive: '
-                    f'{redfish_slots.reason(exc)}')
+            reason = ('its BMC refuses to boot from that drive: '
+                      f'{redfish_slots.reason(exc)}')
+            continue
         shown = machine.boot()
         if all(shown.get(key) == value for key, value in values.items()):
             return ''
-        return ('its BMC took the boot option of that drive, and does not '
-                'show it')
-    return ('its BMC cannot be told a boot option'
-            + (' that stays' if stays else ''))
+        reason = ('its BMC took the boot option of that drive, and does not '
+                  'show it')
+    return reason or ('its BMC cannot be told a boot option'
+                      + (' that stays' if stays else ''))
 
 
 def _ways(boot: dict[str, typing.Any], option: _BootOption, stays: bool

@@ -74,7 +74,7 @@ class Threads:
             await turn
         except asyncio.CancelledError:
             self._turns.leave(turn)
-            if not turn.cancelled():
+            if not turn.cancelled() and turn.exception() is None:
                 # It was told just now.
                 self._leave()
             raise

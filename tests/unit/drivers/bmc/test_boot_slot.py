@@ -26,11 +26,12 @@ class Redfish:
 
     :ivar deaf: takes changes and shows what it had.
     :ivar refusal: what a change raises.
+    :ivar refuses: the target of the boot for which it does; None is any.
     """
 
     def __init__(self):
         self.patches = []
-        self.deaf, self.refusal = False, None
+        self.deaf, self.refusal, self.refuses = False, None, None
         self.resources = {
             SYSTEM: {'Id': '1', 'Name': 'one', 'Links': {},
                      'VirtualMedia': {'@odata.id': MEDIA},
@@ -77,7 +78,8 @@ class Redfish:
 
     def patch(self, path, data, etag=None, **_options):
         self.patches.append((path, data, etag))
-        if self.refusal:
+        if self.refusal and self.refuses in (
+                None, data['Boot']['BootSourceOverrideTarget']):
             raise self.refusal
         if not self.deaf:
             self.resources[path] = {**self.resources[path], 'Boot': {
@@ -179,6 +181,14 @@ class BootSlotTestCase(base.DriverTestCase):
             400, 'Continuous is not supported')
         self.assertIn('Continuous is not supported',
                       self.refusal(stays=True))
+
+    def test_what_is_refused_one_way_is_tried_the_other(self):
+        self.redfish.offers(['UefiTarget', 'UefiBootNext'],
+                            Boot0002=about('Cd2'))
+        self.redfish.refusal = fake_bmc.http_error(400, 'no')
+        self.redfish.refuses = 'UefiTarget'
+        self.require()
+        self.assertEqual('Cd2', self.chosen())
 
     def test_what_the_bmc_does_not_show_is_not_believed(self):
         self.redfish.offers(['UefiTarget'], Boot0002=about('Cd2'))
