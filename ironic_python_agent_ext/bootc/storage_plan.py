@@ -8,7 +8,8 @@ already stays as large as it is, in compressed memory too. bootc then has one
 layer at a time unpacked once more, in /var/tmp. The figures come
 from an image of 284 MiB (99 MiB as gzip), whose files took 159 MiB by lz4,
 154 MiB by lzo-rle and 121 MiB by zstd, the tables of zram and of the file
-system included.
+system included. One of 437 MiB (218 MiB as gzip: drivers and firmware are
+compressed already) did not fit by them: what gzip makes less of, others do.
 """
 
 import dataclasses
@@ -26,6 +27,8 @@ _COMFORT = 128 * MIB
 _RATIOS = {'lz4': 0.57, 'lzo-rle': 0.55, 'zstd': 0.44}
 # Of what else a kernel may have.
 _RATIO = 0.6
+# What gzip made of the image that the ratios come from.
+_PACKED_RATIO = 0.35
 # gzip makes a third of an operating system; for images of unknown size.
 _UNPACKED_RATIO = 3
 #: What partition table and alignment need at a disk's end, bytes: the backup
@@ -59,6 +62,13 @@ class ImageSize:
     def files(self) -> int:
         """Bytes of the unpacked files, estimated where not known."""
         return self.unpacked or self.packed * _UNPACKED_RATIO
+
+    def ratio(self, compressor: str | None) -> float:
+        """Return what a compressor leaves of the unpacked files."""
+        ratio = _RATIOS.get(compressor or '', _RATIO)
+        if self.packed and self.unpacked:
+            ratio *= max(1.0, self.packed / self.unpacked / _PACKED_RATIO)
+        return min(ratio, 1.0)
 
     @property
     def layer(self) -> int:
@@ -171,7 +181,7 @@ def _compressed(memory: int, limit: int, image: ImageSize,
 
 
 def _needed_with_zram(image: ImageSize, compressor: str | None) -> int:
-    ratio = _RATIOS.get(compressor or '', _RATIO)
+    ratio = image.ratio(compressor)
     return max(int(image.files * ratio) + image.packed,
                int((image.files + image.layer) * ratio)) + WORKING
 

@@ -47,6 +47,15 @@ class StoragePlanTest(testtools.TestCase):
             errors.MemoryShortError, self.kind, 356 * MIB,
             image=plans.ImageSize(70 * MIB, 300 * MIB, MIB))
 
+    def test_what_gzip_makes_less_of_is_compressed_less(self):
+        # As an image with firmware was seen to fail by memory that is full.
+        image = plans.ImageSize(218 * MIB, 437 * MIB, 191 * MIB)
+        error = self.assertRaises(errors.MemoryShortError, self.kind,
+                                  611 * MIB, image=image)
+        self.assertIn('needs 653 MiB', str(error))
+        # Nothing is larger for having been compressed.
+        self.assertEqual(1.0, plans.ImageSize(9, 10).ratio('lz4'))
+
     def test_the_largest_layer_takes_room_a_second_time_for_bootc(self):
         # One layer is the whole image: twice 0.44 of it, and 160 MiB.
         whole = plans.ImageSize(60 * MIB, 300 * MIB, 300 * MIB)
