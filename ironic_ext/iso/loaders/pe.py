@@ -16,6 +16,10 @@ MACHINES = {0x8664: 'x64', 0x14c: 'ia32', 0xaa64: 'aa64', 0x1c2: 'arm',
             0x5064: 'riscv64', 0x6264: 'loongarch64'}
 _MAX_SECTIONS = 96
 _HEADER = 4096
+#: Bytes of the headers before the table of sections, and more.
+_FIXED = 256
+#: Where the headers may begin at the latest: before them is a program of DOS.
+_FARTHEST = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +46,10 @@ def parse(read: Read) -> Executable | None:
     if len(head) < 64 or head[:2] != b'MZ':
         return None
     start = int.from_bytes(head[60:64], 'little')
-    if start + 4 > _HEADER:
-        head = head[:start] + read(start, _HEADER) if start < 1 << 20 else b''
-        head = head.ljust(start, b'\0')
+    if start >= _FARTHEST:
+        return None
+    if start + _FIXED > _HEADER:
+        head = head[:start].ljust(start, b'\0') + read(start, _HEADER)
     if head[start:start + 4] != b'PE\0\0' or len(head) < start + 24:
         return None
     machine, count = struct.unpack_from('<HH', head, start + 4)
