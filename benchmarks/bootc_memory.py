@@ -280,7 +280,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--agents', nargs='+', choices=_AGENTS,
                         default=list(_AGENTS))
-    parser.add_argument('--ratios', nargs='+', type=float, default=[1.45],
+    parser.add_argument('--ratios', nargs='+', type=float, default=[1.6],
                         help='free memory as a multiple of the image')
     parser.add_argument('--layout', type=pathlib.Path, metavar='DIR',
                         help='install the image of an OCI image layout')
