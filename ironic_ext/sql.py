@@ -87,7 +87,7 @@ def connect(connection: str, schema: Schema) -> sqlalchemy.Engine:
                          'file, which several processes can open')
     engine = _sqlite(url)
     with _locked(path):
-        if not _is_current(engine, schema):
+        if revision_of(engine, schema) != schema.head:
             upgrade(engine, schema)
     return engine
 
@@ -138,16 +138,18 @@ def reading(engine: sqlalchemy.Engine) -> sqlalchemy.Engine:
     return engine.execution_options(isolation_level='REPEATABLE READ')
 
 
-def _is_current(engine: sqlalchemy.Engine, schema: Schema) -> bool:
-    """Tell whether nothing is to be done, without alembic."""
+def revision_of(engine: sqlalchemy.Engine, schema: Schema) -> str:
+    """Return the revision of tables, '' for none, without alembic.
+
+    :raises: sqlalchemy.exc.SQLAlchemyError
+    """
     version = sqlalchemy.table(schema.version_table,
                                sqlalchemy.column('version_num'))
     with engine.connect() as connection:
         if not sqlalchemy.inspect(connection).has_table(version.name):
-            return False
-        return list(connection.execute(
-            sqlalchemy.select(version.c.version_num)).scalars()
-        ) == [schema.head]
+            return ''
+        return ', '.join(sorted(connection.execute(
+            sqlalchemy.select(version.c.version_num)).scalars()))
 
 
 class Tables:

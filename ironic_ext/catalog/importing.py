@@ -62,6 +62,9 @@ class Importer:
         :raises: NotFoundError
         """
         cdrom = self._catalog.get(resources.ISCSICdrom, name)
+        if cdrom.spec.url and cdrom.status.phase == 'Ready':
+            # Somebody else was sooner.
+            return cdrom
         if cdrom.spec.url:
             return self._fetch(cdrom)
         try:
@@ -78,7 +81,9 @@ class Importer:
         return self._settle(cdrom, status)
 
     def again(self, name: str) -> resources.ISCSICdrom:
-        """Return an ISO that can be fetched again.
+        """Have an ISO be one that is being fetched; :meth:`bring` it then.
+
+        Whoever looks from now on is not told of the end before.
 
         :raises: NotFoundError, ConflictError
         """
@@ -90,12 +95,16 @@ class Importer:
             raise errors.ConflictError(
                 f'ISO "{name}" has its content, and machines may boot from '
                 'it: give a new ISO a new name')
-        return cdrom
+        if cdrom.status.phase == 'Uploading':
+            return cdrom
+        return self._settle(cdrom, dataclasses.replace(
+            cdrom.status, phase='Uploading', error=''))
 
     def stop(self, name: str) -> resources.ISCSICdrom:
         """End the fetching of an ISO, whichever server does it.
 
-        That server sees it within a second or two.
+        That server sees it with the next bytes that come, a second later at
+        the earliest.
 
         :raises: NotFoundError, ConflictError
         """
@@ -103,8 +112,8 @@ class Importer:
         if not (cdrom.spec.url and cdrom.status.phase == 'Uploading'):
             raise errors.ConflictError(f'ISO "{name}" is not being fetched')
         return self._settle(cdrom, resources.ISCSICdromStatus(
-            'Error', error='its fetching was stopped; what came is kept: '
-            'fetch it again to go on'))
+            'Error', error='its fetching was stopped: fetched again, it goes '
+            'on where it was, if its server sends parts'))
 
     def unfinished(self) -> list[str]:
         """Return the ISOs to :meth:`bring` after a restart."""

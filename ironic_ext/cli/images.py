@@ -25,6 +25,7 @@ from ironic_ext import conf as ext_conf
 from ironic_ext.conf import state
 from ironic_ext import images
 from ironic_ext.images import configured
+from ironic_ext import printable
 
 PROG = 'ironic-ext-images'
 
@@ -260,7 +261,7 @@ def _find(store: images.ImageStore, text: str) -> images.StoredImage:
 
 
 def _say(text: str) -> None:
-    print(f'{PROG}: {images_report.printable(text)}', file=sys.stderr)
+    print(f'{PROG}: {printable.escaped(text)}', file=sys.stderr)
 
 
 def main(argv: collections.abc.Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ import typing
 
 from ironic_ext.cli import progress
 from ironic_ext import images
+from ironic_ext import printable
 
 _SIZE = re.compile(r'(\d+)\s*([KMGT]?)(?:i?B)?', re.IGNORECASE)
 _AGE = re.compile(r'(\d+)\s*([smhdw]?)', re.IGNORECASE)
@@ -50,11 +51,6 @@ def age_text(seconds: float) -> str:
     return 'just now'
 
 
-def printable(text: str) -> str:
-    """Return text that cannot move a terminal's cursor."""
-    return ''.join(c if c.isprintable() else '?' for c in text)
-
-
 def as_dict(image: images.StoredImage) -> dict[str, typing.Any]:
     """Return what ``--json`` prints of an image."""
     facts = dataclasses.asdict(image)
@@ -74,7 +70,7 @@ def table(found: collections.abc.Sequence[images.StoredImage]) -> str:
         rows.append((image.digest.removeprefix('sha256:')[:_DIGITS],
                      progress.size_text(image.size),
                      age_text(now - image.used_at), _state(image),
-                     printable(source) + more))
+                     printable.escaped(source) + more))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return '\n'.join('  '.join(
         text.rjust(width) if place == 1 else text.ljust(width)
@@ -94,11 +90,11 @@ def text(image: images.StoredImage) -> str:
               ('verified', _iso_time(image.verified_at)
                if image.verified_at else 'unknown'),
               ('state', _state(image))]
-    lines += [('source' if not place else '', printable(source))
+    lines += [('source' if not place else '', printable.escaped(source))
               for place, source in enumerate(image.sources)]
-    lines += [('project' if not place else '', printable(project))
+    lines += [('project' if not place else '', printable.escaped(project))
               for place, project in enumerate(filter(None, image.projects))]
-    lines += [('kept for' if not place else '', printable(owner))
+    lines += [('kept for' if not place else '', printable.escaped(owner))
               for place, owner in enumerate(image.owners)]
     return '\n'.join(f'{name:<10}{value}' for name, value in lines)
 

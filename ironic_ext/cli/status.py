@@ -111,7 +111,7 @@ class Checks(upgradecheck.UpgradeCommands):
         for name, schema, group, command in _TABLES:
             url = self._conf[group].connection
             try:
-                found = sql_revision(url, schema)
+                found = _revision(url, schema)
             except (sqlalchemy.exc.SQLAlchemyError, ImportError,
                     ValueError) as exc:
                 failures.append(f'{schema.option}: the tables of {name} '
@@ -207,7 +207,7 @@ def clashes(entries: collections.abc.Iterable[Entry]) -> list[str]:
             if _DISTRIBUTION in found and len(found) > 1]
 
 
-def sql_revision(url: str, schema: sql.Schema) -> str:
+def _revision(url: str, schema: sql.Schema) -> str:
     """Return the revision of tables, '' where there are none.
 
     :raises: sqlalchemy.exc.SQLAlchemyError, ImportError, ValueError
@@ -217,14 +217,8 @@ def sql_revision(url: str, schema: sql.Schema) -> str:
             found.database or ''):
         return ''
     engine = sqlalchemy.create_engine(found, hide_parameters=True)
-    table = sqlalchemy.table(schema.version_table,
-                             sqlalchemy.column('version_num'))
     try:
-        with engine.connect() as connection:
-            if not sqlalchemy.inspect(connection).has_table(table.name):
-                return ''
-            return str(connection.execute(sqlalchemy.select(
-                table.c.version_num)).scalar() or '')
+        return sql.revision_of(engine, schema)
     finally:
         engine.dispose()
 

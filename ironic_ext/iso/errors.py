@@ -6,6 +6,8 @@ Every message is one sentence for a person: what is wrong, where, and what
 to do about it when that is not obvious.
 """
 
+from ironic_ext import printable
+
 
 class IsoError(Exception):
     """Base of every error of the engine.
@@ -15,8 +17,7 @@ class IsoError(Exception):
     """
 
     def __str__(self) -> str:
-        return ''.join(char if char.isprintable() else ascii(char)[1:-1]
-                       for char in super().__str__())
+        return printable.escaped(super().__str__())
 
 
 class NotAnIsoError(IsoError):

@@ -129,12 +129,15 @@ class BootPlan:
         if self.config is None:
             return self, ()
         facts = config_formats.ImageFacts.of(image)
-        if not self.forces_config:
+        misfit = ''
+        if self.forces_config:
+            misfit = self.config.format.misfit(facts)
+        else:
             config_fit.require_read(self.config.format, facts)
         placement = self.delivery.place(self.config, facts)
         return dataclasses.replace(
             self, injection=placement.onto(self.injection),
-            config=None), placement.notes
+            config=None), (*((misfit,) if misfit else ()), *placement.notes)
 
     def attended(self) -> 'BootPlan':
         """Return the plan that leaves the boot menu as it is."""

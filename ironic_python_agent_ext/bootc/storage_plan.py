@@ -19,7 +19,7 @@ from ironic_ext.bootc import errors
 MIB = 1 << 20
 
 #: What podman and bootc themselves need at the peak, bytes: 104 MiB with the
-#: stand-in for bootc, 130 and 155 MiB with bootc 1.16.9 on two runs.
+#: stand-in for bootc, 130 to 155 MiB with bootc 1.16.9 on three runs.
 WORKING = 160 * MIB
 #: What is left over when memory is plenty, bytes.
 _COMFORT = 128 * MIB

@@ -2,11 +2,14 @@
 
 """sushy-emulator with machines that are made up: Redfish without libvirt."""
 
+import atexit
 from collections.abc import Mapping, Sequence
+import functools
 import json
 import os
 import pathlib
 import sys
+import tempfile
 import urllib.request
 import uuid
 
@@ -68,3 +71,14 @@ class FakeEmulator(process.Service):
             if slot['Inserted']:
                 found[name] = slot['Image']
         return found
+
+
+@functools.cache
+def shared() -> FakeEmulator:
+    """Return one that all tests of this process share, and that runs."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    emulator = FakeEmulator(pathlib.Path(folder.name))
+    atexit.register(emulator.stop)
+    emulator.start()
+    return emulator

@@ -8,17 +8,13 @@ another.
 
 from concurrent import futures
 import contextlib
-import pathlib
-import tempfile
 import threading
 
 import testtools
 
-from lab import bare_metal
 from lab import process
-from tests import file_server
 from tests.functional import boot_matrix
-from tests.functional import fake_emulator
+from tests.functional import fake_site
 from tests import isos
 
 Seen = boot_matrix.Seen
@@ -103,34 +99,19 @@ class BeginTestCase(testtools.TestCase):
 
 
 class _Site:
-    """An Ironic, its web server and its BMCs."""
+    """A site, the machines of which are dealt out."""
 
     def __init__(self, resources):
         """Start them.
 
         :param resources: an ExitStack that ends them.
         """
-        self.directory = pathlib.Path(resources.enter_context(
-            tempfile.TemporaryDirectory())).resolve()
-        self.root = self.directory / 'http'
-        self.root.mkdir()
-        self.iso = self.directory / 'live.iso'
+        site = resources.enter_context(fake_site.FakeSite(
+            'redfish-virtual-media,redfish-iso,iso-sanboot', _CONFIG))
+        self.root, self.emulator = site.root, site.emulator
+        self.ironic = site.ironic
+        self.iso = site.directory / 'live.iso'
         self.iso.write_bytes(isos.shared('hybrid').read_bytes())
-        self.url = resources.enter_context(
-            file_server.FileServer(self.root)).url
-        bmc, ironic = self.directory / 'bmc', self.directory / 'ironic'
-        bmc.mkdir()
-        ironic.mkdir()
-        self.emulator = fake_emulator.FakeEmulator(bmc)
-        self.ironic = bare_metal.Ironic(
-            ironic, http_root=self.root, http_url=self.url,
-            images=self.directory, hardware_types='redfish,redfish-ext',
-            boot_interfaces='redfish-virtual-media,redfish-iso,iso-sanboot',
-            extra=_CONFIG.format(directory=ironic))
-        self.ironic.create_schema()
-        for service in (self.emulator, self.ironic):
-            resources.callback(service.stop)
-            service.start()
         self.states = boot_matrix.States(self.ironic)
         self._lock = threading.Lock()
         self._count = 0

@@ -11,8 +11,10 @@ import testtools
 
 from lab import process
 from tests import boot_server
+from tests import fault_server
 from tests.functional import openstack_client
 from tests import ironic_stand_in
+from tests import isos
 
 _RESOURCES = """\
 kind: BareMetalHost
@@ -56,6 +58,37 @@ class CommandTestCase(testtools.TestCase):
 
     def rows(self, *arguments):
         return json.loads(self.done(*arguments, '-f', 'json'))
+
+    def test_an_iso_is_fetched_again_and_stopped(self):
+        content = isos.shared('isolinux_bios').read_bytes()
+        server = self.enterContext(fault_server.serving())
+        served = server.add('/a.iso', content)
+        served.always = fault_server.status(404)
+        self.rows('iso', 'create', 'live', '--url', f'{server.url}/a.iso')
+        asked = len(server.requests)
+        failed = self.run_command('iso', 'fetch', 'live', '--wait', '60')
+        self.assertEqual(1, failed.returncode)
+        self.assertIn('404', failed.stderr)
+        # Not of the first try.
+        self.assertGreater(len(server.requests), asked)
+        served.always = fault_server.trickle(0.5)
+        self.assertEqual('Uploading',
+                         self.rows('iso', 'fetch', 'live')['phase'])
+        found = self.rows('iso', 'fetch', 'live', '--stop')
+        self.assertEqual('Error', found['phase'])
+        self.assertIn('was stopped', found['error'])
+        process.await_condition(lambda: not server.connections,
+                                'the end of the download', timeout=60)
+        served.always = None
+        found = self.rows('iso', 'fetch', 'live', '--wait', '60')
+        self.assertEqual(('Ready', len(content)),
+                         (found['phase'], found['size']))
+        for words, said in ((('live',), 'has its content'),
+                            (('live', '--stop'), 'is not being fetched'),
+                            (('other',), 'does not exist')):
+            refused = self.run_command('iso', 'fetch', *words)
+            self.assertEqual(1, refused.returncode)
+            self.assertIn(said, refused.stderr)
 
     def test_from_an_iso_to_a_host(self):
         iso, kickstart = self.folder / 'a.iso', self.folder / 'ks.cfg'

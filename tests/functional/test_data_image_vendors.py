@@ -6,12 +6,8 @@ Everything but the machine is real: the driver, sushy, HTTP, the emulator's
 Redfish, which fetches the images from a web server.
 """
 
-import atexit
 import dataclasses
-import functools
 import hashlib
-import pathlib
-import tempfile
 import time
 import types
 import unittest.mock
@@ -48,17 +44,6 @@ def _hasty(name, password, salt, _iterations):
     return hashlib.pbkdf2_hmac(name, password, salt, 1)
 
 
-@functools.cache
-def _emulator():
-    """Start the emulator that all tests of this process share."""
-    folder = tempfile.TemporaryDirectory()
-    atexit.register(folder.cleanup)
-    emulator = fake_emulator.FakeEmulator(pathlib.Path(folder.name))
-    atexit.register(emulator.stop)
-    emulator.start()
-    return emulator
-
-
 class _VendorTestCase(data_image_base.DataImageTestCase):
 
     manners = fault_proxy.Manners
@@ -67,7 +52,7 @@ class _VendorTestCase(data_image_base.DataImageTestCase):
     def setUpClass(cls):
         super().setUpClass()
         # Within a test, Ironic's base forbids to start processes.
-        cls.emulator = _emulator()
+        cls.emulator = fake_emulator.shared()
 
     def setUp(self):
         # Ironic gives unit tests a minute, which real servers on a busy

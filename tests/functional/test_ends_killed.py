@@ -9,14 +9,10 @@ the next conductor has. Driver, sushy, HTTP and the emulator's Redfish are
 real, the machine is not.
 """
 
-import atexit
-import functools
 import json
 import os
-import pathlib
 import signal
 import sys
-import tempfile
 import unittest.mock
 
 # Before anything else of Ironic: it chooses the threading model of tests.
@@ -41,17 +37,6 @@ _WRITES = os.O_WRONLY | os.O_RDWR
 _FIELDS = ('driver_internal_info', 'instance_info')
 #: More than any of it has.
 _MOST_STEPS = 400
-
-
-@functools.cache
-def _emulator():
-    """Start the emulator that all tests of this process share."""
-    folder = tempfile.TemporaryDirectory()
-    atexit.register(folder.cleanup)
-    emulator = fake_emulator.FakeEmulator(pathlib.Path(folder.name))
-    atexit.register(emulator.stop)
-    emulator.start()
-    return emulator
 
 
 class _Steps:
@@ -98,7 +83,7 @@ class EndsKilledTestCase(base.RedfishIsoTestCase):
     def setUpClass(cls):
         super().setUpClass()
         # Within a test, Ironic's base forbids to start processes.
-        cls.emulator = _emulator()
+        cls.emulator = fake_emulator.shared()
 
     def setUp(self):
         # Ironic gives unit tests a minute, which this takes on a busy

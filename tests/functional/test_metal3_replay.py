@@ -8,16 +8,12 @@ and the emulator's Redfish are real, the machine is not.
 
 from collections.abc import Mapping
 import json
-import pathlib
-import tempfile
 import urllib.error
 
 import testtools
 
-from lab import bare_metal
 from lab import process
-from tests import file_server
-from tests.functional import fake_emulator
+from tests.functional import fake_site
 from tests import isos
 
 MAC = '52:54:00:aa:00:07'
@@ -45,28 +41,12 @@ class ReplayTestCase(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.directory = pathlib.Path(folder.name).resolve()
-        self.root = self.directory / 'http'
-        self.root.mkdir()
+        site = self.useFixture(fake_site.FakeSite(
+            'redfish-virtual-media,redfish-iso', _CONFIG))
+        self.root, self.url = site.root, site.url
+        self.emulator, self.ironic = site.emulator, site.ironic
         for name in ('live.iso', 'data.iso'):
             (self.root / name).write_bytes(_ISO.read_bytes())
-        self.url = self.useFixture(
-            file_server.FileServer(self.root)).url
-        bmc, ironic = self.directory / 'bmc', self.directory / 'ironic'
-        bmc.mkdir()
-        ironic.mkdir()
-        self.emulator = fake_emulator.FakeEmulator(bmc)
-        self.ironic = bare_metal.Ironic(
-            ironic, http_root=self.root, http_url=self.url,
-            images=self.directory, hardware_types='redfish,redfish-ext',
-            boot_interfaces='redfish-virtual-media,redfish-iso',
-            extra=_CONFIG.format(directory=ironic))
-        self.ironic.create_schema()
-        for service in (self.emulator, self.ironic):
-            self.addCleanup(service.stop)
-            service.start()
         self.system = self.emulator.new_system()
 
     def call(self, method: str, path: str, body: object = None,

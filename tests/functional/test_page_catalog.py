@@ -84,7 +84,7 @@ class TestCatalog(boot_page.PageTestCase):
         shown = self.control(f'Fetching of {name}')
         self.assertTrue(0 <= float(shown.get_attribute('value')) < 1)
         self.control(f'Stop {name}').click()
-        self.await_text('#notices', f'{name}: what came is kept.')
+        self.await_text('#notices', f'{name}: fetching it is stopped.')
         self.await_text('tbody', 'its fetching was stopped')
         slow.always = None
         asked = len(server.requests)

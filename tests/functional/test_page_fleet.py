@@ -9,7 +9,6 @@ axe-core.
 
 import pathlib
 import sys
-import unittest
 
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -22,6 +21,7 @@ from tests import isos
 HOSTS = 5000
 _RUNNING = {'driver': 'redfish-ext', 'boot_interface': 'redfish-iso',
             'deploy_interface': 'ramdisk', 'provision_state': 'active'}
+# Of "make setup".
 _AXE = pathlib.Path(sys.prefix, 'axe/axe_playwright_python/axe.min.js')
 _VIOLATIONS = '''
 const done = arguments[arguments.length - 1];
@@ -29,14 +29,6 @@ axe.run(document, {resultTypes: ['violations']}).then(
     (found) => done(found.violations.map((each) => [each.id, each.help,
         ...each.nodes.map((node) => node.html)])), (error) => done([error]));
 '''
-
-
-def axe_source():
-    """Return axe-core's script; SkipTest where it is not installed."""
-    try:
-        return _AXE.read_text()
-    except FileNotFoundError:
-        raise unittest.SkipTest(f'{_AXE} is not there: run "make setup"')
 
 
 class FleetTestCase(boot_page.PageTestCase):
@@ -89,7 +81,7 @@ class FleetTestCase(boot_page.PageTestCase):
     def violations(self):
         """Return what axe-core has against what is shown."""
         if not self.browser.execute_script('return !!window.axe'):
-            self.browser.execute_script(axe_source())
+            self.browser.execute_script(_AXE.read_text())
         return self.browser.execute_async_script(_VIOLATIONS)
 
     def test_a_host_is_rebuilt_after_it_was_said_what_is_lost(self):

@@ -20,6 +20,7 @@ from openstack import exceptions as sdk_errors
 
 from ironic_ext.cli.doctor import diagnosis
 from ironic_ext.cli.doctor import look
+from ironic_ext import printable
 
 PROG = 'ironic-ext-doctor'
 
@@ -47,8 +48,9 @@ def text(findings: collections.abc.Sequence[diagnosis.Finding]) -> str:
     width = max(len(finding.step) for finding in findings)
     lines = []
     for finding in findings:
+        # A BMC and a node's owner have their words in it.
         lines.append(f'{finding.step:{width}}  {finding.state.value:7}  '
-                     f'{finding.said}')
+                     f'{printable.escaped(finding.said)}')
         if finding.do:
             lines.append(f'{"":{width}}  {"":7}  -> {finding.do}')
     found = diagnosis.place(findings)
@@ -76,7 +78,8 @@ def main(argv: collections.abc.Sequence[str] | None = None) -> int:
         seen = look.at(client, args.node, args.ca_file or True)
     except (look.LookError, sdk_errors.SDKException,
             login_errors.ClientException, OSError) as exc:
-        print(f'{PROG}: error: {exc}', file=sys.stderr)
+        print(f'{PROG}: error: {printable.escaped(str(exc))}',
+              file=sys.stderr)
         return 1
     findings = diagnosis.of(seen)
     print(as_json(args.node, findings) if args.json else text(findings))

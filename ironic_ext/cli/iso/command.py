@@ -22,6 +22,7 @@ from ironic_ext.cli.iso import report
 from ironic_ext.cli.iso import sources
 from ironic_ext.cli import progress
 from ironic_ext import iso
+from ironic_ext import printable
 
 PROG = options.PROG
 _CHUNK = 1 << 20
@@ -103,8 +104,8 @@ def _pxe(args: argparse.Namespace) -> None:
         for warning in boot.warnings:
             _say(f'warning: {warning}')
         pxe.write(boot, args.directory, args.url)
-    print(f'wrote "{report.printable(boot.title)}" to '
-          f'{report.printable(args.directory)}: '
+    print(f'wrote "{printable.escaped(boot.title)}" to '
+          f'{printable.escaped(args.directory)}: '
           + ', '.join([*boot.files, 'cmdline', 'boot.ipxe']))
 
 
@@ -282,7 +283,7 @@ def _sha256(smap: iso.SegmentMap) -> str:
 
 
 def _say(text: str) -> None:
-    print(f'{PROG}: {report.printable(text)}', file=sys.stderr)
+    print(f'{PROG}: {printable.escaped(text)}', file=sys.stderr)
 
 
 def _parsed(parser: argparse.ArgumentParser,

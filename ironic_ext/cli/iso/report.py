@@ -13,23 +13,17 @@ import typing
 
 from ironic_ext.cli import progress
 from ironic_ext import iso
+from ironic_ext import printable
 
 if typing.TYPE_CHECKING:
     from ironic_ext.iso.facts import difference
-
-
-def printable(text: str) -> str:
-    """Escape what is not printable, so that one line stays one line."""
-    return ''.join(c if c.isprintable() else
-                   c.encode('unicode_escape', 'surrogatepass').decode()
-                   for c in text)
 
 
 def listing(entries: collections.abc.Iterable[iso.Entry], *,
             long: bool) -> list[str]:
     """Return a line for each entry; ``long`` adds type, size and target."""
     if not long:
-        return [printable(entry.name or '/') for entry in entries]
+        return [printable.escaped(entry.name or '/') for entry in entries]
     rows = list(entries)
     width = max((len(str(entry.size)) for entry in rows), default=0)
     return [_long_line(entry, width) for entry in rows]
@@ -40,8 +34,8 @@ def _long_line(entry: iso.Entry, width: int) -> str:
             'l' if entry.link_target is not None else '-')
     size = '-' if entry.is_dir else str(entry.size)
     target = ('' if entry.link_target is None
-              else f' -> {printable(entry.link_target)}')
-    return f'{kind} {size:>{width}} {printable(entry.name)}{target}'
+              else f' -> {printable.escaped(entry.link_target)}')
+    return f'{kind} {size:>{width}} {printable.escaped(entry.name)}{target}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +59,7 @@ class Written:
 
     def text(self) -> str:
         """A sentence for people, and a line for each boot path."""
-        verb = (f'wrote {printable(self.target)}' if self.target
+        verb = (f'wrote {printable.escaped(self.target)}' if self.target
                 else 'dry run, nothing written')
         lines = [f'{verb}: {progress.size_text(self.size)}, of which '
                  f'{progress.size_text(self.literal_bytes)} differ from the '
@@ -77,7 +71,7 @@ class Written:
                 said = '; '.join(path.lacks) or 'everything arrives'
                 if path.unattended is not None:
                     said += f'; unattended: {path.starts}'
-                lines.append(f'  {path.name}: {printable(said)}')
+                lines.append(f'  {path.name}: {printable.escaped(said)}')
         return '\n'.join(lines)
 
     def json(self) -> str:
@@ -126,10 +120,11 @@ def difference_text(found: 'difference.Difference', image: iso.IsoImage
               for one in found.starts]
     sections = [('Kernel arguments', arguments), ('Files', files),
                 ('Unattended', starts)]
-    lines = [printable(image.path)]
+    lines = [printable.escaped(image.path)]
     for title, rows in sections:
         if rows:
-            lines += ['', title, *(f'  {printable(row)}' for row in rows)]
+            lines += ['', title, *(
+                f'  {printable.escaped(row)}' for row in rows)]
     if len(lines) == 1:
         lines.append('  nothing differs from the base')
     return '\n'.join(lines)
@@ -160,7 +155,7 @@ _INJECTABLE = ('kernel_arguments', 'files', 'initrd_files')
 
 def inspection_text(found: 'iso.Inspection') -> str:
     """Return an inspection as text, in sections, without a final newline."""
-    sections = [(printable(found.path), _summary(found)),
+    sections = [(printable.escaped(found.path), _summary(found)),
                 ('Boot loaders', _loaders(found)),
                 ('Boot paths', _paths(found)),
                 ('Partitions', _partitions(found)),
@@ -169,7 +164,7 @@ def inspection_text(found: 'iso.Inspection') -> str:
                 ('Injection', _injection(found)),
                 ('Notes', list(found.notes))]
     return '\n\n'.join(
-        '\n'.join([title, *(f'  {printable(line)}' for line in lines)])
+        '\n'.join([title, *(f'  {printable.escaped(line)}' for line in lines)])
         for title, lines in sections if lines)
 
 

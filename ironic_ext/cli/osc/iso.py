@@ -143,7 +143,7 @@ class FetchIso(_OneIso):
         parser = super().get_parser(prog_name)
         what = parser.add_mutually_exclusive_group()
         what.add_argument('--stop', action='store_true',
-                          help='Stop fetching it; what came is kept')
+                          help='Stop fetching it')
         what.add_argument('--wait', metavar='<seconds>', type=float,
                           nargs='?', const=3600.0,
                           help='Wait until it is ready; fail when it fails')

@@ -9,8 +9,8 @@ they came, everybody would wait for all of them.
 
 import typing
 
-#: Of one client, so many wait beside those of others; when it has more, these
-#: wait until nobody else does.
+#: Of one client, so many wait beside those of others; what came beside these
+#: waits until nobody else does.
 FEW = 8
 
 #: Anything that has a hash.
@@ -25,6 +25,7 @@ class Turns(typing.Generic[Waiting]):
         # With whose each is, the last one last.
         self._few: dict[Waiting, bytes] = {}
         self._many: dict[Waiting, bytes] = {}
+        # Of those among the few.
         self._counts: dict[bytes, int] = {}
 
     def __len__(self) -> int:
@@ -36,18 +37,21 @@ class Turns(typing.Generic[Waiting]):
 
         :param client: whose it is; b'' for who speaks for many.
         """
-        count = self._counts[client] = self._counts.get(client, 0) + 1
-        row = self._few if count <= FEW or not client else self._many
-        row[waiting] = client
+        count = self._counts.get(client, 0)
+        if count < FEW or not client:
+            self._counts[client] = count + 1
+            self._few[waiting] = client
+        else:
+            self._many[waiting] = client
 
     def leave(self, waiting: Waiting) -> None:
         """Have one wait no more; any number of times."""
-        for row in (self._few, self._many):
-            client = row.pop(waiting, None)
-            if client is not None:
-                self._counts[client] -= 1
-                if not self._counts[client]:
-                    del self._counts[client]
+        self._many.pop(waiting, None)
+        client = self._few.pop(waiting, None)
+        if client is not None:
+            self._counts[client] -= 1
+            if not self._counts[client]:
+                del self._counts[client]
 
     def take(self) -> Waiting:
         """Return who is the next, and waits no more.

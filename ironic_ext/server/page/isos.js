@@ -269,7 +269,7 @@ class Row {
       this.iso, api.post, 'it is fetched again'));
     this.halt = button('Stop', () => fetching(
       this.iso, async (target) => (await api.remove(target)).json(),
-      'what came is kept'));
+      'fetching it is stopped'));
     this.edit = button('Edit', edit);
     this.remove = button('Delete', remove);
     this.actions = element('td.actions', { 'data-label': 'Actions' });

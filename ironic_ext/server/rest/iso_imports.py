@@ -106,7 +106,8 @@ class IsoImports:
     def again(self, name: str) -> resources.ISCSICdrom:
         """Fetch an ISO again: see Importer.again()."""
         cdrom = self._work.again(name)
-        self.submit(cdrom)
+        self._submit(name)
+        self._follow()
         return cdrom
 
     def end(self, name: str) -> resources.ISCSICdrom:

@@ -296,7 +296,7 @@ def description() -> Schema:
             'post': _operation('Fetch an ISO again that failed.',
                                _json('ISCSICdrom', 202)),
             'delete': _operation(
-                'Stop fetching an ISO; what came is kept.',
+                'Stop fetching an ISO.',
                 _json('ISCSICdrom'))},
         cdrom + '/status': {
             'parameters': _path('name'),

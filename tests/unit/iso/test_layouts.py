@@ -36,10 +36,14 @@ class LayoutTest(testtools.TestCase):
 
     def test_the_results_hold(self) -> None:
         results = table.load()['layouts']
+        missing = []
         for layout in kinds.LAYOUTS:
             try:
                 base = layout.shared()
-            except unittest.SkipTest:
+            except unittest.SkipTest as exc:
+                missing.append(f'{layout.name}: {exc}')
                 continue
             self.assertEqual(_said(results[layout.name]),
                              _said(cells.planned(base)), layout.name)
+        if missing:
+            self.skipTest('the others hold: ' + '; '.join(missing))

@@ -115,9 +115,11 @@ class InstanceTestCase(testtools.TestCase):
                 self.assertIn('set instance_info/boot_config_forced',
                               str(error))
             for said in (True, 'true', 'True'):
-                plan, _notes = InstanceTestCase.plan(
+                plan, notes = InstanceTestCase.plan(
                     self, boot_config=config, boot_config_forced=said
                 ).with_config_in(image)
+                # It is said all the same.
+                self.assertIn('ISO of Ubuntu (/casper)', notes[0])
                 self.assertIn('/ks.cfg', plan.injection.files)
 
     def test_forcing_a_config_is_true_or_false(self):

@@ -81,6 +81,12 @@ class CommandTestCase(testtools.TestCase):
         self.assertIn('-> set what is missing', out)
         self.assertIn('Look at "validate" first.', out)
 
+    def test_a_terminal_does_not_obey_what_a_bmc_shows(self):
+        api = _Api(**{f'/nodes/{UUID}/vmedia': {'vmedia': [
+            {'name': 'Cd\x1b[2J', 'image': 'a.iso\n'}]}})
+        _code, out, _errors = self.run_main(api, 'node-7')
+        self.assertIn('Cd\\x1b[2J: a.iso\\n', out)
+
     def test_programs_read_json(self):
         code, out, _errors = self.run_main(_Api(), '--json', 'node-7')
         found = json.loads(out)

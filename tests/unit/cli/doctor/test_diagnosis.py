@@ -56,6 +56,12 @@ class DiagnosisTestCase(testtools.TestCase):
         self.assertNotEqual('', found.do)
         return found
 
+    def test_a_stock_name_may_be_this_suites(self):
+        stock = {'boot_interface': 'redfish-virtual-media'}
+        self.is_first('node', node=node(**stock))
+        self.assertEqual(diagnosis.State.OK, self.step(
+            'node', node={**internal(iso='live'), **stock}).state)
+
     def test_of_a_boot_that_is_well_nothing_is_to_be_done(self):
         found = diagnosis.of(seen())
         self.assertIsNone(diagnosis.place(found))

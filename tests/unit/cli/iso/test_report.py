@@ -31,20 +31,6 @@ def _inspection(**facts) -> iso.Inspection:
     return iso.Inspection(**{**defaults, **facts})
 
 
-class PrintableTestCase(testtools.TestCase):
-
-    def test_what_a_terminal_would_obey_is_escaped(self):
-        self.assertEqual('a\\x1b[2Jb\\n', report.printable(
-            'a\x1b[2Jb\n'))
-
-    def test_letters_of_any_script_stay(self):
-        self.assertEqual('café 漢字', report.printable('café 漢字'))
-
-    def test_bytes_that_are_no_text_are_escaped(self):
-        name = b'\xff'.decode('utf-8', 'surrogateescape')
-        self.assertEqual('\\udcff', report.printable(name))
-
-
 class ListingTestCase(testtools.TestCase):
 
     def test_long_lines_up_sizes_and_shows_targets(self):

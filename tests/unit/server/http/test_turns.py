@@ -44,6 +44,15 @@ class TurnsTestCase(testtools.TestCase):
         self.add(b'many', 'next')
         self.assertEqual('next', self.turns.take())
 
+    def test_who_had_too_many_is_heard_again_while_others_come(self):
+        self.add(b'many', *range(turns.FEW + 3))
+        for _number in range(turns.FEW):
+            self.turns.take()
+        # What it had too many of waits, and keeps nothing else back.
+        self.add(b'other', 'other')
+        self.add(b'many', 'again')
+        self.assertEqual('again', self.turns.take())
+
     def test_who_speaks_for_many_has_no_limit(self):
         self.add(b'other', 'before')
         self.add(b'', *range(turns.FEW + 3))
