@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import os
 import time
 import typing
 
@@ -30,10 +31,26 @@ from ironic_ext import sql
 
 #: Ids in one statement.
 _BATCH = 500
+#: Media that are told of at once: each comes with up to a thousand ranges.
+_MOST_READ = 2000
 
 
 class RecordsError(Exception):
     """The database does not do what is needed; one sentence."""
+
+
+def is_made(connection: str) -> bool:
+    """Tell whether there can be a database: SQLite's file may not be there.
+
+    For who only reads, and leaves it to others to make it.
+
+    :param connection: an SQLAlchemy URL.
+    """
+    with contextlib.suppress(sql_errors.ArgumentError):
+        url = sqlalchemy.make_url(connection)
+        if url.get_backend_name() == 'sqlite':
+            return bool(url.database) and os.path.exists(str(url.database))
+    return True
 
 
 class MediaRecords:
@@ -238,6 +255,25 @@ class MediaRecords:
                 .join(READS, READS.c.medium_id == MEDIUM.c.id)
                 .where(MEDIUM.c.node == node, MEDIUM.c.revoked_at.is_(None))
                 .order_by(MEDIUM.c.created_at)).all()
+        return [(_stream(row), _reads(row)) for row in rows]
+
+    def read_since(self, since: float
+                   ) -> list[tuple[media.Stream, media_reads.Reads]]:
+        """Return the media that were read, or revoked after a read, since.
+
+        Too many at once, and those are left out that were read first.
+
+        :param since: seconds since the epoch, by the clocks of media
+            servers and conductors.
+        """
+        with self._reading() as connection:
+            rows = connection.execute(
+                sqlalchemy.select(MEDIUM, READS)
+                .join(READS, READS.c.medium_id == MEDIUM.c.id)
+                .where(READS.c.first_at.is_not(None),
+                       sqlalchemy.or_(READS.c.last_at >= since,
+                                      MEDIUM.c.revoked_at >= since))
+                .order_by(READS.c.last_at.desc()).limit(_MOST_READ)).all()
         return [(_stream(row), _reads(row)) for row in rows]
 
     def sources(self, base_digest: str) -> list[media.Source]:

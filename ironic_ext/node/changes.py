@@ -13,8 +13,8 @@ from ironic_ext.node import host as hosts
 #: What events are about.
 ASSIGNED, STATE, POWER, ERROR = 'assigned', 'state', 'power', 'error'
 BOOT, MEDIUM, DATA_IMAGE = 'boot', 'medium', 'data image'
-#: What machines fetch, which no look at a node shows.
-SCRIPT, CONFIG = 'script', 'config'
+#: What machines and BMCs fetch, which no look at a node shows.
+SCRIPT, CONFIG, READ = 'script', 'config', 'read'
 
 
 class Change(typing.NamedTuple):

@@ -32,6 +32,7 @@ from ironic_ext.server.mirror import host_records as record_mirror
 from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server.mirror import kept_hosts
 from ironic_ext.server.mirror import leases
+from ironic_ext.server.mirror import media_reads
 from ironic_ext.server.mirror import neutron
 from ironic_ext.server.rest import iso_imports
 from ironic_ext.server import sharing
@@ -70,6 +71,8 @@ class BootServer:
             inventories=options.use_inventories, records=self._records,
             trusted_owners=frozenset(conf.ext_catalog.trusted_owners),
             history=self._history, kept=_kept(conf))
+        self._reads = media_reads.ReadsFollower(
+            conf.ext_media.connection, self._index, self._history)
         os.makedirs(conf.ext_catalog.iso_dir, mode=0o755, exist_ok=True)
         directory = iso_files.IsoDirectory(
             conf.ext_catalog.iso_dir, conf.ext_catalog.max_iso_size * _MIB)
@@ -119,7 +122,7 @@ class BootServer:
         sys.setswitchinterval(_SWITCH)
         self._records.start(self._poller.reread)
         for part in (self._mirror, self._poller, self._imports,
-                     self._history):
+                     self._history, self._reads):
             part.start()
         if self._has_projects:
             threading.Thread(
@@ -144,7 +147,7 @@ class BootServer:
     def _end(self) -> None:
         # The records last: the history is in their database.
         for part in (self._imports, self._poller, self._mirror,
-                     self._history, self._records):
+                     self._reads, self._history, self._records):
             part.stop()
         for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)

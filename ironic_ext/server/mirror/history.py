@@ -70,6 +70,16 @@ class HistoryWriter(follower.Follower):
         self._waiting.append(host_records.Event(
             node, now, kind, f'{text} fetched by {address}', _whose(host)))
 
+    def note_read(self, host: hosts.Host, text: str, at: float,
+                  medium: str) -> None:
+        """Note what was read of a medium.
+
+        :param at: seconds since the epoch.
+        :param medium: its id.
+        """
+        self._waiting.append(host_records.Event(
+            host.uuid, at, changes.READ, text, _whose(host), medium))
+
     def of(self, host: hosts.Host, limit: int) -> list[host_records.Event]:
         """Return what happened while it had its present owner and lessee.
 

@@ -14,6 +14,7 @@ from ironic_ext.node import boot_state
 from ironic_ext.node import changes
 from ironic_ext.node import host as hosts
 from ironic_ext.server.mirror import history
+from ironic_ext.server.mirror import media_reads
 from tests.unit.docs import pages
 
 _ROW = re.compile(r'^   \* - ``(.+)``\n     - ``(.+)``\n', re.MULTILINE)
@@ -38,6 +39,7 @@ class BootHistoryPageTestCase(testtools.TestCase):
                      for kind, text in _ROW.findall(self.page)}
         self.fetched = {row for row in self.rows
                         if row[0] in (changes.SCRIPT, changes.CONFIG)}
+        self.read = {row for row in self.rows if row[0] == changes.READ}
 
     def test_events_of_nodes_are_those_that_are_made(self):
         module = ast.parse(inspect.getsource(changes))
@@ -47,7 +49,7 @@ class BootHistoryPageTestCase(testtools.TestCase):
                 and isinstance(call.func, ast.Name)
                 and call.func.id == 'Change'
                 for text in pages.sentences(call.args[1], module)}
-        self.assertEqual(made, self.rows - self.fetched)
+        self.assertEqual(made, self.rows - self.fetched - self.read)
 
     def test_events_of_machines_are_those_that_are_noted(self):
         kept = _Kept()
@@ -58,6 +60,17 @@ class BootHistoryPageTestCase(testtools.TestCase):
         writer.stop()
         self.assertEqual({(event.kind, event.text) for event in kept.events},
                          self.fetched)
+
+    def test_events_of_media_are_those_that_are_noted(self):
+        module = ast.parse(inspect.getsource(media_reads))
+        made = {(changes.READ, text) for call in ast.walk(module)
+                if isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Name)
+                and call.func.id == 'Note'
+                for text in pages.sentences(call.args[1], module)}
+        self.assertEqual(made, self.read)
+        for name in media_reads.NAMES.values():
+            self.assertIn(f'``{name}``', self.page)
 
     def test_causes_and_phases_are_all_there(self):
         text = self.page.partition('What ends a boot (')[2]
