@@ -15,6 +15,14 @@ from ironic_ext.node import boot_state
 
 #: Boot interfaces whose conductor ends a boot, and puts that on record.
 ENDED_BY_CONDUCTORS = ('redfish-iso', 'iso-sanboot')
+# How the names of Ironic's own end whose machines boot from virtual media.
+# They keep no record of what they put in.
+_MEDIA = ('virtual-media', '-https')
+# The agent has the machine, and what was deployed comes back after it.
+_INTERRUPTED = frozenset((
+    'rescuing', 'rescue wait', 'rescue', 'rescue failed', 'unrescuing',
+    'unrescue failed', 'servicing', 'service wait', 'service hold',
+    'service failed'))
 
 
 class Host(typing.Protocol):
@@ -161,15 +169,15 @@ def _recorded(host: Host) -> NextBoot:
         boot_state.ISO_KEY: host.image, boot_state.CONFIG_KEY: host.config})
     if not (host.boot_interface in ENDED_BY_CONDUCTORS
             or host.boot.iso):
+        if host.boot_interface.endswith(_MEDIA):
+            return _deployable(host, chosen)
         # The boot server's script decides at the moment of the boot.
         if host.boots_locally:
             return NextBoot(Device.DISK)
         return NextBoot(Device.ISO, chosen,
                         once=host.boot_mode == boot_state.ONCE)
     if host.provision_state != 'active':
-        if not chosen:
-            return NextBoot(Device.UNKNOWN)
-        return NextBoot(Device.UNKNOWN, chosen=chosen, takes=Takes.DEPLOY)
+        return _deployable(host, chosen)
     prepared = host.boot.iso or chosen
     differs = bool(chosen) and bool(host.boot.iso) and (
         (chosen, config) != (host.boot.iso, host.boot.config))
@@ -182,3 +190,11 @@ def _recorded(host: Host) -> NextBoot:
         found = dataclasses.replace(found, chosen=chosen,
                                     takes=Takes.REBUILD)
     return found
+
+
+def _deployable(host: Host, chosen: str) -> NextBoot:
+    """Return what is said where nothing is known to be prepared."""
+    if (not chosen or host.provision_state == 'active'
+            or host.provision_state in _INTERRUPTED):
+        return NextBoot(Device.UNKNOWN)
+    return NextBoot(Device.UNKNOWN, chosen=chosen, takes=Takes.DEPLOY)

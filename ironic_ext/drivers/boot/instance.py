@@ -39,6 +39,9 @@ FAILURES = (config_formats.ConfigError, delivery.DeliveryError,
             images.ImageError, iso.IsoError, OSError)
 
 _ONCE_KEY = 'once_boot_device'
+# Ironic cleans up the boot of an instance in these, and prepares it again
+# when the agent has had its turn.
+_INTERRUPTED = (states.RESCUING, states.SERVICING)
 # System area and the first volume descriptors: enough to tell an ISO.
 _HEAD = 34 << 10
 
@@ -47,6 +50,18 @@ def boots_iso(node: typing.Any) -> bool:
     """Tell whether the instance of a node is an ISO of its own."""
     return bool(node.instance_info.get('boot_iso')
                 and deploy_utils.get_boot_option(node) == 'ramdisk')
+
+
+def began_with_iso(node: typing.Any) -> bool:
+    """Tell whether a node boots an ISO, or did until that was taken away.
+
+    Then nothing is left that could be prepared for the instance, here or by
+    Ironic's own interface.
+    """
+    return boots_iso(node) or (
+        boot_record.exists(node)
+        and not node.instance_info.get('image_source')
+        and deploy_utils.get_boot_option(node) == 'ramdisk')
 
 
 @contextlib.contextmanager
@@ -112,6 +127,16 @@ def begin(node: typing.Any, planned: boot_plan.BootPlan) -> str:
         boot_record.begin(node, mode, planned.delivery.way,
                           interfaces.of(node, 'boot'))
     return mode
+
+
+def forget(node: typing.Any) -> None:
+    """Remove the record of a boot, when its instance goes.
+
+    One that makes room for a rescue or a service comes back, and whether
+    its boot is over must be known then: an installer ran already.
+    """
+    if node.provision_state not in _INTERRUPTED:
+        boot_record.remove(node)
 
 
 def ends_here(node: typing.Any) -> bool:

@@ -87,15 +87,16 @@ class IsoSanboot(ipxe.iPXEBoot):
         :raises: InstanceDeployFailure, InvalidParameterValue
         """
         node = task.node
+        if instance.began_with_iso(node):
+            if node.provision_state in (states.ACTIVE, states.ADOPTING):
+                self._take_over(task)
+                return
+            if instance.ends_here(node):
+                self._let_go(task)
+                return
         if not instance.boots_iso(node):
             self._withdraw(task)
             super().prepare_instance(task)
-            return
-        if node.provision_state in (states.ACTIVE, states.ADOPTING):
-            self._take_over(task)
-            return
-        if instance.ends_here(node):
-            self._let_go(task)
             return
         instance.end_former(node)
         with self._planned(task) as (plan, way):
@@ -133,7 +134,7 @@ class IsoSanboot(ipxe.iPXEBoot):
             boot_medium.withdraw_stock(task)
             scripts.remove(task)
             self._withdraw(task)
-            boot_record.remove(node)
+            instance.forget(node)
             boot_mode_utils.deconfigure_secure_boot_if_needed(task)
 
     def get_properties(self) -> dict[str, str]:

@@ -143,17 +143,18 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         :raises: InstanceDeployFailure, InvalidParameterValue
         """
         node = task.node
+        if instance.began_with_iso(node):
+            if node.provision_state == states.ACTIVE:
+                if not instance.is_over(node):
+                    self._take_over(task)
+                return
+            if instance.ends_here(node):
+                boot_medium.withdraw(task)
+                end.close(node, disk_seen=end.set_disk(task))
+                return
         if not instance.boots_iso(node):
             boot_medium.withdraw(task)
             super().prepare_instance(task)
-            return
-        if node.provision_state == states.ACTIVE:
-            if not instance.is_over(node):
-                self._take_over(task)
-            return
-        if instance.ends_here(node):
-            boot_medium.withdraw(task)
-            end.close(node, disk_seen=end.set_disk(task))
             return
         instance.end_former(node)
         with instance.planned(
@@ -196,12 +197,12 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         with instance.keeping_last_error(task.node):
             if not (instance.boots_iso(task.node)
                     or node_media.load(task.node)):
-                boot_record.remove(task.node)
+                instance.forget(task.node)
                 super().clean_up_instance(task)
                 return
             boot_medium.withdraw_stock(task)
             boot_medium.withdraw(task)
-            boot_record.remove(task.node)
+            instance.forget(task.node)
             boot_mode_utils.deconfigure_secure_boot_if_needed(task)
 
     # The end of a boot

@@ -60,6 +60,21 @@ class NextBootTestCase(testtools.TestCase):
                               found['takes']))
         self.assertEqual('unknown', next_boot(state='available')['device'])
 
+    def test_an_agent_in_between_takes_no_deployment(self):
+        for state in ('rescue wait', 'rescue', 'service wait'):
+            self.assertEqual(
+                {'device': 'unknown', 'text': 'It will boot what its '
+                                              'firmware finds first.'},
+                next_boot(state=state, boot=prepared(), boot_iso='live'))
+
+    def test_of_virtual_media_of_ironics_own_nothing_is_known(self):
+        for interface in ('redfish-virtual-media', 'redfish-https'):
+            found = next_boot(interface, boot_iso='live')
+            self.assertEqual(('unknown', None),
+                             (found['device'], found.get('takes')))
+            self.assertEqual('deploy', next_boot(
+                interface, 'available', boot_iso='live')['takes'])
+
     def test_after_the_end_the_disk_boots_as_soon_as_that_was_done(self):
         over = {'cause': boot_state.Cause.REPORT,
                 'mode': boot_state.ONCE}

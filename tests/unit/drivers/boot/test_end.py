@@ -264,6 +264,60 @@ class EndTestCase(base.RedfishIsoTestCase):
         self.call('prepare_instance')
         self.assertEnded()
 
+    def interrupt(self, state=states.RESCUING):
+        """Have Ironic make room for an agent, and end that."""
+        self.be(state)
+        self.call('clean_up_instance')
+        self.assertClean()
+        self.bmc.boot = {'target': sushy.BOOT_SOURCE_TARGET_CD}
+        self.be(states.UNRESCUING if state == states.RESCUING else state)
+        self.call('prepare_instance')
+        self.be(states.ACTIVE)
+
+    def test_what_is_for_once_is_over_after_an_agent(self):
+        for state in (states.RESCUING, states.SERVICING):
+            # By its config: nothing else says that it is for once.
+            self.deploy(boot_config=KICKSTART, boot_unattended=False)
+            self.interrupt(state)
+            self.assertEnded()
+
+    def test_what_has_ended_does_not_begin_again_after_an_agent(self):
+        self.deploy(ext_boot_mode='forever')
+        with self.task() as task:
+            task.driver.boot.end_boot(task, boot_state.Cause.EJECT)
+        self.node.refresh()
+        self.interrupt()
+        self.assertEnded()
+        self.assertIs(boot_state.Cause.EJECT, self.state().cause)
+
+    def test_what_is_for_ever_boots_again_after_an_agent(self):
+        self.deploy(ext_boot_mode='forever')
+        begun = self.state()
+        self.interrupt()
+        self.assertEqual(begun, self.state())
+        self.assertEqual(1, len(self.bmc.inserted))
+        self.assertEqual(sushy.BOOT_SOURCE_ENABLED_CONTINUOUS,
+                         self.bmc.boot['enabled'])
+
+    def test_an_iso_that_is_taken_away_meanwhile_does_not_boot(self):
+        self.deploy(ext_boot_mode='forever')
+        self.be(states.RESCUING)
+        self.call('clean_up_instance')
+        self.say(boot_iso=None)
+        self.be(states.UNRESCUING)
+        self.call('prepare_instance')
+        self.assertEnded()
+
+    def test_a_takeover_leaves_alone_what_boots_from_its_disk(self):
+        self.deploy()
+        data = base.fake_bmc.Slot('2')
+        data.put('http://x/data.iso')
+        self.bmc.slots.append(data)
+        self.say(boot_iso=None)
+        self.periodic()
+        self.call('prepare_instance')
+        self.assertEqual(['http://x/data.iso'], self.bmc.inserted)
+
     def test_a_rebuild_begins_anew(self):
         self.deploy(ext_boot_mode='once')
         self.say(**DONE)
@@ -276,6 +330,7 @@ class EndTestCase(base.RedfishIsoTestCase):
 
     def test_undeploying_forgets_it(self):
         self.deploy(ext_boot_mode='once')
+        self.be(states.DELETING)
         self.call('clean_up_instance')
         self.assertNotIn(boot_state.KEY, self.node.driver_internal_info)
 

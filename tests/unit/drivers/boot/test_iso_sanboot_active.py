@@ -109,6 +109,26 @@ class ActiveTestCase(sanboot_base.SanbootTestCase):
         self.call('prepare_instance')
         self.assertEqual(LOCAL, self.script())
 
+    def test_an_installer_does_not_run_again_after_an_agent(self):
+        for state in (states.RESCUING, states.SERVICING):
+            self.be(states.DEPLOYING)
+            self.say(ext_boot_mode='once')
+            self.call('prepare_instance')
+            self.say(ext_boot_mode=None)
+            self.be(state)
+            self.call('clean_up_instance')
+            self.assertNothingLeft()
+            self.call('prepare_instance')
+            self.assertEqual(LOCAL, self.script(), state)
+
+    def test_an_iso_that_is_taken_away_meanwhile_does_not_boot(self):
+        self.be(states.RESCUING)
+        self.call('clean_up_instance')
+        self.say(boot_iso=None)
+        self.be(states.UNRESCUING)
+        self.call('prepare_instance')
+        self.assertEqual(LOCAL, self.script())
+
     def test_to_boot_forever_does_not_end(self):
         self.say(**{**DONE, 'ext_boot_mode': 'forever'})
         self.act('_end_boots')
