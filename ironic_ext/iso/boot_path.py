@@ -12,6 +12,7 @@ loader's module names.
 import collections.abc
 import dataclasses
 import posixpath
+import typing
 
 from ironic_ext.iso import el_torito
 from ironic_ext.iso import errors
@@ -54,8 +55,7 @@ def means(wanted: str, firmware: str, medium: str) -> bool:
         name in ('all', firmware) or firmware.startswith(name + '-'))
 
 
-@dataclasses.dataclass(frozen=True)
-class BootPath:
+class BootPath(typing.NamedTuple):
     """One way in which the image boots.
 
     :ivar firmware: ``bios``, or ``uefi-`` and the machine (``uefi-x64``);
@@ -159,8 +159,7 @@ def boot_paths(image: images.IsoImage, changes: Changes = _UNCHANGED,
                  if any(path.asked_for(name) for name in wanted))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Ways:
+class _Ways(typing.NamedTuple):
     """What is looked into, and for which ways; without any, for all."""
 
     image: images.IsoImage
@@ -168,7 +167,7 @@ class _Ways:
     changes: Changes
     wanted: collections.abc.Collection[str]
 
-    def count(self, firmware: str, medium: str) -> bool:
+    def counts(self, firmware: str, medium: str) -> bool:
         return not self.wanted or any(
             means(name, firmware, medium) for name in self.wanted)
 
@@ -194,25 +193,25 @@ def _checked(path: BootPath, image: images.IsoImage,
                 'elsewhere' if files is None else 'linux'
                 if files.kind(kernel.path) == 'file' else 'missing')
         return (start if kind == 'linux'
-                else dataclasses.replace(start, kind=kind))
+                else start._replace(kind=kind))
     walk = path.walk
     starts = tuple(map(judged, walk.starts))
     unattended = judged(walk.unattended) if walk.unattended else None
     if all(kind == 'linux' for kind in kinds.values()):
         return path
-    walk = dataclasses.replace(walk, starts=starts, unattended=unattended)
+    walk = walk._replace(starts=starts, unattended=unattended)
     if starts and all(start.kind == 'missing' for start in starts):
         lacking = sorted({str(start.kernel) for start in starts})
-        walk = dataclasses.replace(
-            walk, dead=True, lost=f'the image has no {", ".join(lacking)}')
-    return dataclasses.replace(path, walk=walk)
+        walk = walk._replace(
+            dead=True, lost=f'the image has no {", ".join(lacking)}')
+    return path._replace(walk=walk)
 
 
 def _bios_paths(ways: _Ways) -> list[BootPath]:
     image, tree = ways.image, ways.tree
     entry = next((one for one in image.boot_entries
                   if one.platform == 'bios' and one.bootable), None)
-    if entry is None or not any(ways.count('bios', medium)
+    if entry is None or not any(ways.counts('bios', medium)
                                 for medium in ('cd', 'disk')):
         return []
     loader = bios_loader(image, entry)
@@ -220,7 +219,7 @@ def _bios_paths(ways: _Ways) -> list[BootPath]:
         return []
     found: list[BootPath] = []
     for medium in ('cd', 'disk'):
-        if not ways.count('bios', medium) or (
+        if not ways.counts('bios', medium) or (
                 medium == 'disk' and not _boots_as_disk(image)):
             continue
         where = (f'El Torito, sector {entry.sector}' if medium == 'cd'
@@ -236,14 +235,14 @@ def _bios_paths(ways: _Ways) -> list[BootPath]:
 def _other_paths(ways: _Ways) -> list[BootPath]:
     """Return those of machines with another firmware, none of them known."""
     found = []
-    if ways.count('ieee1275', 'cd'):
+    if ways.counts('ieee1275', 'cd'):
         started = foreign.open_firmware(ways.tree)
         if started is not None:
             found.append(BootPath('ieee1275', 'cd', started[0],
                                   ('/ppc/bootinfo.txt',), started[1]))
     entry = next((one for one in ways.image.boot_entries
                   if one.platform == 'bios' and one.bootable), None)
-    if entry is not None and ways.count('s390x', 'cd') and bios_loader(
+    if entry is not None and ways.counts('s390x', 'cd') and bios_loader(
             ways.image, entry).name == 'unknown':
         walk = foreign.s390x(ways.tree)
         if walk is not None:
@@ -319,7 +318,7 @@ def _uefi_paths(ways: _Ways) -> list[BootPath]:
                 continue
             for medium, places in (('cd', torito), ('disk', parts)):
                 if (esp.start in places and (machine, medium) not in found
-                        and ways.count(f'uefi-{machine}', medium)):
+                        and ways.counts(f'uefi-{machine}', medium)):
                     found[machine, medium] = _uefi_path(
                         image, tree, files, number, name, machine, medium)
     return list(found.values())

@@ -8,7 +8,7 @@ the tail moves back unchanged: so the added files are inside the file system
 however the image is read, as a CD or as a disk.
 """
 
-import dataclasses
+import typing
 
 from ironic_ext.iso import canvas as canvases
 from ironic_ext.iso.ecma119 import volume
@@ -47,8 +47,7 @@ def insertion_point(image: images.IsoImage) -> int:
     return cut if whole and cut < end else end
 
 
-@dataclasses.dataclass(frozen=True)
-class MovedEsp:
+class MovedEsp(typing.NamedTuple):
     """An ESP that got a new place, because it had to grow.
 
     :ivar old: its byte offset in the base.
@@ -66,8 +65,7 @@ class MovedEsp:
         return sum(piece.length for piece in self.content)
 
 
-@dataclasses.dataclass(frozen=True)
-class Growth:
+class Growth(typing.NamedTuple):
     """What comes after the patched base and the inserted sectors.
 
     :ivar size: bytes of the new image.

@@ -8,9 +8,9 @@ is left to the tools that do it.
 """
 
 from collections.abc import Mapping
-import dataclasses
 import hashlib
 import re
+import typing
 
 from ironic_ext.iso import errors
 from ironic_ext import stored
@@ -32,8 +32,7 @@ _DIGEST = re.compile(r'(md5|sha(1|224|256|384|512))sum')
 _SUM_LINE = re.compile(rb'[0-9a-fA-F]{32}(?= [ *])')
 
 
-@dataclasses.dataclass(frozen=True)
-class MediaCheck:
+class MediaCheck(typing.NamedTuple):
     """What the descriptor says; ``kind`` is ISOMD5SUM or TAGMEDIA.
 
     ``fields`` maps the names to their text, as written.

@@ -10,7 +10,6 @@ import collections.abc
 import dataclasses
 import functools
 import hashlib
-import json
 import typing
 
 from ironic_ext.iso import errors
@@ -111,6 +110,7 @@ class Overlay:
 
     @functools.cached_property
     def _head(self) -> bytes:
+        import json
         rows: list[list[int | str]] = []
         content = hashlib.sha256()
         for segment in self.segments:
@@ -140,6 +140,7 @@ class Overlay:
         :param name: for messages.
         :raises: OverlayError when it is malformed; OSError
         """
+        import json
         if data[:len(_MAGIC)] != _MAGIC:
             raise errors.OverlayError(
                 f'{name} is not an overlay: it does not begin with '

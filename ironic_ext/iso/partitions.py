@@ -12,6 +12,7 @@ longer.
 import binascii
 import dataclasses
 import struct
+import typing
 
 from ironic_ext.iso import errors
 from ironic_ext.iso import source as base_source
@@ -52,8 +53,7 @@ class Partition:
         return self.start + self.length
 
 
-@dataclasses.dataclass(frozen=True)
-class Gpt:
+class Gpt(typing.NamedTuple):
     """A valid primary GPT.
 
     :ivar header: its bytes, as long as it says.
@@ -79,8 +79,7 @@ class Gpt:
         return int.from_bytes(self.header[32:40], 'little')
 
 
-@dataclasses.dataclass(frozen=True)
-class Tables:
+class Tables(typing.NamedTuple):
     """The partition tables of an image.
 
     :ivar mbr: the first 512 bytes when they hold a partition table.

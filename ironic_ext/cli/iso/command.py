@@ -173,7 +173,8 @@ def _inject(args: argparse.Namespace) -> None:
             written = report.Written(
                 target=None if args.dry_run else target,
                 size=smap.size, base_size=image.size,
-                literal_bytes=smap.literal_bytes, content_id=smap.digest,
+                literal_bytes=smap.literal_bytes,
+                content_id=smap.digest if args.json else '',
                 sha256=_sha256(smap) if args.sha256 else None,
                 warnings=warnings, boot_paths=smap.arrivals)
     print(written.json() if args.json else written.text(),

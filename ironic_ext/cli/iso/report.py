@@ -8,7 +8,6 @@ a control sequence is escaped.
 
 import collections.abc
 import dataclasses
-import json
 import typing
 
 from ironic_ext.cli import progress
@@ -44,7 +43,7 @@ class Written:
 
     :ivar target: path of the output, None for a dry run.
     :ivar content_id: equal for equal images of one base; no digest of the
-        image's bytes.
+        image's bytes. Only JSON has it: it reads all that was added.
     :ivar sha256: that digest (hex), if it was asked for.
     """
 
@@ -76,6 +75,7 @@ class Written:
 
     def json(self) -> str:
         """The same as JSON."""
+        import json
         facts = dataclasses.asdict(self)
         # It is computed as one, and would be taken for the file's.
         facts['content_id'] = self.content_id.rpartition(':')[2]
@@ -133,6 +133,7 @@ def difference_text(found: 'difference.Difference', image: iso.IsoImage
 def difference_json(found: 'difference.Difference', image: iso.IsoImage
                     ) -> str:
     """The same as JSON."""
+    import json
     return json.dumps({'path': image.path, 'size': image.size,
                        **dataclasses.asdict(found)}, indent=2)
 

@@ -8,8 +8,8 @@ ISO 9660. Directories are read when a path goes through them and are kept.
 
 import codecs
 import collections.abc
-import dataclasses
 import stat
+import typing
 
 from ironic_ext.iso.ecma119 import directory as dirs
 from ironic_ext.iso.ecma119 import rock_ridge
@@ -24,8 +24,7 @@ _MAX_DEPTH = 128
 _MAX_DIRECTORIES = 1_000_000
 
 
-@dataclasses.dataclass(frozen=True)
-class Entry:
+class Entry(typing.NamedTuple):
     """A file, directory or symbolic link of a tree.
 
     :ivar sections: (byte offset in the image, bytes) of the content; more

@@ -8,9 +8,9 @@ recognition of a UDF bridge (ECMA-167 2/8.3). Volume partition descriptors
 are passed over.
 """
 
-import dataclasses
 import functools
 import struct
+import typing
 
 from ironic_ext.iso import errors
 from ironic_ext.iso import source as base_source
@@ -26,8 +26,7 @@ _JOLIET_ESCAPES = (b'%/@', b'%/C', b'%/E')
 _UDF_SEQUENCE = (b'BEA01', b'BOOT2', b'CDW02', b'TEA01')
 
 
-@dataclasses.dataclass(frozen=True)
-class Descriptor:
+class Descriptor(typing.NamedTuple):
     """A primary, supplementary (Joliet) or enhanced volume descriptor.
 
     :ivar kind: ``primary``, ``joliet`` or ``enhanced``.
@@ -84,8 +83,7 @@ class Descriptor:
                 *struct.unpack_from('>II', self.data, 148))
 
 
-@dataclasses.dataclass(frozen=True)
-class DescriptorSet:
+class DescriptorSet(typing.NamedTuple):
     """What one sequence of descriptors says.
 
     :ivar descriptors: the primary one comes first.

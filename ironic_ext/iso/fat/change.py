@@ -11,7 +11,6 @@ import collections
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-import dataclasses
 import functools
 import struct
 import sys
@@ -57,7 +56,7 @@ class Change(read.FatReader):
             self.table.extend([0] * spare)
             size = max(size, geo.offset(geo.clusters + 2)
                        + spare * geo.cluster)
-            geo = dataclasses.replace(geo, clusters=geo.clusters + spare)
+            geo = geo._replace(clusters=geo.clusters + spare)
         super().__init__(base.read, size, geo)
         self._volume = base
         self._sectors: dict[int, bytearray] = {}

@@ -9,7 +9,6 @@ The FAT type stays: boot loaders have to take the volume as before.
 import bisect
 from collections.abc import Iterable
 from collections.abc import Sequence
-import dataclasses
 import struct
 
 from ironic_ext.iso import errors
@@ -85,8 +84,8 @@ def _extend(old: layout.Geometry, extra: int) -> layout.Geometry:
     clusters = old.clusters + extra
     table = -(-(clusters + 2) * old.bits // 8)
     table = max(old.fat, -(-table // old.sector) * old.sector)
-    new = dataclasses.replace(old, clusters=clusters, fat=table)
-    new = dataclasses.replace(new, total=new.offset(clusters + 2))
+    new = old._replace(clusters=clusters, fat=table)
+    new = new._replace(total=new.offset(clusters + 2))
     if clusters > _MAX_CLUSTERS[old.bits] or new.total // new.sector >> 32:
         raise errors.NoSpaceError(
             'the FAT%d volume cannot grow by %d bytes: it can address %d '

@@ -9,7 +9,6 @@ the choices of Linux and EDK2 where it is silent. No exFAT, no NTFS.
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
-import dataclasses
 import re
 import struct
 import typing
@@ -36,8 +35,7 @@ _SHORT_NAME = re.compile(r'(%s{1,8})(?:\.(%s{1,3}))?' % (_SHORT, _SHORT))
 _NOT_SHORT = re.compile(r"[^A-Z0-9!#$%&'()@^_`{}~-]")
 
 
-@dataclasses.dataclass(frozen=True)
-class Geometry:
+class Geometry(typing.NamedTuple):
     """What the parameter block says; in bytes unless noted."""
 
     bits: int               # of a table entry: 12, 16 or 32
@@ -130,8 +128,8 @@ def parse_geometry(boot: bytes) -> Geometry:
         raise errors.CorruptImageError(
             'the FAT%d volume has %d clusters, more than its table can '
             'address' % (bits, count))
-    return dataclasses.replace(
-        geo, bits=bits, clusters=max(0, min(count, fat * 8 // bits - 2)))
+    return geo._replace(
+        bits=bits, clusters=max(0, min(count, fat * 8 // bits - 2)))
 
 
 def resized_boot_sector(boot: bytes, geo: Geometry) -> bytes:

@@ -3,8 +3,8 @@
 """Which loader a boot image is, told by its content, and what it contains."""
 
 import collections
-import dataclasses
 import threading
+import typing
 
 from ironic_ext.iso import errors
 from ironic_ext.iso.loaders import files as file_systems
@@ -27,8 +27,7 @@ _GENERATIONS = {b'shim': 'shim', b'ipxe': 'iPXE'}
 _MAX_KEPT = 64
 
 
-@dataclasses.dataclass(frozen=True)
-class Binary:
+class Binary(typing.NamedTuple):
     """What a boot image says of itself.
 
     :ivar name: of its maker, or ``unknown``.

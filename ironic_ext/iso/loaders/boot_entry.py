@@ -3,6 +3,7 @@
 """What a boot loader's configuration says, whatever its grammar."""
 
 import dataclasses
+import typing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,8 +20,7 @@ class BootEntry:
     initrds: tuple[str, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True)
-class BootConfig:
+class BootConfig(typing.NamedTuple):
     """The entries of one file, and the files it leads to, as written.
 
     :ivar handed_on: the arguments that entries of included files get when
@@ -32,8 +32,7 @@ class BootConfig:
     handed_on: str | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Place:
+class Place(typing.NamedTuple):
     """A file as a boot loader names it.
 
     :ivar device: the file system: ``iso``, ``esp`` or ``memdisk``; inside
@@ -51,8 +50,7 @@ class Place:
                 if self.device == 'esp' else f'({self.device}){self.path}')
 
 
-@dataclasses.dataclass(frozen=True)
-class Start:
+class Start(typing.NamedTuple):
     """What one entry of a menu starts.
 
     :ivar kind: ``linux``, ``uki`` (a unified kernel image), ``chain``
@@ -82,8 +80,7 @@ class Start:
         return self.title or self.ident
 
 
-@dataclasses.dataclass(frozen=True)
-class Walk:
+class Walk(typing.NamedTuple):
     """Where a loader goes, once it runs.
 
     :ivar configs: the files that it reads, in order.

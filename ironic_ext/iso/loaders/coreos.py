@@ -8,8 +8,7 @@ file. The format is coreos-installer's, a file without an end and padding
 has a line feed and "#".
 """
 
-import dataclasses
-import json
+import typing
 
 from ironic_ext.iso import errors
 from ironic_ext.iso import kernel_args
@@ -27,8 +26,7 @@ MAX_AREA = 65536
 PAD, END = b'#', b'\n'
 
 
-@dataclasses.dataclass(frozen=True)
-class Area:
+class Area(typing.NamedTuple):
     """An area for kernel arguments, in a file.
 
     :ivar path: absolute path of its file.
@@ -41,8 +39,7 @@ class Area:
     end: bytes
 
 
-@dataclasses.dataclass(frozen=True)
-class KernelArgumentAreas:
+class KernelArgumentAreas(typing.NamedTuple):
     """Every area of an image.
 
     :ivar size: bytes of each.
@@ -115,6 +112,7 @@ def parse(description: bytes) -> KernelArgumentAreas:
 
     :raises: CorruptImageError
     """
+    import json
     try:
         facts = json.loads(description)
         size = facts['size']
@@ -143,6 +141,7 @@ def ignition_path(description: bytes) -> str:
 
     :raises: CorruptImageError
     """
+    import json
     try:
         path: str = json.loads(description)['file']
         return '/' + path.lstrip('/')

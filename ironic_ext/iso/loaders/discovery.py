@@ -8,10 +8,10 @@ loader may read either, so every one that is found counts.
 """
 
 import collections.abc
-import dataclasses
 import functools
 import posixpath
 import types
+import typing
 
 from ironic_ext.iso import image as images
 from ironic_ext.iso.loaders import boot_entry
@@ -37,8 +37,7 @@ LOADERS: tuple[loader_module.Loader, ...] = (
     mboot.Mboot())
 
 
-@dataclasses.dataclass(frozen=True)
-class ConfigFile:
+class ConfigFile(typing.NamedTuple):
     """A configuration and what it says.
 
     :ivar loader: whose grammar it is written in.
@@ -114,8 +113,7 @@ def find(files: file_systems.Files) -> list[ConfigFile]:
     return list(_search(files).configs)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Found:
+class _Found(typing.NamedTuple):
     """The configurations of a file system, and every path that was asked."""
 
     configs: tuple[ConfigFile, ...]

@@ -7,7 +7,6 @@ planned can stand for what is there.
 """
 
 import collections.abc
-import dataclasses
 import types
 import typing
 
@@ -26,8 +25,7 @@ Replaced = collections.abc.Mapping[str, stored.Content]
 _NOTHING: Replaced = types.MappingProxyType({})
 
 
-@dataclasses.dataclass(frozen=True)
-class Content:
+class Content(typing.NamedTuple):
     """A file to read parts of."""
 
     path: str

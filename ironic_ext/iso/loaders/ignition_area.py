@@ -11,9 +11,6 @@ offset and a length; a header in the system area does in images older than
 
 import collections.abc
 import dataclasses
-import gzip
-import json
-import lzma
 import struct
 
 from ironic_ext.iso import cpio
@@ -51,6 +48,7 @@ def locate(image: images.IsoImage) -> IgnitionArea | None:
     found = image.main.find(coreos.IGNITION)
     if found is None:
         return _by_header(image) or _whole(image)
+    import json
     raw = image.read_entry(image.main.entry(*found), 0, discovery.MAX_BYTES)
     path = coreos.ignition_path(raw)
     facts = json.loads(raw)
@@ -120,11 +118,13 @@ def content(config: bytes, area: IgnitionArea) -> bytes:
 
     :raises: NoSpaceError when the config is too large for it.
     """
+    import gzip
     archive = cpio.archive({_NAME: config})
     # gzip, which every kernel has, unless only xz is small enough; kernels
     # check xz by CRC32 alone (Documentation/staging/xz.rst).
     packed = gzip.compress(archive, mtime=0)
     if len(packed) > area.length:
+        import lzma
         packed = lzma.compress(archive, check=lzma.CHECK_CRC32)
     if len(packed) > area.length:
         raise errors.NoSpaceError(

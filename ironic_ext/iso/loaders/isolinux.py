@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import dataclasses
 import itertools
 import re
+import typing
 
 from ironic_ext.iso import errors
 from ironic_ext.iso import kernel_args
@@ -39,8 +40,7 @@ _DIRECTORIES = (
 MENUS = ('menu.c32', 'vesamenu.c32', 'gfxmenu.c32')
 
 
-@dataclasses.dataclass(frozen=True)
-class Line:
+class Line(typing.NamedTuple):
     """A statement: ``text[start:end]`` is its value, ``stop`` the line's end.
 
     ``keyword`` is in lower case, with ``menu`` and its second word joined.

@@ -111,7 +111,7 @@ class _Walker:
                 continue
             starts = self._label(label, places, cwd, depth, main)
             # Other menus that it leads to have labels of their own.
-            starts = [dataclasses.replace(start, choice=(
+            starts = [start._replace(choice=(
                 label.name if start.ident == label.name
                 and label.name not in named else ''))
                 for start in starts]
@@ -176,7 +176,7 @@ class _Walker:
                 # Labels of this file are none of that menu.
                 menu.starts = [
                     start if start in nested.starts
-                    else dataclasses.replace(start, choice='')
+                    else start._replace(choice='')
                     for start in menu.starts]
                 return
         listed = [label for label in labels if label.name]
@@ -206,8 +206,8 @@ class _Walker:
             walk = mboot.follow(self.files, _path(config, cwd))
             if walk is not None:
                 self.configs.update(dict.fromkeys(walk.configs))
-                return [dataclasses.replace(
-                    walk.starts[0], title=label.title or label.name,
+                return [walk.starts[0]._replace(
+                    title=label.title or label.name,
                     ident=label.name, choice='')]
         if words and _is_menu(words[0]) and append \
                 and depth < _MAX_NESTING:

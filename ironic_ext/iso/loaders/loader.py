@@ -7,14 +7,12 @@ Specification's entries that systemd-boot reads.
 """
 
 from collections.abc import Sequence
-import dataclasses
 import typing
 
 from ironic_ext.iso.loaders import boot_entry
 
 
-@dataclasses.dataclass(frozen=True)
-class Place:
+class Place(typing.NamedTuple):
     """Where a loader's configurations usually lie.
 
     :ivar directory: absolute path; ``/*`` at its end stands for every

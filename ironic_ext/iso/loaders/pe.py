@@ -6,8 +6,8 @@ Microsoft, "PE Format". Nothing is loaded or verified.
 """
 
 import collections.abc
-import dataclasses
 import struct
+import typing
 
 #: Reads (offset, length) of a file; less at its end.
 Read = collections.abc.Callable[[int, int], bytes]
@@ -22,8 +22,7 @@ _FIXED = 256
 _FARTHEST = 1 << 20
 
 
-@dataclasses.dataclass(frozen=True)
-class Executable:
+class Executable(typing.NamedTuple):
     """What the headers say.
 
     :ivar machine: as in the names of default loaders: ``x64``...

@@ -5,7 +5,6 @@
 Sources: systemd 257, src/boot/boot.c and stub.c.
 """
 
-import dataclasses
 import fnmatch
 import posixpath
 import re
@@ -54,7 +53,7 @@ def follow(files: file_systems.Files, machine: str) -> boot_entry.Walk:
             if start is not None:
                 found.append((_rank(start, b''), start))
     found.sort(key=lambda one: one[0])
-    starts = tuple(dataclasses.replace(start, choice=start.ident)
+    starts = tuple(start._replace(choice=start.ident)
                    for _, start in found)
     if not starts:
         return boot_entry.Walk(

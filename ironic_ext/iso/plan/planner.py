@@ -9,7 +9,6 @@ where it has to be and is never changed.
 """
 
 import collections.abc
-import gzip
 
 from ironic_ext.iso import arrival
 from ironic_ext.iso import boot_path
@@ -208,6 +207,7 @@ class _Plan(drafts.Draft):
                   and start.initrds and start.config.device == 'esp']
         if not starts or path.esp is None:
             return False
+        import gzip
         from ironic_ext.iso.loaders import systemd_boot
         files = self.esp(path.esp)
         known = {place.path for place in self.grown

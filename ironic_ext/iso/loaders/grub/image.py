@@ -8,8 +8,8 @@ include/grub/kernel.h and boot/i386/pc/startup_raw.S.
 """
 
 import collections.abc
-import dataclasses
 import struct
+import typing
 
 from ironic_ext.iso.loaders.grub import memdisk as memdisks
 from ironic_ext.iso.loaders import pe
@@ -25,8 +25,7 @@ _MAX_CORE = 4 << 20
 _STARTS = (2560, 512, 0)
 
 
-@dataclasses.dataclass(frozen=True)
-class Embedded:
+class Embedded(typing.NamedTuple):
     """What is built in; None is what is not.
 
     :ivar memdisk: path -> content; what is no configuration is empty.
