@@ -95,6 +95,10 @@ OPTS = [
                     'ejected at the next power action before that; an '
                     'installer that reports from its last script runs from '
                     'it until then.'),
+    cfg.IntOpt('leaving_interval',
+               default=60, min=1,
+               help='Seconds between two looks for boots whose boot interface '
+                    'has left the node.'),
     cfg.IntOpt('look_interval',
                default=10, min=1,
                help='Seconds between two looks for machines of the boot '

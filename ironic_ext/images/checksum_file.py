@@ -28,6 +28,14 @@ _HEADING = re.compile(r'#+\s*([A-Za-z0-9-]+)\s+HASH', re.IGNORECASE)
 _ESCAPES = {r'\\': '\\', r'\n': '\n', r'\r': '\r'}
 _SIGNED = '-----BEGIN PGP SIGNED MESSAGE-----'
 _SIGNATURE = '-----BEGIN PGP SIGNATURE-----'
+# What comes out of gpg --sign as well: the text is in it, compressed.
+_MESSAGE = '-----BEGIN PGP MESSAGE-----'
+# signify(1) of OpenBSD, and minisign.
+_COMMENT = 'untrusted comment:'
+#: Shorter than any digest.
+_DIGITS = 32
+#: How files next to a checksum file are called that prove it.
+_PROOFS = ('.asc', '.gpg', '.minisig', '.pgp', '.sig', '.sign')
 _BARE = re.compile(r'([A-Za-z0-9]+:)?[0-9a-fA-F]+')
 # Longer than any path, short enough for a regular expression.
 _MAX_LINE = 8192
@@ -65,7 +73,9 @@ def find(text: str, href: str, allow_md5: bool = False, source: str = ''
     path = tuple(part for part in urlparse.unquote(
         urlparse.urlsplit(href).path).split('/') if part)
     name = path[-1] if path else ''
-    lines = _content(text.removeprefix('\ufeff'))
+    text = text.removeprefix('\ufeff')
+    _require_checksums(text, source)
+    lines = _content(text)
     if len(lines) == 1:
         (line,) = lines
         bare = line.line.removesuffix('-').rstrip()  # sha256sum < file
@@ -85,6 +95,25 @@ def find(text: str, href: str, allow_md5: bool = False, source: str = ''
     raise errors.ChecksumError(
         f'the checksum file has no sha256 or sha512 line for "{name}"{weak}: '
         'give the checksum itself')
+
+
+def _require_checksums(text: str, source: str) -> None:
+    """Refuse a signature: it lies beside its file, under nearly its name.
+
+    :raises: ChecksumError
+    """
+    first = text.lstrip().partition('\n')[0].strip()
+    # A binary one begins with bytes that begin no text.
+    if not (first in (_SIGNATURE, _MESSAGE) or first.startswith(_COMMENT)
+            or '\ufffd' in first[:_DIGITS]):
+        return
+    name = urlparse.unquote(
+        urlparse.urlsplit(source).path).rpartition('/')[2]
+    end = next((end for end in _PROOFS if name.lower().endswith(end)), '')
+    hint = f', "{name[-100:-len(end)]}"' if end else ''
+    raise errors.ChecksumError(
+        'the checksum file is a signature, or no text at all: give the URL '
+        f'of the file that is signed{hint}')
 
 
 def _choose(entries: collections.abc.Sequence[_Entry],

@@ -10,6 +10,7 @@ import collections.abc
 import dataclasses
 import json
 import os
+import re
 import typing
 from urllib import parse as urlparse
 import uuid
@@ -42,6 +43,10 @@ _AGENT_CA_CONFIG = '/etc/ironic-python-agent.d/ironic-tls.conf'
 _NETWORK_DATA = '/openstack/latest/network_data.json'
 #: Where glean looks for the config drive it has mounted (glean/cmd.py).
 _GLEAN_DRIVE = '/mnt/config'
+# Tells ramdisks of ironic-python-agent-builder which medium is theirs
+# (ironic-python-agent-resolve-configdrive.sh there): by its publisher.
+_PUBLISHER_KEY = 'ir_pub_id'
+_PUBLISHER = re.compile(r'[\w.:+-]+')
 #: Labels of a medium that IPA copies its configuration from, case ignored
 #: (ironic_python_agent/utils.py, copy_config_from_vmedia).
 AGENT_LABELS = ('config-2', 'vmedia_boot_iso')
@@ -144,6 +149,22 @@ class BootPlan:
         return dataclasses.replace(
             self, wishes_unattended=False, injection=dataclasses.replace(
                 self.injection, timeout=None, default=''))
+
+    def naming(self, publisher: str) -> 'BootPlan':
+        """Return the plan of an agent that is told whose its medium is.
+
+        It reads no network data of a medium with another publisher.
+
+        :param publisher: of the base image, '' for none.
+        """
+        if (_GLEAN_DRIVE + _NETWORK_DATA not in self.injection.initrd_files
+                or not _PUBLISHER.fullmatch(publisher)):
+            return self
+        # In front: the operator's own come last, and win.
+        return dataclasses.replace(self, injection=dataclasses.replace(
+            self.injection, append_args=' '.join(filter(None, (
+                f'{_PUBLISHER_KEY}={publisher}',
+                self.injection.append_args)))))
 
     def without_initrd_files(self) -> 'BootPlan':
         """Return the plan with nothing to add to the initrd."""

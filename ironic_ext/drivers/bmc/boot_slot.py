@@ -28,6 +28,8 @@ _PATH = 'UefiTargetBootSourceOverride'
 _ALLOWED = '@Redfish.AllowableValues'
 _UEFI_TARGET = sushy.BootSource.UEFI_TARGET.value
 _BOOT_NEXT = sushy.BootSource.UEFI_BOOT_NEXT.value
+_NO_OPTION = ('its BMC shows no boot option of that drive, and "Cd" may be '
+              'any')
 #: Firmware that lists more than that is not asked about all of them.
 _MAX_OPTIONS = 64
 
@@ -106,12 +108,49 @@ def require(task: typing.Any, media_: _Media, *, stays: bool) -> None:
         machine = _machine(task)
         reason = _choose(machine, slot, rivals, stays)
     if reason:
-        first = rivals[0]
-        raise drives.MediaError(
-            f'node {task.node.uuid} has {redfish_slots.title(first)} in slot '
-            f'{first.identity}, in front of its boot medium in slot '
-            f'{slot.identity}, and might boot that: {reason}. Eject what is '
-            f'in slot {first.identity}, and try again')
+        raise _refusal(task, slot, rivals[0], reason)
+
+
+def foresee(task: typing.Any, slots: list[typing.Any], *, stays: bool
+            ) -> None:
+    """Refuse what require() is going to refuse, as far as it shows now.
+
+    What will be taken out of a drive first is no obstacle; what lies in one
+    for its vendor alone stays. Only then the BMC is asked for more.
+
+    :param slots: see drives.drives().
+    :raises: MediaError
+    """
+    slot = drives.bootable(task, slots)[0]
+    rivals = [other for other in slots[:slots.index(slot)]
+              if drives.is_disc(other) and quirks.is_inserted(other)
+              and not quirks.takes_media(other)]
+    if not rivals:
+        return
+    with drives.asked(task):
+        machine = _machine(task)
+        option = _option_of(machine.options(), slot, rivals)
+        if option is None:
+            reason = _NO_OPTION
+        elif next(_ways(machine.boot(), option, stays), None) is None:
+            reason = _no_way(stays)
+        else:
+            return
+    raise _refusal(task, slot, rivals[0], reason)
+
+
+def _refusal(task: typing.Any, slot: typing.Any, first: typing.Any,
+             reason: str) -> drives.MediaError:
+    return drives.MediaError(
+        f'node {task.node.uuid} has {redfish_slots.title(first)} in slot '
+        f'{first.identity}, in front of its boot medium in slot '
+        f'{slot.identity}, and might boot that: {reason}. Eject what is '
+        f'in slot {first.identity}, and try again')
+
+
+def _no_way(stays: bool) -> str:
+    return ('its BMC cannot be told a boot option'
+            + (' that stays' if stays else ''))
 
 
 def chosen(task: typing.Any) -> typing.Any:
@@ -165,8 +204,7 @@ def _choose(machine: _Machine, slot: typing.Any,
     boot = machine.boot()
     option = _option_of(machine.options(), slot, rivals)
     if option is None:
-        return ('its BMC shows no boot option of that drive, and "Cd" may be '
-                'any')
+        return _NO_OPTION
     reason = ''
     for values in _ways(boot, option, stays):
         try:
@@ -182,8 +220,7 @@ def _choose(machine: _Machine, slot: typing.Any,
             return ''
         reason = ('its BMC took the boot option of that drive, and does not '
                   'show it')
-    return reason or ('its BMC cannot be told a boot option'
-                      + (' that stays' if stays else ''))
+    return reason or _no_way(stays)
 
 
 def _ways(boot: dict[str, typing.Any], option: _BootOption, stays: bool

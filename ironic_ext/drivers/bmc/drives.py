@@ -47,7 +47,17 @@ def discs(task: typing.Any) -> list[typing.Any]:
 
     :raises: MediaError when there is none or the BMC cannot be asked.
     """
-    found = [slot for slot in drives(task) if is_disc(slot)]
+    return bootable(task, drives(task))
+
+
+def bootable(task: typing.Any, slots: list[typing.Any]
+             ) -> list[typing.Any]:
+    """Return those of the slots that an ISO can boot from, best first.
+
+    :param slots: see drives().
+    :raises: MediaError when there is none.
+    """
+    found = [slot for slot in slots if is_disc(slot)]
     if not found:
         raise MediaError(
             f'the BMC of node {task.node.uuid} has no virtual CD or DVD '
@@ -75,14 +85,6 @@ def every_slot(task: typing.Any) -> list[typing.Any]:
     """
     return [slot for resource in _resources(task)
             for slot in _members(task, resource)]
-
-
-def require_slot(task: typing.Any) -> None:
-    """Make sure that the machine has a virtual CD or DVD drive.
-
-    :raises: MediaError
-    """
-    discs(task)
 
 
 def free_slot_left(task: typing.Any) -> bool:

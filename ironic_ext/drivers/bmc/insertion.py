@@ -152,15 +152,7 @@ def _persist(task: typing.Any, what: str, media_id: str,
 def _insert(task: typing.Any, source: Source, medium: media.Medium
             ) -> str:
     slots = drives.discs(task)
-    boot = node_media.load(task.node)
-    data = data_image_record.media(task.node)
-
-    def need(slot: typing.Any) -> int:
-        if not quirks.is_inserted(slot) or redfish_slots.holds(slot, boot):
-            return 0
-        # A data image finds its way back; what is not ours does not.
-        return 1 if redfish_slots.holds(slot, data) else 2
-
+    need = _needs(task.node)
     if task.node.provision_state == states.ACTIVE:
         slots.sort(key=need)
     else:
@@ -171,6 +163,45 @@ def _insert(task: typing.Any, source: Source, medium: media.Medium
                         may_empty=lambda slot: True)
 
 
+def _needs(node: typing.Any) -> collections.abc.Callable[[typing.Any], int]:
+    """Return what tells how much a slot is needed: 0 for not at all."""
+    boot, data = node_media.load(node), data_image_record.media(node)
+
+    def need(slot: typing.Any) -> int:
+        if not quirks.is_inserted(slot) or redfish_slots.holds(slot, boot):
+            return 0
+        # A data image finds its way back; what is not ours does not.
+        return 1 if redfish_slots.holds(slot, data) else 2
+
+    return need
+
+
+def foresee(task: typing.Any, slots: collections.abc.Iterable[typing.Any]
+            ) -> None:
+    """Refuse what insert() is going to refuse, as far as it shows now.
+
+    :param slots: that an ISO can boot from, see drives.discs().
+    :raises: MediaError
+    """
+    node = task.node
+    if (CONF.ext_boot.foreign_media != 'refuse'
+            or node.provision_state == states.ACTIVE):
+        return
+    need = _needs(node)
+    for slot in slots:
+        # Ironic's own names media by the node, and those are taken out.
+        if need(slot) == 2 and node.uuid not in str(slot.image):
+            raise _foreign(task, slot)
+
+
+def _foreign(task: typing.Any, slot: typing.Any) -> drives.MediaError:
+    return drives.MediaError(
+        f'slot {slot.identity} of node {task.node.uuid} has '
+        f'{redfish_slots.title(slot)}, which somebody else inserted and the '
+        'machine might boot from: eject it, or set [ext_boot]foreign_media '
+        'to "eject"')
+
+
 def _clear(task: typing.Any, slots: list[typing.Any]) -> None:
     """Free drives of what is not ours: "Cd" may mean any of them.
 
@@ -179,10 +210,7 @@ def _clear(task: typing.Any, slots: list[typing.Any]) -> None:
     for slot in slots:
         title = redfish_slots.title(slot)
         if CONF.ext_boot.foreign_media == 'refuse':
-            raise drives.MediaError(
-                f'slot {slot.identity} of node {task.node.uuid} has {title}, '
-                'which somebody else inserted and the machine might boot '
-                'from: eject it, or set [ext_boot]foreign_media to "eject"')
+            raise _foreign(task, slot)
         LOG.warning('Ejecting %(what)s from slot %(slot)s of node %(node)s: '
                     'somebody else inserted it, and the machine might boot '
                     'from it', {'what': title, 'slot': slot.identity,

@@ -36,8 +36,7 @@ def ask(node: typing.Any, cause: boot_state.Cause) -> boot_state.BootState:
     if state.cause is None:
         state = dataclasses.replace(state, cause=cause,
                                     asked_at=time.time())
-        boot_record.save(node, state)
-        boot_record.end_tokens(node)
+        boot_record.ask_end(node, state)
         LOG.info('The boot of node %(node)s is over (%(cause)s)',
                  {'node': node.uuid, 'cause': cause.value})
     return state

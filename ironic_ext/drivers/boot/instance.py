@@ -192,6 +192,14 @@ def stays(node: typing.Any, mode: str) -> bool:
     return bool(how == 'persistent')
 
 
+def plan_stays(node: typing.Any, planned: boot_plan.BootPlan) -> bool:
+    """Tell whether the medium of a plan is to stay the boot device.
+
+    :raises: InvalidParameterValue
+    """
+    return stays(node, _mode(node, planned))
+
+
 def is_over(node: typing.Any) -> bool:
     """Tell whether a machine is to boot from its disk from now on.
 

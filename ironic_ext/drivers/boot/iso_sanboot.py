@@ -332,7 +332,7 @@ class IsoSanboot(ipxe.iPXEBoot):
         """Let the media live on that this conductor's nodes have."""
         media_delivery.look_after(manager)
 
-    @periodics.periodic(spacing=leaving.SPACING)
+    @periodics.periodic(spacing=CONF.ext_boot.leaving_interval)
     def _end_left_boots(self, manager: typing.Any, context: typing.Any
                         ) -> None:
         """End the boots of nodes that have another interface by now."""

@@ -34,9 +34,6 @@ from ironic_ext import san
 
 LOG = log.getLogger(__name__)
 
-#: Seconds between two looks for boots whose interface has left.
-SPACING = 60
-
 _WHAT = 'boot medium'
 _MADE_BY = {media.Purpose.INSTANCE: interfaces.REDFISH_ISO,
             media.Purpose.AGENT: interfaces.REDFISH_ISO,

@@ -80,7 +80,8 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                               patient=False) as plan:
             instance.require_end(task.node, plan)
             instance.stays(task.node, boot_state.ONCE)
-            self._validate_plan(task, plan)
+            self._validate_plan(task, plan,
+                                instance.plan_stays(task.node, plan))
 
     def validate_rescue(self, task: typing.Any) -> None:
         """Refuse a rescue that cannot work.
@@ -93,15 +94,18 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
 
     def _validate_agent(self, task: typing.Any, mode: str = 'deploy'
                         ) -> None:
-        self._validate_plan(task, self._plan_agent(task, {}, mode))
+        self._validate_plan(task, self._plan_agent(task, {}, mode), False)
 
-    def _validate_plan(self, task: typing.Any, plan: boot_plan.BootPlan
-                       ) -> None:
+    def _validate_plan(self, task: typing.Any, plan: boot_plan.BootPlan,
+                       stays: bool) -> None:
         media_delivery.require(task)
         try:
             instance.judge_base(plan, instance.base_store(
                 task, plan, patient=False))
-            drives.require_slot(task)
+            # Read once: validating must not take long.
+            slots = drives.drives(task)
+            insertion.foresee(task, drives.bootable(task, slots))
+            boot_slot.foresee(task, slots, stays=stays)
             insertion.of_conductor(task, '')
         except (*instance.FAILURES, drives.MediaError) as exc:
             raise exception.InvalidParameterValue(str(exc)) from exc
@@ -317,7 +321,10 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                     or node_media.load(task.node)):
                 super().clean_up_ramdisk(task)
                 return
-            manager_utils.node_power_action(task, states.POWER_OFF)
+            # Ironic's own interface (35 to 39) takes the power from a rescue
+            # whose agent has just done its work, too.
+            if task.node.provision_state != states.RESCUING:
+                manager_utils.node_power_action(task, states.POWER_OFF)
             boot_medium.withdraw(task)
 
     # Media
@@ -378,7 +385,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                 queue.submit(row, lost.look,
                              failed=bool(boot_record.load(row).errors))
 
-    @periodics.periodic(spacing=leaving.SPACING)
+    @periodics.periodic(spacing=CONF.ext_boot.leaving_interval)
     def _end_left_boots(self, manager: typing.Any, context: typing.Any
                         ) -> None:
         """End the boots of nodes that have another interface by now."""

@@ -43,7 +43,8 @@ def inject(image: iso.IsoImage, plan: boot_plan.BootPlan
 
     :raises: ConfigError, IsoError
     """
-    plan, notes = plan.with_config_in(image)
+    plan, notes = plan.naming(
+        image.volumes.primary.publisher_id).with_config_in(image)
     if plan.wishes_unattended:
         try:
             made, warnings = _made(image, dataclasses.replace(

@@ -37,6 +37,12 @@ def end_tokens(node: typing.Any) -> None:
     node.save()
 
 
+def ask_end(node: typing.Any, state: boot_state.BootState) -> None:
+    """Write that a boot is over, and end its tokens, in one go."""
+    node.set_driver_internal_info(boot_state.KEY, state.to_json())
+    end_tokens(node)
+
+
 def remove(node: typing.Any) -> None:
     """Remove the record of a node, if any, and end its tokens."""
     if exists(node):

@@ -43,6 +43,33 @@ class ChecksumFileTestCase(testtools.TestCase):
                     f'{TWO}  disk.iso.sig\n{TWO}  disk.isox\n'
                     f'SHA256 (xdisk.iso) = {TWO}\n'))
 
+    def test_a_signature_beside_it_is_no_checksum_file(self):
+        armored = ('-----BEGIN PGP SIGNATURE-----\n\niQIzBAABCgAdFiEE\n'
+                   '=abcd\n-----END PGP SIGNATURE-----\n')
+        binary = b'\x89\x02\x33\x04\x00\x01\x0a'.decode('utf-8', 'replace')
+        for name, text in (
+                ('SHA256SUMS.gpg', armored), ('SHA256SUMS.sign', armored),
+                ('SHA256SUMS.sig', binary + f'{ONE}  disk.iso\n'),
+                ('SHA256SUMS.minisig', 'untrusted comment: x\nRUQf6LRCGA9i\n'),
+                ('SHA256SUMS.asc', '-----BEGIN PGP MESSAGE-----\n\nowEB\n')):
+            message = self.refusal(text, source=f'http://u:secret@x/{name}')
+            self.assertIn('is a signature', message)
+            self.assertIn('is signed, "SHA256SUMS"', message)
+        self.assertIn('is a signature', self.refusal(armored, source=HREF))
+
+    def test_a_clear_signed_file_may_be_called_a_signature(self):
+        self.assertEqual(ONE, self.find(
+            '-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n'
+            f'{ONE}  disk.iso\n-----BEGIN PGP SIGNATURE-----\n\niQIzBAA\n',
+            source='http://x/SHA256SUMS.asc'))
+
+    def test_the_checksum_of_a_signature_is_not_the_images(self):
+        for name in ('disk.iso.sig', 'disk.iso.gpg', 'disk.iso.asc'):
+            self.refusal(f'{ONE}  {name}\n')
+        # One line alone, in a file that has the name of a neighbour.
+        self.refusal(f'{ONE}  disk.iso.sig\n',
+                     source='http://x/disk.iso.sig.sha256')
+
     def test_a_name_is_a_name_and_no_pattern(self):
         for name in ('diskxiso', 'disk_iso', '*.iso', 'Disk.iso'):
             self.refusal(f'{ONE}  {name}\n{ONE}  y\n')

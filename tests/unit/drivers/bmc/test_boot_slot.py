@@ -107,6 +107,30 @@ class BootSlotTestCase(base.DriverTestCase):
         return str(self.assertRaises(drives.MediaError, self.require,
                                      **options))
 
+    def foresee(self, stays=False, **media):
+        """Validate with these media; Cd is for its vendor alone."""
+        self.redfish.drives(**media)
+        self.redfish.resources[f'{MEDIA}/Cd']['Actions'] = {
+            'Oem': {'#HuaweiVirtualMedia.VmmControl': {}}}
+        with self.task() as task:
+            boot_slot.foresee(task, drives.drives(task), stays=stays)
+
+    def test_a_drive_that_nobody_can_empty_is_foreseen(self):
+        message = str(self.assertRaises(
+            drives.MediaError, self.foresee, Cd=FOREIGN, Cd2=None))
+        self.assertIn(f'"{FOREIGN}" in slot Cd, in front of its boot medium '
+                      'in slot Cd2', message)
+        self.redfish.offers(['UefiBootNext'], Boot0002=about('Cd2'))
+        self.assertIn('a boot option that stays', str(self.assertRaises(
+            drives.MediaError, self.foresee, stays=True, Cd=FOREIGN,
+            Cd2=None)))
+        self.foresee(Cd=FOREIGN, Cd2=None)
+        self.assertEqual([], self.redfish.patches)
+
+    def test_what_will_be_taken_out_or_lies_behind_is_no_obstacle(self):
+        self.foresee(Cd=None, Cd2=FOREIGN)
+        self.foresee(Cd2=None, Cd=FOREIGN)
+
     def chosen(self):
         with self.task() as task:
             slot = boot_slot.chosen(task)

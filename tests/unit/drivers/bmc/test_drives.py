@@ -34,8 +34,7 @@ class DiscsTestCase(base.DriverTestCase):
         self.bmc.slots[0].json = {'Actions': {'Oem': {
             '#HuaweiVirtualMedia.VmmControl': {}}}}
         with self.task() as task:
-            error = self.assertRaises(drives.MediaError,
-                                      drives.require_slot, task)
+            error = self.assertRaises(drives.MediaError, drives.discs, task)
         self.assertIn("Redfish's InsertMedia", str(error))
 
     def test_a_machine_without_a_disc_drive_is_told(self):

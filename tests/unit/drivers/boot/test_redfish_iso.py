@@ -347,6 +347,20 @@ class ValidateTestCase(base.RedfishIsoTestCase):
                                          'encoding': 'base64'}})
         self.call('validate')
 
+    def test_a_medium_that_is_to_stay_is_refused_before_a_deployment(self):
+        slot, = self.bmc.slots
+        slot.put('http://x/rescue.iso')
+        # It is ejected.
+        self.call('validate')
+        self.config(foreign_media='refuse', group='ext_boot')
+        self.assertRefused('"http://x/rescue.iso"', 'foreign_media')
+        # What the node boots, and what Ironic's own interface left to it.
+        self.be(states.ACTIVE)
+        self.call('validate')
+        self.be(states.AVAILABLE)
+        slot.put(f'http://x/boot-{self.node.uuid}.iso')
+        self.call('validate')
+
     def test_a_missing_image_is_refused(self):
         self.assertRefused('does not exist', boot_iso=self.href + 'x')
 

@@ -133,8 +133,18 @@ class AgentTestCase(base.RedfishIsoTestCase):
         self.be(states.RESCUING)
         self.assertIn('boot_method=vmedia',
                       self.arguments(self.prepare())[0])
+        self.power.reset_mock()
+        # The agent has set the password: somebody logs in now.
         self.call('clean_up_ramdisk')
         self.assertClean()
+        self.power.assert_not_called()
+        self.prepare()
+        self.be(states.RESCUEFAIL)
+        self.power.reset_mock()
+        self.call('clean_up_ramdisk')
+        self.assertClean()
+        self.power.assert_called_once_with(unittest.mock.ANY,
+                                           states.POWER_OFF)
 
     def test_a_failure_is_undone(self):
         self.bmc.slots[0].deaf = True

@@ -2,6 +2,10 @@
 
 """What of a plan a conductor insists on, and what it leaves out."""
 
+import pathlib
+import tempfile
+import types
+
 import testtools
 
 from ironic_ext.drivers.images import customised
@@ -10,12 +14,49 @@ from ironic_ext.node import boot_plan
 from tests import iso_cases
 from tests import isos
 
+#: In an image: of the primary volume descriptor (ECMA-119, 8.4.20).
+_PUBLISHER = slice(32768 + 318, 32768 + 446)
+
 
 def _plan(**facts: object) -> boot_plan.BootPlan:
     injection = iso.Injection(
         append_args='node=1', timeout=facts.pop('timeout', 5),
         default=facts.pop('default', ''))
     return boot_plan.BootPlan('file:///x.iso', None, injection, **facts)
+
+
+class PublisherTest(testtools.TestCase):
+    """Ramdisks of ironic-python-agent-builder know their medium by it."""
+
+    def arguments(self, publisher, **driver_info):
+        with tempfile.TemporaryDirectory() as folder:
+            base = pathlib.Path(folder, 'agent.iso')
+            data = bytearray(isos.shared('hybrid').read_bytes())
+            data[_PUBLISHER] = publisher.ljust(128).encode()
+            base.write_bytes(data)
+            plan = boot_plan.for_agent(
+                types.SimpleNamespace(driver_info={}, instance_info={}),
+                'deploy_iso', f'file://{base}', {}, append_params='b=2',
+                network_data=driver_info.get('network_data'), ca=None)
+            made = pathlib.Path(folder, 'made.iso')
+            with iso.IsoImage.open(base) as image:
+                customised_image, _notes = customised.inject(image, plan)
+                with customised_image:
+                    customised_image.write(made)
+            with iso.IsoImage.open(made) as image:
+                return {argument for config in iso.inspect(image).configs
+                        for entry in config.entries
+                        for argument in entry.arguments}
+
+    def test_it_is_told_where_there_are_network_data(self) -> None:
+        told = 'ir_pub_id=2c5e-7f'
+        self.assertIn(told, self.arguments('2c5e-7f', network_data={'a': 1}))
+        self.assertNotIn(told, self.arguments('2c5e-7f'))
+
+    def test_what_is_no_single_word_is_not_told(self) -> None:
+        for publisher in ('', 'Debian Live', 'a"b', '$x'):
+            self.assertNotIn('ir_pub_id', str(self.arguments(
+                publisher, network_data={'a': 1})))
 
 
 class UnattendedTest(testtools.TestCase):
