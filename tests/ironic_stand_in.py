@@ -130,6 +130,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_PUT(self):
         uuid = self.path.split('/')[3]
+        if uuid not in self.server.known.nodes:
+            self._body()
+            self._refuse(404, f'Node {uuid} could not be found.')
+            return
         if 'method=data_image' in self.path:
             self._set_data_image(uuid, self._body())
             return
@@ -146,6 +150,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _set_data_image(self, uuid, wanted):
         """Put it on record as conductors do."""
         known = self.server.known
+        if uuid not in known.nodes:
+            self._refuse(404, f'Node {uuid} could not be found.')
+            return
         if known.nodes[uuid].get('vendor_interface') == 'no-vendor':
             # As Ironic has it.
             self._refuse(400, 'No handler for method data_image')
@@ -172,7 +179,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         marker = query.get('marker')
         start = 1 + next(index for index, item in enumerate(found)
                          if item['uuid'] == marker) if marker else 0
-        limit = int(query['limit'])
+        limit = int(query.get('limit', 1000))
         body = {kind: found[start:start + limit]}
         if len(found) > start + limit:
             body['next'] = 'there is more'

@@ -74,6 +74,10 @@ class CommandTestCase(testtools.TestCase):
         served.always = fault_server.trickle(0.5)
         self.assertEqual('Uploading',
                          self.rows('iso', 'fetch', 'live')['phase'])
+        waited = self.run_command('iso', 'fetch', 'live', '--wait', '1.5')
+        self.assertEqual(1, waited.returncode)
+        self.assertIn('\nthe ISO is still fetching', waited.stderr)
+        self.assertTrue(waited.stderr.startswith('fetching'), waited.stderr)
         found = self.rows('iso', 'fetch', 'live', '--stop')
         self.assertEqual('Error', found['phase'])
         self.assertIn('was stopped', found['error'])

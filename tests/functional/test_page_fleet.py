@@ -95,6 +95,45 @@ class FleetTestCase(boot_page.PageTestCase):
         self.await_text('#notices', 'alone-0 is being rebuilt.')
         self.assertEqual({'alone-0': 'rebuild'}, self.targets(nodes))
 
+    def test_a_host_that_runs_loses_its_medium_after_a_word_alone(self):
+        nodes = self.waiting('disk', 1)
+        self.open('hosts?q=disk-0')
+        self.choose('ISO of disk-0', 'local disk')
+        self.control('Save disk-0').click()
+        self.await_text('dialog', 'It has live now: its medium is taken out, '
+                                  'even while it runs from it.')
+        self.assertEqual('live', self.chosen(nodes['disk-0']))
+        self.click('Save', 'dialog button')
+        self.await_text('#notices', 'disk-0 has local disk now.')
+        self.assertIsNone(self.chosen(nodes['disk-0']))
+
+    def chosen(self, node):
+        """Return the ISO that Ironic has for a node."""
+        with self.known.lock:
+            return self.known.nodes[node]['instance_info'].get('boot_iso')
+
+    def test_the_end_of_a_url_is_seen_where_there_is_little_room(self):
+        self.known.add(
+            'narrow', provision_state='deploy failed',
+            last_error='The ISO https://images.example.com/some/long/path/'
+                       'that/does/not/end/fedora-42-x86_64.iso is not there')
+        self.open('hosts?q=narrow')
+        note = self.find('button.error-text')
+        self.assertIn('x86_64.iso is not there', note.text)
+        # Nothing of it is cut off below.
+        self.assertLessEqual(*(note.get_property(name) for name in (
+            'scrollHeight', 'clientHeight')))
+        self.browser.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', {
+            'width': 390, 'height': 844, 'deviceScaleFactor': 1,
+            'mobile': False})
+        self.addCleanup(self.browser.execute_cdp_cmd,
+                        'Emulation.clearDeviceMetricsOverride', {})
+        box, card = (self.browser.execute_script(
+            'return arguments[0].getBoundingClientRect().right', each)
+            for each in (self.control('Select narrow'),
+                         self.find('.hosts tbody tr')))
+        self.assertLess(box, card)
+
     def test_many_are_rebuilt_but_those_that_need_not(self):
         nodes = self.waiting('many', 2)
         self.known.add('many-other', **_RUNNING)

@@ -4,7 +4,9 @@
 
 import argparse
 import collections.abc
+import io
 import os
+import sys
 import time
 import typing
 
@@ -14,8 +16,10 @@ from osc_lib import exceptions
 from ironic_ext.cli.osc import boot_api
 from ironic_ext.cli.osc import fields
 from ironic_ext.cli.osc import shown
+from ironic_ext.cli import progress
 
 _POLL = 1.0     # seconds
+_WAIT = 3600.0   # seconds
 
 _FIELDS = (
     fields.Field('name', 'metadata.name'),
@@ -96,15 +100,13 @@ class CreateIso(_OneIso):
         parser.add_argument('--checksum', metavar='<checksum>', default='',
                             help='sha256:<hex>, sha512:<hex> or, of a URL, '
                                  'that of a checksum file')
-        parser.add_argument('--description', metavar='<text>', default='')
+        parser.add_argument('--description', metavar='<text>', default='',
+                            help='What it is, for people')
         parser.add_argument('--config', metavar='<config>', action='append',
                             default=[],
                             help='BootConfig that fits; repeatable')
         boot_api.add_owner(parser)
-        parser.add_argument('--wait', metavar='<seconds>', type=float,
-                            nargs='?', const=3600.0,
-                            help='Wait until it is ready; fail when it '
-                                 'fails')
+        _add_wait(parser)
         return parser
 
     def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
@@ -121,6 +123,9 @@ class CreateIso(_OneIso):
                 **boot_api.owner(parsed_args)}
         spec |= ({'url': parsed_args.url} if parsed_args.url
                  else {'isoFile': f'{name}.iso'})
+        if parsed_args.file:
+            # Before there is an ISO that waits for it.
+            _require_readable(parsed_args.file)
         # A second try goes on with the upload of the first.
         known = api.send('GET', path) if parsed_args.file else None
         if known is None or known.status_code == 404:
@@ -144,9 +149,7 @@ class FetchIso(_OneIso):
         what = parser.add_mutually_exclusive_group()
         what.add_argument('--stop', action='store_true',
                           help='Stop fetching it')
-        what.add_argument('--wait', metavar='<seconds>', type=float,
-                          nargs='?', const=3600.0,
-                          help='Wait until it is ready; fail when it fails')
+        _add_wait(what)
         return parser
 
     def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
@@ -169,7 +172,8 @@ class SetIso(_OneIso):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add what can be changed."""
         parser = super().get_parser(prog_name)
-        parser.add_argument('--description', metavar='<text>')
+        parser.add_argument('--description', metavar='<text>',
+                            help='What it is, for people')
         parser.add_argument('--config', metavar='<config>', action='append',
                             help='BootConfig that fits; repeatable, and '
                                  'instead of those that did')
@@ -204,16 +208,49 @@ class DeleteIso(command.Command):
             api.call('DELETE', boot_api.item(boot_api.ISOS, name))
 
 
+def _add_wait(parser: typing.Any) -> None:
+    parser.add_argument('--wait', metavar='<seconds>', type=float,
+                        nargs='?', const=_WAIT,
+                        help='Wait until it is ready, at most so many '
+                             f'seconds ({_WAIT:g} by default); fail when it '
+                             'fails')
+
+
+def _require_readable(file: str) -> None:
+    try:
+        with open(file, 'rb'):
+            pass
+    except OSError as exc:
+        raise exceptions.CommandError(f'{file}: {exc.strerror}') from exc
+
+
+class _Watched(io.BufferedReader):
+    """A file that tells how much of it was read."""
+
+    def __init__(self, file: str,
+                 note: collections.abc.Callable[[int], None]) -> None:
+        super().__init__(io.FileIO(file))
+        self._note = note
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read, and tell how much it was."""
+        found = super().read(size)
+        self._note(len(found))
+        return found
+
+
 def _upload(api: boot_api.BootApi, path: str, file: str
             ) -> fields.Resource:
     start = api.call('GET', path + '/upload')['received']
     headers = {'Content-Type': 'application/octet-stream'}
     try:
-        with open(file, 'rb') as stream:
-            size = os.fstat(stream.fileno()).st_size
+        size = os.path.getsize(file)
+        with progress.Progress(size, 'uploading', sys.stderr) as bar, (
+                _Watched(file, bar)) as stream:
             if 0 < start < size:
                 headers['Content-Range'] = f'bytes {start}-{size - 1}/{size}'
                 stream.seek(start)
+                bar(start)
             return api.call('PUT', path + '/upload', data=stream,
                             headers=headers)
     except OSError as exc:
@@ -223,6 +260,7 @@ def _upload(api: boot_api.BootApi, path: str, file: str
 def _await(api: boot_api.BootApi, path: str, seconds: float
            ) -> fields.Resource:
     deadline = time.monotonic() + seconds
+    told = ''
     while True:
         found = api.call('GET', path)
         phase = found['status']['phase']
@@ -230,7 +268,24 @@ def _await(api: boot_api.BootApi, path: str, seconds: float
             return found
         if phase == 'Error':
             raise exceptions.CommandError(found['status'].get('error'))
+        saying = _saying(found)
         if time.monotonic() >= deadline:
             raise exceptions.CommandError(
-                f'the ISO is still {phase} after {seconds:g} s')
+                f'the ISO is still {saying} after {seconds:g} s; it is not '
+                'given up')
+        if saying != told:
+            print(saying, file=sys.stderr)
+            told = saying
         time.sleep(_POLL)
+
+
+def _saying(found: fields.Resource) -> str:
+    """Return how far an ISO is, in steps that are worth a line."""
+    status = found['status']
+    if status['phase'] != 'Uploading' or not found['spec'].get('url'):
+        return str(status['phase']).lower()
+    size, received = status.get('isoSize'), status.get('received') or 0
+    if not size:
+        return 'fetching'
+    return (f'fetching: {received * 10 // size * 10} % of '
+            f'{progress.size_text(size)}')

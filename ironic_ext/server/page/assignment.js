@@ -9,6 +9,11 @@ import { cutUrls } from './dom.js';
 
 export const LOCAL_BOOT = 'localboot';
 
+/** Return what people call what a host boots. */
+export function imageText(image) {
+  return image === LOCAL_BOOT ? 'local disk' : cutUrls(image);
+}
+
 /** Return what a host has. */
 export function assigned(host) {
   return {
@@ -24,6 +29,13 @@ export function same(one, other) {
     && one.mode === other.mode && one.ip === other.ip;
 }
 
+/** Say what a host loses when it is to boot from its disk, '' for nothing. */
+export function lostMedium(host, image) {
+  return image === LOCAL_BOOT && assigned(host).image !== LOCAL_BOOT
+    && host.status.provisionState === 'active'
+    ? 'its medium is taken out, even while it runs from it' : '';
+}
+
 /** Return the options of the ISO dropdown. */
 export function isoOptions(isos, current) {
   const names = isos.map((iso) => {
@@ -34,7 +46,7 @@ export function isoOptions(isos, current) {
       text: iso.metadata.name + (phase === 'Ready' ? '' : ` (${phase})`),
     };
   });
-  const options = [{ value: LOCAL_BOOT, text: LOCAL_BOOT }, ...names];
+  const options = [{ value: LOCAL_BOOT, text: imageText(LOCAL_BOOT) }, ...names];
   if (!options.some((option) => option.value === current)) {
     // Assigned by URL, or its ISO is gone.
     options.push({

@@ -3,7 +3,9 @@
 // What is done with many hosts at once: first it is shown what will happen
 // to each, then what did.
 
-import { assign, assigned, fitting, LOCAL_BOOT, same } from './assignment.js';
+import {
+  assign, assigned, fitting, imageText, LOCAL_BOOT, lostMedium, same,
+} from './assignment.js';
 import { configs, hosts, isos } from './collection.js';
 import { choice, show } from './dialogs.js';
 import * as dom from './dom.js';
@@ -50,13 +52,18 @@ function configFor(host, image, wanted) {
     misfit: config && !names?.includes(config) ? config : '' };
 }
 
+function lost(host, image) {
+  const text = lostMedium(host, image);
+  return text && ` – ${text}`;
+}
+
 const ASSIGN = {
   verb: 'Set ISO and config', done: 'done', danger: false,
   controls() {
     const image = element('select', {}, ...[LOCAL_BOOT, ...[
       ...isos.items.values()].filter((iso) => iso.status.phase === 'Ready')
       .map((iso) => iso.metadata.name).sort(compare)].map(
-      (name) => element('option', { value: name }, name)));
+      (name) => element('option', { value: name }, imageText(name))));
     const config = element('select', {},
       element('option', { value: 'keep' }, 'keep what fits'),
       element('option', { value: '' }, 'no config'),
@@ -75,7 +82,7 @@ const ASSIGN = {
     const now = assigned(host);
     const { config, misfit } = configFor(host, image.value, wanted.value);
     if (misfit && wanted.value !== 'keep') {
-      return left(`${image.value} does not take ${misfit}`);
+      return left(`${imageText(image.value)} does not take ${misfit}`);
     }
     const then = { ...now, image: image.value, config };
     if (same(now, then)) {
@@ -83,7 +90,8 @@ const ASSIGN = {
     }
     return {
       text: `${described(then)}, was ${described(now)}`
-        + `${now.config && !config ? ` – loses ${now.config}` : ''}`,
+        + `${now.config && !config ? ` – loses ${now.config}` : ''}`
+        + lost(host, image.value),
       run: () => assign(host, then),
     };
   },
@@ -98,7 +106,7 @@ const END = {
       return left('it boots from its disk');
     }
     return {
-      text: `no longer ${now.image}; the end of what it boots`,
+      text: `no longer ${described(now)}${lost(host, LOCAL_BOOT)}`,
       run: () => assign(host, { ...now, image: LOCAL_BOOT }),
     };
   },

@@ -3,7 +3,7 @@
 // All that is known of a host, and how often it boots its ISO.
 
 import * as api from './api.js';
-import { assign, assigned, same } from './assignment.js';
+import { assign, assigned, imageText, same } from './assignment.js';
 import { hosts, isos } from './collection.js';
 import { choice, show } from './dialogs.js';
 import { element, field, moment } from './dom.js';
@@ -80,7 +80,7 @@ export async function showHost(host) {
         ['Node', metadata.uid],
         ['MAC addresses', status.macs.join(', ')],
         ['IP addresses', status.ips.join(', ')],
-        ['ISO', now.image],
+        ['ISO', imageText(now.image)],
         ['Config', status.inlineConfig ? 'its own, given with the node'
           : now.config],
         ['Next boot', status.nextBoot?.text],

@@ -3,7 +3,8 @@
 // A row of the table of hosts: what one boots, its power and its state.
 
 import {
-  assign, assigned, configOptions, fitting, isoOptions, same,
+  assign, assigned, configOptions, fitting, imageText, isoOptions,
+  lostMedium, same,
 } from './assignment.js';
 import { configs, hosts, isos } from './collection.js';
 import { confirm } from './dialogs.js';
@@ -128,7 +129,7 @@ export class Row {
     const state = stateOf(this.host);
     dom.setBadge(this.state, state, stateTone(state));
     const wrong = trouble(this.host);
-    dom.setText(this.stateNote, dom.cutUrls(wrong, 36));
+    dom.setText(this.stateNote, dom.cutUrls(wrong, 28));
     this.stateNote.hidden = !wrong;
     dom.setAttribute(this.stateNote, 'title', wrong
       ? status.lastError ?? wrong : null);
@@ -187,9 +188,17 @@ export class Row {
     const lost = this.#lost();
     if (lost && !await confirm({
       title: `Take ${lost} from ${this.host.metadata.name}?`, danger: true,
-      text: `${this.draft.image} does not take it. `
+      text: `${imageText(this.draft.image)} does not take it. `
         + `${this.host.metadata.name} is to have `
         + `${described(this.draft)}, and no config.`,
+      action: 'Save', submit: async () => true,
+    })) {
+      return;
+    }
+    const medium = lostMedium(this.host, this.draft.image);
+    if (medium && !await confirm({
+      title: `Boot ${this.host.metadata.name} from its disk?`, danger: true,
+      text: `It has ${described(assigned(this.host))} now: ${medium}.`,
       action: 'Save', submit: async () => true,
     })) {
       return;
@@ -218,7 +227,7 @@ export class Row {
 
 /** Say what a host has. */
 export function described({ image, config }) {
-  return config ? `${image} with ${config}` : image;
+  return config ? `${imageText(image)} with ${config}` : imageText(image);
 }
 
 function stateTone(state) {

@@ -3,7 +3,7 @@
 // The hosts: finding them, selecting them, and a row for each that is shown.
 
 import * as address from './address.js';
-import { LOCAL_BOOT } from './assignment.js';
+import { imageText, LOCAL_BOOT } from './assignment.js';
 import { bulkActions } from './bulk.js';
 import { configs, hosts, isos } from './collection.js';
 import * as dom from './dom.js';
@@ -26,7 +26,7 @@ const COLUMNS = [
 const CHOICES = {
   state: { label: 'State', all: 'Any state', key: search.stateOf },
   iso: {
-    label: 'ISO', all: 'Any ISO',
+    label: 'ISO', all: 'Any ISO', text: imageText,
     key: (host) => host.spec.image ?? LOCAL_BOOT,
   },
   config: {
@@ -172,7 +172,7 @@ export function hostsView(path, query) {
 
   /** Offer the values that there are; what is chosen stays. */
   function renderChoices() {
-    for (const [name, { all, key }] of Object.entries(CHOICES)) {
+    for (const [name, { all, key, text }] of Object.entries(CHOICES)) {
       const there = search.values(hosts.items.values(), key);
       const chosen = wanted[name];
       if (chosen && !there.some(([value]) => value === chosen)) {
@@ -180,7 +180,7 @@ export function hostsView(path, query) {
       }
       dom.setOptions(choices[name], [{ value: '', text: all },
         ...there.map(([value, count]) => ({
-          value, text: `${dom.cutUrls(value)} (${count})`,
+          value, text: `${(text ?? dom.cutUrls)(value)} (${count})`,
         }))], chosen);
     }
   }

@@ -112,6 +112,9 @@ class IsoImports:
 
     def end(self, name: str) -> resources.ISCSICdrom:
         """Stop fetching an ISO: see Importer.stop()."""
+        with self._lock:
+            # What was asked for twice would begin anew.
+            self._again.discard(name)
         try:
             return self._work.stop(name)
         finally:
