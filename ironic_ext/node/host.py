@@ -120,6 +120,12 @@ class Host:
         return view.project_of(self.owner, self.lessee, self.trusted_owners)
 
     @property
+    def properties(self) -> _Map[str, typing.Any]:
+        """What an operator or an inspection says of the machine."""
+        found: _Map[str, typing.Any] = self.facts.get('properties') or {}
+        return found
+
+    @property
     def config_name(self) -> str:
         """The name of the BootConfig, '' for none or an inline one."""
         return self.config if isinstance(self.config, str) else ''

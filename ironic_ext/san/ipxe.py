@@ -7,6 +7,7 @@ deployed. What fails is left to iPXE, which shows its error and goes on with
 the script before or with the firmware's next boot device.
 """
 
+import collections.abc
 import re
 
 from ironic_ext.san import errors
@@ -21,6 +22,11 @@ _NOT_IN_SENTENCES = re.compile(r'[^A-Za-z0-9 ._,()-]')
 _NOT_IN_MACS = re.compile(r'[^0-9A-F:]')
 _LONGEST_NAME = 80
 
+#: Of a node's properties: how a machine with a BIOS boots from its disk after
+#: iPXE. It leaves iPXE, or has iPXE start the first disk where the firmware
+#: does not go on.
+LOCAL_BOOT_KEY = 'local_boot'
+LOCAL_BOOTS = (_EXIT, _SANBOOT) = ('exit', 'sanboot')
 #: For the MAC that the machine boots with, whichever of its ports that is.
 MAC = '${mac}'
 
@@ -77,17 +83,22 @@ def has_secret(target: location.Location | str) -> bool:
     return isinstance(target, str) or target.chap is not None
 
 
-def local(host: str, *, chained: bool = False) -> str:
+def local(host: str, properties: collections.abc.Mapping[str, object], *,
+          chained: bool = False) -> str:
     """Return the script of a host that has nothing to boot from here.
 
     A UEFI firmware goes on with its next boot option after an error alone:
     success ends its boot manager (UEFI 2.10, section 3.1.2), which shows
-    its menu then. A BIOS goes on in any case.
+    its menu then. A BIOS goes on in any case, or should.
 
+    :param properties: of the node; see LOCAL_BOOT_KEY.
     :param chained: whether Ironic's boot.ipxe runs it, which takes an error
         for a missing script; leaving the firmware is its part then.
     """
     leave = 'exit 0' if chained else 'iseq ${platform} efi && exit 1 || exit 0'
+    if properties.get(LOCAL_BOOT_KEY) == _SANBOOT:
+        leave = (f'iseq ${{platform}} efi && exit {0 if chained else 1} || '
+                 'sanboot --no-describe --drive 0x80 || exit 0')
     return f'{_HEAD}echo {_name(host)} boots from its disk\n{leave}\n'
 
 

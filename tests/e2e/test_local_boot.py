@@ -69,7 +69,7 @@ class LocalBootTestCase(testtools.TestCase):
         return text
 
     def test_a_uefi_firmware_goes_on_with_the_disk(self):
-        console = self.console(ipxe.local('node-7'))
+        console = self.console(ipxe.local('node-7', {}))
         self.assertIn('node-7 boots from its disk', console)
         self.assertIn(_SAID, console)
 

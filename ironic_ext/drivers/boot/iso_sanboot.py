@@ -72,6 +72,12 @@ class IsoSanboot(ipxe.iPXEBoot):
             return
         self._validate_common(task)
         deploy_utils.get_image_instance_info(task.node)
+        said = task.node.properties.get(script.LOCAL_BOOT_KEY)
+        if said not in (None, *script.LOCAL_BOOTS):
+            raise exception.InvalidParameterValue(
+                f'properties/{script.LOCAL_BOOT_KEY} is '
+                f'"{str(said)[:40]}": set '
+                f'{" or ".join(script.LOCAL_BOOTS)}, or remove it')
         with self._planned(task, patient=False) as (plan, way):
             delivery.require(task, plan, way)
             instance.require_end(task.node, plan)
@@ -229,7 +235,7 @@ class IsoSanboot(ipxe.iPXEBoot):
             return
         end.ask(node, instance.cause(node))
         digest = scripts.write(task, script.local(
-            node.name or node.uuid, chained=True))
+            node.name or node.uuid, node.properties, chained=True))
         secret_script.forget(node)
         delivery.withdraw(task)
         try:

@@ -64,7 +64,7 @@ class Ipxe:
         if kept:
             return kept
         if host.boots_locally:
-            return scripts.local(host.name)
+            return scripts.local(host.name, host.properties)
         try:
             iso = configs.iso_of(host, self._kept)
         except LookupError:
@@ -84,7 +84,7 @@ def script(host: hosts.Host, iso: catalog.ISCSICdrom | None, mac: str
     :param mac: as hosts.mac() writes it.
     """
     if host.boots_locally:
-        return scripts.local(host.name)
+        return scripts.local(host.name, host.properties)
     if iso is None:
         return scripts.problem(
             f'The ISO of {host.name} is not in the catalog')

@@ -57,6 +57,16 @@ class ScriptTestCase(testtools.TestCase):
     def test_a_host_without_anything_leaves_ipxe(self):
         self.assertEqual('#!ipxe\necho server1 boots from its disk\n'
                          'iseq ${platform} efi && exit 1 || exit 0\n',
-                         script.local('server1'))
+                         script.local('server1', {}))
+
+    def test_a_bios_that_does_not_go_on_has_ipxe_start_the_disk(self):
+        for chained, code in ((False, 1), (True, 0)):
+            self.assertEqual(
+                f'iseq ${{platform}} efi && exit {code} || '
+                'sanboot --no-describe --drive 0x80 || exit 0',
+                script.local('server1', {'local_boot': 'sanboot'},
+                             chained=chained).splitlines()[-1])
+        self.assertEqual(script.local('server1', {}), script.local(
+            'server1', {'local_boot': 'exit'}))
         self.assertEqual('#!ipxe\necho server1 boots from its disk\n'
-                         'exit 0\n', script.local('server1', chained=True))
+                         'exit 0\n', script.local('server1', {}, chained=True))

@@ -5,6 +5,7 @@
 import os
 import unittest.mock
 
+from ironic.common import exception
 from ironic.common import states
 from ironic.conductor import base_manager
 
@@ -128,6 +129,18 @@ class ActiveTestCase(sanboot_base.SanbootTestCase):
         self.be(states.UNRESCUING)
         self.call('prepare_instance')
         self.assertEqual(LOCAL, self.script())
+
+    def test_ipxe_starts_the_disk_where_the_bios_does_not(self):
+        self.node.properties = {'local_boot': 'sanboot'}
+        self.say(**DONE)
+        self.call('validate')
+        self.act('_end_boots')
+        self.assertIn('efi && exit 0 || sanboot --no-describe --drive 0x80',
+                      self.script())
+        self.node.properties = {'local_boot': 'disk'}
+        self.store()
+        self.assertIn('set exit or sanboot', self.failure(
+            exception.InvalidParameterValue, 'validate'))
 
     def test_to_boot_forever_does_not_end(self):
         self.say(**{**DONE, 'ext_boot_mode': 'forever'})

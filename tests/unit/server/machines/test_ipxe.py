@@ -47,6 +47,11 @@ class IpxeTestCase(testtools.TestCase):
     def test_nothing_assigned_boots_from_the_disk(self):
         self.assertEndsWith(self.script(), 'exit 1 || exit 0\n')
 
+    def test_how_the_disk_is_booted_is_the_machines(self):
+        self.assertIn('sanboot --no-describe --drive 0x80', ipxe.script(
+            test_hosts.host(properties={'local_boot': 'sanboot'}), None,
+            MAC))
+
     def test_what_was_to_boot_once_and_did_boots_from_the_disk(self):
         self.assertEndsWith(self.script(
             boot_iso='live', ext_boot_mode='once',
