@@ -2,8 +2,8 @@
 
 """Boot configs on the command line of `ironic-iso`: ``FORMAT=FILE``.
 
-Some formats need packages of the extras ``conductor`` or ``server``; they
-are imported when such a config is given.
+Some formats need packages that the base install has not; they are imported
+when such a config is given.
 """
 
 import collections.abc
@@ -14,6 +14,8 @@ from ironic_ext import iso
 
 #: Bytes of one file; far above any boot config.
 _MAX_FILE = 16 << 20
+#: What a module is installed by, where it is called otherwise.
+_PACKAGES = {'yaml': 'PyYAML'}
 
 
 class ConfigOptionError(errors.CommandError):
@@ -49,7 +51,7 @@ def added(options: collections.abc.Sequence[str], image: iso.IsoImage,
     except ImportError as exc:
         raise ConfigOptionError(
             f'--config needs the package {exc.name}: pip install '
-            f'"ironic-ext[server]"') from exc
+            f'{_PACKAGES.get(str(exc.name), exc.name)}') from exc
     except config_formats.ConfigError as exc:
         raise ConfigOptionError(f'--config: {exc}') from exc
 
