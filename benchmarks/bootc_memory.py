@@ -45,7 +45,7 @@ _DISK = 8 << 30
 _RAMDISK = 640
 #: Seconds until the agent answers, and until it is done.
 _START = 900
-_INSTALL = 2400
+_INSTALL = 2 * 3600
 
 # Memory is taken until as much is left as is asked for; then what is left
 # is told twice a second.
