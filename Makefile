@@ -1,5 +1,5 @@
 .PHONY: help setup fast test unit functional e2e e2e-bootc e2e-loaders \
-    tempest one fuzz lint docs bench demo demo-stop clean
+    tempest test-cluster one fuzz lint docs bench demo demo-stop clean
 
 help:
 	@echo 'make setup      system packages and .venv; the others do it, too'
@@ -13,6 +13,8 @@ help:
 	@echo 'make e2e-loaders  boot every layout of ISOs by every loader, which'
 	@echo '                takes half an hour, and write the table of the docs'
 	@echo 'make tempest    the plugin of tempest against the lab (T=test_boot_iso)'
+	@echo 'make test-cluster  kill what a site of several hosts runs for ten'
+	@echo '                minutes (ARGS=--help tells how), and judge the rest'
 	@echo 'make fuzz       an hour of inputs that are nearly right (SECONDS=...)'
 	@echo 'make lint       style, import layers, types'
 	@echo 'make docs       the documentation, into doc/build/html'
@@ -42,6 +44,9 @@ e2e-loaders: setup
 
 tempest: setup
 	@.venv/bin/python -m tests.tempest $(T)
+
+test-cluster: setup
+	@.venv/bin/python -m tests.cluster $(ARGS)
 
 one: setup
 	@BASE_TEST_TIMEOUT=600 .venv/bin/python -m testtools.run $(T)

@@ -21,13 +21,17 @@ _SYSTEMS = 80
 
 
 class FakeEmulator(process.Service):
-    """A BMC for each of a number of machines that boot nothing."""
+    """A BMC for each of a number of machines that boot nothing.
 
-    def __init__(self, directory: pathlib.Path) -> None:
+    :param power: of the machines at first, as Redfish writes it.
+    """
+
+    def __init__(self, directory: pathlib.Path, systems: int = _SYSTEMS,
+                 power: str = 'On') -> None:
         super().__init__('sushy-emulator', directory)
         port = process.free_port()
         self.url = f'http://127.0.0.1:{port}'
-        self._free = [str(uuid.uuid4()) for _number in range(_SYSTEMS)]
+        self._free = [str(uuid.uuid4()) for _number in range(systems)]
         #: Machines that somebody uses.
         self.used: list[str] = []
         self._config = directory / 'emulator.conf'
@@ -35,7 +39,7 @@ class FakeEmulator(process.Service):
             f'SUSHY_EMULATOR_{name} = {value!r}' for name, value in {
                 'FAKE_DRIVER': True,
                 'FAKE_SYSTEMS': [
-                    {'uuid': system, 'name': system, 'power_state': 'On',
+                    {'uuid': system, 'name': system, 'power_state': power,
                      'external_notifier': False, 'nics': []}
                     for system in self._free],
                 'LISTEN_IP': '127.0.0.1', 'LISTEN_PORT': port,

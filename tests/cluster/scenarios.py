@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What may happen to a site besides kills, one function for each.
+
+Each makes its trouble while nodes are deployed, and ends it; the judge looks
+when the site is at rest.
+"""
+
+import collections.abc
+import contextlib
+import pathlib
+import subprocess
+import threading
+import time
+import typing
+
+from lab import process
+from tests.cluster import trial as trials
+from tests.cluster import work
+
+#: Seconds that what is away stays away.
+_AWAY = 30.0
+#: Bytes of the disk that becomes full.
+_DISK = 24 << 20
+_SCENARIOS: dict[str, collections.abc.Callable[[trials.Trial], None]] = {}
+
+Scenario = collections.abc.Callable[[trials.Trial], None]
+
+
+def _scenario(function: Scenario) -> Scenario:
+    _SCENARIOS[function.__name__.replace('_', '-')] = function
+    return function
+
+
+def all_of_them() -> collections.abc.Mapping[str, Scenario]:
+    """Return name -> what to call with a trial that has begun."""
+    return _SCENARIOS
+
+
+@contextlib.contextmanager
+def _deploying(trial: trials.Trial) -> collections.abc.Iterator[None]:
+    """Have nodes deployed and undeployed in the context, and to its end."""
+    stop = threading.Event()
+    worker = threading.Thread(target=trial.together, args=(
+        work.cycle_until(stop, trial.site.seed),))
+    worker.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        worker.join()
+
+
+def _await_deploys(trial: trials.Trial, more: int) -> None:
+    """Wait until some more deploys have ended well."""
+    deploys = trial.journal.seconds['deploy']
+    before = len(deploys)
+    process.await_condition(lambda: len(deploys) >= before + more,
+                            f'{more} deploys', timeout=600)
+
+
+def _away(trial: trials.Trial, name: str) -> None:
+    with _deploying(trial):
+        _await_deploys(trial, 1)
+        trial.site.kill(name)
+        time.sleep(_AWAY)
+        trial.site.start(name)
+        _await_deploys(trial, 1)
+
+
+@_scenario
+def database_away(trial: trials.Trial) -> None:
+    """The database ends amid deploys, and is there again after 30 s."""
+    _away(trial, 'mariadb')
+
+
+@_scenario
+def messages_away(trial: trials.Trial) -> None:
+    """RabbitMQ ends amid deploys, and is there again after 30 s."""
+    if not trial.site.size.rabbitmq:
+        trial.tell('messages go by JSON-RPC')
+        return
+    _away(trial, 'rabbitmq')
+
+
+@_scenario
+def bmcs_out_of_reach(trial: trials.Trial) -> None:
+    """Half of the BMCs hear nothing for 30 s; those of the rest do."""
+    with _deploying(trial):
+        _await_deploys(trial, 1)
+        with trial.site.bmcs.half_cut_off():
+            time.sleep(_AWAY)
+        _await_deploys(trial, 1)
+
+
+@_scenario
+def rolling_restart(trial: trials.Trial) -> None:
+    """Each host ends as operators end it, and starts: no machine notices.
+
+    Power, drives and what is in them stay as they are, and media can be read
+    all the time.
+    """
+    half = trial.machines[::2]
+    trial.together(work.Machine.deploy, half)
+    before = _shown(trial)
+    for name in ('api', *trial.site.named('c'), *trial.site.named('m'),
+                 *trial.site.named('b')):
+        trial.tell(f'restarting {name}')
+        trial.site.restart(name)
+        trial.together(work.Machine.read, half)
+    after = _shown(trial)
+    trial.report.findings += [
+        f'rolling restart: {name} had {before[name]}, and has {after[name]}'
+        for name in before if after[name] != before[name]]
+
+
+def _shown(trial: trials.Trial) -> dict[str, typing.Any]:
+    """Return what each BMC shows."""
+    return {machine.name: trial.site.bmcs.look(machine.number)
+            for machine in trial.machines}
+
+
+@_scenario
+def full_disk(trial: trials.Trial) -> None:
+    """The disk of one conductor is full: what fails says so, and ends."""
+    site = trial.site
+    host = site.directory / site.named('c')[0]
+    site.services[host.name].stop()
+    try:
+        _mount(host)
+    except (OSError, subprocess.CalledProcessError) as exc:
+        trial.tell(f'no file system can be mounted here: {exc}')
+        site.start(host.name)
+        return
+    try:
+        site.start(host.name)
+        with _deploying(trial):
+            _await_deploys(trial, 1)
+            filler = host / 'filler'
+            _fill(filler)
+            trial.tell(f'{host.name} has no room any more')
+            time.sleep(_AWAY)
+            filler.unlink()
+            _await_deploys(trial, 1)
+    finally:
+        # Its log is there, too.
+        site.services[host.name].stop()
+        _unmount(host)
+        site.start(host.name)
+
+
+def _mount(folder: pathlib.Path) -> None:
+    """Have a small disk where a folder is, with what is in that."""
+    kept = folder.with_name(f'{folder.name}.kept')
+    folder.rename(kept)
+    folder.mkdir()
+    try:
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={_DISK}',
+                        'cluster', str(folder)], check=True,
+                       capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        folder.rmdir()
+        kept.rename(folder)
+        raise
+    subprocess.run(['cp', '-a', f'{kept}/.', str(folder)], check=True)
+
+
+def _unmount(folder: pathlib.Path) -> None:
+    kept = folder.with_name(f'{folder.name}.kept')
+    subprocess.run(['cp', '-a', f'{folder}/.', str(kept)], check=True)
+    subprocess.run(['umount', str(folder)], check=True)
+    folder.rmdir()
+    kept.rename(folder)
+
+
+def _fill(path: pathlib.Path) -> None:
+    with contextlib.suppress(OSError), open(path, 'wb', 0) as file:
+        while True:
+            file.write(bytes(1 << 12))
