@@ -113,7 +113,9 @@ class DataImages(data_image_steps.DataImageSteps):
             data_image_requests.detach(task)
             reconciler.submit(task.node)
         elif (boot_record.load(task.node).mode == boot_state.ONCE
-              and hasattr(task.driver.boot, 'end_boot')):
+              and hasattr(task.driver.boot, 'end_boot')
+              # What an agent boots is none of the instance's.
+              and task.driver.boot.has_boot(task.node)):
             task.driver.boot.end_boot(task, boot_state.Cause.EJECT)
 
     def get_virtual_media(self, task: typing.Any

@@ -2,6 +2,7 @@
 
 """Tests for steps, passthru and Ironic's own API of virtual media."""
 
+import dataclasses
 import json
 import unittest.mock
 
@@ -21,6 +22,8 @@ from ironic_ext.drivers.bmc import drives
 from ironic_ext.drivers.data_image import reconciler
 from ironic_ext.drivers import management
 from ironic_ext.drivers.records import boot as boot_record
+from ironic_ext.drivers.records import media as node_media
+from ironic_ext.media import medium as media
 from ironic_ext.node import boot_state
 from tests.unit.drivers.data_image import base as data_image_base
 from tests.unit.drivers import fake_bmc
@@ -314,6 +317,15 @@ class VirtualMediaTestCase(data_image_base.DataImageTestCase):
                          self.bmc.boot['target'])
         self.node.refresh()
         self.assertTrue(boot_record.load(self.node).ended_at)
+
+    def test_detaching_leaves_an_agent_its_medium(self):
+        self.boot_from(self.bmc.slots[0])
+        medium, = node_media.load(self.node)
+        node_media.save(self.node, dataclasses.replace(
+            medium, purpose=media.Purpose.AGENT))
+        boot_record.save(self.node, boot_state.BootState('once'))
+        self.act('detach_virtual_media')
+        self.assertEqual(1, len(self.bmc.inserted))
 
     def test_detaching_leaves_a_live_system_its_medium(self):
         self.boot_from(self.bmc.slots[0])
