@@ -91,17 +91,23 @@ def make(directory: pathlib.Path, cache: pathlib.Path
     return vmlinuz, initrd
 
 
-def boot(image: pathlib.Path, firmware: str, drive: str) -> Report:
+def boot(image: pathlib.Path, firmware: str, drive: str,
+         timeout: float = TIMEOUT) -> Report:
     """Boot an image and return the machine's report.
 
     :param firmware: ``bios`` or ``uefi``.
     :param drive: ``cd`` or ``disk``.
+    :param timeout: seconds.
     :raises: AssertionError with the console when there is no report.
     """
-    return _run(firmware, [
-        '-net', 'none', '-snapshot',
-        '-drive', f'file={image},format=raw,if=ide,index=0,media={drive}'
-        .replace('media=cd', 'media=cdrom')])
+    return _run(firmware, drive_options(image, drive), timeout)
+
+
+def drive_options(image: pathlib.Path, drive: str) -> list[str]:
+    """Return QEMU's options for a machine with that drive alone."""
+    return ['-net', 'none', '-snapshot', '-drive',
+            f'file={image},format=raw,if=ide,index=0,media={drive}'
+            .replace('media=cd', 'media=cdrom')]
 
 
 def start(kernel: pathlib.Path, initrd: pathlib.Path) -> Report:
@@ -131,14 +137,26 @@ def sanboot(url: str, firmware: str) -> Report:
             '-device', 'e1000,netdev=net,bootindex=0'])
 
 
-def _run(firmware: str, hardware: list[str]) -> Report:
+def _run(firmware: str, hardware: list[str],
+         timeout: float = TIMEOUT) -> Report:
+    return _parse(console(firmware, hardware, timeout=timeout))
+
+
+def console(firmware: str, hardware: list[str], memory: int = 512,
+            timeout: float = TIMEOUT) -> str:
+    """Return what a machine says until it switches itself off.
+
+    :param hardware: options of QEMU.
+    :param memory: MiB.
+    :param timeout: seconds, after which it is switched off.
+    """
     if not OVMF_CODE.exists() and firmware == 'uefi':
         raise unittest.SkipTest('OVMF is missing: install the Debian '
                                 'package ovmf')
     with tempfile.TemporaryDirectory() as name:
         command = [
             'qemu-system-x86_64', '-accel', 'tcg', '-machine', 'pc',
-            '-m', '512', '-display', 'none', '-monitor', 'none',
+            '-m', str(memory), '-display', 'none', '-monitor', 'none',
             '-serial', 'stdio', '-no-reboot', *hardware]
         if firmware == 'uefi':
             variables = shutil.copy(OVMF_VARS, name)
@@ -146,12 +164,11 @@ def _run(firmware: str, hardware: list[str]) -> Report:
                 command += ['-drive', f'if=pflash,format=raw,file={part},'
                                       f'readonly={readonly}']
         try:
-            console = subprocess.run(
+            return subprocess.run(
                 command, stdin=subprocess.DEVNULL, capture_output=True,
-                timeout=TIMEOUT, text=True, errors='replace').stdout
+                timeout=timeout, text=True, errors='replace').stdout
         except subprocess.TimeoutExpired as exc:
-            console = (exc.stdout or b'').decode(errors='replace')
-    return _parse(console)
+            return (exc.stdout or b'').decode(errors='replace')
 
 
 def _parse(console: str) -> Report:

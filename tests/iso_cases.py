@@ -8,6 +8,7 @@ boot loaders are real, kernels and initrds are small stand-ins.
 
 import collections.abc
 import functools
+import json
 import pathlib
 import struct
 import subprocess
@@ -16,6 +17,7 @@ import tempfile
 from tests import iso_cache
 from tests import iso_parts as parts
 from tests import iso_systems
+from tests import isos
 
 _ARGUMENTS = 'platform=metal console=ttyS0'
 _LOADER_CONF = b'timeout 1\n'
@@ -331,6 +333,40 @@ def mainframe(directory: pathlib.Path) -> pathlib.Path:
         '-no-emul-boot')
 
 
+def mainframe_areas(directory: pathlib.Path) -> pathlib.Path:
+    """Like CoreOS for s390x: its areas are inside of the boot image."""
+    kernel, initrd = parts.boot_files(None, None)
+    words = 'coreos.liveiso=x ignition.firstboot'
+    area = (words + '\n').encode().ljust(1139, b'\0')
+    # Its size is no hint at what it is: real ones have 80 MiB.
+    boot = kernel + area + initrd + bytes(65536)
+    description = {
+        'default': words, 'size': len(area), 'files': [
+            {'path': 'images/cdboot.img', 'offset': len(kernel),
+             'pad': '\0', 'end': '\n'},
+            {'path': 'images/cdboot.prm', 'offset': 0, 'pad': '\0',
+             'end': '\n'}]}
+    return parts.build(
+        directory, 'mainframe_areas',
+        {'images/cdboot.img': boot, 'images/cdboot.prm': area,
+         'coreos/kargs.json': json.dumps(description).encode(),
+         'coreos/igninfo.json': json.dumps(
+             {'file': 'images/cdboot.img', 'offset': len(boot) - 65536,
+              'length': 65536}).encode(),
+         'images/kernel.img': kernel, 'images/initrd.img': initrd,
+         'generic.ins': b'images/kernel.img 0x00000000\n'
+                        b'images/initrd.img 0x02000000\n'
+                        b'images/cdboot.prm 0x00010480\n'},
+        0, '-R', '-J', '-b', 'images/cdboot.img', '-c', 'boot.cat',
+        '-no-emul-boot')
+
+
+def multi_extent(directory: pathlib.Path) -> pathlib.Path:
+    """Like Debian's installer, with a file that one extent cannot hold."""
+    return isos.hybrid(directory, payload=(4 << 30) + (5 << 20)).rename(
+        directory / 'multi_extent.iso')
+
+
 def open_firmware(directory: pathlib.Path) -> pathlib.Path:
     """Like Fedora for ppc64le: no boot catalog, a script for CHRP."""
     kernel, initrd = parts.boot_files(None, None)
@@ -353,8 +389,9 @@ CASES: dict[str, collections.abc.Callable[[pathlib.Path], pathlib.Path]] = {
         esp_kernel, unified_kernel, built_in_menu, copied_config,
         variable_arguments, waiting_menu, on_timeout, hypervisor_config,
         hypervisor_uefi, rescue, bare_areas, old_areas, lz4_initrd,
-        mainframe, open_firmware, iso_systems.alpine, iso_systems.grml,
-        iso_systems.system_rescue, iso_systems.xen)}
+        mainframe, mainframe_areas, multi_extent, open_firmware,
+        iso_systems.alpine, iso_systems.grml, iso_systems.system_rescue,
+        iso_systems.xen)}
 
 
 @functools.lru_cache(maxsize=None)

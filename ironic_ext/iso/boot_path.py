@@ -17,6 +17,7 @@ import typing
 from ironic_ext.iso import el_torito
 from ironic_ext.iso import errors
 from ironic_ext.iso import image as images
+from ironic_ext.iso.loaders import argument_areas
 from ironic_ext.iso.loaders import binary
 from ironic_ext.iso.loaders import boot_entry
 from ironic_ext.iso.loaders import files as file_systems
@@ -119,12 +120,14 @@ class Changes:
 
     :ivar files: path in the image's tree -> content.
     :ivar esp_files: number of an ESP -> path -> content.
+    :ivar parts: path in the image's tree, offset -> what lies there in it.
     """
 
     files: file_systems.Replaced = dataclasses.field(default_factory=dict)
     esp_files: collections.abc.Mapping[
         int, collections.abc.Mapping[str, bytes]] = dataclasses.field(
             default_factory=dict)
+    parts: argument_areas.Parts = dataclasses.field(default_factory=dict)
 
 
 _UNCHANGED = Changes()
@@ -215,7 +218,7 @@ def _bios_paths(ways: _Ways) -> list[BootPath]:
                                 for medium in ('cd', 'disk')):
         return []
     loader = bios_loader(image, entry)
-    if loader.name == 'unknown' and foreign.s390x(tree) is not None:
+    if loader.name == 'unknown' and _s390x(ways, entry) is not None:
         return []
     found: list[BootPath] = []
     for medium in ('cd', 'disk'):
@@ -244,12 +247,18 @@ def _other_paths(ways: _Ways) -> list[BootPath]:
                   if one.platform == 'bios' and one.bootable), None)
     if entry is not None and ways.counts('s390x', 'cd') and bios_loader(
             ways.image, entry).name == 'unknown':
-        walk = foreign.s390x(ways.tree)
+        walk = _s390x(ways, entry)
         if walk is not None:
             # The catalog has no platform of its own for it.
             found.append(BootPath('s390x', 'cd', 'none', (
                 f'El Torito, sector {entry.sector}',), walk))
     return found
+
+
+def _s390x(ways: _Ways, entry: el_torito.BootEntry
+           ) -> boot_entry.Walk | None:
+    return foreign.s390x(ways.tree, argument_areas.at(
+        ways.image, entry.sector * _SECTOR, ways.changes.parts))
 
 
 def bios_loader(image: images.IsoImage, entry: el_torito.BootEntry

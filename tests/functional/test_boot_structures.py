@@ -166,7 +166,9 @@ class CoreOsTest(testtools.TestCase):
     def test_a_malformed_description_is_refused(self) -> None:
         for facts in (b'', b'[]', b'{"size": -1, "files": []}',
                       b'{"size": 9, "files": [{"path": 7}]}',
-                      b'{"size": 1e99, "files": [{"path": "x"}]}'):
+                      b'{"size": 1e99, "files": [{"path": "x"}]}',
+                      json.dumps({**self.facts, 'files': 65 * [
+                          self.facts['files'][0]]}).encode()):
             self.assertRaises(errors.CorruptImageError, coreos.parse,
                               facts)
 

@@ -155,6 +155,28 @@ class HardLayoutTest(testtools.TestCase):
         # Nothing moves: coreos-installer finds both where they were.
         self.assertEqual(judges.xorriso_extents(self.base),
                          judges.xorriso_extents(self.out))
+        self.assertEqual(self.base.stat().st_size, self.out.stat().st_size)
+
+    def test_areas_inside_of_a_mainframes_boot_image(self) -> None:
+        self.written('mainframe_areas', iso.Injection(
+            append_args=_WORD, delete_args=('ignition.firstboot',),
+            ignition=b'{"ignition": {}}'))
+        old, new = self.folder / 'old', self.folder / 'new'
+        judges.xorriso_extract(self.base, old)
+        judges.xorriso_extract(self.out, new)
+        before, after = ((folder / 'images/cdboot.img').read_bytes()
+                         for folder in (old, new))
+        begin = before.index(b'coreos.liveiso')
+        area = f'coreos.liveiso=x {_WORD}\n'.encode().ljust(1139, b'\0')
+        self.assertEqual(before[:begin] + area + before[begin + 1139:-65536],
+                         after[:-65536])
+        self.assertEqual({'/config.ign': b'{"ignition": {}}'},
+                         judges.cpio_files(zlib.decompressobj(31).decompress(
+                             after[-65536:])))
+        self.assertEqual(area, (new / 'images/cdboot.prm').read_bytes())
+        self.assertEqual(judges.xorriso_extents(self.base),
+                         judges.xorriso_extents(self.out))
+        self.assertEqual(self.base.stat().st_size, self.out.stat().st_size)
 
     def test_an_image_of_grub_mkrescue(self) -> None:
         self.check('rescue', arguments=4, initrd=4)

@@ -19,6 +19,7 @@ from tests import guest
 from tests.layouts import cells
 from tests.layouts import initrds
 from tests.layouts import kinds
+from tests.layouts import systems
 from tests.layouts import table
 
 _CACHE = pathlib.Path(__file__).parents[2] / '.cache'
@@ -39,6 +40,10 @@ def _arguments() -> argparse.Namespace:
                         choices=initrds.RELEASES, default=[],
                         help='start kernels of Debian releases alone, with '
                         'initrds that got a file')
+    parser.add_argument('--system', metavar='NAME', action='append',
+                        choices=systems.SYSTEMS, default=[],
+                        help='build and boot a whole system of Debian, as '
+                        'root: one of %(choices)s')
     return parser.parse_args()
 
 
@@ -65,6 +70,8 @@ def _judged(layout: kinds.Layout, boot: bool) -> dict[str, cells.Cell]:
             base = layout.shared()
         image = folder / 'customised.iso'
         row = cells.planned(base, image)
+        if layout.large:
+            cells.keeps_files(base, image)
         for way, cell in row.items():
             firmware, _, medium = way.partition(' from ')
             if (firmware, medium) not in cells.COLUMNS or (
@@ -106,7 +113,7 @@ def _keep(part: str, name: str, row: dict[str, typing.Any]) -> None:
 def main() -> int:
     """Judge, keep the results, write the page; 1 where somebody disagrees."""
     args = _arguments()
-    every = not (args.only or args.initrds)
+    every = not (args.only or args.initrds or args.system)
     work: list[tuple[str, str, collections.abc.Callable[[], typing.Any]]] = [
         ('layouts', one.name, functools.partial(
             _judged, one, not args.no_machines))
@@ -114,13 +121,17 @@ def main() -> int:
     work += [('initrds', release, functools.partial(_unpacked, release))
              for release in initrds.RELEASES if release in args.initrds
              or every and not args.no_machines]
+    work += [('systems', name, functools.partial(
+        systems.judged, name, _CACHE, cells.COLUMNS[::2]))
+        for name in args.system]
     wrong = 0
     for part, name, judge in work:
         try:
             _keep(part, name, judge())
         except unittest.SkipTest as exc:
             print(f'{name}: skipped: {exc}', flush=True)
-        except (AssertionError, process.LabError) as exc:
+        except (AssertionError, process.LabError,
+                subprocess.CalledProcessError) as exc:
             wrong += 1
             print(f'{name}: WRONG: {exc}', flush=True)
     return 1 if wrong else 0

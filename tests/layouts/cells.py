@@ -23,6 +23,8 @@ INITRD_FILES = {'/injected': b'here'}
 #: Firmware and medium of the table's columns.
 COLUMNS = (('bios', 'cd'), ('bios', 'disk'), ('uefi-x64', 'cd'),
            ('uefi-x64', 'disk'))
+#: Seconds for one start, however crowded the host is.
+_TIMEOUT = 1200
 _DEVICES = {'cd': 'sr0', 'disk': 'sda'}
 
 
@@ -83,7 +85,8 @@ def booted(image: pathlib.Path, firmware: str, medium: str, cell: Cell
 
     :raises: AssertionError
     """
-    report = guest.boot(image, firmware.partition('-')[0], medium)
+    report = guest.boot(image, firmware.partition('-')[0], medium,
+                        _TIMEOUT)
     lacking = [word for word in ARGUMENTS.split()
                if word not in report.arguments]
     assert not lacking, f'{lacking} not in {report.arguments}'
@@ -91,6 +94,28 @@ def booted(image: pathlib.Path, firmware: str, medium: str, cell: Cell
         assert report.initrd == 'here', f'initrd has {report.initrd}'
     found = report.files.get(_DEVICES[medium])
     assert found == guest.sums(FILES), f'the medium has {report.files}'
+
+
+def keeps_files(base: pathlib.Path, image: pathlib.Path) -> None:
+    """Compare where another program finds the files of an ISO.
+
+    :param image: made of it.
+    :raises: AssertionError where a file that several extents hold moved
+    """
+    before, now = (judges.xorriso_extents(one) for one in (base, image))
+    large = {path: extents for path, extents in before.items()
+             if len(extents) > 1}
+    assert large, 'no file has several extents'
+    for path, extents in large.items():
+        assert now.get(path) == extents, f'{path}: {now.get(path)}'
+        # One behind the other, each said to have the bytes of them all.
+        start, length = extents[0]
+        with base.open('rb') as old, image.open('rb') as new:
+            for offset in range(start * judges.SECTOR,
+                                start * judges.SECTOR + length, 1 << 20):
+                old.seek(offset)
+                new.seek(offset)
+                assert old.read(16) == new.read(16), (path, offset)
 
 
 def read(image: pathlib.Path, name: str, folder: pathlib.Path) -> str:

@@ -19,12 +19,14 @@ class Layout:
     :ivar real: whether it is the ISO of a Debian package, as it is.
     :ivar boots: whether the ISO of the test can boot: it has what its
         menu starts.
+    :ivar large: whether it has some GiB, too many for what runs often.
     """
 
     name: str
     title: str
     real: bool = False
     boots: bool = True
+    large: bool = False
 
     def shared(self) -> pathlib.Path:
         """Return an ISO with stand-ins for kernel and initrd.
@@ -51,6 +53,7 @@ LAYOUTS = (
     Layout('isolinux_bios', 'Live system, ISOLINUX (Debian live)'),
     Layout('grub_bios', 'Live system, GRUB for a BIOS'),
     Layout('hybrid', 'Debian installer, text'),
+    Layout('multi_extent', 'A file of more than 4 GiB', large=True),
     Layout('on_timeout', 'Debian installer, graphical, ``ONTIMEOUT``'),
     Layout('ubuntu_like', 'Ubuntu server'),
     Layout('lz4_initrd', 'Ubuntu of 2020, initrd of lz4', boots=False),

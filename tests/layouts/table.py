@@ -11,6 +11,7 @@ import typing
 from tests.layouts import cells
 from tests.layouts import initrds
 from tests.layouts import kinds
+from tests.layouts import systems
 
 RESULTS = pathlib.Path(__file__).with_name('results.json')
 PAGE = (pathlib.Path(__file__).parents[2]
@@ -57,9 +58,14 @@ def page(results: collections.abc.Mapping[str, typing.Any]) -> str:
         '   :widths: 24 19 19 19 19', '',
         '   * - Layout', '     - BIOS, CD', '     - BIOS, disk',
         '     - UEFI, CD', '     - UEFI, disk']
-    for layout in kinds.LAYOUTS:
-        row = results['layouts'].get(layout.name, {})
-        lines.append(f'   * - {layout.title}')
+    rows = [(layout.title, results['layouts'][layout.name])
+            for layout in kinds.LAYOUTS
+            if layout.name in results['layouts']]
+    rows += [(system.title, results['systems'][name])
+             for name, system in systems.SYSTEMS.items()
+             if name in results.get('systems', {})]
+    for title, row in rows:
+        lines.append(f'   * - {title}')
         lines += [_fill(_text(row.get(f'{firmware} from {medium}')),
                         '     - ') for firmware, medium in cells.COLUMNS]
     return _HEAD + '\n'.join([*lines, *_initrds(

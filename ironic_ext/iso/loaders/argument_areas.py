@@ -8,6 +8,7 @@ little-endian words: bytes of an area, offset of the default arguments, up
 to six offsets of areas, all in the image (coreos-installer, iso9660.rs).
 """
 
+import collections.abc
 import struct
 
 from ironic_ext.iso import errors
@@ -37,6 +38,33 @@ def locate(image: images.IsoImage) -> coreos.KernelArgumentAreas | None:
             image.main.entry(*found), 0, discovery.MAX_BYTES))
     header = _header(image)
     return None if header is None else _of_header(image, *header)
+
+
+#: Path in the tree, offset -> bytes that lie there in place of others.
+Parts = collections.abc.Mapping[tuple[str, int], bytes]
+
+
+def at(image: images.IsoImage, offset: int, parts: Parts
+       ) -> tuple[str, tuple[str, ...]] | None:
+    """Return path and arguments of a file that has such an area.
+
+    :param offset: of the file in the image.
+    :param parts: what is to be in place of what there is.
+    """
+    try:
+        areas = locate(image)
+        for area in areas.areas if areas else ():
+            entry = image.stat(area.path)
+            if areas and entry.sections and entry.sections[0][0] == offset:
+                text = parts.get((entry.path, area.offset))
+                if text is None:
+                    text = image.read_entry(entry, area.offset, areas.size)
+                return entry.path, areas.content(
+                    area._replace(offset=0), text)
+    except errors.IsoError:
+        # It is told to those who want arguments there.
+        pass
+    return None
 
 
 def _header(image: images.IsoImage) -> tuple[int, int, list[int]] | None:

@@ -23,6 +23,8 @@ OLD_IGNITION = 32744
 OLD_IGNITION_MAGIC = b'coreiso+'
 #: Bytes of an area.
 MAX_AREA = 65536
+#: Areas; the header of old images has room for six.
+_MAX_AREAS = 64
 PAD, END = b'#', b'\n'
 
 
@@ -125,6 +127,8 @@ def parse(description: bytes) -> KernelArgumentAreas:
         if (not isinstance(size, int) or not 0 < size <= MAX_AREA
                 or not areas):
             raise ValueError(f'size {size!r}')
+        if len(areas) > _MAX_AREAS:
+            raise ValueError(f'{len(areas)} areas')
         for area in areas:
             if (not isinstance(area.offset, int) or area.offset < 0
                     or len(area.pad) != 1 or len(area.end) > size):

@@ -2,7 +2,8 @@
 
 """Machines that have neither a BIOS nor UEFI: that an image boots them.
 
-How they go on is not followed, so what is injected is refused for them.
+How they go on is not followed, so what is injected is refused for them, but
+for kernel arguments in an area that a boot image for s390x reserves.
 Sources: PAPR (CHRP) binding to IEEE 1275, section 11.2, for
 ``/ppc/bootinfo.txt``; lorax' templates for s390x, for ``*.ins``.
 """
@@ -40,13 +41,23 @@ def open_firmware(tree: file_systems.Files
                              f'followed')
 
 
-def s390x(tree: file_systems.Files) -> boot_entry.Walk | None:
+def s390x(tree: file_systems.Files, area: tuple[str, tuple[str, ...]] | None
+          ) -> boot_entry.Walk | None:
     """Return where an image for s390x goes; None if it is none.
 
     From a CD, a virtual machine loads the boot image of the El Torito
     catalog; a partition (LPAR) loads file by file what a list in the root
     says.
+
+    :param area: path of the boot image, and the arguments in its area.
     """
+    if area is not None:
+        path, words = area
+        place = boot_entry.Place('iso', path)
+        start = boot_entry.Start('', 'linux', place, place, words, (), path)
+        return boot_entry.Walk(
+            starts=(start,), unattended=start, seconds=0, notes=(
+                'a partition (LPAR) loads other files than the boot image',))
     lists = [name for name in sorted(tree.names('/'))[:_MAX_NAMES]
              if name.casefold().endswith('.ins')]
     for name in lists:

@@ -18,6 +18,7 @@ from ironic_ext.iso import media_check
 from ironic_ext.iso.plan import draft as drafts
 
 _CHECK_ARGUMENT = 'rd.live.check'
+_SECTOR = 2048
 _Paths = tuple[boot_path.BootPath, ...]
 
 
@@ -132,8 +133,19 @@ def _drops_media_check(draft: drafts.Draft,
 
 def _fill_areas(draft: drafts.Draft, areas: coreos.KernelArgumentAreas,
                 append: tuple[str, ...], delete: tuple[str, ...]) -> int:
+    boot_images = {entry.sector * _SECTOR for entry
+                   in draft.image.boot_entries}
     for area in areas.areas:
         path = draft.place(area.path)
+        entry = draft.image.stat(path)
+        if path not in draft.changes and entry.sections and (
+                entry.size > file_systems.MAX_BYTES
+                or entry.sections[0][0] in boot_images):
+            # A boot image, kernel and initrd included (s390x).
+            draft.parts[path, area.offset] = areas.edited(
+                area._replace(offset=0), draft.image.read_entry(
+                    entry, area.offset, areas.size), append, delete)
+            continue
         draft.change(path, areas.edited(
             area, draft.content(path), append, delete))
         draft.in_place.add(path)

@@ -35,6 +35,8 @@ class Draft:
     :ivar esp_files: number of an ESP -> path -> content.
     :ivar in_place: paths of which new content takes the place of the old,
         where it has as many bytes, under every name that this has.
+    :ivar parts: path, offset in the file -> what takes the place of as many
+        bytes there.
     :ivar warnings: sentences for who asked for the injection.
     """
 
@@ -43,6 +45,7 @@ class Draft:
         self.changes: dict[str, Change] = {}
         self.esp_files: dict[int, dict[str, bytes]] = {}
         self.in_place: set[str] = set()
+        self.parts: dict[tuple[str, int], bytes] = {}
         self.warnings: list[str] = []
 
     def place(self, path: str) -> str:
@@ -73,7 +76,7 @@ class Draft:
 
     def as_changes(self) -> boot_path.Changes:
         """Return what a loader would read."""
-        return boot_path.Changes(self.literals(), self.esp_files)
+        return boot_path.Changes(self.literals(), self.esp_files, self.parts)
 
     def tree(self) -> file_systems.TreeFiles:
         """Return the tree as it will be."""

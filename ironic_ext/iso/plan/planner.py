@@ -291,6 +291,7 @@ class _Plan(drafts.Draft):
                 for number, files in self.esp_files.items()]
         moved = [esp for esp in esps if esp is not None]
         self._edit_trees(canvas, moved)
+        self._fill_parts(canvas)
         growth = layout.settle(image, canvas, moved)
         self._settle_media_check(canvas, growth)
         self._fill_ignition_area(canvas)
@@ -354,6 +355,16 @@ class _Plan(drafts.Draft):
                 self._rename_esp(edits, esp)
         for edit in edits:
             edit.finish()
+
+    def _fill_parts(self, canvas: canvases.Canvas) -> None:
+        """Change what lies within files that stay where they are."""
+        for (path, offset), data in self.parts.items():
+            for start, size in self.image.stat(path).sections:
+                part = data[:max(0, size - offset)]
+                if part:
+                    canvas.patch(start + offset, part)
+                    data = data[len(part):]
+                offset = max(offset - size, 0)
 
     def _rename_esp(self, edits: list[tree_edit.TreeEdit],
                     esp: layout.MovedEsp) -> None:

@@ -179,6 +179,17 @@ class InspectionTest(testtools.TestCase):
                       'those that /generic.ins lists', path.no_arguments)
         self.assertNotIn('kernel_arguments', found.can)
 
+    def test_an_area_of_a_mainframes_boot_image_is_read(self) -> None:
+        with iso.IsoImage.open(
+                iso_cases.shared('mainframe_areas')) as image:
+            path, = boot_path.boot_paths(image)
+        self.assertEqual('s390x', path.firmware)
+        start, = path.kernels
+        self.assertEqual(
+            ('/images/cdboot.img',
+             ('coreos.liveiso=x', 'ignition.firstboot')),
+            (start.kernel.path, start.arguments))
+
     def test_open_firmware_is_told_and_not_followed(self) -> None:
         found = self._inspect(iso_cases.shared('open_firmware'))
         path, = found.boot_paths

@@ -25,8 +25,9 @@ class LayoutTest(testtools.TestCase):
         self.assertEqual(table.page(table.load()), table.PAGE.read_text())
 
     def test_every_layout_has_results(self) -> None:
-        self.assertEqual({layout.name for layout in kinds.LAYOUTS},
-                         set(table.load()['layouts']))
+        self.assertEqual(
+            set(), {layout.name for layout in kinds.LAYOUTS
+                    if not layout.large} - set(table.load()['layouts']))
 
     def test_what_arrives_was_seen_by_somebody_else(self) -> None:
         for name, row in table.load()['layouts'].items():
@@ -38,6 +39,8 @@ class LayoutTest(testtools.TestCase):
         results = table.load()['layouts']
         missing = []
         for layout in kinds.LAYOUTS:
+            if layout.large:
+                continue
             try:
                 base = layout.shared()
             except unittest.SkipTest as exc:

@@ -31,7 +31,8 @@ class ImportsTest(testtools.TestCase):
             'ironic_ext.iso.facts.inspection', 'ironic_ext.iso.fat.change',
             'ironic_ext.iso.loaders.systemd_menu', 'ironic_ext.blocks',
             'ironic_ext.iso.loaders.grub.run', 'ironic_ext.config_formats',
-            'shutil', 'lzma', 'yaml', 'jinja2', 'stevedore'})
+            'shutil', 'lzma', 'gzip', 'json', 'yaml', 'jinja2',
+            'stevedore'})
 
     def test_a_config_needs_neither_catalog_nor_every_plugin(self) -> None:
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)

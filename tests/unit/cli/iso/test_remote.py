@@ -4,8 +4,10 @@
 
 import hashlib
 import http.server
+import mmap
 import random
 import re
+import tempfile
 import threading
 
 import testtools
@@ -49,6 +51,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 first=first, last=last, size=len(data)))
         self.send_header('Content-Length', str(len(part)))
         self.end_headers()
+        server.sent += len(part)
         self.wfile.write(part[:len(part) - server.short])
         if server.short:
             self.close_connection = True
@@ -72,6 +75,7 @@ class _Server(http.server.ThreadingHTTPServer):
         self.said = 'bytes {first}-{last}/{size}'
         self.redirects: dict[str, str] = {}
         self.asked: list[tuple[str, str, int]] = []
+        self.sent = 0
 
 
 class RemoteSourceTest(testtools.TestCase):
@@ -132,6 +136,22 @@ class RemoteSourceTest(testtools.TestCase):
         self.assertLess(source.fetched, 1 << 20)
         self.assertGreater(source.size, 36 << 20)
         self.assertLess(len(self.server.asked), 30)
+
+    def test_of_5_gib_some_hundred_kib_are_read(self) -> None:
+        with tempfile.TemporaryFile() as sparse:
+            sparse.write(isos.shared('lorax_like').read_bytes())
+            sparse.truncate(5 << 30)
+            self.server.content = mmap.mmap(
+                sparse.fileno(), 0, access=mmap.ACCESS_READ)
+        self.addCleanup(self.server.content.close)
+        told = iso.inspect(iso.IsoImage(self.opened())).as_dict()
+        self.assertEqual(5 << 30, told['size'])
+        self.assertEqual(
+            {'bios from cd', 'bios from disk', 'uefi-x64 from cd',
+             'uefi-x64 from disk'},
+            {f'{path["firmware"]} from {path["medium"]}'
+             for path in told['boot_paths']})
+        self.assertLess(self.server.sent, 800 << 10)
 
     def test_a_range_outside_the_image_is_not_asked_for(self) -> None:
         source = self.opened()
