@@ -1,5 +1,5 @@
 .PHONY: help setup fast test unit functional e2e e2e-bootc e2e-loaders \
-    tempest test-cluster one fuzz lint docs bench demo demo-stop clean
+    tempest test-cluster upstream one fuzz lint docs bench demo demo-stop clean
 
 help:
 	@echo 'make setup      system packages and .venv; the others do it, too'
@@ -15,6 +15,7 @@ help:
 	@echo 'make tempest    the plugin of tempest against the lab (T=test_boot_iso)'
 	@echo 'make test-cluster  kill what a site of several hosts runs for ten'
 	@echo '                minutes (ARGS=--help tells how), and judge the rest'
+	@echo 'make upstream   upstream'"'"'s own unit tests with our classes in them'
 	@echo 'make fuzz       an hour of inputs that are nearly right (SECONDS=...)'
 	@echo 'make lint       style, import layers, types'
 	@echo 'make docs       the documentation, into doc/build/html'
@@ -47,6 +48,10 @@ tempest: setup
 
 test-cluster: setup
 	@.venv/bin/python -m tests.cluster $(ARGS)
+
+upstream: setup
+	@for project in ironic images agent; do \
+	    .venv/bin/python -m tests.upstream $$project || exit 1; done
 
 one: setup
 	@BASE_TEST_TIMEOUT=600 .venv/bin/python -m testtools.run $(T)
