@@ -102,7 +102,9 @@ def _keep(part: str, name: str, row: dict[str, typing.Any]) -> None:
     """Keep a row of the results, and write the page anew."""
     results: dict[str, typing.Any] = (
         table.load() if table.RESULTS.exists() else {})
-    results.setdefault(part, {})[name] = row
+    # The ways in which a system boots take turns.
+    kept = results.setdefault(part, {}).get(name, {})
+    results[part][name] = {**kept, **row} if part == 'systems' else row
     results |= {'date': f'{datetime.datetime.now(datetime.UTC):%Y-%m-%d}',
                 'loaders': dict(_versions())}
     table.RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True)
@@ -122,8 +124,8 @@ def main() -> int:
              for release in initrds.RELEASES if release in args.initrds
              or every and not args.no_machines]
     work += [('systems', name, functools.partial(
-        systems.judged, name, _CACHE, cells.COLUMNS[::2]))
-        for name in args.system]
+        systems.judged, name, _CACHE, *way))
+        for name in args.system for way in systems.WAYS]
     wrong = 0
     for part, name, judge in work:
         try:
