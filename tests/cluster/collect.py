@@ -15,8 +15,9 @@ from tests.cluster import work
 
 #: What hosts keep for media, and where nothing else is: what goes with a
 #: medium, and what goes when a media server starts, too.
-AT_ONCE = ('state/exports', 'http', 'tmp')
+AT_ONCE = ('http', 'tmp')
 ALL = (*AT_ONCE, 'overlays')
+_EXPORTS = ('state/exports',)
 _LIVE = sqlalchemy.text(
     'SELECT id, node FROM ext_medium WHERE revoked_at IS NULL')
 
@@ -38,7 +39,7 @@ def collect(site: sites.Site,
             urls, pool.map(reading.answers, urls), strict=True) if found)
     return evidence.Evidence(
         nodes, tuple(reads), reference, tuple(sorted(_files(site, folders))),
-        tuple(_records(site)), answering=answering)
+        tuple(_records(site)), tuple(_files(site, _EXPORTS)), answering)
 
 
 def _node(site: sites.Site, machine: work.Machine) -> evidence.Node:

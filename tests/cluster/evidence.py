@@ -63,20 +63,12 @@ class Record:
 
 
 @dataclasses.dataclass(frozen=True)
-class Hold:
-    """A base that a host keeps for somebody."""
-
-    host: str
-    owner: str
-
-
-@dataclasses.dataclass(frozen=True)
 class Evidence:
     """What a site is like at one moment, and what was read meanwhile.
 
     :ivar reference: the digest that all media have.
     :ivar files: of hosts, below what a host keeps for media: 'host:path'.
-    :ivar targets: names of iSCSI targets.
+    :ivar targets: what hosts export by iSCSI: 'host:name'.
     :ivar answering: URLs of media that were ended, and still are answered.
     """
 
@@ -85,6 +77,5 @@ class Evidence:
     reference: str = ''
     files: tuple[str, ...] = ()
     records: tuple[Record, ...] = ()
-    holds: tuple[Hold, ...] = ()
     targets: tuple[str, ...] = ()
     answering: tuple[str, ...] = ()

@@ -46,6 +46,7 @@ heartbeat_interval = 3
 heartbeat_timeout = 15
 sync_local_state_interval = 10
 sync_power_state_interval = 60
+power_failure_recovery_interval = 20
 workers_pool_size = 100
 power_state_change_timeout = 60
 

@@ -27,7 +27,6 @@ class Kind(enum.Enum):
     FILE = 'file left'
     URL = 'URL answers'
     RECORD = 'record left'
-    HOLD = 'base held'
     TARGET = 'target left'
     DRIVE = 'medium in a drive'
     BYTES = 'wrong bytes'
@@ -51,8 +50,7 @@ class Finding:
 
 def judge(site: evidence.Evidence) -> list[Finding]:
     """Return all that is wrong."""
-    return [*_bytes(site), *_states(site), *_records(site), *_holds(site),
-            *_files(site),
+    return [*_bytes(site), *_states(site), *_records(site), *_files(site),
             *(Finding(Kind.TARGET, name, 'an iSCSI target of no node')
               for name in site.targets),
             *(Finding(Kind.URL, url, 'is answered, though its medium ended')
@@ -124,14 +122,6 @@ def _records(site: evidence.Evidence) -> collections.abc.Iterator[Finding]:
                 Kind.RECORD, node,
                 f'{", ".join(sorted(ids))} may be read, and its drives have '
                 f'{inserted.get(node, 0)} of them')
-
-
-def _holds(site: evidence.Evidence) -> collections.abc.Iterator[Finding]:
-    known = {record.id for record in site.records}
-    for hold in site.holds:
-        if hold.owner.rpartition('/')[2].rpartition(':')[2] not in known:
-            yield Finding(Kind.HOLD, hold.host,
-                          f'a base is kept for {hold.owner}, which ended')
 
 
 def _files(site: evidence.Evidence) -> collections.abc.Iterator[Finding]:

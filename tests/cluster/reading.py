@@ -6,6 +6,7 @@ A medium is its base with the argument of its node. What differs between two
 nodes' media is only that: the rest has one digest.
 """
 
+import collections.abc
 import hashlib
 import http.client
 import pathlib
@@ -35,14 +36,21 @@ def argument(number: int, generation: int) -> str:
     return f'{node_name(number)}.{generation:04}'
 
 
-class _Download:
-    """A medium that comes in parts."""
+class Download:
+    """A medium that comes in parts.
 
-    def __init__(self, url: str) -> None:
+    :param watch: is told how many bytes are here, again and again.
+    :ivar attempts: requests that were answered.
+    """
+
+    def __init__(self, url: str, watch: collections.abc.Callable[
+            [int], None] = lambda _count: None) -> None:
         self._url = url
+        self._watch = watch
         self._tag = ''
         self.data = bytearray()
         self.size: int | None = None
+        self.attempts = 0
 
     def go_on(self) -> None:
         """Read on from where it was cut off, to the end if possible.
@@ -53,6 +61,7 @@ class _Download:
         if self.data:
             request.add_header('Range', f'bytes={len(self.data)}-')
         with urllib.request.urlopen(request, timeout=30) as answer:
+            self.attempts += 1
             tag = answer.headers.get('ETag', '')
             if answer.status == 200:
                 self.data.clear()
@@ -62,33 +71,40 @@ class _Download:
             self._tag = tag
             while piece := answer.read(_PIECE):
                 self.data += piece
+                self._watch(len(self.data))
+
+    def finish(self, patience: float = _PATIENCE) -> bytes:
+        """Return all that there is; go on where it was cut off.
+
+        :param patience: seconds.
+        :raises: OSError when it does not come, ValueError when it changes.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            error: Exception
+            try:
+                self.go_on()
+                if len(self.data) == self.size:
+                    return bytes(self.data)
+                error = OSError(f'ends after {len(self.data)} bytes')
+            except urllib.error.HTTPError as exc:
+                exc.close()
+                if exc.code in _GONE:
+                    raise
+                error = exc
+            except (OSError, http.client.HTTPException) as exc:
+                error = exc
+            if time.monotonic() > deadline:
+                raise OSError(str(error))
+            time.sleep(0.5)
 
 
-def fetch(url: str, patience: float = _PATIENCE) -> bytes:
-    """Return all that a URL has; go on where it was cut off.
+def fetch(url: str) -> bytes:
+    """Return all that a URL has.
 
-    :param patience: seconds.
-    :raises: OSError when it does not come, ValueError when it changes.
+    :raises: OSError, ValueError as Download.finish does.
     """
-    download = _Download(url)
-    deadline = time.monotonic() + patience
-    while True:
-        error: Exception
-        try:
-            download.go_on()
-            if len(download.data) == download.size:
-                return bytes(download.data)
-            error = OSError(f'ends after {len(download.data)} bytes')
-        except urllib.error.HTTPError as exc:
-            exc.close()
-            if exc.code in _GONE:
-                raise
-            error = exc
-        except (OSError, http.client.HTTPException) as exc:
-            error = exc
-        if time.monotonic() > deadline:
-            raise OSError(str(error))
-        time.sleep(0.5)
+    return Download(url).finish()
 
 
 def answers(url: str) -> bool:

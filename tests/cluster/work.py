@@ -50,7 +50,6 @@ class Journal:
     failures: collections.Counter[str] = dataclasses.field(
         default_factory=collections.Counter)
     stuck: list[str] = dataclasses.field(default_factory=list)
-    read_bytes: int = 0
 
 
 class Machine:
@@ -116,11 +115,18 @@ class Machine:
 
     def read(self) -> None:
         """Read what is in its drive."""
-        drives = self._site.bmcs.look(self.number).drives
-        for url in drives.values():
-            self._url = url
-            found = reading.read(self.name, self.uuid, url, self.argument)
-            self._journal.reads.append(found)
+        for url in self._site.bmcs.look(self.number).drives.values():
+            self._journal.reads.append(self._read(url))
+
+    def _read(self, url: str) -> evidence.Read:
+        self._url = url
+        found = reading.read(self.name, self.uuid, url, self.argument)
+        if found.error:
+            # Who takes a node over may put its medium in anew.
+            now = self._site.bmcs.look(self.number).drives.values()
+            if url not in now and len(now) == 1:
+                return self._read(*now)
+        return found
 
     def reach(self, wanted: str) -> None:
         """Get the node to a state, by all that it takes.
@@ -137,7 +143,9 @@ class Machine:
                     return
                 if 'failed' in state and seen != state:
                     self._journal.failures[_short(node['last_error'])] += 1
-                refused = self._ask(_VERBS[wanted, state])
+                verb = _VERBS.get((wanted, state))
+                refused = (self._ask(verb) if verb
+                           else f'nothing leads on from {state}')
             seen = state
             time.sleep(1)
         text = (f'{self.name} is {seen}, not {wanted}, after '
@@ -176,7 +184,7 @@ def in_parallel(machines: collections.abc.Sequence[Machine],
     def one(machine: Machine) -> None:
         try:
             work(machine)
-        except process.LabError as exc:
+        except (process.LabError, OSError) as exc:
             if not any(str(exc) in text for text in journal.stuck):
                 journal.stuck.append(f'{machine.name}: {exc}')
 

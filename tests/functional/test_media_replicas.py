@@ -71,7 +71,7 @@ class _Web(fixtures.Fixture):
         self.addCleanup(serving.__exit__, None, None, None)
 
 
-class _Hosts(testtools.TestCase):
+class Hosts(testtools.TestCase):
     """A conductor with the base, and a media server elsewhere without."""
 
     @classmethod
@@ -89,12 +89,12 @@ class _Hosts(testtools.TestCase):
         self.directory = pathlib.Path(folder.name)
         self.web = self.useFixture(_Web()).server
         self.resource = self.web.add('/live.iso', self.base)
-        connection = self.database.database()
+        self.connection = self.database.database()
         self.server = media_server.MediaServer(
             'media-server', self.directory, self.directory,
             extra=_EXTRA.format(directory=self.directory,
-                                connection=connection))
-        self.records = records.MediaRecords(connection)
+                                connection=self.connection))
+        self.records = records.MediaRecords(self.connection)
         self.addCleanup(self.records.close)
         self.prepare_database()
         self.addCleanup(self.server.stop)
@@ -146,7 +146,7 @@ class _Hosts(testtools.TestCase):
             return image is not None
 
 
-class ReplicaTestCase(_Hosts):
+class ReplicaTestCase(Hosts):
 
     def test_what_is_asked_for_comes_at_once_while_the_base_is_fetched(self):
         delivered, wanted = self.deliver()
@@ -235,7 +235,7 @@ class ReplicaTestCase(_Hosts):
             return False
 
 
-class UpgradeTestCase(_Hosts):
+class UpgradeTestCase(Hosts):
     """The tables made by an operator."""
 
     def prepare_database(self):
