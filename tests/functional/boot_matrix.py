@@ -15,8 +15,10 @@ import time
 import urllib.error
 import urllib.request
 
+from lab import boot_server
 from lab import process
 from tests.functional import fake_emulator
+from tests.functional import one_boot_server
 
 #: Seconds for whatever a conductor does by itself: one that looks for
 #: interfaces that have left comes once a minute.
@@ -31,14 +33,16 @@ _MEMBERS = {'boot': ('ext_boot', 'ext_media', 'ext_sanboot'),
 class Seen:
     """What there is after an end.
 
-    :param drive: what the machine has of what was begun: "same", "new" (of
-        the same node, at another URL) or "empty"; of an iPXE script
-        "sanboot", "disk" or "empty".
+    :param drive: what the machine has of what was begun: "same", "new" (at
+        another URL) or "empty"; of an iPXE script "sanboot", "disk" or
+        "empty".
     :param device: the boot device that the BMC shows.
     :param url: status of the URL that the BMC was given, 0 for none.
     :param record: "begun", "ended", "gone", or "no node".
-    :param said: device of the next boot by the API; '' where the node has
-        no such API any more.
+    :param said: device of the next boot by the API, which asks the BMC; ''
+        where the node has no such API any more.
+    :param page: what the page of the boot server prints of the next boot,
+        with "ISO" for its URL; '' for a node that it does not have.
     """
 
     drive: str
@@ -46,6 +50,11 @@ class Seen:
     url: int
     record: str
     said: str
+    page: str
+
+    def saying(self, page: str) -> 'Seen':
+        """Return the same with another sentence on the page."""
+        return dataclasses.replace(self, page=page)
 
 
 class States:
@@ -80,14 +89,21 @@ class Host:
 
     def __init__(self, states: States,
                  emulator: fake_emulator.FakeEmulator,
-                 http_root: pathlib.Path, number: int) -> None:
+                 http_root: pathlib.Path,
+                 server: boot_server.Process | None, number: int) -> None:
+        """Nothing is done yet.
+
+        :param server: whose page is read, None for no page.
+        """
         self._states = states
         self._ironic = states.ironic
         self._emulator = emulator
         self._root = http_root
+        self._server = server
+        self._iso = ''
         self.system = emulator.new_system()
         self.mac = f'52:54:00:00:01:{number:02x}'
-        self.url = ''
+        self.uuid = self.url = ''
         self._path = ''
         self._part = 'boot'
 
@@ -141,7 +157,7 @@ class Host:
         began = time.monotonic()
 
         def reached() -> bool:
-            node = self._states.of(self._path.rpartition('/')[2], began)
+            node = self._states.of(self.uuid, began)
             if node is None:
                 return False
             found = str(node['provision_state'])
@@ -151,6 +167,18 @@ class Host:
 
         process.await_condition(reached, f'{self.mac} to be {state}',
                                 timeout=PATIENCE, interval=0.5)
+
+    def await_power(self, state: str) -> None:
+        """Wait for a power state."""
+        process.await_condition(
+            lambda: json.loads(self._ironic.call('GET', self._path))[
+                'power_state'] == state, state, timeout=PATIENCE,
+            interval=0.3)
+
+    def provision_state(self) -> str:
+        """Return where the node is."""
+        return json.loads(self._ironic.call('GET', self._path))[
+            'provision_state']
 
     def create(self, **values: object) -> None:
         """Enrol the node and make it available."""
@@ -166,7 +194,9 @@ class Host:
         info = {**body['driver_info'], **values.pop('driver_info', {})}
         node = json.loads(self._ironic.call('POST', '/v1/nodes', {
             **body, **values, 'driver_info': info}))
-        self._path = f'/v1/nodes/{node["uuid"]}'
+        self.uuid = node['uuid']
+        self._path = f'/v1/nodes/{self.uuid}'
+        self._iso = node['instance_info'].get('boot_iso', '')
         self._ironic.call('POST', '/v1/ports', {
             'node_uuid': node['uuid'], 'address': self.mac,
             'pxe_enabled': True})
@@ -211,18 +241,28 @@ class Host:
         """
         self.url, self._part = self.inserted()[slot], part
 
+    def remember_url(self, url: str) -> None:
+        """Keep the URL of a medium that was seen."""
+        self.url = url
+
+    def remember_again(self) -> None:
+        """Keep the URL of what was begun anew."""
+        if self._part == 'boot':
+            self.remember()
+
     def seen(self, wanted: Seen) -> Seen:
         """Look at everything.
 
-        :param wanted: a boot device "*" is any. The API is not asked what
-            boots next before the rest fits: it asks the BMC.
+        :param wanted: a boot device "*" is any. Nobody is asked what boots
+            next before the rest fits: the API asks the BMC.
         """
         found = Seen(
             self._drive(),
             self.device() if wanted.device != '*' else '*', self._status(),
-            self._record(), wanted.said)
-        if found == wanted and found.record != 'no node':
-            found = dataclasses.replace(found, said=self._said())
+            self._record(), wanted.said, wanted.page)
+        if found == wanted:
+            found = dataclasses.replace(
+                found, said=self._said(), page=self._printed())
         return found
 
     def last_error(self) -> str:
@@ -244,7 +284,7 @@ class Host:
 
         try:
             process.await_condition(fits, 'the end', timeout=PATIENCE / 3,
-                                    interval=3)
+                                    interval=2)
         except process.LabError:
             pass  # what was seen says more
         return last
@@ -287,3 +327,13 @@ class Host:
             )['device']
         except urllib.error.HTTPError:
             return ''
+
+    def _printed(self) -> str:
+        if self._server is None:
+            return ''
+        answer = self._server.call(
+            'GET', f'{one_boot_server.HOSTS}/{self.uuid}')
+        if answer.code == 404:
+            return ''
+        text = answer.json['status']['nextBoot']['text']
+        return text.replace(self._iso, 'ISO') if self._iso else text
