@@ -180,6 +180,13 @@ class HardLayoutTest(testtools.TestCase):
 
     def test_an_image_of_grub_mkrescue(self) -> None:
         self.check('rescue', arguments=4, initrd=4)
+        # Who reads HFS+ has what was there before.
+        before, after = (
+            [line for line in judges.run(
+                '7z', 'l', '-thfs', image, check=False).stdout.splitlines()
+             if b' ISOIMAGE/' in line] for image in (self.base, self.out))
+        self.assertIn(b'ISOIMAGE/boot/grub/grub.cfg', b' '.join(before))
+        self.assertEqual(before, after)
         with iso.IsoImage.open(self.out) as image:
             found = iso.inspect(image)
         self.assertIn('HFS+', ' '.join(found.notes))

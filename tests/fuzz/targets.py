@@ -39,7 +39,7 @@ _IMAGES = ('isolinux_bios', 'grub_bios', 'lorax_like', 'hybrid_apm',
            'implanted')
 _CASES = ('unified_kernel', 'built_in_menu', 'variable_arguments',
           'on_timeout', 'bare_areas', 'lz4_initrd', 'old_areas',
-          'hypervisor_config')
+          'hypervisor_config', 'mainframe_areas')
 _INJECTION = iso.Injection(
     append_args='a=1', delete_args=('quiet',), media_check='reimplant',
     files={'/openstack/latest/meta_data.json': b'{}', '/README.TXT': b'x'},

@@ -15,12 +15,13 @@ from ironic_ext.iso.loaders import pe
 _SIGNATURE_BYTES = 16 << 20
 _CHUNK = 1 << 20
 _SIGNATURES = (
+    # These name other loaders, which they start.
+    (b'r\0E\0F\0I\0n\0d\0', 'rEFInd'), (b'Limine', 'Limine'),
     (b'ISOLINUX ', 'ISOLINUX'),
     (b'#### LoaderInfo: systemd-boot', 'systemd-boot'),
     (b'UEFI SHIM', 'shim'), (b'iPXE', 'iPXE'),
     (b'Memtest86+', 'Memtest86+'), (b'GRUB', 'GRUB'),
-    (b'SYSLINUX', 'SYSLINUX'), (b'r\0E\0F\0I\0n\0d\0', 'rEFInd'),
-    (b'Limine', 'Limine'),
+    (b'SYSLINUX', 'SYSLINUX'),
     # GRUB's El Torito image is compressed but for cdboot.img's messages.
     (b'cdrom read fails', 'GRUB'))
 _GENERATIONS = {b'shim': 'shim', b'ipxe': 'iPXE'}
