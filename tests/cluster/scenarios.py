@@ -78,7 +78,7 @@ def database_away(trial: trials.Trial) -> None:
 def messages_away(trial: trials.Trial) -> None:
     """RabbitMQ ends amid deploys, and is there again after 30 s."""
     if not trial.site.size.rabbitmq:
-        trial.tell('messages go by JSON-RPC')
+        trial.leave_out('messages go by JSON-RPC')
         return
     _away(trial, 'rabbitmq')
 
@@ -129,7 +129,7 @@ def full_disk(trial: trials.Trial) -> None:
     try:
         _mount(host)
     except (OSError, subprocess.CalledProcessError) as exc:
-        trial.tell(f'no file system can be mounted here: {exc}')
+        trial.leave_out(f'no file system can be mounted here: {exc}')
         site.start(host.name)
         return
     try:

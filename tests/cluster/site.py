@@ -56,7 +56,6 @@ class Site:
     """A context manager: up on entry, gone on exit.
 
     :ivar services: name -> process, in the order in which they start.
-    :ivar down: names of what was killed, and did not start again.
     """
 
     def __init__(self, size: Size, seed: int) -> None:
@@ -64,7 +63,6 @@ class Site:
         self.size = size
         self.seed = seed
         self.services: dict[str, process.Service] = {}
-        self.down: set[str] = set()
         self._stack = contextlib.ExitStack()
         # Children are told when the thread dies that has started them: these
         # live as long as the site.
@@ -193,22 +191,16 @@ class Site:
 
     def kill(self, name: str) -> None:
         """End a process by SIGKILL, and what it has started."""
-        self.down.add(name)
         self.services[name].kill()
 
     def start(self, name: str) -> None:
         """Start what was killed or stopped."""
         self._pool.submit(self.services[name].start).result()
-        self.down.discard(name)
 
     def restart(self, name: str) -> None:
         """Stop a process as an operator does, and start it."""
         self.services[name].stop()
         self.start(name)
-
-    def log(self, name: str) -> str:
-        """Return all that a process wrote."""
-        return self.services[name].log_path.read_text(errors='replace')
 
     # Ironic's API
 

@@ -28,6 +28,7 @@ class Report:
     """What a run did and found.
 
     :ivar seconds: of each part.
+    :ivar left_out: why a scenario was not there.
     :ivar findings: of the judge, by the moment.
     """
 
@@ -40,6 +41,7 @@ class Report:
     reads: int = 0
     failures: dict[str, int] = dataclasses.field(default_factory=dict)
     kills: dict[str, int] = dataclasses.field(default_factory=dict)
+    left_out: list[str] = dataclasses.field(default_factory=list)
     findings: list[str] = dataclasses.field(default_factory=list)
 
     def text(self) -> str:
@@ -55,6 +57,7 @@ class Report:
             in sorted(self.kills.items())) or 'none'))
         lines += [f'failed {count} times: {what}'
                   for what, count in self.failures.items()]
+        lines += [f'left out: {why}' for why in self.left_out]
         lines += self.findings or ['nothing is wrong']
         return '\n'.join(lines)
 
@@ -74,13 +77,22 @@ class Trial:
 
     def part(self, name: str, run: collections.abc.Callable[[], None]
              ) -> None:
-        """Do one part of the run, and note how long it takes."""
+        """Do one part of the run; note how long, and what fails in it."""
         self.tell(f'{name}...')
         began = time.monotonic()
-        run()
+        try:
+            run()
+        except process.LabError as exc:
+            # What follows is to tell of what is left.
+            self.report.findings.append(f'{name}: {exc}')
         took = time.monotonic() - began
         self.report.seconds[name] = took
         self.tell(f'{name}: {took:.0f} s')
+
+    def leave_out(self, why: str) -> None:
+        """Note that a scenario cannot be had here."""
+        self.tell(why)
+        self.report.left_out.append(why)
 
     def together(self, run: collections.abc.Callable[[work.Machine], None],
                  machines: collections.abc.Sequence[work.Machine] = ()
@@ -94,7 +106,10 @@ class Trial:
         first = self.machines[-1]
         self.part('first deploy', lambda: self.together(
             work.Machine.deploy, [first]))
-        (read,) = self.journal.reads
+        if not self.journal.reads:
+            raise process.LabError('there is no first medium: '
+                                   + '; '.join(self.journal.stuck))
+        read = self.journal.reads[0]
         if read.error:
             raise process.LabError(f'the first medium: {read.error}')
         with tempfile.TemporaryDirectory() as folder:
