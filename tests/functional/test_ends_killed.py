@@ -1,189 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""A conductor that is killed at every step of the end of a boot.
+"""A conductor that is killed at every step of an end, or of a beginning."""
 
-The conductor is a child of the test, which ends itself by SIGKILL before or
-after each write of the node, each request that changes the BMC, and each
-file that appears, moves or goes. What it had saved of the node is all that
-the next conductor has. Driver, sushy, HTTP and the emulator's Redfish are
-real, the machine is not.
-"""
-
-import json
-import os
-import signal
-import sys
+import contextlib
 import unittest.mock
 
 # Before anything else of Ironic: it chooses the threading model of tests.
 import ironic.tests.unit  # noqa: F401
 from ironic.common import states  # noqa: H306
-from ironic.conductor import utils as manager_utils
-from ironic.drivers.modules.redfish import utils as redfish_utils
-from ironic import objects
-from ironic.tests import base as ironic_base
-from sushy import connector
+from ironic.conductor import task_manager
 
+from ironic_ext.data_image import record as data_image_records
+from ironic_ext.drivers.boot import leaving
+from ironic_ext.drivers.data_image import requests as data_image_requests
+from ironic_ext.drivers.data_image import worker as data_images
 from ironic_ext.drivers.records import boot as boot_record
-from tests import file_server
-from tests.functional import fake_emulator
+from ironic_ext.node import boot_state
+from tests.functional import killed_conductor
 from tests.unit.drivers import base
+from tests.unit.drivers.data_image import base as data_image_base
 
-# Real ones: the base of unit tests replaces both.
-_GET_SYSTEM = redfish_utils.get_system
-_SET_DEVICE = manager_utils.node_set_boot_device
-_FILES = frozenset(('os.rename', 'os.link', 'os.remove', 'os.mkdir'))
-_WRITES = os.O_WRONLY | os.O_RDWR
-_FIELDS = ('driver_internal_info', 'instance_info')
-#: More than any of it has.
-_MOST_STEPS = 400
+NOTHING = ({}, [], [], [])
 
 
-class _Steps:
-    """Counts steps of this process, and kills it at one of them."""
-
-    def __init__(self, last, folder):
-        self._last = last
-        self._folder = str(folder)
-        self._count = 0
-
-    def step(self):
-        self._count += 1
-        if self._count == self._last:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def watch_files(self, event, arguments):
-        """See what is done to files, as an audit hook."""
-        if event == 'open':
-            path, _mode, flags = arguments
-            if not (isinstance(flags, int) and flags & _WRITES):
-                return
-        elif event in _FILES:
-            path = arguments[0]
-        else:
-            return
-        if isinstance(path, bytes):
-            path = os.fsdecode(path)
-        if isinstance(path, str) and path.startswith(self._folder):
-            self.step()
-
-    def around(self, function):
-        """Return a function with a step before and a step after it."""
-        def stepped(*args, **kwargs):
-            self.step()
-            result = function(*args, **kwargs)
-            self.step()
-            return result
-        return stepped
-
-
-class EndsKilledTestCase(base.RedfishIsoTestCase):
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        # Within a test, Ironic's base forbids to start processes.
-        cls.emulator = fake_emulator.shared()
+class EndsKilledTestCase(killed_conductor.KilledConductor,
+                         base.RedfishIsoTestCase):
 
     def setUp(self):
-        # Ironic gives unit tests a minute, which this takes on a busy
-        # machine.
-        with unittest.mock.patch.object(ironic_base, 'BASE_TEST_TIMEOUT',
-                                        900):
-            super().setUp()
-        self.replace(redfish_utils, 'get_system', _GET_SYSTEM)
-        self.boot_device.side_effect = _SET_DEVICE
-        self.system = self.emulator.new_system()
-        self.node.driver_info = {
-            'redfish_address': self.emulator.url,
-            'redfish_auth_type': 'basic', 'redfish_username': 'admin',
-            'redfish_password': 'password',
-            'redfish_system_id': f'/redfish/v1/Systems/{self.system}'}
-        root = self.folder / 'http'
-        root.mkdir()
-        self.config(http_url=self.useFixture(
-            file_server.FileServer(root)).url, group='deploy')
-        self.config(delivery='file', group='ext_media')
+        super().setUp()
+        self.config(enabled_management_interfaces=['redfish', 'redfish-ext'])
+        self.node.management_interface = 'redfish-ext'
         self.say(boot_iso=self.href, boot_iso_files={'/etc/motd': 'hello'})
-
-    def lose_conductor(self, step, work):
-        """Do something in a conductor that is killed at a step.
-
-        The node has what was saved by then.
-
-        :returns: whether it was killed; the work is done otherwise.
-        """
-        reader, writer = os.pipe()
-        with self.task() as task:
-            pid = os.fork()
-            if not pid:
-                os.close(reader)
-                self._be_conductor(step, work, task, writer)
-        os.close(writer)
-        with open(reader) as file:
-            saved = file.read().splitlines()
-        _pid, status = os.waitpid(pid, 0)
-        if not os.WIFSIGNALED(status):
-            self.assertEqual(0, os.waitstatus_to_exitcode(status), saved)
-        if saved:
-            for field, value in json.loads(saved[-1]).items():
-                setattr(self.node, field, value)
-            self.store()
-        return os.WIFSIGNALED(status)
-
-    def _be_conductor(self, step, work, task, writer):
-        code = 1
-        try:
-            steps = _Steps(step, self.folder)
-
-            def save(node, *_arguments, **_options):
-                # The database is in the parent's memory.
-                os.write(writer, json.dumps({
-                    field: getattr(node, field) for field in _FIELDS
-                }).encode() + b'\n')
-                node.obj_reset_changes()
-
-            objects.Node.save = steps.around(save)
-            for name in ('post', 'patch'):
-                setattr(connector.Connector, name, steps.around(
-                    getattr(connector.Connector, name)))
-            sys.addaudithook(steps.watch_files)
-            work(task)
-            code = 0
-        except BaseException as exc:
-            os.write(2, f'{type(exc).__name__}: {exc}\n'.encode())
-        finally:
-            os._exit(code)
-
-    def at_every_step(self, begin, work, recover, judge):
-        """Kill a conductor at each step, and let the next one go on.
-
-        :param begin: makes what there is before.
-        :param work: takes the conductor's task.
-        """
-        for step in range(1, _MOST_STEPS):
-            begin()
-            killed = self.lose_conductor(step, work)
-            if killed:
-                recover()
-            with self.subTest(step=step, killed=killed):
-                judge(killed)
-            if not killed:
-                # The hooks saw something at all.
-                self.assertGreater(step, 6)
-                return
-            self.undeploy()
-        self.fail('the steps have no end')
-
-    # What conductors do
-
-    def inserted(self):
-        return self.emulator.inserted(self.system)
 
     def deploy(self):
         self.be(states.DEPLOYING)
         self.call('prepare_instance')
         self.be(states.ACTIVE)
+
+    def deploy_once(self, **info):
+        self.say(boot_iso=self.href, ext_boot_mode='once',
+                 ext_boot_completed_at=None)
+        self.deploy()
+        self.say(**info)
 
     def undeploy(self):
         self.be(states.DELETING)
@@ -193,14 +51,73 @@ class EndsKilledTestCase(base.RedfishIsoTestCase):
     def clean_up(task):
         task.driver.boot.clean_up_instance(task)
 
-    def assertNothingLeft(self, _killed=True):
-        self.assertEqual(({}, [], []), (
-            self.inserted(), self.published(), self.records()))
-        self.assertFalse(boot_record.exists(self.node))
-        self.assertEqual([], list((self.folder / 'http').rglob('*.part')))
+    def again(self, work):
+        """Have the next conductor do it."""
+        with self.task() as task:
+            work(task)
+        self.node.refresh()
 
-    # The matter
+    def assertNothingLeft(self, _killed=True):
+        self.assertEqual(NOTHING, self.left())
+        self.assertFalse(boot_record.exists(self.node))
+
+    def assertBootsFromDisk(self, _killed=True):
+        self.assertEqual(NOTHING, self.left())
+        self.assertEqual(('Hdd', 'Continuous'), self.device())
+        state = boot_record.load(self.node)
+        self.assertTrue(state.disk_seen and state.ended_at, state)
+        # Its tokens read nothing more.
+        self.assertGreater(boot_record.generation(self.node), state.begun)
+
+    def at_every_step_of_an_end(self, work, **info):
+        self.at_every_step(
+            lambda: self.deploy_once(**info), work,
+            lambda: self.again(work), self.assertBootsFromDisk,
+            self.undeploy)
 
     def test_an_undeployment(self):
         self.at_every_step(self.deploy, self.clean_up, self.undeploy,
                            self.assertNothingLeft)
+
+    def test_what_localboot_ends(self):
+        self.at_every_step_of_an_end(
+            lambda task: task.driver.boot.end_boot(
+                task, boot_state.Cause.LOCAL_BOOT), boot_iso=None)
+
+    def test_what_another_interface_ends(self):
+        def begin():
+            self.node.boot_interface = 'redfish-iso'
+            self.deploy()
+            self.node.boot_interface = 'redfish-virtual-media'
+            self.store()
+
+        def end(task):
+            # The database is in the memory of the test's own process.
+            with unittest.mock.patch.object(
+                    task_manager, 'acquire',
+                    lambda *_arguments, **_options: contextlib.nullcontext(
+                        task)):
+                leaving.end_left(self.node.uuid)
+
+        self.at_every_step(begin, end, lambda: self.again(end),
+                           self.assertNothingLeft)
+
+
+class DataImageKilledTestCase(killed_conductor.KilledConductor,
+                              data_image_base.DataImageTestCase):
+
+    @staticmethod
+    def end(task):
+        data_image_requests.detach(task)
+        data_images.run(task)
+
+    def begin(self):
+        self.assertPhase(data_image_records.Phase.ATTACHED,
+                         self.attach(files={'a': 'one'}))
+
+    def judge(self, _killed):
+        self.assertPhase(data_image_records.Phase.DETACHED)
+        self.assertEqual(NOTHING, self.left())
+
+    def test_a_data_image(self):
+        self.at_every_step(self.begin, self.end, self.detach, self.judge)
