@@ -8,6 +8,7 @@ that name only hands over its arguments, directory and files.
 
 import array
 import json
+import logging
 import os
 import pathlib
 import signal
@@ -91,6 +92,8 @@ def main() -> None:
             shell.main(words)
         except SystemExit:
             pass
+        # Each command sets up its own.
+        logging.getLogger().handlers.clear()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(sys.argv[1])
