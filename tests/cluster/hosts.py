@@ -9,6 +9,7 @@ import collections.abc
 import dataclasses
 import os
 import pathlib
+import random
 import sys
 import urllib.request
 
@@ -77,6 +78,9 @@ connection = {ext_catalog}
 public_url = {boot_url}
 token_key_file = {directory}/boot.key
 """
+# With any other port Ironic (39) locks nodes by one name, and frees those of
+# another at its next start: who is killed then leaves its nodes locked.
+_JSON_RPC = 8089
 _RABBIT = """\
 rpc_transport = oslo
 transport_url = rabbit://guest:guest@127.0.0.1:{port}/
@@ -163,6 +167,7 @@ class Addresses:
 
     :ivar databases: name -> URL.
     :ivar rabbit: port of RabbitMQ, 0 where JSON-RPC takes its place.
+    :ivar network: the first three numbers of the addresses of conductors.
     """
 
     directory: pathlib.Path
@@ -172,6 +177,8 @@ class Addresses:
     media_url: str
     boot_url: str
     web_url: str
+    network: str = dataclasses.field(default_factory=lambda: (
+        f'127.{random.randint(2, 254)}.{random.randint(0, 255)}'))
 
     @property
     def api_url(self) -> str:
@@ -217,7 +224,7 @@ class Host(process.Service):
         own = directory / 'own.conf'
         own.write_text(text.format(
             name=name, directory=directory, port=port,
-            address=f'127.0.1.{name[1:]}',
+            address=f'{addresses.network}.{name[1:]}',
             site=addresses.directory, media_url=addresses.media_url,
             boot_url=addresses.boot_url, web_url=addresses.web_url,
             api_url=addresses.api_url, **addresses.databases))
@@ -286,8 +293,8 @@ def api(addresses: Addresses, shared: pathlib.Path) -> Host:
 def conductor(name: str, addresses: Addresses, shared: pathlib.Path
               ) -> Conductor:
     """Return a conductor."""
-    return Conductor(name, 'ironic-conductor', process.free_port(),
-                     _CONDUCTOR, addresses, shared)
+    return Conductor(name, 'ironic-conductor', _JSON_RPC, _CONDUCTOR,
+                     addresses, shared)
 
 
 def media_server(name: str, port: int, addresses: Addresses) -> Server:
