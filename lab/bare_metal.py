@@ -18,6 +18,7 @@ from lab import debian_root
 from lab import process
 
 _CACHE = pathlib.Path(__file__).resolve().parent.parent / '.cache'
+_PROGRAMS = pathlib.Path(sys.executable).parent
 _API_VERSION = '1.93'
 
 _CONFIG = """\
@@ -92,6 +93,7 @@ endpoint_override = http://{callback_host}:{port}
 class Ironic(process.Service):
     """API and conductor in one process, without authentication.
 
+    :param programs: folder with Ironic's; by default those of this Python.
     :ivar token: of Keystone, with what is asked; '' where none is needed.
     """
 
@@ -105,10 +107,12 @@ class Ironic(process.Service):
                  boot_interfaces: str = 'redfish-iso',
                  deploy_interfaces: str = 'ramdisk,direct',
                  callback_host: str = '127.0.0.1',
-                 extra: str = '', outlives: bool = False) -> None:
+                 extra: str = '', outlives: bool = False,
+                 programs: pathlib.Path | None = None) -> None:
         super().__init__('ironic', directory, outlives=outlives)
         # What the process prints before and beside its log.
         self.log_path = directory / 'ironic.out'
+        self._programs = programs or _PROGRAMS
         self.ironic_log = directory / 'ironic.log'
         self.port = process.free_port()
         self.url = f'http://127.0.0.1:{self.port}'
@@ -146,13 +150,13 @@ class Ironic(process.Service):
         return row[0] if row else None
 
     def _program(self, name: str) -> str:
-        return str(pathlib.Path(sys.executable).parent / name)
+        return str(self._programs / name)
 
     def command(self) -> Sequence[str]:
         return [self._program('ironic'), '--config-file', str(self._config)]
 
     def environment(self) -> Mapping[str, str]:
-        path = (f'{pathlib.Path(sys.executable).parent}{os.pathsep}'
+        path = (f'{self._programs}{os.pathsep}'
                 f'{os.environ.get("PATH", "")}{os.pathsep}/usr/sbin')
         return {**os.environ, 'PATH': path,
                 'TMPDIR': str(self.directory / 'tmp')}
@@ -162,6 +166,9 @@ class Ironic(process.Service):
 
         It is made once for a release of Ironic, and copied.
         """
+        if self._programs != _PROGRAMS:
+            self._run_dbsync()
+            return
         versions = [metadata.version(name)
                     for name in ('ironic', 'SQLAlchemy', 'alembic')]
         kept = debian_root.cached(_CACHE, 'ironic-schema', versions,
@@ -169,6 +176,10 @@ class Ironic(process.Service):
         shutil.copy(kept / self._database.name, self._database)
 
     def _make_schema(self, directory: pathlib.Path) -> None:
+        self._run_dbsync()
+        shutil.move(self._database, directory)
+
+    def _run_dbsync(self) -> None:
         result = subprocess.run(
             [self._program('ironic-dbsync'), '--config-file',
              str(self._config), 'create_schema'],
@@ -177,7 +188,6 @@ class Ironic(process.Service):
             raise process.LabError(
                 f'ironic-dbsync ended with {result.returncode}:\n'
                 f'{result.stderr[-2000:]}')
-        shutil.move(self._database, directory)
 
     def is_ready(self) -> bool:
         """The API answers and a conductor with drivers stands behind it."""
@@ -226,7 +236,7 @@ class Ironic(process.Service):
         :raises: LabError with what the client said.
         """
         result = subprocess.run(
-            [self._program('openstack'), 'baremetal', *arguments],
+            [str(_PROGRAMS / 'openstack'), 'baremetal', *arguments],
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
             env={**os.environ, **self.client_environment()})
         if result.returncode:
