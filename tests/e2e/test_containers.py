@@ -105,7 +105,7 @@ class SiteTestCase(testtools.TestCase):
         self._start()
         emulator = fake_emulator.shared()
         host = boot_matrix.Host(boot_matrix.States(self.ironic), emulator,
-                                self.parts['http'], 1)
+                                self.parts['http'], None, 1)
         host.create(name='machine-1')
         host.patch(instance_info__boot_iso=image.as_uri(),
                    instance_info__kernel_append_params='machine=one')
@@ -121,7 +121,10 @@ class SiteTestCase(testtools.TestCase):
             ['bsdtar', '-xOf', copy, 'EFI/BOOT/grub.cfg'], check=True,
             capture_output=True, text=True).stdout
         self.assertIn('machine=one', config)
-        self.assertIn('machine-1', self._asked(f'/ipxe?mac={host.mac}'))
+        # It looks at Ironic twice a second.
+        process.await_condition(
+            lambda: 'machine-1' in self._asked(f'/ipxe?mac={host.mac}'),
+            'the boot server to know the machine', timeout=120)
 
         for service in (self.media, self.boot):
             # One that answers late on a busy machine is asked again.
