@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 import unittest.mock
 import urllib.request
 
@@ -23,6 +24,7 @@ from ironic.conductor import utils as manager_utils  # noqa: H306
 from ironic.drivers.modules.redfish import utils as redfish_utils
 from ironic import objects
 from ironic.tests import base as ironic_base
+from oslo_db.sqlalchemy import enginefacade
 from sushy import connector
 
 from tests import file_server
@@ -31,7 +33,9 @@ from tests.functional import fake_emulator
 # Real ones: the base of unit tests replaces both.
 _GET_SYSTEM = redfish_utils.get_system
 _SET_DEVICE = manager_utils.node_set_boot_device
-_FILES = frozenset(('os.rename', 'os.link', 'os.remove', 'os.mkdir'))
+_SAVE = objects.Node.save
+_FILES = frozenset(('os.rename', 'os.link', 'os.symlink', 'os.remove',
+                    'os.mkdir', 'os.rmdir', 'shutil.rmtree'))
 _WRITES = os.O_WRONLY | os.O_RDWR
 _FIELDS = ('driver_internal_info', 'instance_info')
 #: More than any of it has.
@@ -54,16 +58,15 @@ class _Steps:
     def watch_files(self, event, arguments):
         """See what is done to files, as an audit hook."""
         if event == 'open':
-            path, _mode, flags = arguments
+            *paths, _mode, flags = arguments
             if not (isinstance(flags, int) and flags & _WRITES):
                 return
         elif event in _FILES:
-            path = arguments[0]
+            paths = arguments[:2]
         else:
             return
-        if isinstance(path, bytes):
-            path = os.fsdecode(path)
-        if isinstance(path, str) and path.startswith(self._folder):
+        if any(os.fsdecode(path).startswith(self._folder) for path in paths
+               if isinstance(path, (str, bytes))):
             self.step()
 
     def before(self, function):
@@ -99,7 +102,7 @@ class KilledConductor:
             'redfish_system_id': f'/redfish/v1/Systems/{self.system}'}
         self.store()
         root = self.folder / 'http'
-        root.mkdir()
+        root.mkdir(exist_ok=True)
         self.config(http_url=self.useFixture(
             file_server.FileServer(root)).url, group='deploy')
         self.config(delivery='file', group='ext_media')
@@ -112,11 +115,14 @@ class KilledConductor:
         :returns: whether it was killed; the work is done otherwise.
         """
         reader, writer = os.pipe()
+        engine = enginefacade.writer.get_engine()
         with self.task() as task:
+            with engine.connect() as connection:
+                database = connection.connection.driver_connection.serialize()
             pid = os.fork()
             if not pid:
                 os.close(reader)
-                self._be_conductor(step, work, task, writer)
+                self._be_conductor(step, work, task, writer, database)
         os.close(writer)
         with open(reader) as file:
             saved = file.read().splitlines()
@@ -129,21 +135,23 @@ class KilledConductor:
             self.store()
         return os.WIFSIGNALED(status)
 
-    def _be_conductor(self, step, work, task, writer):
+    def _be_conductor(self, step, work, task, writer, database):
         code = 1
         try:
             steps = _Steps(step, self.folder)
+            engine = enginefacade.writer.get_engine()
+            # The connections are those of the parent, its memory is not.
+            engine.dispose(close=False)
+            with engine.connect() as connection:
+                connection.connection.driver_connection.deserialize(database)
 
-            def save(node, *_arguments, **_options):
-                # The database is in the parent's memory.
+            def save(node, *arguments, **options):
+                _SAVE(node, *arguments, **options)
                 os.write(writer, json.dumps({
                     field: getattr(node, field) for field in _FIELDS
                 }).encode() + b'\n')
-                node.obj_reset_changes()
 
             objects.Node.save = steps.before(save)
-            # Of the database, too, and nobody goes by it.
-            manager_utils.node_history_record = lambda *_words, **_more: None
             for name in ('post', 'patch'):
                 setattr(connector.Connector, name, steps.before(
                     getattr(connector.Connector, name)))
@@ -151,7 +159,7 @@ class KilledConductor:
             work(task)
             code = 0
         except BaseException as exc:
-            os.write(2, f'{type(exc).__name__}: {exc}\n'.encode())
+            os.write(2, ''.join(traceback.format_exception(exc)).encode())
         finally:
             os._exit(code)
 

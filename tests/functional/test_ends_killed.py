@@ -18,9 +18,11 @@ from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.node import boot_state
 from tests.functional import killed_conductor
 from tests.unit.drivers import base
+from tests.unit.drivers.boot import sanboot_base
 from tests.unit.drivers.data_image import base as data_image_base
 
 NOTHING = ({}, [], [], [])
+REPORTED = {'ext_boot_completed_at': '2026-01-01T00:00:00Z'}
 
 
 class EndsKilledTestCase(killed_conductor.KilledConductor,
@@ -51,6 +53,10 @@ class EndsKilledTestCase(killed_conductor.KilledConductor,
     def clean_up(task):
         task.driver.boot.clean_up_instance(task)
 
+    @staticmethod
+    def prepare(task):
+        task.driver.boot.prepare_instance(task)
+
     def again(self, work):
         """Have the next conductor do it."""
         with self.task() as task:
@@ -69,20 +75,85 @@ class EndsKilledTestCase(killed_conductor.KilledConductor,
         # Its tokens read nothing more.
         self.assertGreater(boot_record.generation(self.node), state.begun)
 
-    def at_every_step_of_an_end(self, work, **info):
+    def assertBootsOneMedium(self, _killed=True):
+        inserted, published, records, parts = self.left()
+        (url,), (path,) = inserted.values(), published
+        self.assertEqual(path.name, url.rpartition('/')[2])
+        self.assertEqual((1, []), (len(records), parts))
+        self.assertEqual(('Cd', 'Continuous'), self.device())
+        self.assertEqual(boot_record.generation(self.node),
+                         boot_record.load(self.node).begun)
+
+    def look(self):
+        """Do what a conductor does for its nodes now and then."""
+        with self.task(shared=True) as task:
+            boot = task.driver.boot
+        boot._end_boots(base.Manager(self.node), self.context)
+        self.node.refresh()
+
+    def at_every_step_of_an_end(self, work, recover=None, **info):
         self.at_every_step(
             lambda: self.deploy_once(**info), work,
-            lambda: self.again(work), self.assertBootsFromDisk,
+            recover or (lambda: self.again(work)), self.assertBootsFromDisk,
             self.undeploy)
 
     def test_an_undeployment(self):
         self.at_every_step(self.deploy, self.clean_up, self.undeploy,
                            self.assertNothingLeft)
 
+    def test_a_deployment(self):
+        self.at_every_step(
+            lambda: self.be(states.DEPLOYING), self.prepare, self.undeploy,
+            lambda killed: killed and self.assertNothingLeft())
+
+    def test_a_rebuild(self):
+        def begin():
+            self.deploy()
+            self.be(states.DEPLOYING)
+
+        def clear():
+            self.undeploy()
+            self.assertNothingLeft()
+
+        self.at_every_step(begin, self.prepare,
+                           lambda: self.again(self.prepare),
+                           self.assertBootsOneMedium, clear)
+
+    def test_what_a_report_ends(self):
+        def end(task):
+            # In two steps, as the machine runs and is then restarted.
+            task.driver.boot.end_boot(task, boot_state.Cause.REPORT)
+            task.driver.boot.restarts(task)
+
+        def recover():
+            # As often as it likes: the installer may still run.
+            self.look()
+            self.look()
+            if self.records():
+                self.again(lambda task: task.driver.boot.restarts(task))
+
+        self.node.power_state = states.POWER_ON
+        self.at_every_step_of_an_end(end, recover, **REPORTED)
+
     def test_what_localboot_ends(self):
         self.at_every_step_of_an_end(
             lambda task: task.driver.boot.end_boot(
                 task, boot_state.Cause.LOCAL_BOOT), boot_iso=None)
+
+    def test_what_a_deletion_of_virtual_media_ends(self):
+        def delete(task):
+            task.driver.management.detach_virtual_media(task)
+
+        def recover():
+            if boot_record.load(self.node).cause is None:
+                # Who asked for it got an error, and nothing was done.
+                self.assertBootsOneMedium()
+                self.again(delete)
+            else:
+                self.look()
+
+        self.node.power_state = states.POWER_ON
+        self.at_every_step_of_an_end(delete, recover)
 
     def test_what_another_interface_ends(self):
         def begin():
@@ -101,6 +172,87 @@ class EndsKilledTestCase(killed_conductor.KilledConductor,
 
         self.at_every_step(begin, end, lambda: self.again(end),
                            self.assertNothingLeft)
+
+
+class SanbootKilledTestCase(killed_conductor.KilledConductor,
+                            sanboot_base.SanbootTestCase):
+
+    def setUp(self):
+        super().setUp()
+        # One whose BMC shows the boot device.
+        self.node.driver = 'redfish-ext'
+        self.node.power_interface = self.node.management_interface = 'redfish'
+        self.say(boot_iso=self.href, boot_iso_files={'/etc/motd': 'hello'},
+                 sanboot_transport='http')
+
+    def deploy(self):
+        self.be(states.DEPLOYING)
+        super().deploy()
+
+    def deploy_once(self):
+        self.say(ext_boot_mode='once', ext_boot_completed_at=None)
+        self.deploy()
+        self.say(**REPORTED)
+
+    def undeploy(self):
+        self.be(states.DELETING)
+        self.call('clean_up_instance')
+
+    def look(self):
+        with self.task(shared=True) as task:
+            boot = task.driver.boot
+        boot._end_boots(base.Manager(self.node), self.context)
+        self.node.refresh()
+
+    def judge_nothing(self, killed=True):
+        self.assertNothingLeft()
+        self.assertEqual(NOTHING, self.left())
+        self.assertFalse(boot_record.exists(self.node))
+
+    def judge_boot(self, _killed=True):
+        (path,) = self.published()
+        self.assertIn(path.name, self.script())
+        self.assertEqual(1, len(self.records()))
+        self.assertEqual(boot_record.generation(self.node),
+                         boot_record.load(self.node).begun)
+
+    def judge_disk(self, _killed=True):
+        self.assertEqual(NOTHING, self.left())
+        self.assertIn('boots from its disk', self.script())
+        self.assertEqual(('Hdd', 'Continuous'), self.device())
+        state = boot_record.load(self.node)
+        self.assertTrue(state.disk_seen and state.ended_at, state)
+        self.assertGreater(boot_record.generation(self.node), state.begun)
+
+    def test_an_undeployment(self):
+        self.at_every_step(
+            self.deploy, lambda task: task.driver.boot.clean_up_instance(task),
+            self.undeploy, self.judge_nothing)
+
+    def test_a_deployment(self):
+        self.at_every_step(
+            lambda: self.be(states.DEPLOYING),
+            lambda task: task.driver.boot.prepare_instance(task),
+            self.undeploy, lambda killed: killed and self.judge_nothing())
+
+    def test_a_rebuild(self):
+        def begin():
+            self.deploy()
+            self.be(states.DEPLOYING)
+
+        def clear():
+            self.undeploy()
+            self.judge_nothing()
+
+        self.at_every_step(
+            begin, lambda task: task.driver.boot.prepare_instance(task),
+            lambda: self.call('prepare_instance'), self.judge_boot, clear)
+
+    def test_what_a_report_ends(self):
+        self.at_every_step(
+            self.deploy_once, lambda task: task.driver.boot.end_boot(
+                task, boot_state.Cause.REPORT),
+            self.look, self.judge_disk, self.undeploy)
 
 
 class DataImageKilledTestCase(killed_conductor.KilledConductor,

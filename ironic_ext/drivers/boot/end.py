@@ -23,6 +23,7 @@ from ironic.drivers.modules import noop_mgmt
 from oslo_log import log
 
 from ironic_ext.drivers.records import boot as boot_record
+from ironic_ext.drivers.records import media as node_media
 from ironic_ext.node import boot_state
 
 LOG = log.getLogger(__name__)
@@ -83,13 +84,16 @@ def close(node: typing.Any, *, disk_seen: bool) -> None:
 
 
 def is_time(node: typing.Any, state: boot_state.BootState) -> bool:
-    """Tell whether the medium of a boot that is over may go.
+    """Tell whether the medium of a boot that is over may go, or has gone.
 
-    :param node: with power_state.
+    A conductor that died may have got no further than to eject it.
+
+    :param node: with power_state and driver_internal_info.
     """
     return (state.cause is boot_state.Cause.EJECT
             or state.cause is boot_state.Cause.LOCAL_BOOT
             or node.power_state == states.POWER_OFF
+            or not node_media.load(node)
             or time.time() >= state.asked_at + CONF.ext_boot.eject_after)
 
 

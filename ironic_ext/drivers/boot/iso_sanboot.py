@@ -246,9 +246,10 @@ class IsoSanboot(ipxe.iPXEBoot):
                         '%(node)s, which still runs iPXE first: %(error)s',
                         {'node': node.uuid, 'error': exc})
             seen = False
+        end.close(node, disk_seen=seen)
+        # Last: nobody comes back to one that is done.
         records.save(node, records.SanbootRecord(
             record.transport, record.targets, script=digest, done=True))
-        end.close(node, disk_seen=seen)
         LOG.info('Node %s leaves iPXE from now on', node.uuid)
 
     def has_boot(self, node: typing.Any) -> bool:

@@ -48,7 +48,10 @@ def write(task: typing.Any, text: str) -> str:
         # One that is there may have an operator's own permissions.
         if not os.path.isdir(folder):
             pxe_utils.ensure_tree(folder)
-    with blocks.replacing(path, CONF.pxe.file_permission or 0o644) as fd:
+    # The lock of the node keeps others out, and a conductor that was killed
+    # here must not leave a script of another name to be read.
+    with blocks.replacing(path, CONF.pxe.file_permission or 0o644,
+                          temporary=f'{path}.part') as fd:
         blocks.write_all(fd, text.encode())
     for port in task.ports:
         if port.pxe_enabled or CONF.neutron.add_all_ports:
@@ -88,10 +91,12 @@ def _folder() -> str:
 
 
 def _link(path: str, link: str) -> None:
-    """Make a link, also in the place of another."""
+    """Make a link, also in the place of another, which is there till then."""
+    temporary = f'{link}.part'
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(link)
-    os.symlink(os.path.relpath(path, os.path.dirname(link)), link)
+        os.unlink(temporary)
+    os.symlink(os.path.relpath(path, os.path.dirname(link)), temporary)
+    os.rename(temporary, link)
 
 
 def _update_dhcp(task: typing.Any) -> None:

@@ -77,6 +77,20 @@ class Clock:
         self.now += seconds
 
 
+class Manager:
+    """What a periodic task asks of a conductor of one node."""
+
+    def __init__(self, node):
+        self._node = node
+
+    def iter_nodes(self, fields, filters):
+        assert filters['reserved'] is False
+        if self._node.provision_state not in filters['provision_state_in']:
+            return []
+        return [(self._node.uuid, self._node.driver, '',
+                 *(getattr(self._node, name) for name in fields))]
+
+
 class DriverTestCase(db_base.DbTestCase):
 
     driver = 'redfish-ext'

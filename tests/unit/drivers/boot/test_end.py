@@ -19,20 +19,6 @@ DONE = {'ext_boot_mode': 'once',
 KICKSTART = {'format': 'kickstart', 'data': {'ks.cfg': 'text\nreboot\n'}}
 
 
-class Manager:
-    """What a periodic task asks of a conductor."""
-
-    def __init__(self, node):
-        self._node = node
-
-    def iter_nodes(self, fields, filters):
-        assert filters['reserved'] is False
-        if self._node.provision_state not in filters['provision_state_in']:
-            return []
-        return [(self._node.uuid, self._node.driver, '',
-                 *(getattr(self._node, name) for name in fields))]
-
-
 class EndTestCase(base.RedfishIsoTestCase):
 
     kind = 'lorax_like'
@@ -50,7 +36,7 @@ class EndTestCase(base.RedfishIsoTestCase):
     def periodic(self):
         with self.task(shared=True) as task:
             boot = task.driver.boot
-        boot._end_boots(Manager(self.node), self.context)
+        boot._end_boots(base.Manager(self.node), self.context)
         self.node.refresh()
 
     def state(self):
