@@ -1,12 +1,12 @@
-.PHONY: help setup fast test unit functional e2e e2e-bootc e2e-loaders \
-    tempest test-cluster upstream one fuzz lint docs bench demo demo-stop clean
+.PHONY: help setup fast test unit functional journeys e2e e2e-bootc \
+    e2e-loaders tempest test-cluster upstream one fuzz lint docs bench demo demo-stop clean
 
 help:
 	@echo 'make setup      system packages and .venv; the others do it, too'
-	@echo 'make fast       unit and functional tests: no machine is booted'
-	@echo 'make unit, make functional, make e2e    one suite'
+	@echo 'make fast       unit and functional tests: minutes'
+	@echo 'make unit, make functional, make journeys, make e2e    one suite'
 	@echo 'make one T=tests.unit.iso.test_cpio     one module, class or test'
-	@echo 'make test       unit, functional and end-to-end tests'
+	@echo 'make test       all of these suites'
 	@echo 'make e2e-bootc  deploy a bootable container, which takes minutes'
 	@echo '                (IMAGE=registry/name:tag deploys that one, and'
 	@echo '                ARGS=--help tells how)'
@@ -33,7 +33,7 @@ fast: setup
 test: setup
 	@tools/run-tests.sh
 
-unit functional e2e: setup
+unit functional journeys e2e: setup
 	@tools/run-tests.sh $@
 
 e2e-bootc: setup

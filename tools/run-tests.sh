@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 
-# Run test suites (unit, functional, e2e; all of them without arguments) and
-# end with the counts. Keeps each suite's subunit stream in .test-results, and
-# shows its ten slowest tests.
+# Run test suites (unit, functional, journeys, e2e; all of them without
+# arguments) and end with the counts. Keeps each suite's subunit stream in
+# .test-results, and shows its ten slowest tests.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 results=.test-results
-suites=${*:-unit functional e2e}
+suites=${*:-unit functional journeys e2e}
 status=0
 # Ironic's base class ends the whole worker when one test takes longer than
 # this many seconds; its 60 are few on a busy machine.
@@ -29,13 +29,13 @@ for suite in $suites; do
     options=()
     case $suite in
         unit) grouping=() ;;
-        functional)
+        functional|journeys)
             # What matches the same text stays together: modules that share
             # a browser, an emulator or a Keystone, and classes that share a
             # database server.
             together='test_page|test_(data_image_vendors|boot_server_keystone)'
             together+='|(?=\w+\.(PostgreSQL|MariaDB))'
-            grouping=(--group-regex "^tests\.functional\.($together|(\w+\.)+)")
+            grouping=(--group-regex "^tests\.$suite\.($together|(\w+\.)+)")
             # They wait for servers to start about half of the time.
             options=(--concurrency $(($(nproc) + 2)))
             ;;

@@ -37,8 +37,8 @@ class CommandsTestCase(testtools.TestCase):
             set(targets.replace('\\', '').split()) - {'help'}, shown)
 
     def test_the_loop_without_machines_has_none(self):
-        booting = [path.name
-                   for path in (_ROOT / 'tests/functional').glob('*.py')
+        booting = [path.name for suite in ('functional', 'journeys')
+                   for path in (_ROOT / 'tests' / suite).glob('*.py')
                    if re.search('qemu-system|tests import guest',
                                 path.read_text())]
         self.assertEqual([], booting, 'what boots belongs into tests/e2e')

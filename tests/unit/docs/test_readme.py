@@ -2,7 +2,7 @@
 
 """Tests that what the README prints does what it says, as it is printed.
 
-Its first job takes an Ironic: see tests/functional/test_tutorials.py.
+Its first job takes an Ironic: see tests/journeys/test_tutorials.py.
 """
 
 import configparser
@@ -41,7 +41,7 @@ class ReadmeTestCase(testtools.TestCase):
         self.assertEqual(
             [_FIRST_JOB, 'ini', 'make', 'pip', 'pip ironic-iso'],
             sorted(self._kind(lead) for lead in self.blocks))
-        functional = pages.ROOT / 'tests/functional/test_tutorials.py'
+        functional = pages.ROOT / 'tests/journeys/test_tutorials.py'
         self.assertIn(_FIRST_JOB, functional.read_text())
 
     def _kind(self, lead):

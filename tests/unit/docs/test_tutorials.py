@@ -33,6 +33,6 @@ class TutorialsTestCase(testtools.TestCase):
         listed = set(re.findall(r'^   ([\w-]+)$', pages.read(
             'user/tutorials/index'), re.MULTILINE))
         self.assertEqual(names, listed)
-        run = (pages.ROOT / 'tests/functional/test_tutorials.py').read_text()
+        run = (pages.ROOT / 'tests/journeys/test_tutorials.py').read_text()
         self.assertEqual(names, set(re.findall(
             r"self\.run_tutorial\(\s*'([\w-]+)'", run)))
