@@ -206,8 +206,8 @@ def hypervisor_config(directory: pathlib.Path) -> pathlib.Path:
         {'ISOLINUX.BIN': (parts.ISOLINUX / 'isolinux.bin').read_bytes(),
          'MBOOT.C32': (parts.SYSLINUX_MODULES / 'mboot.c32').read_bytes(),
          'ISOLINUX.CFG': menu, 'BOOT.CFG': boot, 'EFI/BOOT/BOOT.CFG': boot,
-         'B.B00': b'kernel', 'JUMPSTRT.GZ': b'module'}, 0,
-        '-b', 'ISOLINUX.BIN', '-c', 'BOOT.CAT', *parts.NO_EMULATION,
+         'B.B00': b'kernel', 'JUMPSTRT.GZ': b'module', 'IMGDB.TGZ': b'data'},
+        0, '-b', 'ISOLINUX.BIN', '-c', 'BOOT.CAT', *parts.NO_EMULATION,
         tool=('genisoimage', '-quiet'))
 
 
@@ -222,7 +222,8 @@ def hypervisor_uefi(directory: pathlib.Path) -> pathlib.Path:
         directory, 'hypervisor_uefi',
         {'BOOT.CFG': boot, 'EFI/BOOT/BOOT.CFG': boot, 'B.B00': b'kernel',
          'EFI/BOOT/BOOTX64.EFI': b'MZ mboot stand-in',
-         'JUMPSTRT.GZ': b'module'}, 0, '-R', *_with_esp(esp)[2:])
+         'JUMPSTRT.GZ': b'module', 'IMGDB.TGZ': b'data'},
+        0, '-R', *_with_esp(esp)[2:])
 
 
 def rescue(directory: pathlib.Path) -> pathlib.Path:

@@ -20,6 +20,7 @@ OWN = {
     'autoinstall': 'cloud_init:AutoinstallFormat',
     'autoyast': 'autoyast:AutoYastFormat',
     'cloud-init': 'cloud_init:CloudInitFormat',
+    'esxi': 'esxi:EsxiFormat',
     'ignition': 'ignition:IgnitionFormat',
     'kickstart': 'kickstart:KickstartFormat',
     'plain': 'plain:PlainFormat',
@@ -62,7 +63,7 @@ def named(name: str, files: base.Files) -> base.Files:
 
 def names() -> list[str]:
     """Return the names of the installed formats, sorted."""
-    return sorted(_formats())
+    return sorted(OWN.keys() | _formats())
 
 
 @functools.cache

@@ -34,6 +34,7 @@ _CONFIGS = {
     'ignition': ('config.ign', '{"ignition": {"version": "3.3.0"}}'),
     'autoyast': ('autoinst.xml', '<?xml version="1.0"?>\n<profile '
                  'xmlns="http://www.suse.com/1.0/yast2ns"/>\n'),
+    'esxi': ('ks.cfg', 'vmaccepteula\ninstall --firstdisk\n'),
     'plain': ('plain', 'x\n'),
     'cloud-init': ('user-data', '#cloud-config\nhostname: a\n'),
     'autoinstall': ('autoinstall.yaml', 'autoinstall:\n  version: 1\n')}

@@ -15,7 +15,7 @@ _MARKS = (
     ('/install.a64', 'the Debian installer'),
     ('/install/initrd.gz', 'the Debian installer'),
     ('/live/filesystem.squashfs', 'Debian live'), ('/arch', 'Arch Linux'),
-    ('/.alpine-release', 'Alpine Linux'))
+    ('/.alpine-release', 'Alpine Linux'), ('/imgdb.tgz', 'ESXi'))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,7 +21,8 @@ class RegistryTestCase(formats.FormatTestCase):
 
     def test_every_format_is_found_by_its_name(self):
         self.assertEqual(['autoinstall', 'autoyast', 'cloud-init',
-                          'ignition', 'kickstart', 'plain', 'preseed'],
+                          'esxi', 'ignition', 'kickstart', 'plain',
+                          'preseed'],
                          config_formats.names())
 
     def test_an_unknown_format_is_refused_with_the_nearest(self):

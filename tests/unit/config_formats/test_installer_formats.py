@@ -137,3 +137,35 @@ class AutoYastTest(formats.FormatTestCase):
             found = self.refusal('autoyast', text)
             self.assertEqual(line, found[0], text)
             self.assertIn(reason, found[1])
+
+
+class EsxiTestCase(formats.FormatTestCase):
+
+    GOOD = ('# none is asked\nvmaccepteula\ninstall --firstdisk\n'
+            'rootpw x\n%post --interpreter=python\nimport time\n')
+
+    def test_it_is_named_as_the_installer_reads_its_cd(self):
+        config = resolve('esxi', {'ks.cfg': self.GOOD})
+        self.assertEqual(
+            base.Placement('ks=cdrom:/KS.CFG',
+                           {'/KS.CFG': self.GOOD.encode()}),
+            config.place(base.ImageFacts(system='ESXi')))
+        self.assertEqual(f'ks={URL}ks.cfg', config.arguments_by_url(URL))
+        self.assertEqual('', config.format.misfit(
+            base.ImageFacts(system='ESXi')))
+
+    def test_what_anaconda_reads_is_none(self):
+        line, reason = self.refusal('esxi', 'text\nreboot\n')
+        self.assertEqual(1, line)
+        self.assertIn('"text" is no command', reason)
+        for text, missing in (('install --firstdisk\n', 'vmaccepteula'),
+                              ('accepteula\nreboot\n%post\ninstall\n',
+                               '"upgrade"')):
+            self.assertIn(missing, self.refusal('esxi', text)[1])
+        resolve('esxi', '%include /vmfs/volumes/x/rest.cfg\n')
+
+    def test_several_files_go_by_url(self):
+        config = resolve('esxi', {'ks.cfg': self.GOOD, 'rest.cfg': ''})
+        self.assertIn('one file', str(self.assertRaises(
+            config_formats.ConfigError, config.place, base.ImageFacts())))
+        self.assertEqual(f'ks={URL}ks.cfg', config.arguments_by_url(URL))

@@ -200,6 +200,22 @@ class UnattendedTestCase(InstanceTestCase):
                       'boot_unattended': 'False'}):
             self.assertEqual((None, '', False), self.menu(**info), info)
 
+    def test_each_installer_starts_by_itself_and_no_live_system_does(self):
+        for name, data, unattended in (
+                ('kickstart', 'reboot\n', True),
+                ('autoinstall', {'user-data': '#cloud-config\nautoinstall: '
+                                              '{version: 1}\n'}, True),
+                ('preseed', 'd-i a/b string c\n', True),
+                ('autoyast', '<profile/>', True),
+                ('esxi', 'vmaccepteula\ninstall --firstdisk\n', True),
+                ('ignition', database.IGNITION, False),
+                ('cloud-init', {'user-data': '#cloud-config\n{}\n'}, False),
+                ('plain', 'x', False)):
+            config = {'format': name, 'data': data if isinstance(data, dict)
+                      else {'file': data}}
+            self.assertEqual((5 if unattended else None, '', unattended),
+                             self.menu(boot_config=config), name)
+
     def test_a_node_can_ask_for_it(self):
         self.assertEqual((5, '', False), self.menu(boot_unattended=True))
         self.assertEqual((5, '', False), self.menu(boot_unattended='true'))
