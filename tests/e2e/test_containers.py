@@ -71,7 +71,7 @@ class SiteTestCase(testtools.TestCase):
             / 'containers/Containerfile.conductor',
             BASE=self.store.build('ironic', recipe,
                                   VERSION=metadata.version('ironic')),
-            PIP='/var/lib/kolla/venv/bin/pip')
+            PIP='/var/lib/kolla/venv/bin/pip', PIP_OPTIONS='')
 
     def _run(self, service, image):
         service.contain(self.store, self.images[image], self.folder)
