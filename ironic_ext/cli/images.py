@@ -63,7 +63,8 @@ def build_parser() -> argparse.ArgumentParser:
         'completion', help='print a shell completion script',
         description='Print a completion script: for bash, put '
         f'`source <({PROG} completion bash)` into ~/.bashrc.')
-    command.add_argument('shell', choices=completion.SHELLS)
+    command.add_argument('shell', choices=completion.SHELLS,
+                         help='whose script')
     command.set_defaults(run=_completion, parser=parser)
     return parser
 
@@ -90,7 +91,8 @@ def _add_fetch(commands: typing.Any) -> None:
         'and current',
         description='Get an image into the store. What is there already is '
         'not downloaded again; a download that was interrupted goes on.')
-    command.add_argument('href', metavar='URL')
+    command.add_argument('href', metavar='URL',
+                         help='where the image is')
     command.add_argument('--checksum', metavar='SUM',
                          help='sha256:<hex>, sha512:<hex> or the URL of a '
                          'checksum file')

@@ -114,7 +114,8 @@ def build_parser(run: Commands) -> argparse.ArgumentParser:
         'completion', help='print a shell completion script',
         description='Print a completion script: for bash, put '
         '`source <(ironic-iso completion bash)` into ~/.bashrc.')
-    command.add_argument('shell', choices=completion.SHELLS)
+    command.add_argument('shell', choices=completion.SHELLS,
+                         help='whose script')
     command.set_defaults(run=run['completion'], parser=parser)
     return parser
 
@@ -150,14 +151,15 @@ def _add_reading_commands(commands: typing.Any, run: Commands) -> None:
 
     command = commands.add_parser('ls', help='list a directory of an ISO')
     _add_image(command)
-    command.add_argument('path', metavar='PATH', nargs='?', default='/')
+    command.add_argument('path', metavar='PATH', nargs='?', default='/',
+                         help='directory of the ISO (default: /)')
     command.add_argument('-l', '--long', action='store_true',
                          help='show type, size in bytes and link target')
     command.set_defaults(run=run['ls'])
 
     command = commands.add_parser('cat', help='print a file of an ISO')
     _add_image(command)
-    command.add_argument('path', metavar='PATH')
+    command.add_argument('path', metavar='PATH', help='file of the ISO')
     command.set_defaults(run=run['cat'])
 
     command = commands.add_parser(
@@ -197,7 +199,8 @@ def _add_pxe(commands: typing.Any, run: Commands) -> None:
         'the boot menu\'s entry; the default is what starts unattended')
     command.add_argument(
         '--for', metavar='FIRMWARE', default='all', dest='for_',
-        help='whose boot menu it is: bios, uefi, uefi-x64, ...')
+        help='whose boot menu it is: bios, uefi, uefi-x64, ... '
+        '(default: all)')
     command.add_argument(
         '--append', metavar='ARGS', action='append', default=[],
         help='kernel arguments to append')

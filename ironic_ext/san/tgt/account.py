@@ -118,7 +118,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description='Add an account to tgtd: {"username": ..., '
                     '"password": ...} is read from the standard input.')
-    parser.add_argument('--control-port', type=int, default=0)
+    parser.add_argument('--control-port', metavar='NUMBER', type=int,
+                        default=0,
+                        help='which tgtd of this host: the port number that '
+                             'it was started with, tgtd -C (default: 0)')
     arguments = parser.parse_args()
     try:
         facts = json.load(sys.stdin)
