@@ -4,17 +4,19 @@
 
 import argparse
 import collections.abc
+import contextlib
 import typing
 
 from osc_lib import exceptions
 
 from ironic_ext.cli.osc import boot_api
 from ironic_ext.cli.osc import fields
+from ironic_ext.cli.osc import provisioning
 from ironic_ext.cli.osc import shown
 
 _LOCAL = 'localboot'
 
-_FIELDS = (
+_FIELDS: tuple[fields.Field, ...] = (
     fields.Field('name', 'name'),
     fields.Field('node', 'metadata.uid'),
     fields.Field('macs', 'status.macs', fields.names),
@@ -83,13 +85,21 @@ class _OneHost(shown.Show):
 class ShowHostBoot(_OneHost):
     """Show what a host boots"""
 
+    all_fields = (*_FIELDS, fields.Field('ironic_node', 'links.node'),
+                  fields.Field('console_enabled', 'links.consoleEnabled'))
+
     def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
         """Ask the boot server.
 
         :raises: CommandError
         """
-        return _seen(boot_api.BootApi.of(self, parsed_args).call(
-            'GET', boot_api.host_path(parsed_args.host)))
+        api = boot_api.BootApi.of(self, parsed_args)
+        path = boot_api.host_path(parsed_args.host)
+        found = api.call('GET', path)
+        with contextlib.suppress(exceptions.CommandError):
+            # A server of another release has none.
+            found = {**found, 'links': api.call('GET', f'{path}/links')}
+        return _seen(found)
 
 
 class ShowHostHistory(shown.List):
@@ -147,14 +157,7 @@ class SetHostBoot(_OneHost):
                                   'the machine')
         address.add_argument('--no-ip', action='store_true',
                              help='Declare no address')
-        provision = parser.add_mutually_exclusive_group()
-        provision.add_argument(
-            '--deploy', dest='target', action='store_const', const='deploy',
-            help='Deploy it, so that it boots that now')
-        provision.add_argument(
-            '--rebuild', dest='target', action='store_const', const='rebuild',
-            help='Rebuild it, so that it boots that now: what runs on it '
-                 'ends')
+        provisioning.add_options(parser)
         return parser
 
     def resource(self, parsed_args: argparse.Namespace) -> fields.Resource:
@@ -171,14 +174,17 @@ class SetHostBoot(_OneHost):
             spec['bootMode'] = parsed_args.mode
         if parsed_args.ip or parsed_args.no_ip:
             spec['ip'] = parsed_args.ip
+        provisioning.require_consistent(parsed_args)
         if not spec and not parsed_args.target:
             raise exceptions.CommandError(
                 'say what to change: --iso, --local, --config, --no-config, '
                 '--mode, --ip, --no-ip, --deploy or --rebuild')
         api = boot_api.BootApi.of(self, parsed_args)
         path = boot_api.host_path(parsed_args.host)
+        if parsed_args.target == 'rebuild' and not parsed_args.yes:
+            # Before anything is changed.
+            provisioning.confirm(api.call('GET', path))
         found = api.call('PATCH', path, {'spec': spec}) if spec else {}
         if parsed_args.target:
-            found = api.call('POST', f'{path}/provision',
-                             {'target': parsed_args.target})
+            found = provisioning.provision(api, path, parsed_args)
         return _seen(found)

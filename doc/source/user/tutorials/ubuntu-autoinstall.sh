@@ -40,9 +40,9 @@ openstack baremetal boot config create ubuntu-server \
 openstack baremetal iso create ubuntu --url "$ISO_URL" \
     --config ubuntu-server --wait 1800
 # [host]
-openstack baremetal host boot set server-6 --iso ubuntu --config ubuntu-server
 openstack baremetal boot config preview ubuntu-server --host server-6
 # [deploy]
-openstack baremetal node deploy server-6 --wait 1800
+openstack baremetal host boot set server-6 \
+    --iso ubuntu --config ubuntu-server --deploy --wait 1800
 openstack baremetal node boot show server-6
 # [end]
