@@ -30,6 +30,10 @@ class Nodes:
         self.nodes = {}
         self.ports = {}
         self.inventories = {}
+        #: What is said of consoles that are enabled, by node.
+        self.consoles = {}
+        #: Nodes whose consoles were asked for.
+        self.consoles_asked = []
         #: What was asked for last, by node.
         self.data_images = {}
         #: Requests that were answered, and bytes of the answers.
@@ -101,8 +105,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 if path[2:] == ['inventory']:
                     found = known.inventories.get(path[1])
                     self._answer(200 if found else 404, found or {})
+                elif path[2:] == ['states', 'console']:
+                    known.consoles_asked.append(path[1])
+                    found = known.consoles.get(path[1])
+                    self._answer(200, {'console_enabled': found is not None,
+                                       'console_info': found})
                 else:
-                    self._answer(200, known.nodes[path[1]])
+                    self._answer(200, {
+                        **known.nodes[path[1]],
+                        'console_enabled': path[1] in known.consoles})
             else:
                 self._refuse(404, 'Node could not be found.')
 

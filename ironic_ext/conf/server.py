@@ -30,6 +30,12 @@ OPTS = [
     cfg.StrOpt('public_url',
                help='URL of the boot server as machines reach it, such as '
                     'http://192.0.2.1:8093. Needed for URLs with tokens.'),
+    cfg.StrOpt('ironic_public_url',
+               help='URL of Ironic\'s API as operators\' browsers reach it, '
+                    'such as https://ironic.example.com:6385: details of a '
+                    'host link to its node there. By default the public '
+                    'endpoint of Keystone\'s catalog; without Keystone '
+                    'there is no link.'),
     cfg.BoolOpt('use_ssl',
                 default=False,
                 help='Whether the boot server speaks HTTPS.'),

@@ -42,6 +42,7 @@ from ironic_ext.server.rest import access
 from ironic_ext.server.rest import bridge
 from ironic_ext.server.rest import catalog as catalog_resources
 from ironic_ext.server.rest import host_history
+from ironic_ext.server.rest import host_links
 from ironic_ext.server.rest import hosts as host_resources
 from ironic_ext.server.rest import iso_imports
 from ironic_ext.server.rest import openapi
@@ -282,6 +283,10 @@ def operators(conf: cfg.ConfigOpts, parts: Parts,
                 hosts, limit),
             NAMESPACED + '/{name}/history': host_history.HostHistory(
                 hosts, parts.history),
+            NAMESPACED + '/{name}/links': host_links.HostLinks(
+                hosts, parts.ironic, options.ironic_public_url),
+            NAMESPACED + '/{name}/console': host_links.HostConsole(
+                hosts, parts.ironic),
             NAMESPACED + '/{name}/power': host_resources.HostPower(
                 hosts, limit),
             NAMESPACED + '/{name}/provision': provisioning.HostProvision(

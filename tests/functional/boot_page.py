@@ -35,6 +35,7 @@ _FAKE = """
 [DEFAULT]
 enabled_bios_interfaces = no-bios
 enabled_boot_interfaces = fake
+enabled_console_interfaces = no-console,fake
 enabled_deploy_interfaces = fake
 enabled_management_interfaces = fake
 enabled_power_interfaces = fake

@@ -10,6 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support import ui
 
+from lab import process
 from tests.functional import boot_page
 
 setUpModule = boot_page.start
@@ -249,6 +250,20 @@ class TestManyHosts(boot_page.PageTestCase):
         self.assertEqual('imagenotfound', self.find(
             'input[type="search"]').get_attribute('value'))
         self.assertIn('sort=power', self.browser.current_url)
+
+    def test_a_console_of_ironic_is_asked_for_by_a_button(self):
+        host = self.node()
+        self.stack.ironic.call('PATCH', f'/v1/nodes/{host}', [
+            {'op': 'add', 'path': '/console_interface', 'value': 'fake'}])
+        self.stack.ironic.call('PUT', f'/v1/nodes/{host}/states/console',
+                               {'enabled': True})
+        process.await_condition(
+            lambda: self.stack.ironic.get(f'/v1/nodes/{host}')[
+                'console_enabled'], 'the console', timeout=boot_page.WAIT)
+        self.open(f'hosts/default/{host}')
+        self.click('Ask for its address', 'dialog button')
+        # The console of fake hardware has none.
+        self.await_text('dialog', 'console: Ironic does not say where it is.')
 
     def test_an_address_opens_one_host(self):
         host = self.node()

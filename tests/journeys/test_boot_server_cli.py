@@ -5,6 +5,7 @@
 import json
 import pathlib
 import subprocess
+import threading
 
 import fixtures
 import testtools
@@ -174,8 +175,12 @@ class CommandTestCase(testtools.TestCase):
         self.useFixture(fixtures.MonkeyPatch(
             'tests.ironic_stand_in.Nodes.change',
             lambda _known, uuid, **fields: changed(uuid, **fields)))
+        refused = self.run_command('host', 'boot', 'set', 'server3',
+                                   '--mode', 'once', '--rebuild')
+        self.assertIn('say --yes', refused.stderr)
+        self.assertEqual([], asked)
         self.done('host', 'boot', 'set', 'server3', '--mode', 'once',
-                  '--rebuild')
+                  '--rebuild', '--yes')
         self.assertEqual([(node, ['instance_info']),
                           (node, ['target_provision_state'])], asked)
         shown = self.ironic.known.nodes[node]
@@ -192,6 +197,44 @@ class CommandTestCase(testtools.TestCase):
             'the host', timeout=60)
         self.assertEqual(
             'active', self.ironic.known.nodes[node]['target_provision_state'])
+
+    def test_a_deployment_is_waited_for_until_it_fails(self):
+        node = self.ironic.known.add('server5', '52:54:00:00:00:05',
+                                     provision_state='available')
+        change = self.ironic.known.change
+
+        def changed(uuid, **fields):
+            if 'target_provision_state' in fields:
+                fields = {'provision_state': 'deploying',
+                          'target_provision_state': 'active'}
+            change(uuid, **fields)
+
+        self.useFixture(fixtures.MonkeyPatch(
+            'tests.ironic_stand_in.Nodes.change',
+            lambda _known, uuid, **fields: changed(uuid, **fields)))
+        process.await_condition(
+            lambda: self.run_command('host', 'boot', 'show', 'server5'
+                                     ).returncode == 0,
+            'the host', timeout=60)
+        waited = self.run_command('host', 'boot', 'set', 'server5',
+                                  '--deploy', '--wait', '0')
+        self.assertIn('server5: deploying\n', waited.stderr)
+        self.assertIn('server5 is still deploying after 0 s', waited.stderr)
+        threading.Timer(1.5, change, (node,), {
+            'provision_state': 'deploy failed',
+            'last_error': 'Deploy step failed: no such ISO'}).start()
+        failed = self.run_command('host', 'boot', 'set', 'server5',
+                                  '--deploy', '--wait', '60')
+        self.assertEqual(1, failed.returncode)
+        self.assertIn('server5: deploy failed: Deploy step failed: no such '
+                      'ISO', failed.stderr)
+
+    def test_a_host_says_where_else_it_is_seen(self):
+        self.ironic.known.consoles[self.node] = {'type': 'socat'}
+        found = self.rows('host', 'boot', 'show', 'server1')
+        # Nobody has said what URL Ironic has for people.
+        self.assertEqual((None, True),
+                         (found['ironic_node'], found['console_enabled']))
 
     def test_a_host_is_deployed_or_rebuilt_and_nothing_else(self):
         self.assertRaises(SystemExit, self.run_command, 'host', 'boot',

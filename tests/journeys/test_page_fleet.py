@@ -41,8 +41,10 @@ class FleetTestCase(boot_page.PageTestCase):
         for number in range(HOSTS):
             cls.known.add(f'server{number:04}', '52:54:00:00:'
                           f'{number >> 8:02x}:{number & 255:02x}')
-        cls.server = cls._start(boot_server.BootServer(cls.ironic.url),
-                                'process')
+        cls.server = cls._start(boot_server.BootServer(
+            cls.ironic.url, options='auth_strategy = noauth\n'
+            'ironic_public_url = '
+            'https://ironic.example.com/v1/'), 'process')
         for method, path, body, kind in (
                 ('POST', 'bootconfigs', {
                     'metadata': {'name': 'config'}, 'spec': {
@@ -150,6 +152,47 @@ class FleetTestCase(boot_page.PageTestCase):
         self.click('Close', 'dialog button')
         self.assertEqual({'rebuild'}, set(self.targets(nodes).values()))
 
+    def test_a_host_links_to_its_node_and_its_console(self):
+        shown = {'socat': 'tcp://192.0.2.1:8023',
+                 'vnc': 'https://vnc.example.com/lite.html?token=x',
+                 'hostile': 'javascript:document.title="taken"'}
+        nodes = {kind: self.known.add(f'console-{kind}')
+                 for kind in (*shown, 'none')}
+        for kind, url in shown.items():
+            self.known.consoles[nodes[kind]] = {'type': kind, 'url': url}
+        for kind, node in nodes.items():
+            self.open(f'hosts?q=console-{kind}')
+            self.click(f'console-{kind}', 'tbody button')
+            self.find('dialog dd', 'Node in Ironic\u2019s API')
+            links = {f'https://ironic.example.com/v1/nodes/{node}'}
+            self.assertEqual(links, self.links())
+            # The one who is at the console stays there until then.
+            self.assertNotIn(node, self.known.consoles_asked)
+            if kind == 'none':
+                self.assertNotIn('Console', self.find('dialog').text)
+            else:
+                self.click('Ask for its address', 'dialog button')
+                self.await_text('dialog', f'{kind}: {shown[kind]}')
+                if kind == 'vnc':
+                    links.add(shown[kind])
+                self.assertEqual(links, self.links())
+            self.find('dialog').send_keys(Keys.ESCAPE)
+
+    def test_why_a_console_cannot_be_told_is_said(self):
+        node = self.known.add('console-away')
+        self.known.consoles[node] = {'type': 'vnc', 'url': 'https://x'}
+        self.open('hosts?q=console-away')
+        self.click('console-away', 'tbody button')
+        self.find('dialog button', 'Ask for its address')
+        del self.known.nodes[node]
+        self.click('Ask for its address', 'dialog button')
+        self.await_text('dialog dd', 'Node could not be found')
+
+    def links(self):
+        """Return where the links of the details lead to."""
+        return {each.get_attribute('href') for each
+                in self.browser.find_elements(By.CSS_SELECTOR, 'dialog a')}
+
     def test_one_of_thousands_is_found_by_any_word(self):
         self.open()
         self.await_text('.bar', '5,0')
@@ -166,6 +209,8 @@ class FleetTestCase(boot_page.PageTestCase):
         self.known.add('failed', provision_state='deploy failed',
                        last_error='Deploy step failed: no such ISO')
         nodes = self.waiting('seen', 2)
+        self.known.consoles[nodes['seen-0']] = {
+            'type': 'vnc', 'url': 'https://vnc.example.com/'}
         self.browser.set_script_timeout(boot_page.WAIT)
         # Colours and widths do not depend on each other.
         for scheme, width in (('light', 1280), ('dark', 390)):
@@ -178,6 +223,7 @@ class FleetTestCase(boot_page.PageTestCase):
             for view, opener, kind in (
                     ('hosts', None, None),
                     ('hosts?q=failed', 'failed', 'tbody button'),
+                    ('hosts?q=seen-0', 'seen-0', 'tbody button'),
                     ('isos', None, None), ('isos', 'live', 'tbody button'),
                     ('isos', 'Add by URL', 'button'),
                     ('configs', None, None),
@@ -192,6 +238,9 @@ class FleetTestCase(boot_page.PageTestCase):
                 if opener:
                     self.click(opener, kind)
                     self.find('dialog')
+                if opener == 'seen-0':
+                    self.click('Ask for its address', 'dialog button')
+                    self.await_text('dialog', 'vnc: ')
                 if wrong := self.violations():
                     found[view, opener] = wrong
                 if opener:

@@ -119,6 +119,23 @@ class IronicApi:
             raise errors.IronicError(
                 f'Keystone does not answer: {type(exc).__name__}') from exc
 
+    def public_url(self) -> str:
+        """Return the public endpoint that Keystone's catalog has.
+
+        :returns: '' for none, and without Keystone.
+        :raises: IronicError
+        """
+        session: typing.Any = self._client.session
+        if not hasattr(session.auth, 'get_access'):
+            return ''
+        try:
+            return session.get_endpoint(
+                service_type=self._client.service_type, interface='public',
+                region_name=self._client.region_name) or ''
+        except exceptions.ClientException as exc:
+            raise errors.IronicError(
+                f'Keystone does not answer: {type(exc).__name__}') from exc
+
     def nodes(self, *, newest: str = '', page: int = _PAGE
               ) -> collections.abc.Iterator[Node]:
         """Return nodes, with hosts.FIELDS, a page at a time.
@@ -165,6 +182,25 @@ class IronicApi:
             return found
         except errors.NotFoundError:
             return None
+
+    def has_console(self, uuid: str) -> bool:
+        """Tell whether a node's console is enabled; no BMC is asked.
+
+        :raises: NotFoundError
+        """
+        return self._call('GET', f'/v1/nodes/{uuid}?fields=console_enabled'
+                          ).get('console_enabled') is True
+
+    def console(self, uuid: str) -> typing.Any:
+        """Return what Ironic says of a node's console, None for none.
+
+        A conductor may ask the BMC, and end who is at the console.
+
+        :raises: NotFoundError, BadRequestError
+        """
+        # What is said may let in whoever reads it: nothing of it is logged.
+        return self._call('GET', f'/v1/nodes/{uuid}/states/console',
+                          log=False).get('console_info')
 
     def bound(self, mac: str) -> set[str]:
         """Return the ids of Neutron's ports that a MAC is bound to.

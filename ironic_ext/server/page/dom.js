@@ -30,6 +30,21 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+/**
+ * Make a link to another site, or just the text where the URL is none that a
+ * browser opens safely: whoever writes it may be anybody.
+ */
+export function linkTo(address, text) {
+  const found = URL.canParse(address) ? new URL(address) : null;
+  if (!['http:', 'https:'].includes(found?.protocol) || found.username
+      || found.password) {
+    return document.createTextNode(address);
+  }
+  return element('a', {
+    href: found.href, target: '_blank', rel: 'noopener noreferrer',
+  }, text);
+}
+
 let numbered = 0;
 
 /** Return an id that no other element has. */

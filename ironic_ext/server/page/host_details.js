@@ -6,7 +6,7 @@ import * as api from './api.js';
 import { assign, assigned, imageText, same } from './assignment.js';
 import { hosts, isos } from './collection.js';
 import { choice, show } from './dialogs.js';
-import { element, field, moment } from './dom.js';
+import { element, field, linkTo, moment } from './dom.js';
 import { tell } from './notices.js';
 
 const MODES = [
@@ -64,6 +64,46 @@ function history(host) {
   return node;
 }
 
+/** Make what asks for the console of a host, and then shows it. */
+function consoleOf(host) {
+  const said = element('span', { role: 'status' });
+  const ask = element('button', {
+    type: 'button',
+    click: async () => {
+      ask.disabled = true;
+      said.replaceChildren();
+      try {
+        const { enabled, type = 'console', url } = await api.get(
+          `${api.hostPath(host)}/console`);
+        said.replaceChildren(...!enabled ? ['It is not enabled any more.']
+          : url ? [`${type}: `, linkTo(url, url)]
+            : [`${type}: Ironic does not say where it is.`]);
+        ask.remove();
+      } catch (error) {
+        said.replaceChildren(error.message);
+        ask.disabled = false;
+      }
+    },
+  }, 'Ask for its address');
+  return [element('dt', {}, 'Console'), element('dd', {}, ask, ' ', said,
+    element('small', {}, 'With ipmitool-socat, Ironic ends the session of '
+      + 'whoever is at the console to answer.'))];
+}
+
+/** Add to a list of facts where else the host is to be seen. */
+async function addLinks(list, host) {
+  try {
+    const { node, consoleEnabled } = await api.get(
+      `${api.hostPath(host)}/links`);
+    list.append(
+      ...node ? [element('dt', {}, 'In Ironic'), element('dd', {},
+        linkTo(node, 'Node in Ironic’s API'))] : [],
+      ...consoleEnabled ? consoleOf(host) : []);
+  } catch {
+    // The host can be seen without them; what is wrong is said elsewhere.
+  }
+}
+
 /** Show a host in a dialog. */
 export async function showHost(host) {
   const { metadata, status } = host;
@@ -72,30 +112,32 @@ export async function showHost(host) {
   const address = element('input', {
     type: 'text', value: now.ip, maxlength: '45', spellcheck: 'false',
   });
+  const known = facts([
+    ['Namespace', metadata.namespace],
+    ['Node', metadata.uid],
+    ['MAC addresses', status.macs.join(', ')],
+    ['IP addresses', status.ips.join(', ')],
+    ['ISO', imageText(now.image)],
+    ['Config', status.inlineConfig ? 'its own, given with the node'
+      : now.config],
+    ['Next boot', status.nextBoot?.text],
+    ['The ISO by itself', isos.get(now.image)?.status.bootPaths
+      ?.join('\n')],
+    ['Boot medium', bootMedium(status)],
+    ['Data image', dataImage(host)],
+    ['Driver', status.driver],
+    ['State', status.provisionState],
+    ['On its way to', status.targetProvisionState],
+    ['Installed system reported', status.bootCompletedAt],
+    ['Maintenance', status.maintenance ? 'yes' : ''],
+    ['Problem', status.problem],
+    ['Last error', status.lastError],
+  ]);
+  addLinks(known, host);
   const done = await show({
     title: metadata.name, action: 'Save', wide: true,
     content: [
-      facts([
-        ['Namespace', metadata.namespace],
-        ['Node', metadata.uid],
-        ['MAC addresses', status.macs.join(', ')],
-        ['IP addresses', status.ips.join(', ')],
-        ['ISO', imageText(now.image)],
-        ['Config', status.inlineConfig ? 'its own, given with the node'
-          : now.config],
-        ['Next boot', status.nextBoot?.text],
-        ['The ISO by itself', isos.get(now.image)?.status.bootPaths
-          ?.join('\n')],
-        ['Boot medium', bootMedium(status)],
-        ['Data image', dataImage(host)],
-        ['Driver', status.driver],
-        ['State', status.provisionState],
-        ['On its way to', status.targetProvisionState],
-        ['Installed system reported', status.bootCompletedAt],
-        ['Maintenance', status.maintenance ? 'yes' : ''],
-        ['Problem', status.problem],
-        ['Last error', status.lastError],
-      ]),
+      known,
       history(host),
       mode.group,
       field('Declared address', address, 'The machine is known by it. For '

@@ -119,6 +119,8 @@ SCHEMAS: Schema = {
     'Received': _object('received', received=_COUNT),
     'History': _object('items', items={'type': 'array', 'items': _object(
         'at kind text', at=_TEXT, kind=_TEXT, text=_TEXT)}),
+    'Links': _object(node=_TEXT, consoleEnabled=_FLAG),
+    'Console': _object('enabled', enabled=_FLAG, type=_TEXT, url=_TEXT),
     'Formats': _object('items', items=_TEXTS),
 }
 for _kind in ('ISCSICdrom', 'BootConfig', 'BareMetalHost'):
@@ -233,6 +235,16 @@ def _hosts() -> Schema:
                 'What happened to a host, the newest first.',
                 _json('History'), [_query('limit', {
                     'type': 'integer', 'minimum': 1, 'maximum': 200})])},
+        base + '/{name}/links': {
+            'parameters': _path('namespace', 'name'),
+            'get': _operation(
+                'Where else a host is to be seen: its node in Ironic\'s '
+                'API, and whether it has a console.', _json('Links'))},
+        base + '/{name}/console': {
+            'parameters': _path('namespace', 'name'),
+            'get': _operation(
+                'The console of a host. Ironic may end the session of '
+                'whoever is at it.', _json('Console'))},
         base + '/{name}/power': {
             'parameters': _path('namespace', 'name'),
             'post': _operation('Switch a host.', _json(hosts.KIND, 202),

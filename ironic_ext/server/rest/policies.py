@@ -19,6 +19,7 @@ TOKENS = 'ext_server:hosts:create_token'
 PROVISION = 'ext_server:hosts:set_provision_state'
 HOSTS_LIST = 'ext_server:hosts:list'
 ADDRESS = 'ext_server:hosts:set_address'
+CONSOLE = 'ext_server:hosts:get_console'
 CATALOG_READ = 'ext_server:catalog:get'
 CATALOG_WRITE = 'ext_server:catalog:update'
 CATALOG_ALL = 'ext_server:catalog:all_projects'
@@ -86,6 +87,11 @@ _RULES = [
                f'(role:member and ({_OWNER} or {_LESSEE}))',
         'Switch a host on and off.',
         _operations(f'POST {_HOST}/power')),
+    policy.DocumentedRuleDefault(
+        CONSOLE, f'rule:{ADMIN} or {_SYSTEM_MEMBER} or {_SERVICE} or '
+                 f'(role:member and {_OWNER})',
+        'See whether a host has a console, and where it is.',
+        _operations(f'GET {_HOST}/links', f'GET {_HOST}/console')),
     policy.DocumentedRuleDefault(
         PROVISION, f'rule:{HOSTS_WRITE}',
         'Deploy or rebuild a host, so that it boots what is chosen for it.',

@@ -87,7 +87,7 @@ class SecurityPageTestCase(testtools.TestCase):
         rows = re.findall(
             r'\* - ``(ext_server:hosts:\w+)``\n' + r' +- (.*)\n' * 3,
             self.page)
-        self.assertEqual(6, len(rows))
+        self.assertEqual(7, len(rows))
         for rule, *said in rows:
             self.assertEqual([least(rule, scope) for scope in scopes], said,
                              rule)

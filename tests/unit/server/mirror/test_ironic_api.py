@@ -4,7 +4,9 @@
 
 import unittest.mock
 
+from keystoneauth1 import adapter
 from keystoneauth1 import exceptions
+from keystoneauth1 import noauth
 from keystoneauth1 import session
 from oslo_config import cfg
 import testtools
@@ -58,3 +60,38 @@ class ConnectTestCase(testtools.TestCase):
     def test_a_keystone_that_is_away_is_an_error_of_ironic(self):
         self.assertRaises(errors.IronicError, self._api(_Auth(
             exceptions.ConnectFailure())).is_narrow)
+
+
+class PublicUrlTestCase(testtools.TestCase):
+    """The endpoint for people, as Keystone's catalog has it."""
+
+    def _public_url(self, **methods):
+        auth = unittest.mock.Mock(**methods)
+        client = adapter.Adapter(session.Session(auth=auth),
+                                 service_type='baremetal', region_name='one',
+                                 interface='internal')
+        return auth, ironic_api.IronicApi(client)
+
+    def test_it_is_that_of_the_public_in_the_region(self):
+        auth, api = self._public_url(
+            **{'get_endpoint.return_value': 'https://ironic.example.com'})
+        self.assertEqual('https://ironic.example.com', api.public_url())
+        asked = auth.get_endpoint.call_args.kwargs
+        self.assertEqual(('public', 'one', 'baremetal'), (
+            asked['interface'], asked['region_name'],
+            asked['service_type']))
+
+    def test_a_catalog_without_it_has_none(self):
+        for said in (None, ''):
+            self.assertEqual('', self._public_url(
+                **{'get_endpoint.return_value': said})[1].public_url())
+
+    def test_without_keystone_there_is_none(self):
+        client = adapter.Adapter(session.Session(auth=noauth.NoAuth(
+            endpoint='http://127.0.0.1:6385')))
+        self.assertEqual('', ironic_api.IronicApi(client).public_url())
+
+    def test_a_keystone_that_is_away_is_an_error_of_ironic(self):
+        _auth, api = self._public_url(
+            **{'get_endpoint.side_effect': exceptions.ConnectFailure()})
+        self.assertRaises(errors.IronicError, api.public_url)

@@ -19,8 +19,11 @@ READER, MEMBER, MANAGER, ADMIN = (
     'reader', 'reader,member', 'reader,member,manager',
     'reader,member,manager,admin')
 EVERYTHING = {policies.HOSTS_READ, policies.HOSTS_WRITE, policies.POWER,
-              policies.TOKENS, policies.ADDRESS, policies.PROVISION}
+              policies.TOKENS, policies.ADDRESS, policies.PROVISION,
+              policies.CONSOLE}
 CHANGES = EVERYTHING - {policies.ADDRESS}
+#: Of a lessee, who has no console in Ironic either.
+LENT = CHANGES - {policies.CONSOLE}
 SWITCHES = {policies.HOSTS_READ, policies.POWER}
 READS = {policies.HOSTS_READ}
 
@@ -67,7 +70,7 @@ class PolicyTestCase(testtools.TestCase):
     def test_owners_and_lessees_have_theirs_as_in_ironic(self):
         for roles, owners, lessees in (
                 (READER, READS, READS), (MEMBER, CHANGES, SWITCHES),
-                (MANAGER, CHANGES, CHANGES), (ADMIN, CHANGES, CHANGES),
+                (MANAGER, CHANGES, LENT), (ADMIN, CHANGES, LENT),
                 ('service', CHANGES, set()), ('', set(), set())):
             self.assertEqual(owners, self.may(
                 roles, 'mine', 'other', **self.of('mine')), roles)
