@@ -2,6 +2,7 @@
 
 """The tables of hosts' records, in the database of the catalog."""
 
+import functools
 import pathlib
 
 import sqlalchemy
@@ -14,20 +15,21 @@ SCHEMA = sql.Schema(
     METADATA, pathlib.Path(__file__).parent / 'migrations',
     'ext_host_alembic_version', '[ext_catalog]connection')
 
+_column = functools.partial(sqlalchemy.Column, nullable=False)
+
 #: A row for each host of which there is something to say. Rows stay when
 #: nodes go: another node may have the UUID.
 HOST = sqlalchemy.Table(
     'ext_host', METADATA,
     sqlalchemy.Column('node', sqlalchemy.String(36), primary_key=True),
     # That of the table when the row was written last.
-    sqlalchemy.Column('serial', sqlalchemy.BigInteger, nullable=False,
-                      index=True),
+    _column('serial', sqlalchemy.BigInteger, index=True),
     # Seconds since the epoch, as are those of tokens.
-    sqlalchemy.Column('generation', sqlalchemy.BigInteger, nullable=False),
+    _column('generation', sqlalchemy.BigInteger),
     # The generation before this one.
-    sqlalchemy.Column('ended', sqlalchemy.BigInteger, nullable=False),
+    _column('ended', sqlalchemy.BigInteger),
     # As hosts.address() writes it, '' for none.
-    sqlalchemy.Column('address', sqlalchemy.String(45), nullable=False),
+    _column('address', sqlalchemy.String(45)),
     # Secret: it may have passwords.
     sqlalchemy.Column('script', sql.long_text(), nullable=True))
 
@@ -36,14 +38,14 @@ HOST = sqlalchemy.Table(
 EVENT = sqlalchemy.Table(
     'ext_host_event', METADATA,
     sqlalchemy.Column('id', sqlalchemy.Integer, primary_key=True),
-    sqlalchemy.Column('node', sqlalchemy.String(36), nullable=False),
+    _column('node', sqlalchemy.String(36)),
     # Seconds since the epoch.
-    sqlalchemy.Column('at', sqlalchemy.Double, nullable=False),
-    sqlalchemy.Column('kind', sqlalchemy.String(16), nullable=False),
-    sqlalchemy.Column('text', sql.name_type(500), nullable=False),
+    _column('at', sqlalchemy.Double),
+    _column('kind', sqlalchemy.String(16)),
+    _column('text', sql.name_type(500)),
     # Owner and lessee of the host then: the next ones are not told.
-    sqlalchemy.Column('whose', sql.name_type(511), nullable=False),
-    sqlalchemy.Column('mark', sqlalchemy.String(64), nullable=False),
+    _column('whose', sql.name_type(511)),
+    _column('mark', sqlalchemy.String(64)),
     sqlalchemy.UniqueConstraint('node', 'mark',
                                 name='ext_host_event_node_mark'))
 
@@ -52,6 +54,6 @@ STATE = sqlalchemy.Table(
     'ext_host_state', METADATA,
     sqlalchemy.Column('id', sqlalchemy.Integer, primary_key=True,
                       autoincrement=False),
-    sqlalchemy.Column('serial', sqlalchemy.BigInteger, nullable=False),
+    _column('serial', sqlalchemy.BigInteger),
     # Whether the installation is older than these tables.
-    sqlalchemy.Column('upgraded', sqlalchemy.Boolean, nullable=False))
+    _column('upgraded', sqlalchemy.Boolean))
