@@ -179,7 +179,7 @@ class KilledConductor:
                 judge(killed)
             if not killed:
                 # The hooks saw something at all.
-                self.assertGreater(step, 4)
+                self.assertGreater(step, 3)
                 return
             if clear is not None:
                 clear()

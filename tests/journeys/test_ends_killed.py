@@ -3,14 +3,17 @@
 """A conductor that is killed at every step of an end, or of a beginning."""
 
 import contextlib
+import types
 import unittest.mock
 
 # Before anything else of Ironic: it chooses the threading model of tests.
 import ironic.tests.unit  # noqa: F401
 from ironic.common import states  # noqa: H306
 from ironic.conductor import task_manager
+from ironic.conductor import utils as manager_utils
 
 from ironic_ext.data_image import record as data_image_records
+from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.boot import leaving
 from ironic_ext.drivers.data_image import requests as data_image_requests
 from ironic_ext.drivers.data_image import worker as data_images
@@ -22,6 +25,7 @@ from tests.unit.drivers.boot import sanboot_base
 from tests.unit.drivers.data_image import base as data_image_base
 
 NOTHING = ({}, [], [], [])
+AGENT = {'ipa-api-url': 'http://192.0.2.2:6385'}
 REPORTED = {'ext_boot_completed_at': '2026-01-01T00:00:00Z'}
 
 
@@ -155,6 +159,76 @@ class EndsKilledTestCase(killed_conductor.KilledConductor,
         self.node.power_state = states.POWER_ON
         self.at_every_step_of_an_end(delete, recover)
 
+    def test_a_rescue_in_the_place_of_a_boot_for_once(self):
+        self.replace(manager_utils, 'is_fast_track').return_value = False
+
+        def begin():
+            self.deploy_once()
+            self.node.driver_info = {**self.node.driver_info,
+                                     'rescue_iso': self.href}
+            self.be(states.RESCUING)
+
+        def rescue(task):
+            task.driver.boot.clean_up_instance(task)
+            task.driver.boot.prepare_ramdisk(task, dict(AGENT))
+
+        def unrescue():
+            self.be(states.UNRESCUING)
+            self.call('clean_up_ramdisk')
+            self.call('prepare_instance')
+
+        self.at_every_step(
+            begin, rescue, unrescue,
+            lambda killed: killed and self.assertBootsFromDisk(),
+            self.undeploy)
+
+    def test_the_end_of_such_a_rescue(self):
+        self.replace(manager_utils, 'is_fast_track').return_value = False
+
+        def begin():
+            self.deploy_once()
+            self.node.driver_info = {**self.node.driver_info,
+                                     'rescue_iso': self.href}
+            self.be(states.RESCUING)
+            self.call('clean_up_instance')
+            self.call('prepare_ramdisk', dict(AGENT))
+            self.be(states.UNRESCUING)
+
+        def unrescue(task):
+            task.driver.boot.clean_up_ramdisk(task)
+            task.driver.boot.prepare_instance(task)
+
+        self.at_every_step(begin, unrescue, lambda: self.again(unrescue),
+                           self.assertBootsFromDisk, self.undeploy)
+
+    def test_a_deletion(self):
+        # No threads, which a fork would lose.
+        self.replace(queue, 'conductors_own', lambda: types.SimpleNamespace(
+            later=lambda work: work()))
+        gone = self.folder / 'gone'
+
+        def delete(task):
+            # A file stands for the row that is gone at one stroke.
+            leaving.destroy(lambda _node: gone.touch(), task.node)
+
+        def recover():
+            if gone.exists():
+                # Nobody knows of the node any more. What may be left in its
+                # drive can be read no more.
+                self.assertEqual([], self.published())
+                self.undeploy()
+            else:
+                self.again(delete)
+
+        def judge(_killed):
+            self.assertEqual(({}, []), self.left()[:2])
+
+        def clear():
+            gone.unlink()
+            self.undeploy()
+
+        self.at_every_step(self.deploy, delete, recover, judge, clear)
+
     def test_what_another_interface_ends(self):
         def begin():
             self.node.boot_interface = 'redfish-iso'
@@ -172,6 +246,43 @@ class EndsKilledTestCase(killed_conductor.KilledConductor,
 
         self.at_every_step(begin, end, lambda: self.again(end),
                            self.assertNothingLeft)
+
+
+class AgentKilledTestCase(killed_conductor.KilledConductor,
+                          base.RedfishIsoTestCase):
+
+    deploy_interface = 'direct'
+
+    def setUp(self):
+        super().setUp()
+        self.replace(manager_utils, 'is_fast_track').return_value = False
+        self.node.driver_info = {**self.node.driver_info,
+                                 'deploy_iso': self.href}
+        self.store()
+
+    @staticmethod
+    def prepare(task):
+        task.driver.boot.prepare_ramdisk(task, dict(AGENT))
+
+    def undeploy(self):
+        self.be(states.DELETING)
+        self.call('clean_up_ramdisk')
+        self.call('clean_up_instance')
+
+    def test_its_beginning(self):
+        self.at_every_step(
+            lambda: self.be(states.DEPLOYING), self.prepare, self.undeploy,
+            lambda killed: killed and self.assertEqual(NOTHING, self.left()))
+
+    def test_its_end(self):
+        def begin():
+            self.be(states.DEPLOYING)
+            self.call('prepare_ramdisk', dict(AGENT))
+
+        self.at_every_step(
+            begin, lambda task: task.driver.boot.clean_up_ramdisk(task),
+            lambda: self.call('clean_up_ramdisk'),
+            lambda _killed: self.assertEqual(NOTHING, self.left()))
 
 
 class SanbootKilledTestCase(killed_conductor.KilledConductor,
@@ -271,5 +382,31 @@ class DataImageKilledTestCase(killed_conductor.KilledConductor,
         self.assertPhase(data_image_records.Phase.DETACHED)
         self.assertEqual(NOTHING, self.left())
 
-    def test_a_data_image(self):
+    def test_its_end(self):
         self.at_every_step(self.begin, self.end, self.detach, self.judge)
+
+    def test_its_beginning(self):
+        def attach(task):
+            data_image_requests.attach(task, {'files': {'a': 'one'}})
+            data_images.run(task)
+
+        def recover():
+            if self.record() is None:
+                # Who asked for it got an error, and nothing was done.
+                self.assertEqual(NOTHING, self.left())
+                self.begin()
+            else:
+                self.run_once()
+
+        def judge(_killed):
+            self.assertPhase(data_image_records.Phase.ATTACHED)
+            inserted, published, _records, parts = self.left()
+            (url,), (path,) = inserted.values(), published
+            self.assertEqual(path.name, url.rpartition('/')[2])
+            self.assertEqual([], parts)
+
+        def clear():
+            self.detach()
+            self.judge(True)
+
+        self.at_every_step(lambda: None, attach, recover, judge, clear)

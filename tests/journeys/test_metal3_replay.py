@@ -26,6 +26,7 @@ enabled_management_interfaces = redfish,redfish-ext
 enabled_vendor_interfaces = redfish,redfish-ext
 [ext_boot]
 replace_stock = redfish-virtual-media
+publish_subdir = redfish
 [ext_data_image]
 reconcile_interval = 1
 [ext_images]
@@ -142,7 +143,10 @@ class ReplayTestCase(testtools.TestCase):
 
         # This suite's boot interface did it, by the name of Ironic's own.
         boot, = self.emulator.inserted(self.system).values()
-        self.assertIn('/ext-media/', boot)
+        # Its image serves nothing else where virtual media have TLS.
+        self.assertIn('/redfish/', boot)
+        self.assertTrue((self.root / 'redfish' / boot.rpartition('/')[2])
+                        .exists())
         self.assertEqual([boot.rpartition('/')[2]], self.published())
         shown = self.node()
         self.assertEqual(
