@@ -29,6 +29,10 @@ axe.run(document, {resultTypes: ['violations']}).then(
     (found) => done(found.violations.map((each) => [each.id, each.help,
         ...each.nodes.map((node) => node.html)])), (error) => done([error]));
 '''
+_SIDEWAYS = '''
+const {scrollWidth, clientWidth} = document.documentElement;
+return scrollWidth - clientWidth;
+'''
 
 
 class FleetTestCase(boot_page.PageTestCase):
@@ -135,6 +139,30 @@ class FleetTestCase(boot_page.PageTestCase):
             for each in (self.control('Select narrow'),
                          self.find('.hosts tbody tr')))
         self.assertLess(box, card)
+
+    def test_nothing_is_beside_a_window_of_any_width(self):
+        nodes = self.waiting('wide-rack00-server', 3)
+        # As many buttons as a row can have, and the longest words.
+        for number, fields in enumerate((
+                {'power_state': 'power on'}, {'power_state': None},
+                {'provision_state': 'deploy failed', 'last_error':
+                 'Timeout reached while cleaning the node. Please check if '
+                 'the ramdisk is running on it'})):
+            self.known.change(nodes[f'wide-rack00-server-{number}'],
+                              **fields)
+        self.open('hosts?q=wide')
+        self.await_text('tbody', 'Timeout reached')
+        self.await_text('tbody', 'Unknown')
+        self.control('Rebuild wide-rack00-server-0')
+        self.addCleanup(self.browser.execute_cdp_cmd,
+                        'Emulation.clearDeviceMetricsOverride', {})
+        for width in (390, 1024, 1025, 1200, 1280):
+            self.browser.execute_cdp_cmd(
+                'Emulation.setDeviceMetricsOverride', {
+                    'width': width, 'height': 500, 'deviceScaleFactor': 1,
+                    'mobile': False})
+            self.assertEqual(0, self.browser.execute_script(_SIDEWAYS),
+                             width)
 
     def test_many_are_rebuilt_but_those_that_need_not(self):
         nodes = self.waiting('many', 2)

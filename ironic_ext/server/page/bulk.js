@@ -124,7 +124,7 @@ const PROVISION = {
         : host.status.nextBoot?.text ?? 'nothing is chosen for it');
     }
     return {
-      text: `${found.going}: it is restarted, boots ${found.chosen}, and may `
+      text: `${found.passive}: it is restarted, boots ${found.chosen}, and may `
         + 'lose what its disks have',
       run: () => provision(host, found.target),
     };

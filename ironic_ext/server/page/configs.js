@@ -87,7 +87,8 @@ function listView() {
     }
     table.hidden = !found.length;
     empty.hidden = !!found.length;
-    dom.setText(empty, configs.loaded ? 'There are no configs yet.'
+    dom.setText(empty, configs.loaded ? 'There are no configs yet. '
+      + 'What is added here fits the ISOs that list it.'
       : configs.waiting('configs'));
     dom.setText(summary, configs.loaded
       ? dom.count(found.length, 'config') : '');

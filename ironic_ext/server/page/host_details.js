@@ -67,6 +67,8 @@ function history(host) {
 /** Make what asks for the console of a host, and then shows it. */
 function consoleOf(host) {
   const said = element('span', { role: 'status' });
+  const hint = element('small', {}, 'Where Ironic serves it by '
+    + 'ipmitool-socat, to ask ends the session of whoever is at it.');
   const ask = element('button', {
     type: 'button',
     click: async () => {
@@ -79,15 +81,14 @@ function consoleOf(host) {
           : url ? [`${type}: `, linkTo(url, url)]
             : [`${type}: Ironic does not say where it is.`]);
         ask.remove();
+        hint.remove();
       } catch (error) {
         said.replaceChildren(error.message);
         ask.disabled = false;
       }
     },
   }, 'Ask for its address');
-  return [element('dt', {}, 'Console'), element('dd', {}, ask, ' ', said,
-    element('small', {}, 'With ipmitool-socat, Ironic ends the session of '
-      + 'whoever is at the console to answer.'))];
+  return [element('dt', {}, 'Console'), element('dd', {}, ask, ' ', said, hint)];
 }
 
 /** Add to a list of facts where else the host is to be seen. */

@@ -281,7 +281,7 @@ export function hostsView(path, query) {
     node: element('section', { 'aria-labelledby': 'view-title' },
       element('div.bar', {},
         element('h1', { id: 'view-title' }, 'Hosts'), summary,
-        element('div.tools', {}, dom.field('Search', q),
+        element('div.tools.filters', {}, dom.field('Search', q),
           dom.field('Show', show),
           ...Object.entries(CHOICES).map(([name, { label }]) => dom.field(
             label, choices[name])))),

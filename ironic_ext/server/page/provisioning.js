@@ -9,15 +9,17 @@ import { element, setAttribute } from './dom.js';
 import { tell } from './notices.js';
 
 const VERBS = {
-  deploy: { verb: 'Deploy', going: 'is being deployed' },
-  rebuild: { verb: 'Rebuild', going: 'is being rebuilt' },
+  deploy: { verb: 'Deploy', passive: 'is deployed',
+    going: 'is being deployed' },
+  rebuild: { verb: 'Rebuild', passive: 'is rebuilt',
+    going: 'is being rebuilt' },
 };
 
 /**
  * Return what makes a host boot what is chosen for it.
  *
- * @return {?{target: string, verb: string, going: string, chosen: string}}
- *     null where nothing is to be done, or something is going on.
+ * @return {?{target: string, verb: string, passive: string, going: string,
+ *     chosen: string}} null where nothing is to be done, or something is going on.
  */
 export function provisioning({ status }) {
   const target = status.nextBoot?.takes;
