@@ -13,6 +13,8 @@ import zlib
 import fixtures
 import testtools
 
+from ironic_ext import catalog
+from ironic_ext import config_formats
 from ironic_ext import iso
 from ironic_ext.iso import boot_path
 from tests.functional import judges
@@ -205,3 +207,22 @@ class HardLayoutTest(testtools.TestCase):
                           rb'ironic\.node=n-1\r?$')
                 self.assertEqual((self.folder / 'old' / path).read_bytes(),
                                  text.replace(b' ironic.node=n-1', b''))
+
+    def test_a_script_for_a_hypervisor(self) -> None:
+        """It is found under the one name that its installer reads."""
+        script = 'vmaccepteula\ninstall --firstdisk\nrootpw x\n'
+        for case in ('hypervisor_config', 'hypervisor_uefi'):
+            with iso.IsoImage.open(iso_cases.shared(case)) as image:
+                facts = config_formats.ImageFacts.of(image)
+            self.assertEqual('ESXi', facts.system)
+            placed = config_formats.resolve(catalog.BootConfigSpec(
+                'esxi', {'ks.cfg': script})).place(facts)
+            self.written(case, placed.onto(iso.Injection()))
+            judges.xorriso_extract(self.out, self.folder / 'new')
+            self.assertEqual(script, (
+                self.folder / 'new/KS.CFG').read_text())
+            for path in ('BOOT.CFG', 'EFI/BOOT/BOOT.CFG'):
+                self.assertRegex(
+                    (self.folder / 'new' / path).read_bytes(),
+                    rb'(?m)^kernelopt=runweasel cdromBoot '
+                    rb'ks=cdrom:/KS\.CFG\r?$')
