@@ -5,6 +5,7 @@
 import argparse
 import dataclasses
 import json
+import pathlib
 import random
 import signal
 import sys
@@ -42,6 +43,8 @@ def main() -> int:
                         help='instead of RabbitMQ')
     parser.add_argument('--json', metavar='FILE',
                         help='write the report there, too')
+    parser.add_argument('--logs', metavar='FOLDER', type=pathlib.Path,
+                        help='keep the logs of all processes there')
     args = parser.parse_args()
     seed = args.seed if args.seed is not None else random.randrange(10 ** 6)
     began = time.monotonic()
@@ -58,7 +61,7 @@ def main() -> int:
                        rabbitmq=not args.json_rpc, skew=args.skew),
             seed, args.minutes * 60, tell,
             [name for name in args.scenario or scenarios.all_of_them()
-             if name != 'none'])
+             if name != 'none'], args.logs)
     except (unittest.SkipTest, process.LabError) as exc:
         print(f'seed {seed}: {exc}', file=sys.stderr)
         return 2

@@ -202,6 +202,13 @@ class Site:
         self.services[name].stop()
         self.start(name)
 
+    def keep_logs(self, folder: pathlib.Path) -> None:
+        """Copy what all hosts and engines have logged."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in self.directory.rglob('*.log'):
+            name = '-'.join(path.relative_to(self.directory).parts)
+            shutil.copyfile(path, folder / name)
+
     # Ironic's API
 
     def call(self, method: str, path: str, body: object = None
