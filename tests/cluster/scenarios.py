@@ -59,19 +59,37 @@ def _await_deploys(trial: trials.Trial, more: int) -> None:
                             f'{more} deploys', timeout=600)
 
 
-def _away(trial: trials.Trial, name: str) -> None:
+def _away(trial: trials.Trial, name: str,
+          then: Scenario = lambda _trial: None) -> None:
     with _deploying(trial):
         _await_deploys(trial, 1)
         trial.site.kill(name)
         time.sleep(_AWAY)
         trial.site.start(name)
+        then(trial)
         _await_deploys(trial, 1)
 
 
 @_scenario
 def database_away(trial: trials.Trial) -> None:
     """The database ends amid deploys, and is there again after 30 s."""
-    _away(trial, 'mariadb')
+    _away(trial, 'mariadb', _restart_conductors)
+
+
+def _restart_conductors(trial: trials.Trial) -> None:
+    """Have Ironic free what it was at when its database ended.
+
+    A conductor (Ironic 39) writes that a step has failed once, and frees the
+    node once; both fail with the database, and the node stays as it is, locked
+    by a conductor that lives, until that starts again. No driver hears of it.
+    """
+    held = [node['name'] for node in map(work.Machine.show, trial.machines)
+            if node['reservation'] and node['target_provision_state']]
+    trial.report.tolerated.append(
+        f'{len(held)} nodes stayed locked by Ironic when its database had '
+        'ended: conductors started again')
+    for name in trial.site.named('c'):
+        trial.site.restart(name)
 
 
 @_scenario

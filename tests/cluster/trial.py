@@ -29,6 +29,7 @@ class Report:
 
     :ivar seconds: of each part.
     :ivar left_out: why a scenario was not there.
+    :ivar tolerated: what Ironic itself does wrong.
     :ivar findings: of the judge, by the moment.
     """
 
@@ -42,6 +43,7 @@ class Report:
     failures: dict[str, int] = dataclasses.field(default_factory=dict)
     kills: dict[str, int] = dataclasses.field(default_factory=dict)
     left_out: list[str] = dataclasses.field(default_factory=list)
+    tolerated: list[str] = dataclasses.field(default_factory=list)
     findings: list[str] = dataclasses.field(default_factory=list)
 
     def text(self) -> str:
@@ -58,6 +60,7 @@ class Report:
         lines += [f'failed {count} times: {what}'
                   for what, count in self.failures.items()]
         lines += [f'left out: {why}' for why in self.left_out]
+        lines += [f'Ironic\'s own: {what}' for what in self.tolerated]
         lines += self.findings or ['nothing is wrong']
         return '\n'.join(lines)
 
