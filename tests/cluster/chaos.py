@@ -98,7 +98,7 @@ class Killer:
             if group in self._busy:
                 self._busy[group].join()
             self._busy[group] = threading.Thread(
-                target=self._once, args=(kill,))
+                target=self._once, args=(kill,), daemon=True)
             self._busy[group].start()
         for thread in self._busy.values():
             thread.join()

@@ -41,7 +41,7 @@ def all_of_them() -> collections.abc.Mapping[str, Scenario]:
 def _deploying(trial: trials.Trial) -> collections.abc.Iterator[None]:
     """Have nodes deployed and undeployed in the context, and to its end."""
     stop = threading.Event()
-    worker = threading.Thread(target=trial.together, args=(
+    worker = threading.Thread(target=trial.together, daemon=True, args=(
         work.cycle_until(stop, trial.site.seed),))
     worker.start()
     try:

@@ -127,7 +127,7 @@ class Trial:
         killer = chaos.Killer(
             self.site, chaos.plan(list(self.site.services), seconds,
                                   self.site.seed), self.tell)
-        worker = threading.Thread(target=self.together, args=(
+        worker = threading.Thread(target=self.together, daemon=True, args=(
             work.cycle_until(stop, self.site.seed),))
         worker.start()
         try:

@@ -188,7 +188,7 @@ def in_parallel(machines: collections.abc.Sequence[Machine],
             if not any(str(exc) in text for text in journal.stuck):
                 journal.stuck.append(f'{machine.name}: {exc}')
 
-    threads = [threading.Thread(target=one, args=(machine,))
+    threads = [threading.Thread(target=one, args=(machine,), daemon=True)
                for machine in machines]
     for thread in threads:
         thread.start()
