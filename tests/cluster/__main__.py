@@ -36,9 +36,8 @@ def main() -> int:
                         help='that goes before the kills; by default all '
                              f'of {", ".join(scenarios.all_of_them())}')
     parser.add_argument('--skew', type=int, default=0,
-                        help='seconds between the clocks of hosts; with '
-                             'libfaketime of Debian 12, services that look '
-                             'after workers do not start (0)')
+                        help='seconds between the clocks of hosts; needs '
+                             'a compiler of C (0)')
     parser.add_argument('--json-rpc', action='store_true',
                         help='instead of RabbitMQ')
     parser.add_argument('--json', metavar='FILE',

@@ -9,7 +9,6 @@ import collections.abc
 import concurrent.futures
 import contextlib
 import dataclasses
-import glob
 import hashlib
 import json
 import pathlib
@@ -17,12 +16,12 @@ import shutil
 import subprocess
 import tempfile
 import typing
-import unittest
 import urllib.error
 import urllib.request
 
 from lab import process
 from tests.cluster import bmcs
+from tests.cluster import clocks
 from tests.cluster import engines
 from tests.cluster import hosts
 from tests import isos
@@ -38,7 +37,7 @@ class Size:
     :ivar moody: how many of the BMCs fail some requests.
     :ivar payload: bytes that the base image has beside what boots.
     :ivar skew: seconds that the clocks of the second host of each kind are
-        ahead, by libfaketime.
+        ahead.
     :ivar rabbitmq: whether messages go by it; else by JSON-RPC.
     """
 
@@ -130,21 +129,13 @@ class Site:
                 name = f'{kind[0]}{number}'
                 self.services[name] = make(name, port, self.addresses)
         if size.skew:
-            for name in self.services:
-                if name.endswith('2'):
-                    self._set_clock(name)
+            ahead = clocks.environment(clocks.build(self.directory),
+                                       size.skew)
+            for name, service in self.services.items():
+                if name.endswith('2') and isinstance(service, hosts.Host):
+                    service.extra_environment = ahead
         self.bmcs = bmcs.Bmcs(self._folder('bmc'), size.nodes, size.moody,
                               self.seed)
-
-    def _set_clock(self, name: str) -> None:
-        found = glob.glob('/usr/lib/*/faketime/libfaketimeMT.so.1')
-        if not found:
-            raise unittest.SkipTest('install libfaketime')
-        service = self.services[name]
-        assert isinstance(service, hosts.Host)
-        service.extra_environment = {
-            'LD_PRELOAD': found[0], 'FAKETIME': f'+{self.size.skew}s',
-            'FAKETIME_DONT_FAKE_MONOTONIC': '1'}
 
     def _start(self, stack: contextlib.ExitStack) -> None:
         stack.callback(self.bmcs.stop)
