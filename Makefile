@@ -1,5 +1,6 @@
 .PHONY: help setup fast test unit functional journeys e2e e2e-bootc \
-    e2e-loaders tempest test-cluster upstream one fuzz lint docs bench demo demo-stop clean
+    e2e-loaders tempest tempest-api test-cluster upstream one fuzz lint docs \
+    bench demo demo-stop clean
 
 help:
 	@echo 'make setup      system packages and .venv; the others do it, too'
@@ -13,6 +14,8 @@ help:
 	@echo 'make e2e-loaders  boot every layout of ISOs by every loader, which'
 	@echo '                takes half an hour, and write the table of the docs'
 	@echo 'make tempest    the plugin of tempest against the lab (T=test_boot_iso)'
+	@echo 'make tempest-api  the official API tests on an Ironic with the suite,'
+	@echo '                which take a quarter of an hour'
 	@echo 'make test-cluster  kill what a site of several hosts runs for ten'
 	@echo '                minutes (ARGS=--help tells how), and judge the rest'
 	@echo 'make upstream   upstream'"'"'s own unit tests with our classes in them'
@@ -45,6 +48,9 @@ e2e-loaders: setup
 
 tempest: setup
 	@.venv/bin/python -m tests.tempest $(T)
+
+tempest-api: setup
+	@.venv/bin/python -m tests.tempest --official $(T)
 
 test-cluster: setup
 	@.venv/bin/python -m tests.cluster $(ARGS)

@@ -20,18 +20,6 @@ from tests.functional import keystone
 from tests.tempest import sites
 from tests.tempest import workspace
 
-_MIDDLEWARE = """\
-[keystone_authtoken]
-auth_type = password
-auth_url = {url}
-www_authenticate_uri = {url}
-username = admin
-password = {password}
-user_domain_id = default
-project_name = admin
-project_domain_id = default
-"""
-
 
 def main() -> int:
     """Run, and return the exit code."""
@@ -40,15 +28,20 @@ def main() -> int:
         description='Run the plugin of tempest against a site of its own.')
     parser.add_argument('expression', nargs='?', default='',
                         help='part of the names of the tests to run')
-    parser.add_argument('--made-up', action='store_true',
-                        help='with a BMC that has no machine: what the '
-                             'machine does is not seen')
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument('--made-up', dest='site', action='store_const',
+                      const=sites.made_up, default=sites.machine,
+                      help='with a BMC that has no machine: what the '
+                           'machine does is not seen')
+    kind.add_argument('--official', dest='site', action='store_const',
+                      const=sites.fake_hardware,
+                      help='the API tests of ironic-tempest-plugin, on an '
+                           'Ironic that has the suite')
     args = parser.parse_args()
     began = time.monotonic()
     directory = pathlib.Path(tempfile.mkdtemp(prefix='tempest-'))
     try:
-        code = _run(directory, args.expression,
-                    sites.made_up if args.made_up else sites.machine)
+        code = _run(directory, args.expression, args.site)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     print(f'tempest ended with {code} after '
@@ -57,7 +50,8 @@ def main() -> int:
 
 
 def _run(directory: pathlib.Path, expression: str,
-         made: typing.Callable[[pathlib.Path], typing.Any]) -> int:
+         made: typing.Callable[[pathlib.Path, keystone.Process],
+                               typing.Any]) -> int:
     for name in ('keystone', 'boot', 'site'):
         (directory / name).mkdir()
     with contextlib.ExitStack() as held:
@@ -65,17 +59,18 @@ def _run(directory: pathlib.Path, expression: str,
         identity.prepare()
         held.callback(identity.stop)
         identity.start()
-        site = held.enter_context(made(directory / 'site'))
+        site = held.enter_context(made(directory / 'site', identity))
         identity.add_endpoint('baremetal', site.ironic.url)
         server = boot_server.Process(
             directory / 'boot', site.ironic.url,
-            options='auth_strategy = keystone', extra=_MIDDLEWARE.format(
+            options='auth_strategy = keystone', extra=sites.MIDDLEWARE.format(
                 url=identity.url, password=keystone.PASSWORD))
         held.callback(server.stop)
         server.start()
         return workspace.Workspace(
-            directory / 'workspace', identity, boot_server_url=server.url,
-            **site.options).run(expression)
+            directory / 'workspace', identity, site.baremetal,
+            boot_server_url=server.url, **site.options).run(
+                site.tests, expression)
 
 
 if __name__ == '__main__':

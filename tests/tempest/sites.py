@@ -17,6 +17,7 @@ from lab import process
 from lab import stack
 from tests import file_server
 from tests.functional import fake_emulator
+from tests.functional import keystone
 from tests import isos
 
 #: Seconds: more than any step needs on a busy machine.
@@ -26,19 +27,56 @@ _INTERFACES = {'management_interface': 'redfish-ext',
                'vendor_interface': 'redfish-ext'}
 
 
+MIDDLEWARE = """\
+[keystone_authtoken]
+auth_type = password
+auth_url = {url}
+www_authenticate_uri = {url}
+username = admin
+password = {password}
+user_domain_id = default
+project_name = admin
+project_domain_id = default
+"""
+_WITH_FAKES = """
+[DEFAULT]
+auth_strategy = keystone
+enabled_bios_interfaces = fake,no-bios
+enabled_boot_interfaces = fake,redfish-iso
+enabled_console_interfaces = fake,no-console
+enabled_deploy_interfaces = fake,ramdisk,direct
+enabled_firmware_interfaces = fake,no-firmware
+enabled_inspect_interfaces = fake,no-inspect
+enabled_management_interfaces = fake,redfish,redfish-ext
+enabled_network_interfaces = noop
+enabled_power_interfaces = fake,redfish
+enabled_raid_interfaces = fake,no-raid
+enabled_rescue_interfaces = fake,no-rescue
+enabled_storage_interfaces = fake,noop
+enabled_vendor_interfaces = fake,redfish-ext
+"""
+
+
 @dataclasses.dataclass(frozen=True)
 class Site:
     """An Ironic with a node that is available.
 
     :ivar options: of ``[ironic_ext]`` in tempest.conf.
+    :ivar baremetal: of ``[baremetal]`` there.
+    :ivar tests: what the names of its tests begin with.
     """
 
     ironic: bare_metal.Ironic
-    options: collections.abc.Mapping[str, typing.Any]
+    options: collections.abc.Mapping[str, typing.Any] = dataclasses.field(
+        default_factory=dict)
+    baremetal: collections.abc.Mapping[str, str] = dataclasses.field(
+        default_factory=lambda: {'driver': 'redfish-ext'})
+    tests: str = 'ironic_ext_tempest_plugin'
 
 
 @contextlib.contextmanager
-def machine(directory: pathlib.Path) -> collections.abc.Iterator[Site]:
+def machine(directory: pathlib.Path, _identity: keystone.Process
+            ) -> collections.abc.Iterator[Site]:
     """A machine of QEMU, whose serial console is the proof."""
     with stack.Lab(media_servers=1) as lab:
         node = lab.create('tempest', hypervisor.Firmware.BIOS)
@@ -54,7 +92,8 @@ def machine(directory: pathlib.Path) -> collections.abc.Iterator[Site]:
 
 
 @contextlib.contextmanager
-def made_up(directory: pathlib.Path) -> collections.abc.Iterator[Site]:
+def made_up(directory: pathlib.Path, _identity: keystone.Process
+            ) -> collections.abc.Iterator[Site]:
     """A BMC that reads what it is given, and has no machine."""
     with contextlib.ExitStack() as held:
         def started(service: typing.Any) -> typing.Any:
@@ -84,6 +123,41 @@ def made_up(directory: pathlib.Path) -> collections.abc.Iterator[Site]:
         yield Site(ironic, {
             'node': 'tempest', 'iso': f'file://{iso}',
             'proof': 'boot-media', 'data_image': f'{web.url}/live.iso'})
+
+
+@contextlib.contextmanager
+def fake_hardware(directory: pathlib.Path, identity: keystone.Process
+                  ) -> collections.abc.Iterator[Site]:
+    """Ironic with the suite and Keystone: what upstream's API tests want.
+
+    Those run on hardware that is made up by Ironic itself, and on no other.
+    """
+    for name in ('ironic', 'http', 'images'):
+        (directory / name).mkdir()
+    with contextlib.ExitStack() as held:
+        ironic = bare_metal.Ironic(
+            directory / 'ironic', http_root=directory / 'http',
+            http_url='http://127.0.0.1:1/', images=directory / 'images',
+            hardware_types='fake-hardware,redfish-ext',
+            extra=_WITH_FAKES + MIDDLEWARE.format(
+                url=identity.url, password=keystone.PASSWORD))
+        ironic.token = identity.token(system_scope='all')
+        ironic.create_schema()
+        held.callback(ironic.stop)
+        ironic.start()
+        yield Site(ironic, baremetal={
+            'driver': 'fake-hardware',
+            'enabled_hardware_types': 'fake-hardware,redfish-ext',
+            'enabled_deploy_interfaces': 'fake,ramdisk,direct',
+            'enabled_boot_interfaces': 'fake,redfish-iso',
+            'enabled_management_interfaces': 'fake,redfish,redfish-ext',
+            'enabled_power_interfaces': 'fake,redfish',
+            'enabled_inspect_interfaces': 'fake,no-inspect',
+            'enabled_raid_interfaces': 'fake,no-raid',
+            'enabled_rescue_interfaces': 'fake,no-rescue',
+            'enabled_bios_interfaces': 'fake,no-bios',
+            'enabled_console_interfaces': 'fake,no-console'},
+            tests=r'ironic_tempest_plugin\.tests\.api')
 
 
 def _provide(ironic: bare_metal.Ironic, bmc: fake_emulator.FakeEmulator

@@ -2,6 +2,7 @@
 
 """A workspace of tempest: tempest.conf, accounts, and a run."""
 
+import collections.abc
 import configparser
 import os
 import pathlib
@@ -13,7 +14,6 @@ import yaml
 
 from tests.functional import keystone
 
-_PLUGIN = 'ironic_ext_tempest_plugin'
 _SYSTEM = {'username': 'admin', 'system': 'all', 'roles': ['admin']}
 
 
@@ -21,9 +21,12 @@ class Workspace:
     """A directory that tempest runs in."""
 
     def __init__(self, directory: pathlib.Path,
-                 identity: keystone.Process, **options: typing.Any) -> None:
+                 identity: keystone.Process,
+                 baremetal: collections.abc.Mapping[str, str],
+                 **options: typing.Any) -> None:
         """Write the files.
 
+        :param baremetal: options of ``[baremetal]``.
         :param options: of ``[ironic_ext]``.
         """
         self._directory = directory
@@ -50,23 +53,23 @@ class Workspace:
                 'ironic': 'true', 'nova': 'false', 'neutron': 'false',
                 'glance': 'false', 'cinder': 'false', 'swift': 'false'},
             'enforce_scope': {'ironic': 'true'},
-            'baremetal': {'driver': 'redfish-ext', 'active_timeout': '600',
-                          'power_timeout': '300',
-                          'use_provision_network': 'false'},
+            'baremetal': {'active_timeout': '600', 'power_timeout': '300',
+                          'use_provision_network': 'false', **baremetal},
             'ironic_ext': {name: str(value)
                            for name, value in options.items()}})
         with (directory / 'etc/tempest.conf').open('w') as file:
             config.write(file)
 
-    def run(self, expression: str = '') -> int:
-        """Run the plugin's tests, one after the other.
+    def run(self, tests: str, expression: str = '') -> int:
+        """Run tests of a plugin, one after the other.
 
-        :param expression: of the names of those that are wanted.
+        :param tests: what the names of its tests begin with.
+        :param expression: part of the names of those that are wanted.
         :returns: the exit code of tempest.
         """
         return subprocess.run(
             [self._program, 'run', '--serial', '--regex',
-             f'^{_PLUGIN}.*{expression}'], cwd=self._directory,
+             f'^{tests}.*{expression}'], cwd=self._directory,
             env=self._environment(), stdin=subprocess.DEVNULL).returncode
 
     def _run(self, *arguments: str, cwd: pathlib.Path) -> None:
@@ -83,6 +86,7 @@ def _accounts(identity: keystone.Process
     """Make users, and return them as tempest wants them."""
     identity.add_user('tempest-reader', 'reader', system=True)
     identity.add_user('tempest-member', 'member')
+    identity.add_user('tempest-project-reader', 'reader')
     return [_SYSTEM,
             {'username': 'tempest-reader', 'system': 'all',
              'roles': ['reader']},
@@ -90,4 +94,6 @@ def _accounts(identity: keystone.Process
              'project_domain_name': 'Default', 'roles': ['admin'],
              'types': ['admin']},
             {'username': 'tempest-member', 'project_name': 'admin',
-             'project_domain_name': 'Default', 'roles': ['member']}]
+             'project_domain_name': 'Default', 'roles': ['member']},
+            {'username': 'tempest-project-reader', 'project_name': 'admin',
+             'project_domain_name': 'Default', 'roles': ['reader']}]
