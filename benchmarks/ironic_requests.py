@@ -2,7 +2,7 @@
 
 """What a boot server asks of Ironic, and what its memory takes, by hosts.
 
-    python -m benchmarks.ironic_requests [--hosts 100,1000,10000]
+    python -m benchmarks.ironic_requests [--hosts 100,1000,10000] [--poll 30]
 
 starts a boot server before a stand-in for Ironic with so many nodes, a port
 each, and counts the requests and the bytes of their answers: of the look at
@@ -22,8 +22,6 @@ from lab import boot_server
 from lab import process
 from tests import ironic_stand_in
 
-_POLL = 2.0
-
 
 def _process(pid: int) -> tuple[int, float]:
     """Return resident bytes, and seconds of a processor so far."""
@@ -36,13 +34,13 @@ def _process(pid: int) -> tuple[int, float]:
             (int(user) + int(system)) / os.sysconf('SC_CLK_TCK'))
 
 
-def _measure(hosts: int, seconds: float) -> None:
+def _measure(hosts: int, poll: float, seconds: float) -> None:
     with (ironic_stand_in.IronicStandIn() as ironic,
           tempfile.TemporaryDirectory(prefix='bench-') as folder):
         known = ironic.known
         known.fill(hosts)
         server = boot_server.Process(pathlib.Path(folder), ironic.url,
-                                     poll=_POLL, resync=1e6)
+                                     poll=poll, resync=1e6)
         server.start_timeout = 300
         server.start()
         try:
@@ -79,15 +77,17 @@ def main() -> None:
         '--hosts', default='100,1000,10000', metavar='LIST',
         type=lambda text: [int(number) for number in text.split(',')],
         help='how many there are')
+    parser.add_argument('--poll', type=float, default=2.0,
+                        help='seconds between two looks for changes')
     parser.add_argument('--seconds', type=float, default=30,
                         help='how long looks for changes are counted')
     args = parser.parse_args()
-    print(f'A look for changes every {_POLL:.0f} s; all are looked at as it '
-          f'starts\n'
+    print(f'A look for changes every {args.poll:.0f} s; all are looked at as '
+          f'it starts\n'
           f'{"hosts":>6} {"all: asked":>10} {"answered":>10} '
           f'{"asked/s":>11} {"answered/s":>11} {"CPU":>9} {"memory":>11}')
     for hosts in args.hosts:
-        _measure(hosts, args.seconds)
+        _measure(hosts, args.poll, args.seconds)
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ the command itself fails. Nothing is changed, and no database is made.
 
 import collections.abc
 import importlib.metadata
+import importlib.util
 import os
 import stat
 import sys
@@ -33,6 +34,12 @@ _IRONIC = (35, 0)
 _DISTRIBUTION = 'ironic-ext'
 _ENABLED = ('hardware_types', 'boot_interfaces', 'management_interfaces',
             'vendor_interfaces', 'deploy_interfaces')
+#: Of Ironic, and of oslo.messaging, as they have them.
+_IRONIC_OPTS = [
+    cfg.StrOpt('notification_level'),
+    cfg.ListOpt('versioned_notifications_topics',
+                default=['ironic_versioned_notifications'])]
+_MESSAGING_OPTS = [cfg.MultiStrOpt('driver', default=[])]
 #: Groups of entry points in which others have theirs as well.
 _SHARED_GROUPS = (
     'ironic.hardware.types', 'ironic.hardware.interfaces.boot',
@@ -104,6 +111,29 @@ class Checks(upgradecheck.UpgradeCommands):
             missing.append('[ext_server]public_url is not set: machines '
                            'get no URLs with tokens')
         return _result(warnings=missing)
+
+    def notifications(self) -> upgradecheck.Result:
+        """Look whether what boot servers listen to is there, and sent."""
+        conf = self._conf
+        topics = conf.ext_server.notification_topics
+        if not topics:
+            return _result()
+        failures = [] if importlib.util.find_spec('oslo_messaging') else [
+            '[ext_server]notification_topics is set, and oslo.messaging is '
+            'not installed here: install the extra "notifications"']
+        warnings = [] if conf.notification_level else [
+            '[DEFAULT]notification_level is not set: Ironic tells of '
+            'nothing. Set it to info for its API and conductors']
+        if not any(conf.oslo_messaging_notifications.driver):
+            warnings.append('[oslo_messaging_notifications]driver is not '
+                            'set: set it to messagingv2 for Ironic')
+        unsent = [topic for topic in topics
+                  if topic not in conf.versioned_notifications_topics]
+        if unsent:
+            warnings.append(
+                '[DEFAULT]versioned_notifications_topics of Ironic has not '
+                f'{", ".join(unsent)}: nothing is sent there')
+        return _result(warnings, failures)
 
     def revisions(self) -> upgradecheck.Result:
         """Look at the tables in the databases."""
@@ -185,7 +215,8 @@ class Checks(upgradecheck.UpgradeCommands):
 
     _upgrade_checks = (
         ('Ironic release', ironic_release), ('Entry points', entry_points),
-        ('Configuration', configuration), ('Database revisions', revisions),
+        ('Configuration', configuration), ('Notifications', notifications),
+        ('Database revisions', revisions),
         ('Stores', stores), ('Unsafe directories', directories),
         ('State of an older release', old_state))
 
@@ -251,6 +282,8 @@ def main(argv: collections.abc.Sequence[str] | None = None) -> int:
     configured.register_ironic_opts(conf)
     for name in _ENABLED:
         conf.register_opt(cfg.ListOpt(f'enabled_{name}', default=[]))
+    conf.register_opts(_IRONIC_OPTS)
+    conf.register_opts(_MESSAGING_OPTS, 'oslo_messaging_notifications')
     try:
         return int(upgradecheck.main(
             conf, 'ironic', Checks(conf),

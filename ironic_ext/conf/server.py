@@ -84,6 +84,21 @@ OPTS = [
                  default=300.0, min=1,
                  help='Seconds between two looks at all nodes, which find '
                       'those that were deleted.'),
+    cfg.ListOpt('notification_topics',
+                default=[],
+                help='Topics of Ironic\'s notifications, of [DEFAULT]'
+                     'versioned_notifications_topics of its API and '
+                     'conductors, one of its own for each boot server: what '
+                     'they tell of is looked at at once, so that '
+                     'poll_interval may be longer. Where the messages are '
+                     'is said as in ironic.conf: [DEFAULT]transport_url, '
+                     '[oslo_messaging_notifications]transport_url and '
+                     '[oslo_messaging_rabbit]. Needs the extra '
+                     '"notifications". Empty: nothing is listened to.'),
+    cfg.StrOpt('notification_pool',
+               help='Name of a queue for this boot server alone, where '
+                    'others listen to notification_topics, too. RabbitMQ '
+                    'keeps messages in it while nobody listens.'),
     cfg.StrOpt('hosts_file',
                default='${ext_state.dir}/hosts.sqlite',
                help='File in which is kept what is known of Ironic\'s nodes, '

@@ -54,6 +54,9 @@ class Figures(registry.Collector):
         yield prometheus.CounterMetricFamily(
             f'{_PREFIX}ironic_requests_total', 'Requests to Ironic\'s API',
             value=self._api.requests)
+        yield prometheus.CounterMetricFamily(
+            f'{_PREFIX}notifications_total', 'Notifications of Ironic\'s '
+            'that nodes have changed', value=self._poller.hints.heard)
         for name, text, value in (
                 ('hosts', 'Hosts that are known', len(self._index)),
                 ('ready', 'Whether machines can be answered',

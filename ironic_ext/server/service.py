@@ -25,6 +25,8 @@ from ironic_ext.server.http import server
 from ironic_ext.server.machines import configs
 from ironic_ext.server.machines import identity
 from ironic_ext.server.mirror import catalog as catalog_mirror
+from ironic_ext.server.mirror import follower
+from ironic_ext.server.mirror import hints
 from ironic_ext.server.mirror import history
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import host_poller
@@ -71,6 +73,7 @@ class BootServer:
             inventories=options.use_inventories, records=self._records,
             trusted_owners=frozenset(conf.ext_catalog.trusted_owners),
             history=self._history, kept=_kept(conf))
+        self._notifications = notifications(conf, self._poller.hints)
         self._reads = media_reads.ReadsFollower(
             conf.ext_media.connection, self._index, self._history)
         os.makedirs(conf.ext_catalog.iso_dir, mode=0o755, exist_ok=True)
@@ -124,6 +127,8 @@ class BootServer:
         for part in (self._mirror, self._poller, self._imports,
                      self._history, self._reads):
             part.start()
+        for heard in self._notifications:
+            heard.start()
         if self._has_projects:
             threading.Thread(
                 target=sharing.warn, args=(self._catalog, self._index),
@@ -146,6 +151,8 @@ class BootServer:
 
     def _end(self) -> None:
         # The records last: the history is in their database.
+        for heard in self._notifications:
+            heard.stop()
         for part in (self._imports, self._poller, self._mirror,
                      self._reads, self._history, self._records):
             part.stop()
@@ -206,6 +213,27 @@ def _kept(conf: cfg.ConfigOpts) -> kept_hosts.KeptHosts | None:
         return None
     return kept_hosts.KeptHosts(options.hosts_file, ironic_api.place(conf),
                                 options.hosts_max_age)
+
+
+def notifications(conf: cfg.ConfigOpts, heard: hints.Hints
+                  ) -> list[follower.Follower]:
+    """Return what listens to Ironic, nothing where that is not wanted.
+
+    :raises: ValueError
+    """
+    if not conf.ext_server.notification_topics:
+        return []
+    try:
+        from ironic_ext.server.mirror import notifications as listening
+    except ModuleNotFoundError as exc:
+        if not str(exc.name).startswith('oslo_messaging'):
+            raise
+        raise ValueError(
+            '[ext_server]notification_topics is set, and oslo.messaging is '
+            'not installed: install the extra "notifications", as in pip '
+            'install "ironic-ext[server,notifications]", or set no topics'
+        ) from exc
+    return [listening.connect(conf, heard)]
 
 
 def _lessees(conf: cfg.ConfigOpts, api: ironic_api.IronicApi

@@ -1,31 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Keeps the hosts in step with Ironic, which tells nobody of changes.
+"""Keeps the hosts in step with Ironic, which need not tell of changes.
 
 Every few seconds it asks for what changed last, and which nodes there are:
-what was deleted is in no list of changes. Now and then it asks for all.
+what was deleted is in no list of changes. Now and then it asks for all, and
+in between for single nodes that somebody has hinted at.
 """
 
-import collections
 import collections.abc
+import contextlib
 import datetime
 import gc
 import itertools
 import logging
 import threading
 import time
-import typing
 
 from ironic_ext import host_records
 from ironic_ext.node import host as hosts
 from ironic_ext.server import errors
 from ironic_ext.server.mirror import follower
+from ironic_ext.server.mirror import hints as hinting
 from ironic_ext.server.mirror import history as histories
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import host_records as record_mirror
 from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server.mirror import kept_hosts
+from ironic_ext.server.mirror import ports as ports_of_nodes
 from ironic_ext.server.mirror import tenancy
+from ironic_ext.server.mirror import uuid_round
 
 LOG = logging.getLogger(__name__)
 
@@ -35,10 +38,16 @@ _OVERLAP = datetime.timedelta(seconds=5)
 _NEWEST = 20
 #: Inventories that are asked for in one look, each by a request of its own.
 _INVENTORIES = 100
+#: Nodes that are asked for one by one when somebody hints at them; of more, a
+#: look for changes is cheaper.
+_HINTED = 5
+#: Seconds between two questions because of hints, and after a failure at
+#: most.
+_PACE = 0.25
+_RETRY = 5.0
 #: Ironic shows a project its own nodes alone, and says nothing of others.
 _NARROW = ('the login of [ext_ironic] sees no nodes and is that of a project: '
            'set system_scope = all in place of the project')
-_EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
 
 _Ask = collections.abc.Callable[
     ..., collections.abc.Iterator[ironic_api.Node]]
@@ -56,6 +65,7 @@ class HostPoller(follower.Follower):
     :param history: where it is noted what happens to hosts.
     :param kept: where it is kept for the next start.
 
+    :ivar hints: which nodes to look at next.
     :ivar resync_requests: to Ironic by the last look at everything.
     :ivar resync_seconds: that it took.
     """
@@ -73,20 +83,20 @@ class HostPoller(follower.Follower):
         self._trusted_owners = trusted_owners
         self._history = history
         self._kept = kept
+        self.hints = hinting.Hints()
         self.resync_requests = 0
         self.resync_seconds = 0.0
         self._index = index
         self._interval = interval
         self._resync_interval = resync_interval
         self._inventories = inventories
-        # By UUID: of ports (MAC, node) and of nodes (documents).
-        self._ports: dict[str, tuple[str, str]] = {}
-        self._macs: dict[str, set[str]] = collections.defaultdict(set)
+        self._ports = ports_of_nodes.Ports()
+        # Documents by UUID.
         self._nodes: dict[str, ironic_api.Node] = {}
         self._found: dict[str, tuple[str, tuple[str, ...]]] = {}
         # Nodes whose inspection ended since their inventory was read.
         self._inspected: dict[str, str] = {}
-        self._seen = {'nodes': _EPOCH, 'ports': _EPOCH}
+        self._seen = {'nodes': ironic_api.EPOCH, 'ports': ironic_api.EPOCH}
         self._any_updated = False
         # Guards all of the above; never held while Ironic is asked.
         self._lock = threading.RLock()
@@ -94,10 +104,7 @@ class HostPoller(follower.Follower):
         self._noted: set[str] = set()
         # Nodes of which something else is known than is kept.
         self._unkept: set[str] = set()
-        # The round of UUIDs: what was known as it began and was not met
-        # yet, and where it goes on.
-        self._unmet: set[str] = set()
-        self._met_last = ''
+        self._round = uuid_round.UuidRound(api)
 
     def refresh(self, uuid: str) -> host_index.Entry:
         """Look at one node now.
@@ -120,9 +127,7 @@ class HostPoller(follower.Follower):
     def reread(self, uuids: collections.abc.Iterable[str]) -> None:
         """Look at the records of some hosts again."""
         for uuid in uuids:
-            with self._lock:
-                if uuid in self._nodes:
-                    self._put(self._nodes[uuid])
+            self._put_again([uuid])
 
     def recall(self) -> None:
         """Begin with what was known when the server ended."""
@@ -134,7 +139,7 @@ class HostPoller(follower.Follower):
         for known in kept:
             uuid = known.node['uuid']
             with self._lock:
-                self._macs[uuid] = set(known.macs)
+                self._ports.recall(uuid, known.macs)
                 self._found[uuid] = known.inspected, known.ips
                 self._put(known.node)
         with self._lock:
@@ -152,7 +157,7 @@ class HostPoller(follower.Follower):
         with self._lock:
             unkept, self._unkept = self._unkept, set()
             changed = {uuid: kept_hosts.KeptHost(
-                self._nodes[uuid], tuple(sorted(self._macs.get(uuid, ()))),
+                self._nodes[uuid], tuple(sorted(self._ports.macs(uuid))),
                 *self._found.get(uuid, ('', ())))
                 if uuid in self._nodes else None for uuid in unkept}
         self._kept.save(changed, self._index.feed.seen)
@@ -165,8 +170,7 @@ class HostPoller(follower.Follower):
         began, asked = time.monotonic(), self._api.requests
         with self._lock:
             self._noted.clear()
-        self._take_all_ports({port['uuid']: port
-                              for port in self._api.ports()})
+        self._take_all_ports(list(self._api.ports()))
         seen = set()
         for node in self._api.nodes():
             # One at a time: what did not change is let go at once, and
@@ -204,20 +208,29 @@ class HostPoller(follower.Follower):
 
         :raises: IronicError
         """
-        if not self._met_last:
-            with self._lock:
-                self._unmet = set(self._nodes)
-        try:
-            uuids, more = self._api.uuids(self._met_last)
-        except (errors.NotFoundError, errors.BadRequestError):
-            # The one after which it was to go on is gone.
-            self._met_last = ''
-            return
-        self._unmet.difference_update(uuids)
-        self._met_last = uuids[-1] if uuids and more else ''
-        if not self._met_last:
-            for uuid in self._unmet:
-                self._forget(uuid)
+        for uuid in self._round.go_on(lambda: set(self._nodes)):
+            self._forget(uuid)
+
+    def follow_hints(self) -> None:
+        """Look at what somebody has hinted at.
+
+        :raises: IronicError
+        """
+        hinted = self.hints.take()
+        if len(hinted) > _HINTED:
+            self.catch_up()
+            # It does not find those, unless they are not known anyway.
+            hinted = {uuid: what for uuid, what in hinted.items()
+                      if hinting.What.GONE in what and uuid in self._nodes}
+            self.hints.add_again(dict(itertools.islice(
+                hinted.items(), _HINTED, None)))
+        for uuid, what in itertools.islice(hinted.items(), _HINTED):
+            with contextlib.suppress(errors.NotFoundError):
+                if hinting.What.PORTS in what:
+                    found = list(self._api.ports(node=uuid))
+                    with self._lock:
+                        self._put_again(self._ports.take_all_of(uuid, found))
+                self.refresh(uuid)
 
     def look_into_inventories(self) -> None:
         """Ask what inspections found that ended since the last look.
@@ -240,8 +253,7 @@ class HostPoller(follower.Follower):
                 raise
             with self._lock:
                 self._found[uuid] = (finished, ips)
-                if uuid in self._nodes:
-                    self._put(self._nodes[uuid])
+                self._put_again([uuid])
 
     def _newest(self, kind: str, ask: _Ask) -> list[ironic_api.Node]:
         """Return what changed since the last look, and perhaps some more."""
@@ -250,7 +262,7 @@ class HostPoller(follower.Follower):
         for key in ('updated_at', 'created_at'):
             known = 0
             for item in ask(newest=key, page=_NEWEST):
-                when = _time(item.get(key))
+                when = ironic_api.time_of(item.get(key))
                 if when is None:
                     # Never updated, and found by its creation.
                     if found or kind == 'ports' or not self._null_first():
@@ -275,49 +287,34 @@ class HostPoller(follower.Follower):
     def _knows(self, item: ironic_api.Node) -> bool:
         """Tell whether nothing is new about a node or a port."""
         if 'address' in item:
-            return self._ports.get(item['uuid']) == _port(item)
+            return self._ports.knows(item)
         known = self._nodes.get(item['uuid'])
-        return known is not None and _changed(known) == _changed(item)
+        return known is not None and (ironic_api.changed_at(known)
+                                      == ironic_api.changed_at(item))
 
     def _take_changes(self, nodes: collections.abc.Iterable[
             ironic_api.Node], ports: collections.abc.Iterable[
                 ironic_api.Node]) -> None:
-        touched = {uuid for port in ports for uuid in self._take_port(port)}
+        touched = self._ports.take(ports)
         for node in nodes:
             self._put(self._newer(node))
-        for uuid in touched:
-            if uuid in self._nodes:
-                self._put(self._nodes[uuid])
+        self._put_again(touched)
 
-    def _take_all_ports(self, ports: collections.abc.Mapping[
-            str, ironic_api.Node]) -> None:
+    def _take_all_ports(self, ports: collections.abc.Collection[
+            ironic_api.Node]) -> None:
         """Note all ports there are, and what hosts have other MACs now."""
-        found = {uuid: _port(port) for uuid, port in ports.items()}
-        macs: dict[str, set[str]] = collections.defaultdict(set)
-        for mac, node in found.values():
-            macs[node].add(mac)
         with self._lock:
-            old, self._macs, self._ports = self._macs, macs, found
-            self._note_seen('ports', ports.values())
-        for uuid in [uuid for uuid in {*old, *macs}
-                     if old.get(uuid) != macs.get(uuid)]:
-            with self._lock:
+            touched = self._ports.take_all(ports)
+            self._note_seen('ports', ports)
+        for uuid in touched:
+            self._put_again([uuid])
+
+    def _put_again(self, uuids: collections.abc.Iterable[str]) -> None:
+        """Put hosts of which something else is known than of their nodes."""
+        with self._lock:
+            for uuid in uuids:
                 if uuid in self._nodes:
                     self._put(self._nodes[uuid])
-
-    def _take_port(self, port: ironic_api.Node) -> set[str]:
-        """Note a port; return the nodes that have other MACs now."""
-        mac, node = _port(port)
-        old = self._ports.get(port['uuid'])
-        if old == (mac, node):
-            return set()
-        touched = {node}
-        if old is not None:
-            self._macs[old[1]].discard(old[0])
-            touched.add(old[1])
-        self._ports[port['uuid']] = mac, node
-        self._macs[node].add(mac)
-        return touched
 
     def _forget(self, uuid: str) -> None:
         with self._lock:
@@ -334,7 +331,7 @@ class HostPoller(follower.Follower):
         if finished and self._found.get(uuid, ('', ()))[0] != finished:
             self._inspected[uuid] = finished
         host = hosts.from_node(
-            node, self._macs.get(uuid, ()),
+            node, self._ports.macs(uuid),
             self._found.get(uuid, ('', ()))[1],
             self._records.of(uuid).address if self._records else '',
             self._trusted_owners)
@@ -369,12 +366,14 @@ class HostPoller(follower.Follower):
         known = self._nodes.get(node['uuid'])
         if known is None:
             return node
-        return (known if known == node or _changed(known) > _changed(node)
-                else node)
+        newer = known == node or (ironic_api.changed_at(known)
+                                  > ironic_api.changed_at(node))
+        return known if newer else node
 
     def _note_seen(self, kind: str, items: collections.abc.Iterable[
             ironic_api.Node]) -> None:
-        self._seen[kind] = max([self._seen[kind], *map(_changed, items)])
+        self._seen[kind] = max([self._seen[kind],
+                                *map(ironic_api.changed_at, items)])
 
     def _say(self, problem: str) -> None:
         """Tell those who look at hosts what is wrong, '' for nothing."""
@@ -385,15 +384,22 @@ class HostPoller(follower.Follower):
             LOG.error('There are no hosts: %s', problem)
             feed.note_unseen(problem)
 
+    def stop(self) -> None:
+        """Follow no more, in a moment; what is known stays."""
+        self.ending.set()
+        self.hints.wake()
+        super().stop()
+
     def run(self) -> None:
         """Follow Ironic until it is time to go."""
-        resync_at = 0.0
+        resync_at = look_at = 0.0
         failing = False
         first = True
         self.recall()
         while not self.ending.is_set():
+            now = time.monotonic()
             try:
-                if time.monotonic() >= resync_at:
+                if now >= resync_at:
                     self.resync()
                     if first:
                         first = False
@@ -402,14 +408,17 @@ class HostPoller(follower.Follower):
                         gc.collect()
                         gc.freeze()
                     resync_at = time.monotonic() + self._resync_interval
-                else:
+                elif now >= look_at:
                     self.catch_up()
                     self.look_for_deleted()
+                self.follow_hints()
                 self.look_into_inventories()
+                if now >= look_at:
+                    look_at = time.monotonic() + self._interval
+                    self._say(self._index.problem)
                 if failing:
                     LOG.info('Ironic answers again')
                 failing = False
-                self._say(self._index.problem)
             except errors.ServerError as exc:
                 if not failing:
                     LOG.error('Hosts are not up to date: %s', str(exc))
@@ -421,23 +430,15 @@ class HostPoller(follower.Follower):
                 self._index.feed.note_unseen(
                     f'{type(exc).__name__}: see the server\'s log')
             self.keep()
-            self.ending.wait(self._interval)
+            if failing:
+                # A look finds all that was to be looked at.
+                look_at = 0.0
+            self._pause(look_at or now + min(self._interval, _RETRY))
         if self._kept is not None:
             self._kept.close()
 
-
-def _port(port: ironic_api.Node) -> tuple[str, str]:
-    return hosts.mac(port.get('address')), str(port.get('node_uuid'))
-
-
-def _time(value: typing.Any) -> datetime.datetime | None:
-    try:
-        found = datetime.datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
-
-
-def _changed(item: ironic_api.Node) -> datetime.datetime:
-    return max(_time(item.get('updated_at')) or _EPOCH,
-               _time(item.get('created_at')) or _EPOCH)
+    def _pause(self, until: float) -> None:
+        """Wait until that time, or until there are hints; not too short."""
+        self.ending.wait(min(self._interval, _PACE))
+        if not self.ending.is_set():
+            self.hints.wait(until - time.monotonic())

@@ -7,6 +7,7 @@ password or nothing ([ext_ironic]auth_type).
 """
 
 import collections.abc
+import datetime
 import json
 import threading
 import typing
@@ -29,6 +30,9 @@ _PAGE = 50
 #: Of UUIDs alone: as many as Ironic gives at most ([api]max_limit).
 _UUIDS = 1000
 _PORT_FIELDS = ('uuid', 'address', 'node_uuid', 'created_at', 'updated_at')
+
+#: Before all that has a time.
+EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
 
 Node = dict[str, typing.Any]
 
@@ -162,11 +166,16 @@ class IronicApi:
             raise errors.IronicError(
                 'Ironic\'s list of nodes cannot be understood') from exc
 
-    def ports(self, *, newest: str = '', page: int = _PAGE
+    def ports(self, *, newest: str = '', page: int = _PAGE, node: str = ''
               ) -> collections.abc.Iterator[Node]:
-        """Return ports: uuid, address, node_uuid and times."""
+        """Return ports: uuid, address, node_uuid and times.
+
+        :param node: UUID of the one whose ports are wanted alone.
+        :raises: NotFoundError when that is not there
+        """
         return self._list('ports', '/v1/ports?fields='
-                          f'{",".join(_PORT_FIELDS)}&', newest, page)
+                          f'{",".join(_PORT_FIELDS)}&'
+                          + (f'node={node}&' if node else ''), newest, page)
 
     def node(self, uuid: str) -> Node:
         """Return a node with hosts.FIELDS.
@@ -300,6 +309,21 @@ class IronicApi:
             raise errors.IronicError(
                 'what answers as Ironic\'s API sends no JSON: see '
                 f'[{GROUP}]endpoint_override') from exc
+
+
+def time_of(value: typing.Any) -> datetime.datetime | None:
+    """Return a time as Ironic writes it, None for what is none."""
+    try:
+        found = datetime.datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
+
+
+def changed_at(item: Node) -> datetime.datetime:
+    """Return when a node or a port was changed or made last."""
+    return max(time_of(item.get('updated_at')) or EPOCH,
+               time_of(item.get('created_at')) or EPOCH)
 
 
 def _bare(node: Node) -> Node:

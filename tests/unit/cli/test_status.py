@@ -100,6 +100,25 @@ class StatusTestCase(testtools.TestCase):
             self.assertIn(name, details)
         self.assertNotIn('enabled_vendor_interfaces', details)
 
+    def test_notifications_that_nobody_sends_are_named(self):
+        wanted = '[ext_server]\nnotification_topics = boot1\n'
+        result, details = self.checked(wanted)[1]['Notifications']
+        self.assertEqual(1, result)
+        for words in ('notification_level is not set', 'driver is not set',
+                      'versioned_notifications_topics of Ironic has not '
+                      'boot1'):
+            self.assertIn(words, details)
+        self.assertEqual((0, None), self.checked(
+            wanted + '[DEFAULT]\nnotification_level = info\n'
+            'versioned_notifications_topics = boot1,others\n'
+            '[oslo_messaging_notifications]\ndriver = messagingv2\n')[1][
+                'Notifications'])
+        with fixtures.MonkeyPatch('importlib.util.find_spec',
+                                  lambda name: None):
+            result, details = self.checked(wanted)[1]['Notifications']
+        self.assertEqual(2, result)
+        self.assertIn('the extra "notifications"', details)
+
     def test_directories_that_cannot_be_used_are_named(self):
         (self.state / 'exports').rmdir()
         (self.state / 'overlays').rmdir()

@@ -24,7 +24,8 @@ class FiguresTestCase(testtools.TestCase):
         self.figures = figures.Figures(
             collections.Counter({('machine', 200): 3, ('operator', 404): 1}),
             self.index, types.SimpleNamespace(feed=feeds.Feed(10)),
-            types.SimpleNamespace(resync_requests=402, resync_seconds=1.5),
+            types.SimpleNamespace(resync_requests=402, resync_seconds=1.5,
+                                  hints=types.SimpleNamespace(heard=7)),
             types.SimpleNamespace(requests=500), [1, 2])
 
     def lines(self):
@@ -36,7 +37,8 @@ class FiguresTestCase(testtools.TestCase):
         found = self.lines()
         for line in ('responses_total{status="200",to="machine"} 3.0',
                      'responses_total{status="404",to="operator"} 1.0',
-                     'ironic_requests_total 500.0', 'hosts 0.0', 'ready 0.0',
+                     'ironic_requests_total 500.0',
+                     'notifications_total 7.0', 'hosts 0.0', 'ready 0.0',
                      'hosts_stale_seconds 0.0', 'resync_requests 402.0',
                      'resync_seconds 1.5', 'open_connections 2.0'):
             self.assertIn(f'ironic_ext_boot_{line}', found)

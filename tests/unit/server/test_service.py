@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""How machines without a token are known, unless an operator says."""
+"""How machines without a token are known, and what is listened to."""
+
+import sys
+from unittest import mock
 
 import fixtures
 from oslo_config import cfg
 import testtools
 
 from ironic_ext import conf as options
+from ironic_ext.server import mirror
+from ironic_ext.server.mirror import hints
 from ironic_ext.server import service
+
+_MODULE = 'ironic_ext.server.mirror.notifications'
 
 
 class MachineIdentityTestCase(testtools.TestCase):
@@ -55,3 +62,29 @@ class MachineIdentityTestCase(testtools.TestCase):
     def test_addresses_that_nobody_tells_are_a_warning(self):
         self.identity(machine_identity='address')
         self.assertIn('neither leases', self.log.output)
+
+
+class NotificationsTestCase(testtools.TestCase):
+
+    def listeners(self, topics):
+        conf = cfg.ConfigOpts()
+        options.register_opts(conf)
+        conf([], default_config_files=[])
+        conf.set_override('notification_topics', topics, group='ext_server')
+        try:
+            return service.notifications(conf, hints.Hints())
+        finally:
+            conf.clear_override('notification_topics', group='ext_server')
+
+    def test_without_topics_nothing_is_loaded_nor_listened_to(self):
+        with mock.patch.dict(sys.modules, {_MODULE: None}):
+            self.assertEqual([], self.listeners([]))
+
+    def test_a_library_that_is_missing_is_told_by_its_extra(self):
+        # It may have been loaded by another test.
+        vars(mirror).pop('notifications', None)
+        with mock.patch.dict(sys.modules, {'oslo_messaging': None}):
+            sys.modules.pop(_MODULE, None)
+            refusal = str(self.assertRaises(
+                ValueError, self.listeners, ['boot1']))
+        self.assertIn('ironic-ext[server,notifications]', refusal)

@@ -5,8 +5,10 @@
 import testtools
 
 from ironic_ext.server import errors
+from ironic_ext.server.mirror import hints
 from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import host_poller
+from lab import process
 from tests import ironic_stand_in
 from tests.unit.node import test_host as test_hosts
 
@@ -18,6 +20,8 @@ class _Api:
         self.known = ironic_stand_in.Nodes()
         self.read = 0
         self.requests = 0
+        #: For single nodes.
+        self.asked = 0
         self.narrow = False
 
     def is_narrow(self):
@@ -26,8 +30,14 @@ class _Api:
     def nodes(self, newest='', page=0):
         return self._list(self.known.nodes, newest)
 
-    def ports(self, newest='', page=0):
-        return self._list(self.known.ports, newest)
+    def ports(self, newest='', page=0, node=''):
+        if node:
+            self.asked += 1
+            if node not in self.known.nodes:
+                raise errors.NotFoundError('gone')
+        return self._list({
+            uuid: port for uuid, port in self.known.ports.items()
+            if node in ('', port['node_uuid'])}, newest)
 
     def uuids(self, after=''):
         found = list(self.known.nodes)
@@ -35,6 +45,7 @@ class _Api:
         return found[start:start + 150], len(found) > start + 150
 
     def node(self, uuid):
+        self.asked += 1
         if uuid not in self.known.nodes:
             raise errors.NotFoundError('gone')
         return self.known.nodes[uuid]
@@ -176,6 +187,73 @@ class HostPollerTestCase(testtools.TestCase):
         self.nodes.add('new', '52:54:00:00:02:00')
         self.poller.catch_up()
         self.assertEqual(('52:54:00:00:02:00',), self.host('new').macs)
+
+    def test_a_node_that_is_hinted_at_is_read_from_ironic(self):
+        self.nodes.change(self.uuids[3], power_state='power on')
+        self.nodes.change(self.uuids[4], power_state='power on')
+        for _time in range(5):
+            self.poller.hints.add(self.uuids[3])
+        self.poller.hints.add('00000000-0000-4000-8000-000000000000')
+        self.poller.follow_hints()
+        self.assertEqual('power on', self.host('server3').power)
+        self.assertNotEqual('power on', self.host('server4').power)
+        self.assertEqual(2, self.api.asked)
+        self.poller.follow_hints()
+        self.assertEqual(2, self.api.asked)
+
+    def test_a_hint_at_what_is_gone_takes_it_away(self):
+        uuid = self.uuids[3]
+        self.nodes.remove(uuid)
+        self.poller.hints.add(uuid, hints.What.GONE)
+        self.poller.follow_hints()
+        self.assertIsNone(self.host('server3'))
+
+    def test_a_hint_at_ports_reads_those_of_the_node(self):
+        uuid = self.uuids[3]
+        (port,) = [port for port in self.nodes.ports.values()
+                   if port['node_uuid'] == uuid]
+        del self.nodes.ports[port['uuid']]
+        self.poller.hints.add(uuid, hints.What.PORTS | hints.What.GONE)
+        self.poller.follow_hints()
+        self.assertEqual((), self.host('server3').macs)
+        self.nodes.ports['new'] = {**port, 'uuid': 'new',
+                                   'address': '52:54:00:00:02:01'}
+        self.poller.hints.add(uuid, hints.What.PORTS)
+        self.poller.follow_hints()
+        self.assertEqual(('52:54:00:00:02:01',), self.host('server3').macs)
+
+    def test_many_hints_are_one_look_for_changes(self):
+        for uuid in self.uuids[:50]:
+            self.nodes.change(uuid, power_state='power on')
+            self.poller.hints.add(uuid)
+        for uuid in self.uuids[60:80]:
+            self.nodes.remove(uuid)
+            self.poller.hints.add(uuid, hints.What.GONE)
+        for number in range(100):
+            # Of nodes that were never known: nobody is asked for those.
+            self.poller.hints.add(f'unknown{number}', hints.What.GONE)
+        self.poller.follow_hints()
+        self.assertEqual('power on', self.host('server49').power)
+        self.assertLess(self.api.asked, 10)
+        # Those that are gone follow, a few at a time.
+        for _time in range(20):
+            self.poller.follow_hints()
+        self.assertEqual(180, len(self.index))
+        self.assertEqual(20, self.api.asked)
+
+    def test_a_hint_is_followed_before_the_next_look(self):
+        poller = host_poller.HostPoller(
+            self.api, self.index, interval=3600, resync_interval=3600)
+        poller.start()
+        self.addCleanup(poller.stop)
+        process.await_condition(lambda: poller.resync_seconds, 'a look',
+                                timeout=60)
+        self.nodes.change(self.uuids[3], power_state='power on')
+        poller.hints.add(self.uuids[3])
+        process.await_condition(
+            lambda: self.host('server3').power == 'power on', 'the change',
+            timeout=60)
+        self.assertEqual(1, self.api.asked)
 
     def test_what_was_deleted_goes_with_a_look_at_everything(self):
         self.nodes.remove(self.uuids[0])
