@@ -35,9 +35,10 @@ def main() -> int:
                         choices=['none', *scenarios.all_of_them()],
                         help='that goes before the kills; by default all '
                              f'of {", ".join(scenarios.all_of_them())}')
-    parser.add_argument('--skew', type=int, default=0,
-                        help='seconds between the clocks of hosts; needs '
-                             'a compiler of C (0)')
+    parser.add_argument('--skew', type=int, default=60,
+                        help='seconds between the clocks of hosts, by which '
+                             'Ironic\'s heartbeat_timeout is longer; needs a '
+                             'compiler of C')
     parser.add_argument('--json-rpc', action='store_true',
                         help='instead of RabbitMQ')
     parser.add_argument('--json', metavar='FILE',

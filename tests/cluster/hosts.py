@@ -44,7 +44,7 @@ enabled_vendor_interfaces = redfish-ext,no-vendor
 [conductor]
 automated_clean = false
 heartbeat_interval = 3
-heartbeat_timeout = 15
+heartbeat_timeout = {silence}
 sync_local_state_interval = 10
 sync_power_state_interval = 60
 power_failure_recovery_interval = 20
@@ -78,6 +78,8 @@ connection = {ext_catalog}
 public_url = {boot_url}
 token_key_file = {directory}/boot.key
 """
+#: Seconds after which a conductor that says nothing is dead.
+_SILENCE = 15
 # With any other port Ironic (39) locks nodes by one name, and frees those of
 # another at its next start: who is killed then leaves its nodes locked.
 _JSON_RPC = 8089
@@ -185,14 +187,18 @@ class Addresses:
         """URL of Ironic's API."""
         return f'http://127.0.0.1:{self.api_port}'
 
-    def write(self) -> pathlib.Path:
-        """Write what API and conductors share; return its path."""
+    def write(self, skew: int) -> pathlib.Path:
+        """Write what API and conductors share; return its path.
+
+        :param skew: seconds between the clocks of two conductors: Ironic (39)
+            takes one for dead whose clock is so much behind.
+        """
         path = self.directory / 'common.conf'
         path.write_text(_SHARED.format(
             rpc=_RABBIT.format(port=self.rabbit) if self.rabbit
             else 'rpc_transport = json-rpc', directory=self.directory,
             media_url=self.media_url, boot_url=self.boot_url,
-            **self.databases))
+            silence=_SILENCE + skew, **self.databases))
         path.chmod(0o600)
         return path
 

@@ -118,7 +118,7 @@ class Site:
             rabbit.port if rabbit else 0, process.free_port(),
             f'http://127.0.0.1:{self.balancer.ports["media"]}',
             f'http://127.0.0.1:{self.balancer.ports["boot"]}', self.web.url)
-        self.shared = self.addresses.write()
+        self.shared = self.addresses.write(size.skew)
         self.services['api'] = hosts.api(self.addresses, self.shared)
         for name in conductors:
             self.services[name] = hosts.conductor(
