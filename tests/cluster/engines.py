@@ -130,6 +130,9 @@ class MariaDB(process.Service):
 class RabbitMQ(process.Service):
     """RabbitMQ with its own name service; nothing listens elsewhere."""
 
+    #: Half a minute on a quiet machine.
+    start_timeout = 400.0
+
     def __init__(self, directory: pathlib.Path) -> None:
         super().__init__('rabbitmq', directory)
         self.port = process.free_port()

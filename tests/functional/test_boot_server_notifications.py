@@ -65,6 +65,11 @@ class NotificationsTestCase(testtools.TestCase):
         cls.addClassCleanup(cls.ironic.stop)
         cls.ironic.start()
 
+    def setUp(self):
+        super().setUp()
+        if not self.rabbit.pid:
+            self.rabbit.start()
+
     def server(self, topic, **settings):
         """Start a boot server; return it and where its figures are."""
         port = process.free_port()
@@ -183,7 +188,6 @@ class NotificationsTestCase(testtools.TestCase):
 
     def test_without_rabbitmq_ironic_is_asked_as_before(self):
         self.rabbit.kill()
-        self.addCleanup(lambda: self.rabbit.pid or self.rabbit.start())
         server, port = self.server('boot2', poll=1, resync=_NEVER)
         uuid = self.node('asked')
         self.await_shown(server, 'asked', bool, 'a node that was made')

@@ -29,10 +29,11 @@ _PREFETCHED = 16
 #: baremetal.OBJECT.ACTION.STATUS, and the longest that is looked at.
 _PARTS = 4
 _LONGEST = 255
-#: What the driver says while its server is away, it says once in so many
-#: seconds.
+#: What oslo.messaging says while its server is away, and of messages that
+#: nobody understands, it says once in so many seconds.
 _QUIET = 600.0
-_DRIVER_LOG = 'oslo.messaging._drivers.impl_rabbit'
+_LOGS = ('oslo.messaging._drivers.impl_rabbit',
+         'oslo_messaging.notify.dispatcher', 'oslo_messaging.notify.listener')
 #: Seconds that the end of a connection may take: with its server away there
 #: is none.
 _PATIENCE = 1.0
@@ -182,7 +183,7 @@ def connect(conf: cfg.ConfigOpts, heard: hints.Hints) -> Listener:
         transport(conf), [messaging.Target(topic=topic) for topic in topics],
         [Endpoint(heard)], executor='threading',
         pool=conf.ext_server.notification_pool or None)
-    log = logging.getLogger(_DRIVER_LOG)
-    if not any(isinstance(each, Sparse) for each in log.filters):
-        log.addFilter(Sparse(_QUIET))
+    for log in map(logging.getLogger, _LOGS):
+        if not any(isinstance(each, Sparse) for each in log.filters):
+            log.addFilter(Sparse(_QUIET))
     return Listener(server, topics)
