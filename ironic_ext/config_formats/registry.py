@@ -8,6 +8,7 @@ the name is what ``spec.format`` says, the object is a BootConfigFormat.
 
 import functools
 import importlib
+import importlib.metadata
 import logging
 import typing
 
@@ -77,9 +78,13 @@ def _own(name: str) -> base.BootConfigFormat:
 @functools.cache
 def _formats() -> dict[str, base.BootConfigFormat]:
     # Slow to import.
-    from stevedore import extension
-    manager = extension.ExtensionManager(
-        NAMESPACE, invoke_on_load=True, on_load_failure_callback=_log)
+    from stevedore import named as named_extensions
+    # Those of others alone: ours may lack what only they need.
+    manager = named_extensions.NamedExtensionManager(
+        NAMESPACE, [point.name for point in importlib.metadata.entry_points(
+            group=NAMESPACE) if point.name not in OWN],
+        invoke_on_load=True, on_load_failure_callback=_log,
+        warn_on_missing_entrypoint=False)
     found = {}
     for item in manager:
         made = typing.cast(base.BootConfigFormat, item.obj)
@@ -98,4 +103,4 @@ def _formats() -> dict[str, base.BootConfigFormat]:
 def _log(manager: typing.Any, entry_point: typing.Any,
          exc: BaseException) -> None:
     LOG.error('The boot config format %(name)s cannot be loaded: %(error)s',
-              {'name': entry_point, 'error': exc})
+              {'name': entry_point.name, 'error': exc})
