@@ -3,11 +3,11 @@
 """A conductor that is killed at every step of what it does.
 
 The conductor is a child of the test, which ends itself by SIGKILL before each
-write of the node, each request that changes the BMC, and each file that
-appears, moves or goes: what is there between two of them is the same after
-the one and before the other. What it had saved of the node is all that
-the next conductor has. Driver, sushy, HTTP and the emulator's Redfish are
-real, the machine is not.
+write of the node or of another database, each request that changes the BMC,
+and each file that appears, moves or goes: what is there between two of them is
+the same after the one and before the other. What it had saved of the node is
+all that the next conductor has. Driver, sushy, HTTP and the emulator's Redfish
+are real, the machine is not.
 """
 
 import json
@@ -25,6 +25,7 @@ from ironic.drivers.modules.redfish import utils as redfish_utils
 from ironic import objects
 from ironic.tests import base as ironic_base
 from oslo_db.sqlalchemy import enginefacade
+import sqlalchemy
 from sushy import connector
 
 from tests import file_server
@@ -67,6 +68,12 @@ class _Steps:
             return
         if any(os.fsdecode(path).startswith(self._folder) for path in paths
                if isinstance(path, (str, bytes))):
+            self.step()
+
+    def watch_databases(self, connection):
+        """See what is written to databases in files."""
+        name = connection.engine.url.database
+        if name and name.startswith(self._folder):
             self.step()
 
     def before(self, function):
@@ -155,6 +162,8 @@ class KilledConductor:
             for name in ('post', 'patch'):
                 setattr(connector.Connector, name, steps.before(
                     getattr(connector.Connector, name)))
+            sqlalchemy.event.listen(sqlalchemy.Engine, 'commit',
+                                    steps.watch_databases)
             sys.addaudithook(steps.watch_files)
             work(task)
             code = 0
@@ -188,6 +197,13 @@ class KilledConductor:
     def inserted(self):
         """Return slot -> URL of what is in the machine's drives."""
         return self.emulator.inserted(self.system)
+
+    def lose_medium(self):
+        """Eject what is in the first drive, as a BMC that is reset does."""
+        urllib.request.urlopen(urllib.request.Request(
+            f'{self.emulator.url}/redfish/v1/Systems/{self.system}/'
+            'VirtualMedia/Cd/Actions/VirtualMedia.EjectMedia',
+            b'{}', {'Content-Type': 'application/json'}), timeout=60).close()
 
     def device(self):
         """Return the boot device that the BMC shows, and for how long."""

@@ -3,9 +3,12 @@
 """A conductor that is killed at every step of an end, or of a beginning."""
 
 import contextlib
+import http.server
+import threading
 import types
 import unittest.mock
 
+import fixtures
 # Before anything else of Ironic: it chooses the threading model of tests.
 import ironic.tests.unit  # noqa: F401
 from ironic.common import states  # noqa: H306
@@ -17,7 +20,9 @@ from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.boot import leaving
 from ironic_ext.drivers.data_image import requests as data_image_requests
 from ironic_ext.drivers.data_image import worker as data_images
+from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import boot as boot_record
+from ironic_ext.media import tokens
 from ironic_ext.node import boot_state
 from tests.functional import killed_conductor
 from tests.unit.drivers import base
@@ -29,8 +34,36 @@ AGENT = {'ipa-api-url': 'http://192.0.2.2:6385'}
 REPORTED = {'ext_boot_completed_at': '2026-01-01T00:00:00Z'}
 
 
-class EndsKilledTestCase(killed_conductor.KilledConductor,
-                         base.RedfishIsoTestCase):
+class _AnyAnswer(http.server.BaseHTTPRequestHandler):
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header('Content-Length', '2048')
+        self.end_headers()
+        if self.command == 'GET':
+            self.wfile.write(bytes(2048))
+
+    do_HEAD = do_GET
+
+    def log_message(self, *arguments):
+        """Nobody wants to know."""
+
+
+class _AnyImage(fixtures.Fixture):
+    """Has an image at each URL: the emulator downloads what it is told."""
+
+    def _setUp(self):
+        server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), _AnyAnswer)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(thread.join)
+        self.addCleanup(server.shutdown)
+        self.url = f'http://127.0.0.1:{server.server_port}'
+
+
+class _RedfishIsoKilled(killed_conductor.KilledConductor,
+                        base.RedfishIsoTestCase):
 
     def setUp(self):
         super().setUp()
@@ -101,6 +134,10 @@ class EndsKilledTestCase(killed_conductor.KilledConductor,
             recover or (lambda: self.again(work)), self.assertBootsFromDisk,
             self.undeploy)
 
+
+class _FilesOrStreams:
+    """What is tried with both."""
+
     def test_an_undeployment(self):
         self.at_every_step(self.deploy, self.clean_up, self.undeploy,
                            self.assertNothingLeft)
@@ -123,6 +160,22 @@ class EndsKilledTestCase(killed_conductor.KilledConductor,
                            lambda: self.again(self.prepare),
                            self.assertBootsOneMedium, clear)
 
+    def test_what_is_put_back(self):
+        def begin():
+            self.deploy()
+            self.lose_medium()
+            self.assertEqual({}, self.inserted())
+
+        def keep(task):
+            task.driver.boot.keep_medium(task)
+
+        def clear():
+            self.undeploy()
+            self.assertNothingLeft()
+
+        self.at_every_step(begin, keep, lambda: self.again(keep),
+                           self.assertBootsOneMedium, clear)
+
     def test_what_a_report_ends(self):
         def end(task):
             # In two steps, as the machine runs and is then restarted.
@@ -138,6 +191,9 @@ class EndsKilledTestCase(killed_conductor.KilledConductor,
 
         self.node.power_state = states.POWER_ON
         self.at_every_step_of_an_end(end, recover, **REPORTED)
+
+
+class EndsKilledTestCase(_FilesOrStreams, _RedfishIsoKilled):
 
     def test_what_localboot_ends(self):
         self.at_every_step_of_an_end(
@@ -246,6 +302,38 @@ class EndsKilledTestCase(killed_conductor.KilledConductor,
 
         self.at_every_step(begin, end, lambda: self.again(end),
                            self.assertNothingLeft)
+
+
+class StreamsKilledTestCase(_FilesOrStreams, _RedfishIsoKilled):
+    """The media are a media server's: rows, and bases that are held."""
+
+    def setUp(self):
+        super().setUp()
+        server = self.useFixture(_AnyImage())
+        self.config(connection=f'sqlite:///{self.folder}/media.sqlite',
+                    delivery='stream', server_url=server.url,
+                    group='ext_media')
+        self.database = media_delivery.known()
+        self.addCleanup(self.database.close)
+
+    def left(self):
+        inserted, published, records, parts = super().left()
+        self.assertEqual([], published)
+        streams = [stream.id for stream, _reads
+                   in self.database.of_node(self.node.uuid)]
+        held = [owner.removeprefix('media:') for _digest, owner
+                in media_delivery._store().holds('media:')]
+        self.assertEqual(streams, held)
+        return inserted, streams, records, parts
+
+    def assertBootsOneMedium(self, _killed=True):
+        (url,), (stream,), (row,), parts = (
+            self.inserted().values(), *self.left()[1:])
+        self.assertEqual(
+            (stream, tokens.digest(url.rsplit('/', 2)[1]), []),
+            (row['id'], row['mark'], parts))
+        self.assertEqual(stream, self.database.find(
+            url.rsplit('/', 2)[1]).id)
 
 
 class AgentKilledTestCase(killed_conductor.KilledConductor,
