@@ -191,7 +191,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         start = 1 + next(index for index, item in enumerate(found)
                          if item['uuid'] == marker) if marker else 0
         limit = int(query.get('limit', 1000))
-        body = {kind: found[start:start + limit]}
+        page = found[start:start + limit]
+        if 'fields' in query:
+            page = [_part(kind, item, query['fields'].split(','))
+                    for item in page]
+        body = {kind: page}
         if len(found) > start + limit:
             body['next'] = 'there is more'
         self._answer(200, body)
@@ -238,6 +242,13 @@ def serve(known, port):
     server.daemon_threads = True
     server.known = known
     return server
+
+
+def _part(kind, item, names):
+    """Return what was asked for, and the links that are always there."""
+    return {**{name: item[name] for name in names}, 'links': [
+        {'href': f'http://127.0.0.1:6385{prefix}/{kind}/{item["uuid"]}',
+         'rel': rel} for rel, prefix in (('self', '/v1'), ('bookmark', ''))]}
 
 
 def _now():

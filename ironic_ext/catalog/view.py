@@ -30,23 +30,25 @@ class Lookup(typing.Protocol):
 class View:
     """What the nodes of a project may use. Raises what the lookup raises.
 
-    :param project: '' for the operator, who has everything; NOBODY for
+    :ivar project: '' for the operator, who has everything; NOBODY for
         those who have what is shared.
     """
 
+    __slots__ = ('_lookup', 'project')
+
     def __init__(self, lookup: Lookup, project: str) -> None:
         self._lookup = lookup
-        self._project = project
+        self.project = project
 
     def iso(self, name: str) -> resources.ISCSICdrom | None:
         """Return an ISO, or None."""
         found = self._lookup.iso(name)
-        return found if found and may_use(found, self._project) else None
+        return found if found and may_use(found, self.project) else None
 
     def config(self, name: str) -> resources.BootConfig | None:
         """Return a BootConfig with its data, or None."""
         found = self._lookup.config(name)
-        return found if found and may_use(found, self._project) else None
+        return found if found and may_use(found, self.project) else None
 
 
 def project_of(owner: str, lessee: str,

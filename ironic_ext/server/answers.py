@@ -4,6 +4,7 @@
 
 import collections.abc
 import dataclasses
+import functools
 import json
 import typing
 
@@ -66,13 +67,10 @@ class Sender:
 
         :param path: that was asked for.
         """
-        headers = [*answer.headers, (b'x-content-type-options', b'nosniff')]
-        if answer.content_type:
-            headers.append((b'content-type', answer.content_type.encode()))
-        names = {name for name, _value in answer.headers}
-        if path.startswith('/api/') and b'cache-control' not in names:
-            headers.append((b'cache-control', b'no-cache'))
-        if answer.status == 401 and b'www-authenticate' not in names:
+        headers = [*_fixed(tuple(answer.headers), answer.content_type,
+                           path.startswith('/api/'))]
+        if answer.status == 401 and not any(
+                name == b'www-authenticate' for name, _value in headers):
             headers.append((b'www-authenticate', self._challenge))
         if isinstance(answer.data, bytes) and (
                 answer.status not in (204, 304)):
@@ -101,3 +99,15 @@ class Sender:
             await send({'type': 'http.response.body'})
         finally:
             data.close()
+
+
+@functools.lru_cache(maxsize=256)
+def _fixed(headers: tuple[tuple[bytes, bytes], ...], content_type: str,
+           is_api: bool) -> tuple[tuple[bytes, bytes], ...]:
+    """Return what many answers have in common."""
+    found = [*headers, (b'x-content-type-options', b'nosniff')]
+    if content_type:
+        found.append((b'content-type', content_type.encode()))
+    if is_api and not any(name == b'cache-control' for name, _value in found):
+        found.append((b'cache-control', b'no-cache'))
+    return tuple(found)

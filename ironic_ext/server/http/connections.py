@@ -171,7 +171,8 @@ class Connections:
         if address is not None:
             self._waiting.pop(connection, None)
             address.waiting.pop(connection, None)
-            self._turns.leave(connection)
+            if self._has_turns:
+                self._turns.leave(connection)
             address.count -= 1
             if not address.count:
                 del self._addresses[address.key]
@@ -186,8 +187,14 @@ class Connections:
         address = self._all.get(connection)
         if address is not None:
             wait = _Wait(since, since + seconds)
-            _queue(self._waiting, connection, wait)
-            _queue(address.waiting, connection, wait)
+            for waiting in (self._waiting, address.waiting):
+                waiting[connection] = wait
+                # Most began just now. Whoever sends a body too slowly did so
+                # for a part of the time that this took, and is the first
+                # once that is the most.
+                waiting.move_to_end(
+                    connection,
+                    last=since >= waiting[next(iter(waiting))].since)
 
     def work(self, connection: Connection) -> None:
         """Note that it is the client's turn to wait."""
@@ -271,17 +278,6 @@ class Connections:
         victim.abort()
         self.leave(victim)
         return True
-
-
-def _queue(waiting: _Queue, connection: Connection, wait: _Wait) -> None:
-    """Put one behind those that are waited for longer.
-
-    Most began just now. Whoever sends a body too slowly did so for a part
-    of the time that this took, and is the first once that is the most.
-    """
-    waiting[connection] = wait
-    first = waiting[next(iter(waiting))]
-    waiting.move_to_end(connection, last=wait.since >= first.since)
 
 
 def has_unread(sock: socket.socket) -> bool:

@@ -24,7 +24,7 @@ WRITABLE = asyncio.Event()
 WRITABLE.set()
 #: Bytes of a body that wait to be read.
 _UNREAD = 64 << 10
-_STATUS_LINES = {status.value: b'HTTP/1.1 %d %s\r\n' % (
+_STATUS_LINES = {status.value: b'HTTP/1.1 %d %s' % (
     status.value, status.phrase.encode()) for status in http.HTTPStatus}
 
 
@@ -33,10 +33,9 @@ def head(code: int, headers: Headers) -> bytes:
 
     :raises: ValueError for a header of several lines
     """
-    lines = [_STATUS_LINES[code],
-             *[b'%s: %s\r\n' % header for header in headers], b'\r\n']
-    found = b''.join(lines)
-    if found.count(b'\n') != len(lines):
+    lines = [_STATUS_LINES[code], *map(b': '.join, headers), b'', b'']
+    found = b'\r\n'.join(lines)
+    if found.count(b'\n') != len(lines) - 1:
         raise ValueError('a header of an answer has several lines')
     return found
 

@@ -25,6 +25,7 @@ _MAX_HEADERS = 100
 #: Bytes that may come beside those of a body: sizes of chunks, extensions,
 #: trailers.
 _MAX_FRAMING = 64 << 10
+_ASGI = {'version': '3.0', 'spec_version': '2.4'}
 
 
 class EndError(Exception):
@@ -43,9 +44,10 @@ class RefusedError(Exception):
 
 
 def require_plain(version: str, target: bytes, headers: list[
-        tuple[bytes, bytes]]) -> None:
+        tuple[bytes, bytes]]) -> bool:
     """Refuse what somebody might read in another way.
 
+    :returns: whether the client waits to be told to send a body.
     :raises: RefusedError
     """
     if version not in ('1.0', '1.1'):
@@ -53,6 +55,7 @@ def require_plain(version: str, target: bytes, headers: list[
     if not (_PLAIN_TARGET.fullmatch(target) or _TARGET.fullmatch(target)):
         raise RefusedError(400, 'the target is no path')
     hosts = lengths = 0
+    expects = False
     for name, value in headers:
         if name == b'host':
             hosts += 1
@@ -66,12 +69,15 @@ def require_plain(version: str, target: bytes, headers: list[
             lengths += 1
             if not value.isdigit():
                 raise RefusedError(400, 'Content-Length is no number')
-        elif name == b'expect' and value.lower() != b'100-continue':
-            raise RefusedError(417, 'that is not expected here')
+        elif name == b'expect':
+            expects = version == '1.1'
+            if value.lower() != b'100-continue':
+                raise RefusedError(417, 'that is not expected here')
     if hosts != 1 and (version == '1.1' or hosts):
         raise RefusedError(400, 'Host must be given once')
     if lengths > 1:
         raise RefusedError(400, 'the length must be given once')
+    return expects
 
 
 def unquoted(path: str) -> str:
@@ -112,8 +118,8 @@ def scope(version: str, method: str, target: bytes,
     """
     raw, _mark, query = target.partition(b'?')
     path = raw.decode()
-    return {'type': 'http', 'asgi': {'version': '3.0', 'spec_version': '2.4'},
+    return {**connection, 'type': 'http', 'asgi': _ASGI,
             'http_version': version, 'method': method,
             'path': unquoted(path) if '%' in path else path,
             'raw_path': raw, 'query_string': query, 'root_path': '',
-            'headers': headers, **connection}
+            'headers': headers}

@@ -38,6 +38,32 @@ class HttpConnection(asyncio.BufferedProtocol):
     _shared: connections.Connections
     _at_once: exchange.AtOnce
 
+    # What all begin with: most machines ask once.
+    host = ''
+    writable = exchange.WRITABLE
+    # The second one is below TLS.
+    transport: typing.Any = None
+    _raw: typing.Any = None
+    _secured: tls.Secured | None = None
+    # Bytes of answers that were not taken when this was looked at.
+    _unsent: int | None = 0
+    _parser: typing.Any = None
+    # What each scope has of the connection.
+    _said: dict[str, typing.Any]
+    # Of the request that is read: its target, its headers, itself once its
+    # head is here, and the bytes of it that came.
+    _target: bytes
+    _headers: list[tuple[bytes, bytes]]
+    _open: exchange.Exchange | None = None
+    _came = 0
+    # Whether that one has its time, and whether one may be answered now.
+    _is_timed = _is_next = False
+    _is_paused = _is_closing = False
+    # Whether no request follows those that are here; and whether the client
+    # has said so itself.
+    _is_last = is_half_closed = False
+    _refusal: heads.RefusedError | None = None
+
     @classmethod
     def bound(cls, shared: connections.Connections,
               at_once: exchange.AtOnce) -> type['HttpConnection']:
@@ -50,43 +76,20 @@ class HttpConnection(asyncio.BufferedProtocol):
                  app_state: dict[str, typing.Any], **_loop: typing.Any
                  ) -> None:
         """Take what uvicorn's server gives."""
-        self.host = ''
-        self.app = typing.cast(exchange.Application, config.loaded_app)
+        self.app: typing.Any = config.loaded_app
         self.server_state = server_state
         # uvicorn's set is of its own protocols, of which it asks as much.
-        self._known = typing.cast(set[typing.Any], server_state.connections)
+        self._known: typing.Any = server_state.connections
         self.loop = asyncio.get_running_loop()
-        self.writable = exchange.WRITABLE
-        # The second one is below TLS.
-        self.transport: typing.Any = None
-        self._raw: typing.Any = None
-        self._secured: tls.Secured | None = None
-        # Bytes of answers that were not taken when this was looked at.
-        self._unsent: int | None = 0
-        self._parser: typing.Any = None
-        self._client: tuple[str, int] | None = None
         self._requests: collections.deque[exchange.Exchange] = (
             collections.deque())
-        # Of the request that is read: its target, its headers, itself once
-        # its head is here, and the bytes of it that came.
-        self._target = b''
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._open: exchange.Exchange | None = None
-        self._came = 0
-        # Whether that one has its time, and whether one may be answered now.
-        self._is_timed = self._is_next = False
-        self._is_paused = self._is_closing = False
-        # Whether no request follows those that are here; and whether the
-        # client has said so itself.
-        self._is_last = False
-        self.is_half_closed = False
-        self._refusal: heads.RefusedError | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, with TLS if that is spoken here."""
         self.transport = self._raw = transport
         peer = transport.get_extra_info('peername') or ('', 0)
-        self._client = peer[:2]
+        self._said = {'scheme': 'https' if self._shared.tls else 'http',
+                      'client': peer[:2], 'server': self._shared.server}
         self.host = peer[0]
         if not self._shared.enter(self, self.loop.time()):
             self.transport.abort()
@@ -163,19 +166,19 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     def received(self, data: memoryview) -> None:
         """Read what came, without TLS."""
-        if not self._is_done():
-            self._read(data)
-        elif self._requests:
-            self.pause()
-
-    def _read(self, data: memoryview) -> None:
+        if self._is_done():
+            if self._requests:
+                self.pause()
+            return
         self._came += len(data)
         self._is_next = True
         try:
             self._parser.feed_data(data)
-            heads.require_bounds(
-                self._came, self._open.received if self._open else None)
-            self._go_on()
+            if self._came:
+                # Something is not complete.
+                heads.require_bounds(
+                    self._came, self._open.received if self._open else None)
+                self._go_on()
         except httptools.HttpParserUpgrade:
             # Not here, and what follows may be of another protocol.
             self._stop_reading()
@@ -242,19 +245,16 @@ class HttpConnection(asyncio.BufferedProtocol):
         """Begin to answer."""
         parser, headers = self._parser, self._headers
         version = parser.get_http_version()
-        heads.require_plain(version, self._target, headers)
+        expects = heads.require_plain(version, self._target, headers)
         request = self._open = exchange.Exchange(self, heads.scope(
-            version, parser.get_method().decode(), self._target, headers, {
-                'scheme': 'https' if self._shared.tls else 'http',
-                'client': self._client, 'server': self._shared.server}))
+            version, parser.get_method().decode(), self._target, headers,
+            self._said))
+        request.expects = expects
         request.keeps = (version == '1.1' and parser.should_keep_alive()
-                         and not parser.should_upgrade())
-        request.expects = version == '1.1' and any(
-            name == b'expect' for name, _value in headers)
-        self._requests.append(request)
-        if len(self._requests) >= _MAX_WAITING:
-            request.keeps = False
+                         and not parser.should_upgrade()
+                         and len(self._requests) + 1 < _MAX_WAITING)
         self._is_last = not request.keeps
+        self._requests.append(request)
         if len(self._requests) > 1:
             self.pause()
 
@@ -378,12 +378,15 @@ class HttpConnection(asyncio.BufferedProtocol):
         limits = self._shared.limits
         if not self.transport.is_closing():
             self._unsent = None
-            self._shared.wait(self, self.loop.time(), limits.linger)
             if lingers and self.transport.can_write_eof():
                 self.resume()
                 self.transport.write_eof()
             else:
                 self.transport.close()
+                if not self._raw.get_write_buffer_size():
+                    # It ends without a wait for anybody.
+                    return
+            self._shared.wait(self, self.loop.time(), limits.linger)
 
     def _stop_reading(self) -> None:
         self._is_last = True

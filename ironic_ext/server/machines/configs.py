@@ -86,14 +86,13 @@ class Configs:
                 f'the inline config of host {host.name} has what Ironic\'s '
                 f'API takes for a password and hides: put the config into '
                 f'the catalog')
-        iso = iso_of(host, self._lookup)
+        seen = view.View(self._lookup, host.project)
         try:
             if host.config_name:
-                return self._named(host, iso)
+                return self._named(host, seen)
             found = config_formats.plan_boot_config(
-                host.config, iso=iso, facts=self._facts(host),
-                lookup=view.View(self._lookup, host.project).config,
-                project=host.project)
+                host.config, iso=iso_of(host, seen), facts=self._facts(host),
+                lookup=seen.config, project=seen.project)
         except config_formats.ConfigError as exc:
             raise errors.ConflictError(
                 f'the config of host {host.name} cannot be used: {exc}'
@@ -110,14 +109,14 @@ class Configs:
         take.
         """
         try:
-            found = _config_of(host, iso_of(host, self._kept), self._kept)
+            found = _config_of(host, view.View(self._kept, host.project))
         except (LookupError, errors.ServerError, catalog.CatalogError):
             return None
         return None if found.spec.template else self._kept_ready(found)
 
-    def _named(self, host: hosts.Host, iso: catalog.ISCSICdrom | None
+    def _named(self, host: hosts.Host, seen: view.View
                ) -> config_formats.Config:
-        found = _config_of(host, iso, self._lookup)
+        found = _config_of(host, seen)
         if found.spec.template:
             return config_formats.resolve(found.spec, self._facts(host))
         ready = self._kept_ready(found)
@@ -138,10 +137,11 @@ class Configs:
 
     def _kept_ready(self, config: catalog.BootConfig
                     ) -> config_formats.Config | None:
+        key = _key(config)
         with self._lock:
-            found = self._ready.get(_key(config))
+            found = self._ready.get(key)
             if found is not None:
-                self._ready.move_to_end(_key(config))
+                self._ready.move_to_end(key)
             return found
 
 
@@ -186,32 +186,27 @@ class MachineConfig:
                               headers=answers.NO_STORE)
 
 
-def iso_of(host: hosts.Host, lookup: view.Lookup
-           ) -> catalog.ISCSICdrom | None:
+def iso_of(host: hosts.Host, seen: view.View) -> catalog.ISCSICdrom | None:
     """Return a host's ISO, None for none or one by URL.
 
-    One that the host's project may not use is none.
-
+    :param seen: what of the catalog the host's project has.
     :raises: what the catalog raises
     """
-    if not resources.is_name(host.image):
-        return None
-    return view.View(lookup, host.project).iso(host.image)
+    return seen.iso(host.image) if resources.is_name(host.image) else None
 
 
-def _config_of(host: hosts.Host, iso: catalog.ISCSICdrom | None,
-               lookup: view.Lookup) -> catalog.BootConfig:
+def _config_of(host: hosts.Host, seen: view.View) -> catalog.BootConfig:
     """Return the config that a host names.
 
+    :param seen: what of the catalog the host's project has.
     :raises: NotFoundError, InvalidError
     """
-    name = host.config_name
-    found = (view.View(lookup, host.project).config(name)
-             if resources.is_name(name) else None)
+    iso, name = iso_of(host, seen), host.config_name
+    found = seen.config(name) if resources.is_name(name) else None
     if found is None:
         raise errors.NotFoundError(
             f'host {host.name} is to get a BootConfig that does not exist')
-    rules.require_fit(iso, name, config=found, project=host.project,
+    rules.require_fit(iso, name, config=found, project=seen.project,
                       field='bootConfigRef')
     return found
 

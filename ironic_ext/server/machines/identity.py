@@ -9,6 +9,7 @@ nothing, and neither does who might be two.
 
 import collections.abc
 import dataclasses
+import functools
 import ipaddress
 import re
 import socket
@@ -137,7 +138,7 @@ class Finder:
             raise errors.ForbiddenError(
                 'configs are had by a token alone: /t/<token>/')
         if self._rules.by == MAC and asked.mac:
-            return await self.named(asked.mac, address)
+            return await self.named(_mac(asked.mac), address)
         cards = set(map(anaconda_mac, asked.provisioning_macs)) - {''}
         if self._rules.by == MAC:
             known = {host.uuid: host for mac in cards
@@ -174,15 +175,14 @@ class Finder:
         return source_address(asked.peer, asked.forwarded,
                               self._rules.proxies)
 
-    async def named(self, text: str, address: str) -> hosts.Host:
+    async def named(self, mac: str, address: str) -> hosts.Host:
         """Return the host with a MAC, whoever asks.
 
-        :param text: the MAC, in any form.
+        :param mac: as hosts.mac() writes it.
         :param address: where it is asked from.
-        :raises: BadRequestError, NotFoundError, ConflictError,
-            TooManyError, UnavailableError
+        :raises: NotFoundError, ConflictError, TooManyError,
+            UnavailableError
         """
-        mac = _mac(text)
         return await self._guesses.judge(
             address, lambda: self._one(self._index.by_mac(mac),
                                        f'the MAC {mac}'))
@@ -342,6 +342,7 @@ def anaconda_mac(header: str) -> str:
     return hosts.mac(match[1]) if match else ''
 
 
+@functools.lru_cache(maxsize=1024)
 def _is_ipv4(text: str) -> bool:
     try:
         socket.inet_pton(socket.AF_INET, text)

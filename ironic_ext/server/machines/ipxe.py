@@ -65,10 +65,12 @@ class Ipxe:
             return kept
         if host.boots_locally:
             return scripts.local(host.name, host.properties)
+        project = host.project
         try:
-            iso = configs.iso_of(host, self._kept)
+            iso = configs.iso_of(host, view.View(self._kept, project))
         except LookupError:
-            iso = await self._run(configs.iso_of, host, self._isos)
+            iso = await self._run(configs.iso_of, host,
+                                  view.View(self._isos, project))
         if iso is None and not resources.is_name(host.image):
             return scripts.problem(
                 f'The ISO of {host.name} is given by URL, not by a name of '

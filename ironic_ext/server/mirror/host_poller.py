@@ -177,10 +177,7 @@ class HostPoller(follower.Follower):
             # machines wait for none of it.
             seen.add(node['uuid'])
             with self._lock:
-                newer = self._newer(node)
-                if newer is not self._nodes.get(node['uuid']):
-                    self._put(newer)
-                self._note_seen('nodes', [newer])
+                self._note_seen('nodes', [self._take_node(node)])
         with self._lock:
             gone = self._nodes.keys() - seen - self._noted
         for uuid in gone:
@@ -297,8 +294,15 @@ class HostPoller(follower.Follower):
                 ironic_api.Node]) -> None:
         touched = self._ports.take(ports)
         for node in nodes:
-            self._put(self._newer(node))
+            self._take_node(node)
         self._put_again(touched)
+
+    def _take_node(self, node: ironic_api.Node) -> ironic_api.Node:
+        """Take a node unless it is known; return what is known of it now."""
+        newer = self._newer(node)
+        if newer is not self._nodes.get(node['uuid']):
+            self._put(newer)
+        return newer
 
     def _take_all_ports(self, ports: collections.abc.Collection[
             ironic_api.Node]) -> None:

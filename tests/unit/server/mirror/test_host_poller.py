@@ -115,6 +115,19 @@ class HostPollerTestCase(testtools.TestCase):
         poller.recall()
         return index, poller
 
+    def test_what_did_not_change_is_not_kept_again(self):
+        kept = _Kept()
+        _index, poller = self.restarted(kept)
+        poller.resync()
+        poller.keep()
+        kept.saved.clear()
+        self.nodes.change(self.uuids[5], power_state='power on')
+        for _number in range(2):
+            # It is among the newest ones the second time, too.
+            poller.catch_up()
+        poller.keep()
+        self.assertEqual({self.uuids[5]}, set(kept.saved))
+
     def test_a_start_begins_with_what_was_known_and_says_so(self):
         kept = _Kept()
         self.nodes.inventories[self.uuids[7]] = {'inventory': {
