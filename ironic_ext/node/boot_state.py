@@ -41,7 +41,7 @@ class Cause(enum.StrEnum):
     RESCUE = 'rescue'
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class BootState:
     """What a conductor knows of the boot that it prepared.
 

@@ -8,7 +8,6 @@ Pure: documents of Ironic's API in, documents of this API out. Of
 
 import collections.abc
 import dataclasses
-import functools
 import ipaddress
 import json
 import re
@@ -44,7 +43,7 @@ _MAC = re.compile(r'[0-9a-f]{2}(:[0-9a-f]{2}){5}')
 _Map = collections.abc.Mapping
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Host:
     """A node, as the boot server and conductors see it.
 
@@ -130,7 +129,7 @@ class Host:
         """The name of the BootConfig, '' for none or an inline one."""
         return self.config if isinstance(self.config, str) else ''
 
-    @functools.cached_property
+    @property
     def token_generation(self) -> int:
         """The generation of its new tokens, as conductors count them.
 
@@ -139,7 +138,7 @@ class Host:
         """
         return self.generation or boot_state.created(self.created)
 
-    @functools.cached_property
+    @property
     def boots_locally(self) -> bool:
         """Whether it is to boot from its disk."""
         return (not self.image or self.boot.cause is not None

@@ -84,15 +84,9 @@ class Connection(typing.Protocol):
         """Tell whether something came that was not looked at yet."""
 
 
-class _Wait(typing.NamedTuple):
-    """Since when a client is waited for, and until when."""
-
-    since: float
-    until: float
-
-
-#: Those that are waited for, the one that is for longest first.
-_Queue = collections.OrderedDict[Connection, _Wait]
+#: Those that are waited for, the one that is for longest first: since when,
+#: and until when.
+_Queue = collections.OrderedDict[Connection, tuple[float, float]]
 
 
 class _Address:
@@ -126,6 +120,8 @@ class Connections:
         """
         self.limits = limits
         self.tls = tls
+        #: Which all of them are of.
+        self.loop: asyncio.AbstractEventLoop
         #: Where the server listens: its address and port.
         self.server = '', 0
         #: Where all of them receive, one at a time.
@@ -186,7 +182,7 @@ class Connections:
         """
         address = self._all.get(connection)
         if address is not None:
-            wait = _Wait(since, since + seconds)
+            wait = since, since + seconds
             for waiting in (self._waiting, address.waiting):
                 waiting[connection] = wait
                 # Most began just now. Whoever sends a body too slowly did so
@@ -194,7 +190,7 @@ class Connections:
                 # once that is the most.
                 waiting.move_to_end(
                     connection,
-                    last=since >= waiting[next(iter(waiting))].since)
+                    last=since >= waiting[next(iter(waiting))][0])
 
     def work(self, connection: Connection) -> None:
         """Note that it is the client's turn to wait."""
@@ -206,8 +202,8 @@ class Connections:
 
         :param most: that are ended now.
         """
-        over = [connection for connection, wait in self._waiting.items()
-                if wait.until <= now]
+        over = [connection for connection, (_since, until)
+                in self._waiting.items() if until <= now]
         for connection in over[:most]:
             # It may wait for something else then, as for its last answer to
             # be taken.
@@ -217,6 +213,7 @@ class Connections:
 
     def follow(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look for those whose time is over, as long as a loop runs."""
+        self.loop = loop
         if self.expire(loop.time(), _ENDED):
             loop.call_later(_LOOK, self.follow, loop)
         else:

@@ -93,24 +93,19 @@ class Exchange:
     :ivar is_streamed: whether the answer's length is not known before.
     """
 
-    __slots__ = ('scope', 'received', 'keeps', 'expects', 'is_begun',
-                 'is_complete', 'is_started', 'is_streamed', 'is_answered',
-                 'is_gone', '_connection', '_body', '_news', '_waited',
-                 '_head', '_is_ended')
+    received = 0
+    keeps = expects = is_begun = is_complete = is_started = False
+    is_streamed = is_answered = is_gone = False
+    _news: asyncio.Future[None] | None = None
+    _waited = 0.0
+    _head: tuple[int, Headers] | None = None
+    _is_ended = False
 
     def __init__(self, connection: Link, scope: Scope) -> None:
         """Begin with the head of a request."""
         self.scope = scope
-        self.received = 0
-        self.keeps = self.expects = self.is_begun = False
-        self.is_complete = self.is_started = self.is_streamed = False
-        self.is_answered = self.is_gone = False
         self._connection = connection
         self._body = bytearray()
-        self._news: asyncio.Future[None] | None = None
-        self._waited = 0.0
-        self._head: tuple[int, Headers] | None = None
-        self._is_ended = False
 
     def take(self, body: bytes) -> None:
         """Take a part of the body."""

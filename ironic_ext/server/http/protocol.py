@@ -80,7 +80,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         self.server_state = server_state
         # uvicorn's set is of its own protocols, of which it asks as much.
         self._known: typing.Any = server_state.connections
-        self.loop = asyncio.get_running_loop()
+        self.loop = self._shared.loop
         self._requests: collections.deque[exchange.Exchange] = (
             collections.deque())
 
@@ -91,11 +91,12 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._said = {'scheme': 'https' if self._shared.tls else 'http',
                       'client': peer[:2], 'server': self._shared.server}
         self.host = peer[0]
-        if not self._shared.enter(self, self.loop.time()):
+        now = self.loop.time()
+        if not self._shared.enter(self, now):
             self.transport.abort()
             return
         self._known.add(self)
-        self._shared.wait(self, self.loop.time(), self._shared.limits.head)
+        self._shared.wait(self, now, self._shared.limits.head)
         if self._shared.tls is None:
             self.begin()
             return
@@ -384,7 +385,7 @@ class HttpConnection(asyncio.BufferedProtocol):
             else:
                 self.transport.close()
                 if not self._raw.get_write_buffer_size():
-                    # It ends without a wait for anybody.
+                    # All was taken: there is nothing to wait for.
                     return
             self._shared.wait(self, self.loop.time(), limits.linger)
 

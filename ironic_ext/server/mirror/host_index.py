@@ -18,7 +18,7 @@ _HISTORY = 20000
 Sees = collections.abc.Callable[[str, str], bool]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
     """A host as it was last told.
 
