@@ -7,9 +7,12 @@ boot loaders are real, kernels and initrds are small stand-ins.
 """
 
 import collections.abc
+import contextlib
+import contextvars
 import functools
 import json
 import pathlib
+import re
 import struct
 import subprocess
 import tempfile
@@ -22,6 +25,9 @@ from tests import isos
 _ARGUMENTS = 'platform=metal console=ttyS0'
 _LOADER_CONF = b'timeout 1\n'
 _STUB = pathlib.Path('/usr/lib/systemd/boot/efi/linuxx64.efi.stub')
+
+_later_stub: contextvars.ContextVar[bytes] = contextvars.ContextVar(
+    'later_stub', default=b'')
 
 
 def _isolinux(config: bytes, name: str = 'isolinux/isolinux.cfg'
@@ -64,18 +70,40 @@ def esp_kernel(directory: pathlib.Path) -> pathlib.Path:
         '-J', *_HYBRID, *_BIOS, *_with_esp(esp))
 
 
+@contextlib.contextmanager
+def stub(path: pathlib.Path) -> collections.abc.Iterator[None]:
+    """Have unified_add_ons() use a stub that takes add-ons."""
+    token = _later_stub.set(path.read_bytes())
+    try:
+        yield
+    finally:
+        _later_stub.reset(token)
+
+
 def unified_kernel(directory: pathlib.Path) -> pathlib.Path:
     """Like Talos: GRUB for a BIOS, a unified kernel image for UEFI."""
+    return _with_unified(directory, 'unified_kernel', _STUB.read_bytes())
+
+
+def unified_add_ons(directory: pathlib.Path) -> pathlib.Path:
+    """The same with a later stub, or one that calls itself one."""
+    return _with_unified(
+        directory, 'unified_add_ons', _later_stub.get() or re.sub(
+            rb'(systemd-stub )\d+', rb'\g<1>257', _STUB.read_bytes()))
+
+
+def _with_unified(directory: pathlib.Path, name: str, efi_stub: bytes
+                  ) -> pathlib.Path:
     kernel, initrd = parts.boot_files(None, None)
     esp = parts.fitting_esp_image({
         'EFI/BOOT/BOOTX64.EFI': parts.SYSTEMD_BOOT.read_bytes(),
-        'EFI/Linux/System-1.efi': _unified(kernel, initrd),
+        'EFI/Linux/System-1.efi': _unified(kernel, initrd, efi_stub),
         'loader/loader.conf': _LOADER_CONF})
     config = (f'set default=0\nset timeout=1\nmenuentry "System" {{\n'
               f'\tlinux /boot/vmlinuz {_ARGUMENTS}\n'
               f'\tinitrd /boot/initrd\n}}\n').encode()
     return parts.build(
-        directory, 'unified_kernel',
+        directory, name,
         {'boot/vmlinuz': kernel, 'boot/initrd': initrd,
          'boot/grub/grub.cfg': config,
          'boot/grub/eltorito.img':
@@ -85,7 +113,10 @@ def unified_kernel(directory: pathlib.Path) -> pathlib.Path:
         *parts.NO_EMULATION, '--grub2-boot-info', *_with_esp(esp))
 
 
-def _unified(kernel: bytes, initrd: bytes) -> bytes:
+def _unified(kernel: bytes, initrd: bytes, efi_stub: bytes) -> bytes:
+    headers = int.from_bytes(efi_stub[60:64], 'little')
+    # Where a stub of later releases is to be loaded.
+    base = int.from_bytes(efi_stub[headers + 48:headers + 56], 'little')
     sections = {'.osrel': (b'ID=system\nPRETTY_NAME="System"\n', 0x20000),
                 '.cmdline': (_ARGUMENTS.encode(), 0x30000),
                 '.linux': (kernel, 0x2000000), '.initrd': (initrd, 0x4000000)}
@@ -95,8 +126,9 @@ def _unified(kernel: bytes, initrd: bytes) -> bytes:
         for name, (content, address) in sections.items():
             (where / name).write_bytes(content)
             options += ['--add-section', f'{name}={where / name}',
-                        '--change-section-vma', f'{name}={address:#x}']
-        parts.run('objcopy', *options, _STUB, where / 'made.efi')
+                        '--change-section-vma', f'{name}={base + address:#x}']
+        (where / 'stub').write_bytes(efi_stub)
+        parts.run('objcopy', *options, where / 'stub', where / 'made.efi')
         return (where / 'made.efi').read_bytes()
 
 
@@ -387,10 +419,10 @@ def open_firmware(directory: pathlib.Path) -> pathlib.Path:
 
 CASES: dict[str, collections.abc.Callable[[pathlib.Path], pathlib.Path]] = {
     builder.__name__: builder for builder in (
-        esp_kernel, unified_kernel, built_in_menu, copied_config,
-        variable_arguments, waiting_menu, on_timeout, hypervisor_config,
-        hypervisor_uefi, rescue, bare_areas, old_areas, lz4_initrd,
-        mainframe, mainframe_areas, multi_extent, open_firmware,
+        esp_kernel, unified_kernel, unified_add_ons, built_in_menu,
+        copied_config, variable_arguments, waiting_menu, on_timeout,
+        hypervisor_config, hypervisor_uefi, rescue, bare_areas, old_areas,
+        lz4_initrd, mainframe, mainframe_areas, multi_extent, open_firmware,
         iso_systems.alpine, iso_systems.grml, iso_systems.system_rescue,
         iso_systems.xen)}
 

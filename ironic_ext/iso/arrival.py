@@ -8,6 +8,7 @@ import dataclasses
 from ironic_ext.iso import boot_path
 from ironic_ext.iso import errors
 from ironic_ext.iso import injection as injections
+from ironic_ext.iso.loaders import add_on
 from ironic_ext.iso.loaders import boot_entry
 
 
@@ -30,8 +31,6 @@ class NotReached:
 #: Kinds of what starts an operating system from the image.
 _SYSTEMS = ('linux', 'uki')
 _MAX_LISTED = 20
-#: The version of systemd whose stub reads add-ons.
-_ADD_ONS = 254
 
 
 #: None is what was not asked for.
@@ -81,38 +80,25 @@ class Arrival:
         return boot_path.means(wanted, self.firmware, self.medium)
 
 
-def _why_nothing(path: boot_path.BootPath, what: str) -> str:
+def _why_nothing(path: boot_path.BootPath, what: str, stub: int) -> str:
     """Return why no kernel can be told anything, '' if they can.
 
     :param what: would be changed; a unified kernel image has it inside.
+    :param stub: the version of systemd whose stub takes more of it.
     """
     if path.walk.lost:
         return path.walk.lost
     if not path.kernels:
         return 'nothing that it starts is a Linux kernel'
     for start in path.kernels:
-        if start.kind == 'uki':
-            return f'the {what} is inside {start.config}{_of_stub(start)}'
+        if start.kind == 'uki' and (why := add_on.why_none(start, stub)):
+            return f'the {what} is inside {start.config}{why}'
     return ''
-
-
-def _of_stub(start: boot_entry.Start) -> str:
-    """Say why none is put beside a unified kernel image.
-
-    Add-ons (``*.efi.extra.d``) came with version 254 (systemd, NEWS).
-    """
-    if not start.stub:
-        return ', of whose stub nothing is known'
-    if int(start.stub.partition('.')[0]) < _ADD_ONS:
-        return (f', whose stub (systemd {start.stub}) reads nothing from '
-                f'beside it: that takes systemd {_ADD_ONS}')
-    return (f', whose stub (systemd {start.stub}) reads add-ons from beside '
-            f'it: build one with ukify, and add it with --esp-file')
 
 
 def why_no_arguments(path: boot_path.BootPath) -> str:
     """Return why kernel arguments cannot be injected, '' if they can."""
-    why = _why_nothing(path, 'command line')
+    why = _why_nothing(path, 'command line', add_on.ARGUMENTS)
     if why:
         return why
     for start in path.kernels:
@@ -124,11 +110,12 @@ def why_no_arguments(path: boot_path.BootPath) -> str:
 
 def why_no_initrd_files(path: boot_path.BootPath) -> str:
     """Return why initrds cannot get files, '' if they can."""
-    why = _why_nothing(path, 'initrd')
+    why = _why_nothing(path, 'initrd', add_on.INITRDS)
     if why:
         return why
-    loading = [start for start in path.kernels if start.initrds]
-    if not loading:
+    loading = [start for start in path.kernels
+               if start.initrds and start.kind != 'uki']
+    if not loading and all(start.kind != 'uki' for start in path.kernels):
         return 'no kernel that it starts has an initrd'
     for start in loading:
         places = {place.device for place in start.initrds}

@@ -2,8 +2,7 @@
 
 """Kernels unpack what is added to an initrd, however that is packed.
 
-The kernels are those of the Debian releases below, from the mirrors that
-this machine's apt uses.
+The kernels are those of the Debian releases below.
 """
 
 import gzip
@@ -15,9 +14,9 @@ import unittest
 from ironic_ext import iso
 from ironic_ext.iso import source as base_source
 from lab import boot_iso
-from lab import debian_root
 from tests import guest
 from tests import isos
+from tests.layouts import releases
 
 RELEASES = ('bullseye', 'bookworm', 'trixie')
 #: What initramfs-tools and dracut can pack with, as the kernel reads it
@@ -27,7 +26,6 @@ PACKERS = {'gzip': ('gzip', '-1'), 'bzip2': ('bzip2', '-1'),
            'lzo': ('lzop', '-1'), 'lz4': ('lz4', '-l', '-1'),
            'zstd': ('zstd', '-1')}
 _META = 'linux-image-cloud-amd64'
-_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 _INIT = """\
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -48,38 +46,9 @@ def kernel(release: str, cache: pathlib.Path) -> pathlib.Path:
 
     :raises: LabError
     """
-    found, = (debian_root.cached(
-        cache, f'kernel-{release}', (release, _META),
-        lambda folder: _fetch(release, folder)) / 'boot').glob('vmlinuz-*')
+    found, = (releases.package(release, _META, cache, 'boot')
+              / 'boot').glob('vmlinuz-*')
     return found
-
-
-def _fetch(release: str, folder: pathlib.Path) -> None:
-    """Have apt download and unpack, with lists of its own."""
-    mirror = next(line for line in debian_root.run(
-        'apt-get', 'indextargets', '--format', '$(REPO_URI)',
-        'Created-By: Packages', 'Component: main').splitlines()
-        if not line.rstrip('/').endswith('-security'))
-    for name in ('lists/partial', 'cache/archives/partial', 'got'):
-        (folder / name).mkdir(parents=True)
-    (folder / 'sources.list').write_text(
-        f'deb [signed-by={_KEYRING}] {mirror} {release} main\n')
-    options = [word for setting in (
-        f'Etc::SourceList={folder / "sources.list"}',
-        'Etc::SourceParts=/dev/null', f'State::Lists={folder / "lists"}',
-        f'Cache={folder / "cache"}') for word in ('-o', f'Dir::{setting}')]
-    debian_root.run('apt-get', *options, '-qq', 'update')
-    depends = debian_root.run('apt-cache', *options, 'depends',
-                              '--no-recommends', _META)
-    package = next(line.split()[-1] for line in depends.splitlines()
-                   if 'Depends: linux-image-' in line)
-    # The names of files are those of the working directory.
-    subprocess.run(['apt-get', *options, '-qq', 'download', package],
-                   cwd=folder / 'got', check=True, capture_output=True)
-    archive, = (folder / 'got').glob('*.deb')
-    debian_root.run('dpkg-deb', '-x', archive, folder)
-    for name in ('lists', 'cache', 'got', 'lib', 'usr'):
-        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def unpacks(image: pathlib.Path, packer: str, folder: pathlib.Path) -> str:

@@ -2,12 +2,17 @@
 
 """The layouts of the table, and the ISOs that stand for them."""
 
+import contextlib
 import dataclasses
 import pathlib
 
 from tests import iso_cases
 from tests import iso_parts as parts
 from tests import isos
+from tests.layouts import releases
+
+_CACHE = pathlib.Path(__file__).parents[2] / '.cache'
+_STUBS = 'usr/lib/systemd/boot/efi'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +25,7 @@ class Layout:
     :ivar boots: whether the ISO of the test can boot: it has what its
         menu starts.
     :ivar large: whether it has some GiB, too many for what runs often.
+    :ivar stub: the Debian release whose stub its unified kernel image has.
     """
 
     name: str
@@ -27,6 +33,7 @@ class Layout:
     real: bool = False
     boots: bool = True
     large: bool = False
+    stub: str = ''
 
     def shared(self) -> pathlib.Path:
         """Return an ISO with stand-ins for kernel and initrd.
@@ -42,7 +49,12 @@ class Layout:
     def build(self, folder: pathlib.Path, kernel: pathlib.Path,
               initrd: pathlib.Path) -> pathlib.Path:
         """Return an ISO that boots."""
-        with parts.booting(kernel, initrd):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(parts.booting(kernel, initrd))
+            if self.stub:
+                stack.enter_context(iso_cases.stub(releases.package(
+                    self.stub, 'systemd-boot-efi', _CACHE, _STUBS)
+                    / _STUBS / 'linuxx64.efi.stub'))
             if self.name in isos.KINDS:
                 made: pathlib.Path = isos.KINDS[self.name].build(folder)
                 return made
@@ -70,6 +82,8 @@ LAYOUTS = (
     Layout('system_rescue', 'SystemRescue: ``CONFIG`` with a directory'),
     Layout('xen', 'Xen (XCP-ng): ``multiboot2``, ``module2``', boots=False),
     Layout('unified_kernel', 'Unified kernel image (Talos)'),
+    Layout('unified_add_ons', 'Unified kernel image, systemd of 2025',
+           stub='trixie'),
     Layout('built_in_menu', 'GRUB with its menu built in'),
     Layout('variable_arguments', 'GRUB, arguments in a variable'),
     Layout('rescue', 'grub-mkrescue, HFS+ beside'),

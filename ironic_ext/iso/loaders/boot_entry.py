@@ -62,6 +62,8 @@ class Start(typing.NamedTuple):
     :ivar choice: how the menu is told to start it, '' if it cannot be.
     :ivar stub: the version of systemd of which a unified kernel image has
         its stub, '' where that is not known.
+    :ivar machine: for which it is: ``x64``, ...
+    :ivar signed: whether it carries a signature.
     """
 
     title: str
@@ -73,6 +75,8 @@ class Start(typing.NamedTuple):
     ident: str = ''
     choice: str = ''
     stub: str = ''
+    machine: str = ''
+    signed: bool = False
 
     @property
     def name(self) -> str:

@@ -9,6 +9,8 @@ import fnmatch
 import posixpath
 import re
 
+from ironic_ext.iso import kernel_args
+from ironic_ext.iso.loaders import add_on
 from ironic_ext.iso.loaders import boot_entry
 from ironic_ext.iso.loaders import files as file_systems
 from ironic_ext.iso.loaders import pe
@@ -125,12 +127,32 @@ def unified(files: file_systems.Files, path: str) -> Start | None:
     offset, size = executable.sections.get('.sdmagic', (0, 0))
     stub = _STUB.search(content.read(offset, min(size, _MAX_SECTION)))
     place = Place('esp', content.path)
-    return Start(title.group(1) if title else posixpath.basename(path),
-                 'uki', place, place, tuple(texts['.cmdline'].split()),
-                 (place,) if '.initrd' in executable.sections else (),
-                 re.sub(r'\+\d+(-\d+)?(?=\.efi$)', '',
-                        posixpath.basename(path).lower()),
-                 stub=stub[1].decode() if stub else '')
+    return _with_add_ons(files, Start(
+        title.group(1) if title else posixpath.basename(path), 'uki', place,
+        place, _words(texts['.cmdline']),
+        (place,) if '.initrd' in executable.sections else (),
+        re.sub(r'\+\d+(-\d+)?(?=\.efi$)', '',
+               posixpath.basename(path).lower()),
+        stub=stub[1].decode() if stub else '', machine=executable.machine,
+        signed=executable.signed))
+
+
+def _with_add_ons(files: file_systems.Files, start: Start) -> Start:
+    """Return what an image starts with the add-ons that its stub takes."""
+    version = int(start.stub.partition('.')[0] or 0)
+    if version < add_on.ARGUMENTS:
+        return start
+    for one in add_on.beside(files, start.config.path, start.machine):
+        start = start._replace(
+            arguments=(*start.arguments, *_words(one.line)))
+        if version >= add_on.INITRDS and '.initrd' in one.sections:
+            start = start._replace(initrds=(
+                *start.initrds, Place('esp', one.content.path)))
+    return start
+
+
+def _words(line: str) -> tuple[str, ...]:
+    return tuple(line[start:end] for start, end in kernel_args.spans(line))
 
 
 def _rank(start: Start, data: bytes) -> tuple[object, ...]:

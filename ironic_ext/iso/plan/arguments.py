@@ -15,6 +15,7 @@ from ironic_ext.iso.loaders import coreos
 from ironic_ext.iso.loaders import discovery
 from ironic_ext.iso.loaders import files as file_systems
 from ironic_ext.iso import media_check
+from ironic_ext.iso.plan import add_ons
 from ironic_ext.iso.plan import draft as drafts
 
 _CHECK_ARGUMENT = 'rd.live.check'
@@ -41,6 +42,8 @@ def plan(draft: drafts.Draft, injection: injections.Injection,
     carriers = frozenset(name for path in paths
                          for name in path.walk.carriers)
     edited = _fill_areas(draft, areas, append, delete) if areas else 0
+    if append:
+        edited += len(add_ons.put(draft, paths, line=' '.join(append)))
     covered = ({draft.place(area.path) for area in areas.areas}
                if areas else set())
     for number, config in configs:

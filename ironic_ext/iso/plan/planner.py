@@ -22,6 +22,7 @@ from ironic_ext.iso.loaders import boot_entry
 from ironic_ext.iso.loaders import coreos
 from ironic_ext.iso.loaders import discovery
 from ironic_ext.iso import media_check
+from ironic_ext.iso.plan import add_ons
 from ironic_ext.iso.plan import arguments
 from ironic_ext.iso.plan import draft as drafts
 from ironic_ext.iso.plan import unattended
@@ -195,7 +196,9 @@ class _Plan(drafts.Draft):
             self._grow_initrd(entry, archive)
         added = [self._add_initrd(path, archive) for path in paths
                  if path.loader == 'systemd-boot']
-        if not found and not any(added):
+        beside = add_ons.put(self, paths, initrd=archive)
+        self.grown |= beside
+        if not found and not beside and not any(added):
             raise errors.InjectionError(
                 f'{self.image.path} has no boot configuration that names '
                 f'an initrd in the image\'s own file system, so files '

@@ -4,6 +4,7 @@
 
 import gzip
 import pathlib
+import struct
 
 import fixtures
 import testtools
@@ -50,7 +51,7 @@ class ArrivalTest(testtools.TestCase):
         for name in ('isolinux_bios', 'grub_bios', 'hybrid', 'lorax_like',
                      'ubuntu_like', 'coreos_like', 'on_timeout',
                      'waiting_menu', 'variable_arguments', 'copied_config',
-                     'bare_areas', 'lz4_initrd'):
+                     'bare_areas', 'lz4_initrd', 'unified_add_ons'):
             made = self.inject(name, append_args='new=1',
                                initrd_files=_FILES, files={'/x': b'y'})
             live = [one for one in made.arrivals if not one.dead]
@@ -69,6 +70,37 @@ class ArrivalTest(testtools.TestCase):
             self.assertIn('uefi-x64 from cd', text)
             self.assertIn('inside /EFI/Linux/System-1.efi', text)
             self.assertNotIn('bios', text)
+
+    def test_a_unified_kernel_whose_stub_is_new_is_told_more(self) -> None:
+        first = self.dir / 'first.iso'
+        with self.inject('unified_add_ons', append_args='a="b c"',
+                         initrd_files=_FILES) as made:
+            made.write(first)
+        with iso.IsoImage.open(first) as base:
+            again = iso.inject(base, iso.Injection(append_args='d=e'),
+                               for_=('all',))
+        self.addCleanup(again.close)
+        (_title, line), = again.arrivals[-1].command_lines
+        self.assertEqual('uefi-x64', again.arrivals[-1].firmware)
+        self.assertTrue(line.endswith('a="b c" d=e'), line)
+
+    def test_what_is_inside_a_unified_kernel_stays(self) -> None:
+        self.assertIn('keeps console=ttyS0', self.refused(
+            'unified_add_ons', delete_args=('console',)))
+
+    def test_a_signed_unified_kernel_takes_signed_add_ons_alone(self
+                                                                ) -> None:
+        signed = self.dir / 'signed.iso'
+        data = bytearray(iso_cases.shared('unified_add_ons').read_bytes())
+        stub = data.index(b'systemd-stub 257')
+        at = data.rindex(b'PE\0\0d\x86', 0, stub)
+        # Where a signature would be, and how long.
+        struct.pack_into('<II', data, at + 24 + 112 + 4 * 8, 4096, 512)
+        signed.write_bytes(data)
+        with iso.IsoImage.open(signed) as base:
+            self.assertIn('which is signed', str(self.assertRaises(
+                iso.InjectionError, iso.inject, base,
+                iso.Injection(append_args='a=1'), for_=('uefi',))))
 
     def test_fewer_paths_can_be_asked_for(self) -> None:
         made = self.inject('unified_kernel', for_=('bios',),
