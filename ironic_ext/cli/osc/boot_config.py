@@ -88,7 +88,8 @@ class CreateBootConfig(_OneConfig):
         parser.add_argument('--config-format', metavar='<format>',
                             required=True,
                             help='ignition, kickstart, cloud-init, '
-                                 'autoinstall, preseed, plain ...')
+                                 'autoinstall, autoyast, esxi, preseed, '
+                                 'plain ...')
         parser.add_argument('--file', metavar='[<path>=]<file>',
                             action='append', required=True,
                             help='File of the config; repeatable')

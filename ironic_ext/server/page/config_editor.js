@@ -14,6 +14,7 @@ const REDACTED = /^<redacted: \d+ bytes>$/;
 const FIRST_FILE = {
   ignition: 'config.ign', kickstart: 'ks.cfg', preseed: 'preseed.cfg',
   'cloud-init': 'user-data', autoinstall: 'user-data', plain: 'config',
+  autoyast: 'autoinst.xml', esxi: 'ks.cfg',
 };
 
 /** One file: its path, its content beside the numbers of its lines. */

@@ -3,6 +3,8 @@
 """What each format refuses, with the line, and how it reaches a machine."""
 
 import importlib.metadata
+import pathlib
+import re
 
 import testtools
 
@@ -12,6 +14,7 @@ from ironic_ext.config_formats import base
 from ironic_ext.config_formats import registry
 from ironic_ext import iso
 from ironic_ext.iso.loaders import ignition_area
+from ironic_ext import server
 from tests.unit.config_formats import formats
 
 URL, resolve = formats.URL, formats.resolve
@@ -24,6 +27,13 @@ class RegistryTestCase(formats.FormatTestCase):
                           'esxi', 'ignition', 'kickstart', 'plain',
                           'preseed'],
                          config_formats.names())
+
+    def test_the_page_has_a_name_for_the_first_file_of_each(self):
+        script = (pathlib.Path(server.__file__).parent
+                  / 'page/config_editor.js').read_text()
+        names = re.search(r'FIRST_FILE = \{(.*?)\}', script, re.DOTALL)[1]
+        self.assertEqual(set(config_formats.names()), set(
+            re.findall(r"'?([a-z-]+)'?: '", names)))
 
     def test_an_unknown_format_is_refused_with_the_nearest(self):
         self.assertIn('use "kickstart"', self.refusal('kickstarter', 'x')[1])
