@@ -178,6 +178,19 @@ class EndTestCase(base.RedfishIsoTestCase):
         self.assertEqual(1, len(self.bmc.inserted))
         self.assertIsNone(self.state().cause)
 
+    def test_what_was_ejected_already_is_not_waited_for(self):
+        self.deploy(ext_boot_mode='once')
+        self.node.power_state = states.POWER_ON
+        self.say(**DONE)
+        self.periodic()
+        self.assertFalse(self.state().ended_at)
+        # A conductor that died then has put no more on record.
+        with self.task() as task:
+            boot_medium.withdraw(task)
+        self.node.refresh()
+        self.periodic()
+        self.assertEnded()
+
     def test_the_medium_goes_after_a_while_in_any_case(self):
         self.deploy(ext_boot_mode='once')
         self.node.power_state = states.POWER_ON

@@ -9,6 +9,7 @@ from ironic.common import exception
 from ironic.common import states
 from ironic.conductor import base_manager
 
+from ironic_ext.drivers.boot import end
 from ironic_ext import san
 from tests.unit.drivers.boot import sanboot_base
 
@@ -100,6 +101,16 @@ class ActiveTestCase(sanboot_base.SanbootTestCase):
         self.assertTrue(state['ended_at'])
         self.assertFalse(state['disk_at'])
         self.assertFalse(state['disk_seen'])
+
+    def test_an_end_that_was_not_put_on_record_is_tried_again(self):
+        self.say(**DONE)
+        with unittest.mock.patch.object(
+                end, 'close', side_effect=exception.IronicException('gone')):
+            self.act('_end_boots')
+        self.act('_end_boots')
+        self.assertTrue(
+            self.node.driver_internal_info['ext_boot']['ended_at'])
+        self.assertTrue(self.record()['done'])
 
     def test_what_was_installed_stays_so_after_a_rescue(self):
         self.say(**DONE)
