@@ -34,6 +34,8 @@ _LONGEST = 255
 _QUIET = 600.0
 _LOGS = ('oslo.messaging._drivers.impl_rabbit',
          'oslo_messaging.notify.dispatcher', 'oslo_messaging.notify.listener')
+#: Kinds of messages that are told apart.
+_KINDS = 100
 #: Seconds that the end of a connection may take: with its server away there
 #: is none.
 _PATIENCE = 1.0
@@ -140,6 +142,8 @@ class Sparse(logging.Filter):
         with self._lock:
             if now - self._said.get(kind, -self._seconds) < self._seconds:
                 return False
+            if len(self._said) >= _KINDS:
+                self._said.clear()
             self._said[kind] = now
         return True
 

@@ -145,6 +145,16 @@ class SparseTestCase(testtools.TestCase):
         self.assertEqual(1, sum('another thing' in line for line in lines))
         self.assertEqual(100, sum('hello' in line for line in lines))
 
+    def test_it_does_not_remember_all_that_was_ever_said(self):
+        said = self.useFixture(fixtures.FakeLogger('sparse-many'))
+        log = logging.getLogger('sparse-many')
+        kept = notifications.Sparse(3600)
+        log.addFilter(kept)
+        self.addCleanup(log.removeFilter, kept)
+        for number in (0, 0, *range(1, 200), 0, 0):
+            log.error(f'away {number}.')
+        self.assertEqual(2, said.output.count('away 0.'))
+
     def test_after_that_it_is_said_again(self):
         said = self.useFixture(fixtures.FakeLogger('sparse-again'))
         log = logging.getLogger('sparse-again')
