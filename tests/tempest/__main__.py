@@ -61,16 +61,19 @@ def _run(directory: pathlib.Path, expression: str,
         identity.start()
         site = held.enter_context(made(directory / 'site', identity))
         identity.add_endpoint('baremetal', site.ironic.url)
-        server = boot_server.Process(
-            directory / 'boot', site.ironic.url,
-            options='auth_strategy = keystone', extra=sites.MIDDLEWARE.format(
-                url=identity.url, password=keystone.PASSWORD))
-        held.callback(server.stop)
-        server.start()
+        options = dict(site.options)
+        if options:
+            server = boot_server.Process(
+                directory / 'boot', site.ironic.url,
+                options='auth_strategy = keystone',
+                extra=sites.MIDDLEWARE.format(
+                    url=identity.url, password=keystone.PASSWORD))
+            held.callback(server.stop)
+            server.start()
+            options['boot_server_url'] = server.url
         return workspace.Workspace(
             directory / 'workspace', identity, site.baremetal,
-            boot_server_url=server.url, **site.options).run(
-                site.tests, expression)
+            **options).run(site.tests, expression)
 
 
 if __name__ == '__main__':

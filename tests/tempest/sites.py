@@ -61,7 +61,8 @@ enabled_vendor_interfaces = fake,redfish-ext
 class Site:
     """An Ironic with a node that is available.
 
-    :ivar options: of ``[ironic_ext]`` in tempest.conf.
+    :ivar options: of ``[ironic_ext]`` in tempest.conf; empty for tests that
+        want Ironic alone.
     :ivar baremetal: of ``[baremetal]`` there.
     :ivar tests: what the names of its tests begin with.
     """
