@@ -98,6 +98,10 @@ def _fit_to_show(error: jinja2.TemplateError, source: str) -> str:
     A key that is missing may be a value of the facts.
     """
     message = error.message or ''
+    if message == "'boot' is undefined":
+        # The one fact that depends on a configuration.
+        return ("'boot' is undefined: set [ext_server]public_url, for "
+                'conductors and boot servers')
     names = _QUOTED.findall(message)
     if message and all(name in source or _TYPE.fullmatch(name)
                        for name in names):

@@ -42,6 +42,9 @@ _MACHINES = 20
 _MAC = '52:54:00:aa:00:08'
 _PULL_SECRET = 'deployer:SecretWord'
 _IRONIC = """
+[DEFAULT]
+# As the page of installing has it.
+enabled_vendor_interfaces = no-vendor,redfish,redfish-ext
 [conductor]
 # As Ironic has it.
 automated_clean = true

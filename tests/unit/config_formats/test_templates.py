@@ -73,6 +73,10 @@ class RenderTestCase(TemplateTestCase):
         self.assertEqual(4, self.refusal(
             '{% for p in node.ports %}\n\n\n{{ p.x }}{% endfor %}')[0])
 
+    def test_links_that_nobody_can_make_are_said_with_their_option(self):
+        self.assertIn("'boot' is undefined: set [ext_server]public_url",
+                      self.refusal("curl '{{ boot.complete_url }}'")[1])
+
     def test_bad_syntax_is_found_without_facts(self):
         error = self.assertRaises(
             config_formats.ConfigError, templates.check,

@@ -15,6 +15,7 @@ ironic-iso show try.iso --base coreos.iso
 # [node]
 openstack baremetal node create --name worker-1 --driver redfish-ext \
     --boot-interface redfish-iso --deploy-interface ramdisk \
+    --vendor-interface redfish-ext \
     --no-automated-clean \
     --driver-info redfish_address="$BMC" \
     --driver-info redfish_system_id="$SYSTEM" \

@@ -10,6 +10,7 @@ while read -r name bmc system; do
   driver: redfish-ext
   boot_interface: redfish-iso
   deploy_interface: ramdisk
+  vendor_interface: redfish-ext
   automated_clean: false
   driver_info:
     redfish_address: $bmc
@@ -58,4 +59,7 @@ openstack baremetal boot config preview server-install --host server1
 # [deploy]
 openstack baremetal node deploy $names --wait 1800
 openstack baremetal host boot list
+# [progress]
+openstack baremetal host boot history server1
+openstack baremetal node boot media show server1
 # [end]
