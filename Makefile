@@ -1,5 +1,6 @@
 .PHONY: help setup fast test unit functional journeys e2e e2e-bootc \
-    e2e-loaders tempest tempest-api test-cluster upstream one fuzz lint docs \
+    e2e-loaders e2e-live tempest tempest-api test-cluster upstream one \
+    fuzz lint docs \
     bench demo demo-stop clean
 
 help:
@@ -13,6 +14,8 @@ help:
 	@echo '                ARGS=--help tells how)'
 	@echo 'make e2e-loaders  boot every layout of ISOs by every loader, which'
 	@echo '                takes half an hour, and write the table of the docs'
+	@echo 'make e2e-live   Debian live systems whose cloud-init has to find its'
+	@echo '                data; the first time makes the system, in minutes'
 	@echo 'make tempest    the plugin of tempest against the lab (T=test_boot_iso)'
 	@echo 'make tempest-api  the official API tests on an Ironic with the suite,'
 	@echo '                which take a quarter of an hour'
@@ -45,6 +48,9 @@ e2e-bootc: setup
 
 e2e-loaders: setup
 	@.venv/bin/python -m tests.layouts $(ARGS)
+
+e2e-live: setup
+	@tools/run-tests.sh live_e2e
 
 tempest: setup
 	@.venv/bin/python -m tests.tempest $(T)

@@ -9,6 +9,7 @@ Joliet. The kernel package is downloaded and unpacked, never installed.
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 import dataclasses
 import fcntl
 import gzip
@@ -123,14 +124,14 @@ done
 poweroff -f
 """
 
-_ISOLINUX = f"""\
+_ISOLINUX = """\
 SERIAL 0 115200
 DEFAULT live
 PROMPT 0
 TIMEOUT 1
 LABEL live
   KERNEL /boot/vmlinuz
-  APPEND initrd=/boot/initrd.img {KERNEL_ARGUMENTS}
+  APPEND initrd=/boot/initrd.img {arguments}
 """
 
 _GRUB = f"""\
@@ -139,10 +140,10 @@ terminal_output serial
 set timeout=0
 set default=0
 search --no-floppy --label {VOLUME_ID} --set=root
-menuentry "Live" {{
-    linux /boot/vmlinuz {KERNEL_ARGUMENTS}
+menuentry "Live" {{{{
+    linux /boot/vmlinuz {{arguments}}
     initrd /boot/initrd.img
-}}
+}}}}
 """
 
 _GRUB_MODULES = ('part_gpt', 'part_msdos', 'fat', 'iso9660', 'normal',
@@ -304,13 +305,13 @@ def make_initrd(kernel: pathlib.Path, init: str,
     return gzip.compress(archive, 1)
 
 
-def _make_esp(path: pathlib.Path, work: pathlib.Path) -> None:
+def _make_esp(path: pathlib.Path, work: pathlib.Path, grub: str) -> None:
     """Write a FAT image with GRUB and a whole grub.cfg of its own."""
     loader = work / 'BOOTX64.EFI'
     _run('grub-mkimage', '-O', 'x86_64-efi', '-o', loader,
          '-p', '/EFI/BOOT', *_GRUB_MODULES)
     config = work / 'grub.cfg'
-    config.write_text(_GRUB)
+    config.write_text(grub)
     size = loader.stat().st_size // 1024 + 512
     _run('mkfs.vfat', '-C', '-n', 'ESP', path, str(size))
     _run('mmd', '-i', path, '::/EFI', '::/EFI/BOOT')
@@ -337,12 +338,16 @@ def build(path: pathlib.Path, cache: pathlib.Path) -> None:
     shutil.copy(kept / 'lab.iso', path)
 
 
-def write(path: pathlib.Path, vmlinuz: pathlib.Path, initrd: pathlib.Path
-          ) -> None:
+def write(path: pathlib.Path, vmlinuz: pathlib.Path, initrd: pathlib.Path,
+          arguments: str = KERNEL_ARGUMENTS,
+          files: Mapping[str, pathlib.Path] | None = None) -> None:
     """Write an ISO that boots a kernel and an initrd.
 
+    :param arguments: of the kernel.
+    :param files: what else is on it, by its path there.
     :raises: LabError when a tool fails.
     """
+    grub = _GRUB.format(arguments=arguments)
     with tempfile.TemporaryDirectory() as name:
         work = pathlib.Path(name)
         tree = work / 'tree'
@@ -350,13 +355,17 @@ def write(path: pathlib.Path, vmlinuz: pathlib.Path, initrd: pathlib.Path
             (tree / directory).mkdir(parents=True)
         shutil.copy(vmlinuz, tree / 'boot/vmlinuz')
         shutil.copy(initrd, tree / 'boot/initrd.img')
-        (tree / 'isolinux/isolinux.cfg').write_text(_ISOLINUX)
+        (tree / 'isolinux/isolinux.cfg').write_text(
+            _ISOLINUX.format(arguments=arguments))
         shutil.copy('/usr/lib/ISOLINUX/isolinux.bin', tree / 'isolinux')
         shutil.copy('/usr/lib/syslinux/modules/bios/ldlinux.c32',
                     tree / 'isolinux')
         # From a CD, GRUB often reads this one and not the ESP's.
-        (tree / 'EFI/BOOT/grub.cfg').write_text(_GRUB)
-        _make_esp(tree / 'boot/grub/efi.img', work)
+        (tree / 'EFI/BOOT/grub.cfg').write_text(grub)
+        _make_esp(tree / 'boot/grub/efi.img', work, grub)
+        for name, source in (files or {}).items():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, tree / name)
         _run('xorriso', '-as', 'mkisofs', '-quiet', '-R', '-J',
              '-V', VOLUME_ID, '-o', path,
              '-isohybrid-mbr', '/usr/lib/ISOLINUX/isohdpfx.bin',
