@@ -1,7 +1,6 @@
 .PHONY: help setup fast test unit functional journeys e2e e2e-bootc \
     e2e-loaders e2e-live tempest tempest-api test-cluster upstream one \
-    fuzz lint docs \
-    bench demo demo-stop clean
+    fuzz lint docs bench demo demo-stop clean
 
 help:
 	@echo 'make setup      system packages and .venv; the others do it, too'

@@ -39,6 +39,8 @@ class Injection:
         itself, at least 1; None leaves menus as they are.
     :ivar default: title or label of the entry that starts then, '' for the
         menu's own default.
+    :ivar partition: a file system, whole sectors, that becomes a partition of
+        its own where the image has a partition table with room for it.
     :ivar ignition: an Ignition config for the area that CoreOS images
         reserve.
     :ivar media_check: what happens to a checksum that the image carries of
@@ -57,6 +59,7 @@ class Injection:
     esp_files: collections.abc.Mapping[str, bytes] = dataclasses.field(
         default_factory=dict)
     ignition: bytes | None = None
+    partition: bytes = b''
     media_check: str = 'drop'
     modes: collections.abc.Mapping[str, int] = dataclasses.field(
         default_factory=dict)
@@ -103,7 +106,7 @@ class Injection:
             object.__setattr__(self, name, types.MappingProxyType(
                 _checked_modes(getattr(self, name), files)))
         groups = (self.files, self.initrd_files, self.esp_files)
-        total = len(self.ignition or b'') + sum(
+        total = len(self.ignition or b'') + len(self.partition) + sum(
             len(content) for group in groups
             for content in group.values())
         if total > MAX_BYTES:

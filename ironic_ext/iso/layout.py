@@ -79,12 +79,14 @@ class Growth(typing.NamedTuple):
 
 
 def settle(image: images.IsoImage, canvas: canvases.Canvas,
-           esps: list[MovedEsp]) -> Growth:
+           esps: list[MovedEsp], appended: bytes = b'') -> Growth:
     """Make descriptors, boot catalog and partition tables agree.
+
+    :param appended: what becomes a partition of its own, whole sectors.
 
     :raises: InjectionError, CorruptImageError
     """
-    if not canvas.added and not esps:
+    if not canvas.added and not esps and not appended:
         return Growth(image.size, image.volumes.primary.sectors)
     if canvas.cut * SECTOR < image.size:
         canvas.align(canvas.cut * SECTOR)
@@ -99,6 +101,10 @@ def settle(image: images.IsoImage, canvas: canvases.Canvas,
             trailer.extend(esp.content)
             end += esp.length // SECTOR
         moved[esp.old] = (sector * SECTOR, esp.length)
+    place = (end * SECTOR, len(appended))
+    if appended:
+        trailer.append(segs.Literal(appended))
+        end += len(appended) // SECTOR
     end += _PADDING
     _grow_volumes(image, canvas, end)
     _move_boot_images(image, canvas, moved)
@@ -107,6 +113,8 @@ def settle(image: images.IsoImage, canvas: canvases.Canvas,
         size += partitions.backup_bytes(image.tables)
         size = -(-size // _CYLINDER) * _CYLINDER
     changes = _changed_partitions(image, canvas, moved, size)
+    if appended:
+        changes |= dict.fromkeys(partitions.free(image.tables), place)
     patches, backup = partitions.grown(image.tables, size, changes)
     for offset, data in patches:
         canvas.patch(offset, data)

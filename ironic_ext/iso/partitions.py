@@ -11,6 +11,7 @@ longer.
 
 import binascii
 import dataclasses
+import hashlib
 import struct
 import typing
 
@@ -22,6 +23,8 @@ BLOCK = 512
 EFI_SYSTEM = bytes.fromhex('28732ac11ff8d211ba4b00a0c93ec93b')
 _MBR_PROTECTIVE = 0xEE
 _MBR_EFI = 0xEF
+_MBR_FAT = 0x0E
+_BASIC_DATA = bytes.fromhex('a2a0d0ebe5b9334487c068b6b72699c7')
 _MAX_ENTRIES = 1024
 #: Blocks that a partition can reach to: what is beyond is nonsense, and
 #: moving it would leave the 64 bits of an address.
@@ -162,6 +165,25 @@ def _gpt_partitions(gpt: Gpt) -> list[Partition]:
     return found
 
 
+def free(tables: Tables) -> list[tuple[str, int]]:
+    """Return table and number of the next partition, in each table.
+
+    A protective MBR is none of its own; a GPT beside another one counts for
+    some systems, and for others not.
+    """
+    counts = {}
+    if tables.gpt is not None:
+        counts['gpt'] = len(tables.gpt.entries) // tables.gpt.entry_bytes
+    if tables.mbr is not None and not (tables.gpt is not None and any(
+            one.table == 'mbr' and int(one.kind, 16) == _MBR_PROTECTIVE
+            for one in tables.partitions)):
+        counts['mbr'] = 4
+    following = ((table, max(_numbers(tables, table), default=0) + 1, count)
+                 for table, count in counts.items())
+    return [(table, number) for table, number, count in following
+            if number <= count]
+
+
 def _guid(raw: bytes) -> str:
     one, two, three = struct.unpack('<IHH', raw[:8])
     tail = raw[8:].hex()
@@ -186,7 +208,7 @@ def grown(tables: Tables, size: int,
 
     :param size: bytes of the new image, the backup GPT included.
     :param changes: (table, number) -> (start, length) in bytes of the
-        partitions that change.
+        partitions that change, or are new: see free().
     :returns: the patches as (byte offset, bytes), and the backup GPT that
         ends the image (empty without a GPT).
     :raises: InjectionError when the MBR cannot say the new size.
@@ -219,6 +241,12 @@ def grown(tables: Tables, size: int,
             else:
                 mbr[position + 1:position + 4] = b'\xfe\xff\xff'
                 mbr[position + 5:position + 8] = b'\xfe\xff\xff'
+        for (table, number), (start, length) in changes.items():
+            if table == 'mbr' and number not in _numbers(tables, table):
+                struct.pack_into('<4sB3sII', mbr, 446 + 16 * (number - 1),
+                                 b'\0\xfe\xff\xff', _MBR_FAT,
+                                 b'\xfe\xff\xff', start // BLOCK,
+                                 length // BLOCK)
         if bytes(mbr) != tables.mbr:
             patches.append((0, bytes(mbr)))
     gpt = tables.gpt
@@ -231,6 +259,11 @@ def grown(tables: Tables, size: int,
             place = struct.pack('<QQ', start // BLOCK,
                                 (start + length) // BLOCK - 1)
             at = (number - 1) * gpt.entry_bytes + 32
+            if number not in _numbers(tables, table):
+                # Its name is not needed, its GUID has to be its own.
+                at -= 32
+                place = (_BASIC_DATA + hashlib.sha256(
+                    gpt.header + place).digest()[:16] + place)
             room[at:at + len(place)] = place
             patches.append((array + at, place))
     entries = bytes(room)
@@ -245,6 +278,10 @@ def grown(tables: Tables, size: int,
     patches.append((BLOCK, primary))
     return patches, (entries.ljust(array_blocks * BLOCK, b'\0')
                      + backup.ljust(BLOCK, b'\0'))
+
+
+def _numbers(tables: Tables, table: str) -> set[int]:
+    return {one.number for one in tables.partitions if one.table == table}
 
 
 def _header(model: bytes, checksum: int, own: int, other: int,

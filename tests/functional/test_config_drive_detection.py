@@ -23,8 +23,8 @@ _CACHE = pathlib.Path(__file__).resolve().parents[2] / '.cache'
 _SOURCES = 'datasource_list: [NoCloud, ConfigDrive, OpenStack, None]\n'
 _BLKID = """\
 #!/bin/sh
-echo DEVNAME=/dev/sr0
-/usr/sbin/blkid -p -o export {image} | grep -v ^DEVNAME=
+echo DEVNAME=/dev/{device}
+/usr/sbin/blkid -p -o export {options} {image} | grep -v ^DEVNAME=
 echo
 """
 
@@ -39,14 +39,18 @@ class DetectionTestCase(testtools.TestCase):
         self.detector = boot_iso.unpacked(_CACHE, 'cloud-init') / (
             'usr/lib/cloud-init/ds-identify')
 
-    def identify(self, image, arguments):
-        """Return what cloud-init would be configured with."""
+    def identify(self, image, arguments, device='sr0', options=''):
+        """Return what cloud-init would be configured with.
+
+        :param device: as the machine names what blkid is asked about.
+        """
         root = self.folder / 'root'
         for name in ('etc/cloud', 'proc', 'run', 'bin', 'sys/class/dmi/id'):
             (root / name).mkdir(parents=True, exist_ok=True)
         (root / 'etc/cloud/cloud.cfg').write_text(_SOURCES)
         (root / 'proc/cmdline').write_text(arguments)
-        for name, text in (('blkid', _BLKID.format(image=image)),
+        blkid = _BLKID.format(image=image, device=device, options=options)
+        for name, text in (('blkid', blkid),
                            ('systemd-detect-virt', '#!/bin/sh\necho kvm\n')):
             program = root / 'bin' / name
             program.write_text(text)
@@ -84,3 +88,37 @@ class DetectionTestCase(testtools.TestCase):
             append_args='a=1'))
         image, lines = self.made('hybrid', plan)
         self.assertNotIn('ConfigDrive', self.identify(image, lines[0]))
+
+    def test_a_disk_has_a_partition_of_that_label(self):
+        plan = boot_plan.BootPlan('file:///live.iso', None, iso.Injection(
+            files={'/openstack/latest/meta_data.json': b'{}',
+                   '/ec2/latest/user-data': b'x', '/etc/other': b'y'}))
+        for kind in ('hybrid', 'isolinux_bios', 'lorax_like', 'ubuntu_like'):
+            image, _lines = self.made(kind, plan)
+            places = subprocess.run(
+                ['partx', '--show', '--noheadings', '--bytes', '--output',
+                 'START,SIZE', image], check=True, capture_output=True,
+                text=True).stdout.splitlines()
+            start, size = map(int, places[-1].split())
+            options = f'--offset {512 * start} --size {size}'
+            self.assertIn('ConfigDrive', self.identify(
+                image, '', 'sda3', options), kind)
+            volume = self.folder / 'volume'
+            with image.open('rb') as source:
+                source.seek(512 * start)
+                volume.write_bytes(source.read(size))
+            subprocess.run(['fsck.fat', '-n', volume], check=True,
+                           capture_output=True)
+            listed = subprocess.run(
+                ['mdir', '-/', '-b', '-i', volume, '::'], check=True,
+                capture_output=True, text=True).stdout.split()
+            self.assertEqual({'::/openstack/latest/meta_data.json',
+                              '::/ec2/latest/user-data'}, {
+                name for name in listed if not name.endswith('/')}, kind)
+
+    def test_what_boots_from_no_disk_has_no_partition(self):
+        plan = boot_plan.BootPlan('file:///live.iso', None, iso.Injection(
+            files={'/openstack/latest/meta_data.json': b'{}'}))
+        image, _lines = self.made('grub_bios', plan)
+        with iso.IsoImage.open(image) as opened:
+            self.assertEqual((), opened.tables.partitions)

@@ -9,13 +9,16 @@ import dataclasses
 from ironic_ext import images
 from ironic_ext import iso
 from ironic_ext.iso import boot_path
+from ironic_ext.iso.fat import make as fat
 from ironic_ext.iso import segments
 from ironic_ext.node import boot_plan
+from ironic_ext.node import config_drive
 
 #: What virtual media and sanboot are to the firmware.
 _MEDIUM = 'cd'
 #: Where a config drive lies in an ISO.
 _DRIVE = '/openstack/'
+_LABEL = 'config-2'
 #: Names the datasource to cloud-init's detector, in all its versions.
 _DATASOURCE = 'ci.ds=ConfigDrive'
 _NAMED = ('ds=', 'ci.ds=', 'ci.datasource=')
@@ -61,12 +64,12 @@ def inject(image: iso.IsoImage, plan: boot_plan.BootPlan
 
 def _made(image: iso.IsoImage, plan: boot_plan.BootPlan
           ) -> tuple[iso.SegmentMap, tuple[str, ...]]:
-    notes: tuple[str, ...] = ()
     if plan.injection.empty:
         # Also images that nothing can be injected into boot as they are.
         return iso.SegmentMap(image.path, [
-            segments.BaseRange(0, image.size)]), (
-                *notes, *_cannot_boot(image, plan.firmware))
+            segments.BaseRange(0, image.size)]), _cannot_boot(
+                image, plan.firmware)
+    plan, notes = _with_drive_for_disks(image, plan)
     if _hides_config_drive(image, plan.injection):
         try:
             made, warnings = _injected(image, dataclasses.replace(
@@ -91,6 +94,31 @@ def _made(image: iso.IsoImage, plan: boot_plan.BootPlan
         made, warnings = _injected(
             image, plan.without_initrd_files().injection, plan.firmware)
     return made, (*notes, *warnings)
+
+
+def _with_drive_for_disks(image: iso.IsoImage, plan: boot_plan.BootPlan
+                          ) -> tuple[boot_plan.BootPlan, tuple[str, ...]]:
+    """Put a config drive into a partition as well, for machines with disks.
+
+    What a BMC shows as a USB stick is a disk: a live system has a partition
+    of it mounted, so that cloud-init can mount the whole no more, and looks
+    into such partitions alone that have the drive's label.
+    """
+    drive = {path: content for path, content in plan.injection.files.items()
+             if path.split('/')[1] in config_drive.TOP_LEVEL}
+    if not any(path.startswith(_DRIVE) for path in drive) or not any(
+            path.medium == 'disk' and not path.dead
+            for path in boot_path.boot_paths(image)):
+        return plan, ()
+    try:
+        fat.require_small(drive)
+        partition = fat.make({path: content[:] for path, content
+                              in drive.items()}, _LABEL)
+    except iso.InjectionError as exc:
+        return plan, (f'a system that has this ISO as a USB stick may not '
+                      f'find the config drive: {exc}',)
+    return dataclasses.replace(plan, injection=dataclasses.replace(
+        plan.injection, partition=partition)), ()
 
 
 def _injected(image: iso.IsoImage, injection: iso.Injection, firmware: str
@@ -141,7 +169,7 @@ def _hides_config_drive(image: iso.IsoImage, injection: iso.Injection
     names a datasource is not overruled.
     """
     if (not any(path.startswith(_DRIVE) for path in injection.files)
-            or image.label.lower() == 'config-2'):
+            or image.label.lower() == _LABEL):
         return False
     words = [*injection.arguments,
              *(word for path in boot_path.boot_paths(image)

@@ -94,7 +94,7 @@ def why_none(start: boot_entry.Start, version: int) -> str:
     if not start.stub:
         return ', of whose stub nothing is known'
     if int(start.stub.partition('.')[0]) < version:
-        return (f', whose stub (systemd {start.stub}) reads none from '
+        return (f', whose stub (systemd {start.stub}) reads nothing from '
                 f'beside it: that takes systemd {version}')
     if start.machine not in _CODE:
         return f', and for machines such as {start.machine} no add-on is made'

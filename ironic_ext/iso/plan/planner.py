@@ -22,6 +22,7 @@ from ironic_ext.iso.loaders import boot_entry
 from ironic_ext.iso.loaders import coreos
 from ironic_ext.iso.loaders import discovery
 from ironic_ext.iso import media_check
+from ironic_ext.iso import partitions
 from ironic_ext.iso.plan import add_ons
 from ironic_ext.iso.plan import arguments
 from ironic_ext.iso.plan import draft as drafts
@@ -295,7 +296,9 @@ class _Plan(drafts.Draft):
         moved = [esp for esp in esps if esp is not None]
         self._edit_trees(canvas, moved)
         self._fill_parts(canvas)
-        growth = layout.settle(image, canvas, moved)
+        growth = layout.settle(
+            image, canvas, moved, self.injection.partition
+            if partitions.free(image.tables) else b'')
         self._settle_media_check(canvas, growth)
         self._fill_ignition_area(canvas)
         made = CustomisedImage(image.source.again(),

@@ -57,7 +57,7 @@ class AddOnTest(testtools.TestCase):
         start = boot_entry.Start('System', 'uki', place, machine='x64')
         for facts, reason in (
                 ({}, 'of whose stub nothing is known'),
-                ({'stub': '253.1'}, 'systemd 253.1) reads none'),
+                ({'stub': '253.1'}, 'systemd 253.1) reads nothing'),
                 ({'stub': '257', 'machine': 'ia32'}, 'such as ia32'),
                 ({'stub': '257', 'signed': True}, 'which is signed')):
             self.assertIn(reason, add_on.why_none(
