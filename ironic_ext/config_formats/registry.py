@@ -8,7 +8,6 @@ the name is what ``spec.format`` says, the object is a BootConfigFormat.
 
 import functools
 import importlib
-import importlib.metadata
 import logging
 import typing
 
@@ -78,10 +77,12 @@ def _own(name: str) -> base.BootConfigFormat:
 @functools.cache
 def _formats() -> dict[str, base.BootConfigFormat]:
     # Slow to import.
+    from importlib import metadata
+
     from stevedore import named as named_extensions
     # Those of others alone: ours may lack what only they need.
     manager = named_extensions.NamedExtensionManager(
-        NAMESPACE, [point.name for point in importlib.metadata.entry_points(
+        NAMESPACE, [point.name for point in metadata.entry_points(
             group=NAMESPACE) if point.name not in OWN],
         invoke_on_load=True, on_load_failure_callback=_log,
         warn_on_missing_entrypoint=False)
