@@ -3,8 +3,8 @@
 """The command ``ironic-ext-doctor NODE``.
 
 Logs in as ``openstack`` does, by clouds.yaml and OS_... of the environment.
-The exit code is 0 when no step fails, 1 when one does or the node cannot be
-looked at, 2 for usage.
+The exit code is 0 when no step fails, 1 when one does or cannot be looked at,
+2 for usage.
 """
 
 import argparse
@@ -83,5 +83,6 @@ def main(argv: collections.abc.Sequence[str] | None = None) -> int:
         return 1
     findings = diagnosis.of(seen)
     print(as_json(args.node, findings) if args.json else text(findings))
-    return int(any(finding.state is diagnosis.State.FAILED
+    return int(any(finding.state in (diagnosis.State.FAILED,
+                                     diagnosis.State.UNKNOWN)
                    for finding in findings))

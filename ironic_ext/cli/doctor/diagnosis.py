@@ -71,13 +71,14 @@ def of(seen: Seen) -> list[Finding]:
 
 
 def place(findings: collections.abc.Iterable[Finding]) -> Finding | None:
-    """Return the first step that fails, else the first one to look at."""
-    found = list(findings)
-    for state in (State.FAILED, State.WARNING):
-        for finding in found:
-            if finding.state is state:
-                return finding
-    return None
+    """Return the first step that fails, else the first one to look at.
+
+    Of those that nobody answered for, the one with a remedy comes first.
+    """
+    found = sorted(findings, key=lambda finding: not finding.do)
+    return next((finding for state in (
+        State.FAILED, State.WARNING, State.UNKNOWN)
+        for finding in found if finding.state is state), None)
 
 
 def _node(node: _Document) -> Finding:
@@ -128,8 +129,8 @@ def _drives(seen: Seen) -> Finding:
     if not seen.drives:
         return Finding('drives', State.FAILED, 'the BMC shows no virtual '
                        'media', 'it may need a licence for them')
-    shown = [f'{drive.get("name") or drive.get("identity")}: '
-             + (str(drive.get('image') or 'a medium')
+    shown = [f'{_name(drive)}: '
+             + (_medium(str(drive.get('image') or 'a medium'))
                 if drive.get('image') or drive.get('inserted') else 'empty')
              + (f' ({drive["owner"]})' if drive.get('owner') else '')
              for drive in seen.drives]
@@ -141,6 +142,19 @@ def _drives(seen: Seen) -> Finding:
                        'its medium is gone: rebuild the node, or have the '
                        'conductor take it over')
     return Finding('drives', State.OK, '; '.join(shown))
+
+
+def _name(drive: _Document) -> str:
+    """Return what a drive is called; Ironic's own answer has no names."""
+    kinds = drive.get('media_types')
+    return str(drive.get('name') or drive.get('identity')
+               or '/'.join(map(str, kinds if isinstance(kinds, list) else ()))
+               or 'a drive')
+
+
+def _medium(image: str) -> str:
+    """Return a medium's name: what is before it in its URL may be secret."""
+    return image.partition('?')[0].rstrip('/').rpartition('/')[2] or image
 
 
 def _delivery(seen: Seen) -> Finding:

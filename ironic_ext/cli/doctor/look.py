@@ -3,6 +3,7 @@
 """Asks Ironic, and through it the conductor and the BMC, about a node."""
 
 import collections.abc
+import concurrent.futures
 import datetime
 import json
 import typing
@@ -15,7 +16,7 @@ from ironic_ext.cli.doctor import diagnosis
 #: Drives as the API shows them came with 1.93.
 _MICROVERSION = '1.93'
 #: Seconds: a conductor that asks a slow BMC takes some time.
-_TIMEOUT = 120
+_TIMEOUT = 60
 _SERVER_TIMEOUT = 10
 
 
@@ -43,12 +44,15 @@ def at(client: Client, name: str, verify: bool | str = True
     if isinstance(node, str):
         raise LookError(f'node {name}: {node}')
     path = f'/nodes/{node["uuid"]}'
-    media = _part(_ask(client, f'{path}/vendor_passthru?method=boot_media'),
-                  'media')
+    # Each may wait for the BMC: together they take as long as one.
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        validation, drives, made, next_boot = pool.map(
+            lambda what: _ask(client, f'{path}/{what}'),
+            ('validate', 'vmedia', 'vendor_passthru?method=boot_media',
+             'vendor_passthru?method=next_boot'))
+    media = _part(made, 'media')
     return diagnosis.Seen(
-        node, _ask(client, f'{path}/validate'),
-        _drives(_ask(client, f'{path}/vmedia')), media,
-        _ask(client, f'{path}/vendor_passthru?method=next_boot'),
+        node, validation, _drives(drives), media, next_boot,
         _reachable(media, verify), datetime.datetime.now(datetime.UTC))
 
 
@@ -62,6 +66,9 @@ def _ask(client: Client, path: str) -> typing.Any:
             return answer.json()
     except Exception as exc:
         # Of keystoneauth, requests or JSON: what is wrong is all the same.
+        if 'Timeout' in type(exc).__name__:
+            return (f'no answer within {_TIMEOUT} s: as a rule the conductor '
+                    'waits for the BMC')
         return f'{type(exc).__name__}: {exc}'
     try:
         said = answer.json()['error_message']

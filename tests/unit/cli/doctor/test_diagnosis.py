@@ -96,13 +96,23 @@ class DiagnosisTestCase(testtools.TestCase):
         self.is_first('token', node=node(maintenance=True), media=[{
             **_MEDIUM, 'expires_at': '2026-11-01T00:00:00Z'}])
 
-    def test_what_was_not_answered_is_neither_good_nor_bad(self):
+    def test_where_nobody_answers_the_bmc_is_looked_at_first(self):
+        self.is_first('drives', validation='HTTP 500', drives='HTTP 500',
+                      media='HTTP 500', next_boot='HTTP 500',
+                      reachable=None)
         found = diagnosis.of(seen(
             validation='HTTP 500', drives='HTTP 500', media='HTTP 500',
             next_boot='HTTP 500', reachable=None))
-        self.assertIsNone(diagnosis.place(found))
         self.assertEqual(4, sum(finding.state is diagnosis.State.UNKNOWN
                                 for finding in found))
+
+    def test_the_url_of_a_medium_is_not_shown(self):
+        # Ironic's own answer has it whole, and no names.
+        said = self.step('drives', drives=[
+            {'media_types': ['CD', 'DVD'], 'inserted': True,
+             'image': 'http://192.0.2.1/s3cret/node-7.iso?token=s3cret'},
+            {'media_types': None, 'inserted': False}]).said
+        self.assertEqual('CD/DVD: node-7.iso; a drive: empty', said)
 
     def test_after_its_end_nothing_is_missed(self):
         over = internal(cause=boot_state.Cause.REPORT, ended_at=5.0,
