@@ -58,6 +58,32 @@ def _sections(page):
             for title, text in zip(parts[1::2], parts[2::2])}
 
 
+class ProgramsTestCase(testtools.TestCase):
+
+    def test_each_is_on_a_page(self):
+        told = '\n'.join(path.read_text()
+                         for path in pages.SOURCE.rglob('*.rst'))
+        programs = {point.name for point in importlib.metadata.entry_points(
+            group='console_scripts')
+            if point.value.startswith('ironic_ext.')}
+        self.assertIn('ironic-ext-state', programs)
+        self.assertEqual(set(), {name for name in programs
+                                 if f'``{name}' not in told})
+
+    def test_who_has_no_keystone_is_told_so_beside_the_url(self):
+        for path in pages.SOURCE.rglob('*.rst'):
+            lines = path.read_text().splitlines()
+            for line, after in zip(lines, lines[1:]):
+                if 'export IRONIC_BOOT_SERVER_URL' in line:
+                    self.assertIn('OS_AUTH_TYPE=none', after, path.name)
+
+    def test_manual_pages_go_where_man_looks(self):
+        install = pages.read('install/index')
+        for section in re.findall(r"', (\d)\)[,\]]",
+                                  (pages.SOURCE / 'conf.py').read_text()):
+            self.assertIn(f'man{section} doc/build/man/*.{section}', install)
+
+
 class CommandPagesTestCase(testtools.TestCase):
 
     def setUp(self):

@@ -36,6 +36,17 @@ class ExtensionsPageTestCase(testtools.TestCase):
         self.assertEqual({path.stem for path in _EXAMPLES.glob('*.py')},
                          brought)
 
+    def test_examples_are_shown_with_their_imports(self):
+        shown = re.findall(
+            r'literalinclude:: (\S+)\n.*\n   :lines: (\d+)-\n',
+            pages.read('contributor/extensions'))
+        self.assertEqual(2, len(shown))
+        for name, start in shown:
+            text = (pages.SOURCE / 'contributor' / name).read_text()
+            first = next(node for node in ast.parse(text).body
+                         if isinstance(node, (ast.Import, ast.ImportFrom)))
+            self.assertEqual(first.lineno, int(start), name)
+
     def test_the_groups_are_those_that_are_looked_into(self):
         page = pages.read('contributor/extensions')
         setup = (pages.ROOT / 'setup.cfg').read_text()
