@@ -36,14 +36,24 @@ def format_for(name: str) -> base.BootConfigFormat:
 
     :raises: ConfigError for one that is not installed.
     """
-    found = _own(name) if name in OWN else _formats().get(name)
-    if found is None:
-        import difflib
-        near = difflib.get_close_matches(name, names(), 1)
-        raise errors.refusal(
-            f'format "{name[:60]}" is unknown: use '
-            + (f'"{near[0]}"' if near else ', '.join(names())))
-    return found
+    if name in OWN:
+        return _own(name)
+    hint = ''
+    try:
+        others = _formats()
+    except ImportError as exc:
+        # As beside the base install.
+        others = {}
+        hint = (f'; formats of other packages need the package {exc.name}: '
+                f'pip install {exc.name}')
+    if name in others:
+        return others[name]
+    import difflib
+    known = sorted({*OWN, *others})
+    near = difflib.get_close_matches(name, known, 1)
+    raise errors.refusal(
+        f'format "{name[:60]}" is unknown: use '
+        + (f'"{near[0]}"' if near else ', '.join(known)) + hint)
 
 
 def named(name: str, files: base.Files) -> base.Files:

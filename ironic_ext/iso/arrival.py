@@ -266,8 +266,7 @@ def settle(arrivals: tuple[Arrival, ...],
             raise errors.InjectionError(
                 f'{image} does not boot by {name}: it boots by '
                 f'{", ".join(one.name for one in live) or "nothing"}')
-    lacking = [f'{one.name}: {text}' for one in required
-               for text in one.lacks]
+    lacking = _told(required)
     if lacking and not partial:
         raise errors.InjectionError(
             f'{image} cannot take the injection on every boot path that is '
@@ -276,9 +275,17 @@ def settle(arrivals: tuple[Arrival, ...],
             and not partial:
         raise errors.InjectionError(
             f'{image} takes the injection on no boot path: '
-            + '; '.join(f'{one.name}: {text}' for one in live
-                        for text in one.lacks))
+            + '; '.join(_told(live)))
     return [f'{one.name}: {text}' for one in live for text in one.lacks]
+
+
+def _told(arrivals: collections.abc.Iterable[Arrival]) -> list[str]:
+    """Return each sentence once, behind the paths that it is true of."""
+    paths: dict[str, list[str]] = {}
+    for one in arrivals:
+        for text in one.lacks:
+            paths.setdefault(text, []).append(one.name)
+    return [f'{", ".join(names)}: {text}' for text, names in paths.items()]
 
 
 def _plain(word: str) -> str:

@@ -23,8 +23,13 @@ from ironic_ext.iso.loaders import boot_entry
 from ironic_ext.iso.loaders import files as file_systems
 from ironic_ext.iso.loaders import foreign
 from ironic_ext.iso.loaders.grub import image as grub_image
+from ironic_ext.iso.loaders import pe
 from ironic_ext.iso import reach
 
+#: Names of firmware that means() knows.
+FIRMWARES = ('bios', 'uefi', *(f'uefi-{name}' for name
+                               in pe.MACHINES.values()),
+             'ieee1275', 's390x', 'all')
 Place = boot_entry.Place
 Start = boot_entry.Start
 
@@ -54,6 +59,13 @@ def means(wanted: str, firmware: str, medium: str) -> bool:
     name, _, of_medium = wanted.partition(' from ')
     return of_medium in ('', medium) and (
         name in ('all', firmware) or firmware.startswith(name + '-'))
+
+
+def is_name(wanted: str) -> bool:
+    """Tell whether a name can mean a boot path of any image."""
+    name, separator, medium = wanted.partition(' from ')
+    return name in FIRMWARES and (
+        not separator or medium in ('cd', 'disk'))
 
 
 class BootPath(typing.NamedTuple):

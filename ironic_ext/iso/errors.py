@@ -40,6 +40,10 @@ class KernelArgumentError(InjectionError):
     """A kernel argument cannot be carried by a boot loader."""
 
 
+class NoPlaceError(InjectionError):
+    """The image has nothing that could take a part of the injection."""
+
+
 class NoSpaceError(InjectionError):
     """A file system inside the image (the ESP) has too little room.
 

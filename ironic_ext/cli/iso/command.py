@@ -91,12 +91,17 @@ def _show(args: argparse.Namespace) -> None:
         base = opened.enter_context(bases.opened(
             args.base, download=args.download))
         found = difference.compare(image, base, smap)
+        if found.other_base:
+            _say(f'warning: {args.base} seems not to be the base of '
+                 f'{args.iso}: most of its files are missing or replaced '
+                 f'there')
         print(report.difference_json(found, image) if args.json
               else report.difference_text(found, image))
 
 
 def _pxe(args: argparse.Namespace) -> None:
     from ironic_ext.cli.iso import pxe
+    _check_firmware([args.for_])
     with _opened(args) as image:
         boot = pxe.plan(image, entry=args.entry, firmware=args.for_,
                         append=' '.join(args.append),
@@ -135,6 +140,12 @@ def _inject(args: argparse.Namespace) -> None:
     if args.config_url and not args.config:
         raise _UsageError('inject: --config-url says where the files of '
                           '--config are: give these, too')
+    _check_firmware(args.for_)
+    if args.timeout is not None:
+        from ironic_ext.iso import injection as injections
+        if not 1 <= args.timeout <= injections.MAX_TIMEOUT:
+            raise _UsageError(f'inject: --timeout takes 1 to '
+                              f'{injections.MAX_TIMEOUT} seconds')
     if not args.dry_run:
         _check_target(target, args.iso, args.force)
     found = sources.read({
@@ -176,10 +187,23 @@ def _inject(args: argparse.Namespace) -> None:
                 literal_bytes=smap.literal_bytes,
                 content_id=smap.digest if args.json else '',
                 sha256=_sha256(smap) if args.sha256 else None,
-                warnings=warnings, boot_paths=smap.arrivals)
+                warnings=warnings, boot_paths=smap.arrivals,
+                complete=smap.complete)
     print(written.json() if args.json else written.text(),
           file=sys.stderr if target == '-' and not args.dry_run
           else sys.stdout)
+
+
+def _check_firmware(names: collections.abc.Iterable[str]) -> None:
+    """Refuse what no image boots by.
+
+    :raises: UsageError
+    """
+    from ironic_ext.iso import boot_path
+    for name in names:
+        if not boot_path.is_name(name):
+            raise _UsageError(f'--for "{name}": unknown firmware: use '
+                              + ', '.join(boot_path.FIRMWARES))
 
 
 def _with_network(paths: list[str], image: iso.IsoImage,

@@ -31,7 +31,7 @@ def added(options: collections.abc.Sequence[str], image: iso.IsoImage,
         name, which some formats know files by (user-data, meta-data).
     :param url: below which the machine fetches the files, which are not
         put into the image then.
-    :raises: ConfigOptionError, IsoError, OSError
+    :raises: UsageError, ConfigOptionError, IsoError, OSError
     """
     name, files = _read(options)
     from ironic_ext import config_formats
@@ -57,9 +57,14 @@ def added(options: collections.abc.Sequence[str], image: iso.IsoImage,
 
 
 def formats() -> list[str]:
-    """Return the names of all formats, those of plugins included."""
+    """Return the names of all formats that --config takes here."""
     import importlib.metadata
+    import importlib.util
+
     from ironic_ext.config_formats import registry
+    if importlib.util.find_spec('stevedore') is None:
+        # It loads those of other packages.
+        return sorted(registry.OWN)
     plugins = importlib.metadata.entry_points(group=registry.NAMESPACE)
     return sorted({*registry.OWN, *(plugin.name for plugin in plugins)})
 
@@ -73,7 +78,7 @@ def _read(options: collections.abc.Sequence[str]
         name, equals, path = option.partition('=')
         file = os.path.basename(path)
         if not (name and equals and file):
-            raise ConfigOptionError(
+            raise errors.UsageError(
                 f'--config "{option}" is not FORMAT=FILE')
         if file in files:
             raise ConfigOptionError(f'--config: {file} is given twice')

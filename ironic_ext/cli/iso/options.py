@@ -294,7 +294,8 @@ def _add_inject(commands: typing.Any, run: Commands) -> None:
         'the default is all ways in which the ISO boots')
     command.add_argument(
         '--partial', action='store_true',
-        help='inject what goes, and warn of what does not arrive')
+        help='inject what goes, and warn of what does not arrive, or has no '
+        'place in the ISO at all')
     command.add_argument('--dry-run', action='store_true',
                          help='plan and report, write nothing')
     command.add_argument('--json', action='store_true',

@@ -45,6 +45,7 @@ class Written:
     :ivar content_id: equal for equal images of one base; no digest of the
         image's bytes. Only JSON has it: it reads all that was added.
     :ivar sha256: that digest (hex), if it was asked for.
+    :ivar complete: no part was left out; warnings say which otherwise.
     """
 
     target: str | None
@@ -55,6 +56,7 @@ class Written:
     warnings: tuple[str, ...]
     boot_paths: tuple[iso.Arrival, ...] = ()
     sha256: str | None = None
+    complete: bool = True
 
     def text(self) -> str:
         """A sentence for people, and a line for each boot path."""
@@ -65,9 +67,11 @@ class Written:
                  f'ISO']
         if self.sha256:
             lines.append(f'  sha256:{self.sha256}')
+        everything = ('everything arrives' if self.complete
+                      else 'what is not left out arrives')
         for path in self.boot_paths:
             if not path.dead:
-                said = '; '.join(path.lacks) or 'everything arrives'
+                said = '; '.join(path.lacks) or everything
                 if path.unattended is not None:
                     said += f'; unattended: {path.starts}'
                 lines.append(f'  {path.name}: {printable.escaped(said)}')

@@ -168,7 +168,7 @@ class PreviewBootConfig(command.Command):
 
 
 class Apply(command.Lister):
-    """Create or change resources as files say
+    """Create or change resources as files say.
 
     A file holds ISCSICdroms, BootConfigs and BareMetalHosts, in YAML or
     JSON, several of them parted by "---". Of a directory, all such files

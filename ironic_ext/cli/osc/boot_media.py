@@ -102,7 +102,7 @@ class ListBootMedia(shown.List):
 
 
 class EjectBootMedium(command.Command):
-    """End a node's boot from its ISO: the disk boots, the medium goes
+    """End a node's boot from its ISO: the disk boots, the medium goes.
 
     The disk becomes the boot device at once and for good, and the medium is
     ejected even if the machine runs from it. The ISO boots again after the

@@ -136,7 +136,7 @@ class _Change(command.Command):
 
 
 class AttachDataImage(_Change):
-    """Attach an ISO to a machine, without booting from it
+    """Attach an ISO to a machine, without booting from it.
 
     The conductor keeps it attached: it goes in again after a reset of the
     BMC or a manual eject. The password of --username is read from

@@ -42,8 +42,14 @@ class Patience:
                 or self._tries > _MOST_TRIES):
             raise failure.error from None
         seconds = self.seconds(failure.retry_after)
-        LOG.warning('%(failure)s. Trying again in %(seconds).1f s.',
-                    {'failure': failure.error, 'seconds': seconds})
+        # What ends with a question or a stop gets no other.
+        text = str(failure.error)
+        LOG.warning('%(failure)s Trying again in %(seconds).1f s '
+                    '(%(retry)d of %(retries)d).', {
+                        'failure': text if text.endswith(('?', '.'))
+                        else f'{text}.', 'seconds': seconds,
+                        'retry': self._in_a_row,
+                        'retries': self._settings.retries})
         time.sleep(seconds)
 
     def seconds(self, retry_after: float) -> float:

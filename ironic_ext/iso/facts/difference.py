@@ -66,11 +66,16 @@ class StartChange:
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """Everything that differs."""
+    """Everything that differs.
+
+    :ivar other_base: whether most files of the base are not there as they
+        were, which an injection hardly does.
+    """
 
     files: tuple[FileChange, ...]
     entries: tuple[EntryChange, ...]
     starts: tuple[StartChange, ...]
+    other_base: bool = False
 
 
 def compare(image: images.IsoImage, base: images.IsoImage,
@@ -96,7 +101,10 @@ def compare(image: images.IsoImage, base: images.IsoImage,
                           path.unattended)
               for path in boot_path.boot_paths(image)
               if path.unattended != before.get(path.name)]
-    return Difference(tuple(files), tuple(entries), tuple(starts))
+    lost = sum(one.where == 'iso' and one.change in ('removed', 'replaced')
+               for one in files)
+    return Difference(tuple(files), tuple(entries), tuple(starts),
+                      other_base=2 * lost > pair.base_files)
 
 
 def _configs(image: images.IsoImage) -> collections.abc.Iterator[
@@ -133,11 +141,14 @@ class _Pair:
         self.image, self.base = image, base
         self._smap = smap
         self._configs = configs
+        #: How many the tree of the base has, once it was looked into.
+        self.base_files = 0
 
     def tree(self) -> collections.abc.Iterator[FileChange]:
         """Yield the files of the main tree that differ."""
         old = {entry.path: entry for entry in self.base.walk()
                if not entry.is_dir}
+        self.base_files = len(old)
         for entry in self.image.walk():
             if entry.is_dir:
                 continue

@@ -57,7 +57,7 @@ def plan(draft: drafts.Draft, injection: injections.Injection,
             else:
                 draft.change_esp(number, config.path, data)
     if not edited and injection.changes_arguments:
-        raise errors.InjectionError(
+        raise errors.NoPlaceError(
             f'{draft.image.path} has no boot configuration with a Linux '
             f'kernel that could be edited (GRUB, ISOLINUX or '
             f'systemd-boot), so kernel arguments cannot be injected')

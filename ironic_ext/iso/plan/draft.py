@@ -11,6 +11,9 @@ from ironic_ext.iso.loaders import files as file_systems
 from ironic_ext.iso import segments as segs
 from ironic_ext import stored
 
+#: Bytes of a stored file that goes into an ESP: it is held in memory.
+_MAX_ESP_FILE = 32 << 20
+
 
 @dataclasses.dataclass
 class Change:
@@ -65,9 +68,17 @@ class Draft:
         """Give a file of the tree other content."""
         self.changes[path] = Change((segs.Literal(data),), data)
 
-    def change_esp(self, number: int, path: str, data: bytes) -> None:
-        """Give a file of an ESP other content."""
-        self.esp_files.setdefault(number, {})[path] = data
+    def change_esp(self, number: int, path: str, data: stored.Content
+                   ) -> None:
+        """Give a file of an ESP other content.
+
+        :raises: InjectionError for stored content that is too large.
+        """
+        if len(data) > _MAX_ESP_FILE and not isinstance(data, bytes):
+            raise errors.InjectionError(
+                f'{path} is in the EFI system partition, too, and its new '
+                f'content has {len(data)} bytes, more than {_MAX_ESP_FILE}')
+        self.esp_files.setdefault(number, {})[path] = data[:]
 
     def literals(self) -> dict[str, stored.Content]:
         """Return the changed files whose content is known."""

@@ -9,6 +9,8 @@ where it has to be and is never changed.
 """
 
 import collections.abc
+import dataclasses
+import typing
 
 from ironic_ext.iso import arrival
 from ironic_ext.iso import boot_path
@@ -34,8 +36,6 @@ from ironic_ext import stored
 SECTOR = canvases.SECTOR
 #: Bytes of a file in an ESP that is compared with its copy in the tree.
 _MAX_COPY = 8 << 20
-#: Bytes of what takes its place there: that is held in memory.
-_MAX_ESP_FILE = 4 * _MAX_COPY
 _CHECKSUMS = '/md5sum.txt'
 #: Where images have their ESP as a file, so that checksums may list it.
 _ESP_FILES = ('/boot/grub/efi.img', '/boot/grub2/efi.img', '/EFI/efi.img',
@@ -47,9 +47,11 @@ class CustomisedImage(maps.SegmentMap):
     """A customised image, and what of it a machine meets.
 
     :ivar arrivals: one for each boot path.
+    :ivar complete: whether no part of the injection was left out.
     """
 
     arrivals: tuple[arrival.Arrival, ...] = ()
+    complete: bool = True
 
 
 def inject(image: images.IsoImage, injection: injections.Injection, *,
@@ -62,30 +64,35 @@ def inject(image: images.IsoImage, injection: injections.Injection, *,
         ``uefi``, ``uefi-x64``, ..., or ``all``, for one medium with
         ``from cd`` behind it. Without any, one that gets everything is
         enough; what the others lack is a warning.
-    :param partial: warn of what does not arrive, where it must, too.
+    :param partial: warn of what does not arrive, where it must, too, and
+        of parts that the image has no place for, as long as one is left.
     :param about: the boot paths of which is told what arrives: ``for_`` is
         enough for a machine whose firmware is known.
     :raises: InjectionError when the image cannot take the injection,
         CorruptImageError
     """
     try:
-        return _Plan(image, injection).segment_map(for_, partial, about)
+        return _Plan(image, injection, partial).segment_map(for_, about)
     finally:
         # Planning has written the new names into them.
         image.forget_trees()
 
 
 class _Plan(drafts.Draft):
-    """The state of one planning run."""
+    """The state of one planning run.
+
+    :ivar injection: what of ``asked`` is left to inject.
+    """
 
     def __init__(self, image: images.IsoImage,
-                 injection: injections.Injection) -> None:
+                 injection: injections.Injection, partial: bool) -> None:
         super().__init__(image)
-        self.injection = injection
+        self.asked = self.injection = injection
+        self.partial = partial
         self.grown: set[boot_entry.Place] = set()
 
     def segment_map(self, wanted: collections.abc.Sequence[str],
-                    partial: bool, about: collections.abc.Sequence[str]
+                    about: collections.abc.Sequence[str]
                     ) -> CustomisedImage:
         self.image.require_whole()
         if self.image.volumes.udf:
@@ -96,24 +103,39 @@ class _Plan(drafts.Draft):
         paths = boot_path.boot_paths(self.image)
         for path, content in self.injection.files.items():
             self._put(self.place(path), content)
-        self._put_into_esps()
+        self._plan_part(self._put_into_esps, esp_files={})
         if self.injection.esp_files or any(
                 discovery.could_be_config(path) or any(
                     place.path == path for one in paths
                     for place in one.walk.configs) for path in self.changes):
             paths = boot_path.boot_paths(self.image, self.as_changes())
-        arguments.plan(self, self.injection, paths)
+        self._plan_part(
+            lambda: arguments.plan(self, self.injection, paths),
+            append_args='', delete_args=())
         unattended.plan(self, self.injection, paths)
-        self._plan_initrds(paths)
+        self._plan_part(lambda: self._plan_initrds(paths),
+                        initrd_files={}, initrd_modes={})
         self._plan_checksums()
         arrivals = self._arrivals(about)
         if not all(any(one.asked_for(name) and not one.dead
                        for one in arrivals) for name in wanted):
             # To say how the image boots instead.
             arrivals = self._arrivals(('all',))
-        self.warnings += arrival.settle(arrivals, wanted, partial,
+        self.warnings += arrival.settle(arrivals, wanted, self.partial,
                                         self.image.path)
         return self._compose(arrivals)
+
+    def _plan_part(self, plan: collections.abc.Callable[[], None],
+                   **without: typing.Any) -> None:
+        """Plan a part of the injection; a partial one can do without it."""
+        try:
+            plan()
+        except errors.NoPlaceError as exc:
+            rest = dataclasses.replace(self.injection, **without)
+            if not self.partial or rest.empty:
+                raise
+            self.injection = rest
+            self.warnings.append(str(exc))
 
     def _put(self, path: str, content: stored.Content) -> None:
         """Add or replace a file, and its copies in ESPs."""
@@ -136,8 +158,7 @@ class _Plan(drafts.Draft):
                     and entry.size == found.size <= _MAX_COPY
                     and self.image.read_entry(entry)
                     == found.read(0, found.size)):
-                self.change_esp(number, found.path,
-                                _for_esp(found.path, content))
+                self.change_esp(number, found.path, content)
             else:
                 self.warnings.append(
                     f'the EFI system partition has a {found.path} of its '
@@ -146,7 +167,7 @@ class _Plan(drafts.Draft):
     def _put_into_esps(self) -> None:
         """Add or replace the files that are named for the ESPs."""
         if self.injection.esp_files and not self.image.esps:
-            raise errors.InjectionError(
+            raise errors.NoPlaceError(
                 f'{self.image.path} has no EFI system partition that files '
                 f'could be put into')
         for number in range(len(self.image.esps)):
@@ -157,7 +178,7 @@ class _Plan(drafts.Draft):
                         f'{path} is a directory of the EFI system partition')
                 found = files.content(path)
                 self.change_esp(number, found.path if found else path,
-                                _for_esp(path, content))
+                                content)
 
     def _arrivals(self, about: collections.abc.Sequence[str]
                   ) -> tuple[arrival.Arrival, ...]:
@@ -167,7 +188,7 @@ class _Plan(drafts.Draft):
                                          about)
         else:
             after = boot_path.boot_paths(self.image, wanted=about)
-        return tuple(arrival.judge(path, self.injection, self.grown)
+        return tuple(arrival.judge(path, self.asked, self.grown)
                      for path in after)
 
     # Initrds
@@ -200,7 +221,7 @@ class _Plan(drafts.Draft):
         beside = add_ons.put(self, paths, initrd=archive)
         self.grown |= beside
         if not found and not beside and not any(added):
-            raise errors.InjectionError(
+            raise errors.NoPlaceError(
                 f'{self.image.path} has no boot configuration that names '
                 f'an initrd in the image\'s own file system, so files '
                 f'cannot be added to it')
@@ -300,11 +321,13 @@ class _Plan(drafts.Draft):
             image, canvas, moved, self.injection.partition
             if partitions.free(image.tables) else b'')
         self._settle_media_check(canvas, growth)
-        self._fill_ignition_area(canvas)
+        self._plan_part(lambda: self._fill_ignition_area(canvas),
+                        ignition=None)
         made = CustomisedImage(image.source.again(),
                                layout.assemble(canvas, growth),
                                warnings=self.warnings)
         made.arrivals = arrivals
+        made.complete = self.injection is self.asked
         if not self.injection.empty and made.segments == (
                 segs.BaseRange(0, image.size),):
             made.close()
@@ -389,7 +412,7 @@ class _Plan(drafts.Draft):
         from ironic_ext.iso.loaders import ignition_area
         area = ignition_area.locate(self.image)
         if area is None:
-            raise errors.InjectionError(
+            raise errors.NoPlaceError(
                 f'{self.image.path} reserves no area for an Ignition config '
                 f'({coreos.IGNITION}): add the config to its initrd')
         if self.place(area.path) in self.changes:
@@ -424,11 +447,3 @@ def _overwrite(canvas: canvases.Canvas, entry: images.Entry,
     for start, length in entry.sections:
         canvas.patch(start, change.data[done:done + length])
         done += length
-
-
-def _for_esp(path: str, content: stored.Content) -> bytes:
-    if len(content) > _MAX_ESP_FILE and not isinstance(content, bytes):
-        raise errors.InjectionError(
-            f'{path} is in the EFI system partition, too, and its new '
-            f'content has {len(content)} bytes, more than {_MAX_ESP_FILE}')
-    return content[:]

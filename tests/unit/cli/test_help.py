@@ -119,6 +119,14 @@ class HelpTestCase(testtools.TestCase):
                     wrong[name] = action.help
         self.assert_none(wrong)
 
+    def test_a_summary_with_more_below_it_ends(self) -> None:
+        """In --help, one paragraph follows the other on the same line."""
+        self.assert_none({name: parser.description
+                          for name, parser in _commands()
+                          if '\n\n' in (parser.description or '')
+                          and not parser.description.split('\n\n')[0]
+                          .rstrip().endswith(('.', ':'))})
+
 
 class ConfigurationTestCase(testtools.TestCase):
     """Likewise for the options of configuration files."""

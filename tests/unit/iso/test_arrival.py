@@ -136,11 +136,35 @@ class ArrivalTest(testtools.TestCase):
     def test_part_of_it_can_be_asked_for(self) -> None:
         made = self.inject('unified_kernel', partial=True,
                            append_args='a=1')
+        self.assertTrue(made.complete)
         found = {one.firmware: one.arguments for one in made.arrivals}
         self.assertEqual(iso.Arrived(), found['bios'])
         assert isinstance(found['uefi-x64'], iso.NotReached)
         self.assertIn('inside /EFI/Linux/System-1.efi in the ESP, whose '
                       'stub', found['uefi-x64'].reason)
+
+    def test_what_has_no_place_at_all_is_left_out_of_a_part(self) -> None:
+        made = self.inject('ipxe', partial=True, append_args='a=1',
+                           files={'/x': b'y'})
+        self.assertIn('no boot configuration with a Linux kernel',
+                      ' '.join(made.warnings))
+        self.assertIsInstance(made.arrivals[0].arguments, iso.NotReached)
+        self.assertEqual(iso.Arrived(), made.arrivals[0].files)
+        made = self.inject('isolinux_bios', partial=True, append_args='a=1',
+                           esp_files={'/x': b'y'}, ignition=b'{}')
+        self.assertThat(made.warnings, matchers.HasLength(2))
+        self.assertIn('no EFI system partition', made.warnings[0])
+        self.assertIn('reserves no area', made.warnings[1])
+        self.assertFalse(made.complete)
+        self.assertIn('no boot configuration', self.refused(
+            'ipxe', partial=True, append_args='a=1', initrd_files=_FILES))
+        self.assertIn('reserves no area', self.refused(
+            'isolinux_bios', partial=True, esp_files={'/x': b'y'},
+            ignition=b'{}'))
+
+    def test_what_every_path_lacks_is_said_once(self) -> None:
+        said = self.refused('isolinux_bios', timeout=5, default='Nope')
+        self.assertEqual(1, said.count('no entry "Nope"'), said)
 
     def test_one_path_is_enough_where_none_is_asked_for(self) -> None:
         made = self.inject('unified_kernel', for_=(), append_args='a=1')

@@ -13,6 +13,7 @@ import testtools
 from ironic_ext.cli.iso import command
 from ironic_ext.cli.iso import sources
 from ironic_ext import iso
+from tests import isos
 
 
 class _Output(io.StringIO):
@@ -65,6 +66,27 @@ class CommandTestCase(testtools.TestCase):
             'inject', self.base, '--dry-run', '--file', '/a=-',
             '--initrd-file', '/b=-'))
         self.assertIn('only one SRC', self.errors.getvalue())
+
+    def test_what_no_image_could_do_is_wrong_usage(self):
+        for words, said in (
+                (('--for', 'ufi'), 'unknown firmware: use bios, uefi, uefi-'),
+                (('--for', 'uefi from usb'), 'unknown firmware'),
+                (('--timeout', '0'), '1 to 3600 seconds')):
+            self.assertEqual(2, self.run_command(
+                'inject', self.base, '--dry-run', '--append', 'a', *words))
+            self.assertIn(said, self.errors.getvalue())
+        self.assertEqual(2, self.run_command(
+            'pxe', self.base, '-d', self.folder / 'new', '--for', 'ufi'))
+        self.injected('--append', 'a', '--for', 'uefi-x64 from cd',
+                      '--timeout', '3600')
+
+    def test_a_base_of_another_image_is_warned_of(self):
+        for other, warns in (('ubuntu_like', True), ('hybrid', False)):
+            self.assertEqual(0, self.run_command(
+                'show', isos.shared('hybrid'), '--base', isos.shared(other)))
+            self.assertEqual(
+                warns, 'seems not to be the base' in self.errors.getvalue())
+            self.errors.truncate(0)
 
     def test_a_source_beyond_the_limit_is_refused_without_reading_it(self):
         with mock.patch.object(sources, '_MAX_BYTES', 3):

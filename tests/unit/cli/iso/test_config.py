@@ -3,13 +3,19 @@
 """Boot configs that `ironic-iso inject` puts into an image."""
 
 import contextlib
+import importlib.metadata
+import importlib.util
 import io
 import pathlib
+import sys
+from unittest import mock
 
 import fixtures
 import testtools
 
 from ironic_ext.cli import iso as command
+from ironic_ext.cli.iso import config as config_option
+from ironic_ext.config_formats import registry
 from ironic_ext import iso
 from tests import isos
 
@@ -105,9 +111,9 @@ class ConfigOptionTestCase(testtools.TestCase):
         self.assertIn('blanks', self.refusal(
             f'kickstart={self.file("ks.cfg", "text")}', url='http://a b/'))
 
-    def refusal(self, *configs, url=None):
-        code, errors = self.inject(*configs, url=url)
-        self.assertEqual(1, code)
+    def refusal(self, *configs, url=None, code=1):
+        found, errors = self.inject(*configs, url=url)
+        self.assertEqual(code, found)
         self.assertFalse(self.made.exists())
         self.assertEqual(1, errors.count('\n'), errors)
         return errors
@@ -120,8 +126,28 @@ class ConfigOptionTestCase(testtools.TestCase):
         self.assertIn('kickstart', self.refusal(
             f'kickstar={self.file("ks.cfg", "text")}'))
 
+    def test_without_stevedore_a_slip_is_told_by_our_formats(self):
+        registry._formats.cache_clear()
+        self.addCleanup(registry._formats.cache_clear)
+        with mock.patch.dict(sys.modules, {'stevedore': None}):
+            said = self.refusal(f'kickstrat={self.file("ks.cfg", "text")}')
+        self.assertIn('format "kickstrat" is unknown: use "kickstart"; '
+                      'formats of other packages need the package stevedore',
+                      said)
+
+    def test_help_lists_what_is_not_refused_then(self):
+        plugin = importlib.metadata.EntryPoint(
+            'site-answers', 'site_answers:Format', registry.NAMESPACE)
+        self.useFixture(fixtures.MonkeyPatch(
+            'importlib.metadata.entry_points', lambda group: [plugin]))
+        self.assertIn('site-answers', config_option.formats())
+        self.useFixture(fixtures.MonkeyPatch(
+            'importlib.util.find_spec', lambda name: None))
+        self.assertEqual(sorted(registry.OWN), config_option.formats())
+
     def test_what_is_no_config_is_refused(self):
-        self.assertIn('FORMAT=FILE', self.refusal('kickstart'))
+        # As of --file, the command line itself is wrong.
+        self.assertIn('FORMAT=FILE', self.refusal('kickstart', code=2))
         source = self.file('a', 'b')
         self.assertIn('given twice', self.refusal(
             f'plain={source}', f'plain={source}'))

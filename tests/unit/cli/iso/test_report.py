@@ -95,5 +95,5 @@ class WrittenTestCase(testtools.TestCase):
         self.assertEqual(
             {'target': None, 'size': 3 << 20, 'base_size': 2 << 20,
              'literal_bytes': 1536, 'content_id': '0', 'sha256': None,
-             'warnings': ['beware'], 'boot_paths': []},
+             'warnings': ['beware'], 'boot_paths': [], 'complete': True},
             json.loads(self._written(None).json()))

@@ -147,6 +147,15 @@ class PatienceTestCase(base.BaseTestCase):
         self.assertIs(self.failure.error, self.assertRaises(
             errors.ImageError, self.patience.wait, self.failure))
 
+    def test_each_wait_is_told_with_its_number(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        self.patience.wait(self.failure)
+        self.patience.wait(http_errors.TransientError(
+            errors.ImageError('is the port right?')))
+        first, second = log.output.splitlines()
+        self.assertRegex(first, r'broken\. Trying .* \(1 of 3\)\.')
+        self.assertRegex(second, r'right\? Trying .* \(2 of 3\)\.')
+
     def test_progress_starts_the_count_anew(self):
         for _ in range(50):
             self.patience.wait(self.failure, progress=True)
