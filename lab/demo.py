@@ -119,10 +119,13 @@ def _print_usage(lab: stack.Lab) -> None:
     bin_directory = pathlib.Path(sys.executable).parent
     print(f"""
 The lab stays up. To use it:
-  export {environment}
+  export {environment} IRONIC_BOOT_SERVER_URL={lab.boot_server.url}
   {bin_directory}/openstack baremetal node show demo
   {bin_directory}/openstack baremetal node boot media show demo
+  {bin_directory}/openstack baremetal host boot show demo
   {bin_directory}/openstack baremetal node undeploy demo
+The web page, which needs no login here:
+  {lab.boot_server.url}/
 The machine's serial console, the logs and the ISO:
   tail -f {lab.hypervisor.directory}/machines/demo.console
   tail -f {lab.ironic.ironic_log}
@@ -136,7 +139,7 @@ def _demonstrate(keep: bool, firmware: hypervisor.Firmware) -> bool:
     narrator = _Narrator()
     narrator.say('Starting Ironic, a BMC, a media server and a hypervisor; '
                  'building a bootable ISO')
-    lab = stack.Lab(media_servers=1, outlives=keep)
+    lab = stack.Lab(media_servers=1, with_boot_server=keep, outlives=keep)
     kept = False
     with lab:
         narrator.say(f'The lab is up in {lab.directory}')
