@@ -1,6 +1,6 @@
 .PHONY: help setup fast test unit functional journeys e2e e2e-bootc \
-    e2e-loaders e2e-live tempest tempest-api test-cluster upstream one \
-    fuzz lint docs bench demo demo-stop clean
+    e2e-loaders e2e-live tempest tempest-api test-cluster test-kills \
+    upstream one fuzz lint docs bench demo demo-stop clean
 
 help:
 	@echo 'make setup      system packages and .venv; the others do it, too'
@@ -20,6 +20,8 @@ help:
 	@echo '                which take a quarter of an hour'
 	@echo 'make test-cluster  kill what a site of several hosts runs for ten'
 	@echo '                minutes (ARGS=--help tells how), and judge the rest'
+	@echo 'make test-kills kill a conductor at every step of a boot from streams'
+	@echo '                or over the network, too: minutes'
 	@echo 'make upstream   upstream'"'"'s own unit tests with our classes in them'
 	@echo 'make fuzz       an hour of inputs that are nearly right (SECONDS=...)'
 	@echo 'make lint       style, import layers, types'
@@ -59,6 +61,9 @@ tempest-api: setup
 
 test-cluster: setup
 	@.venv/bin/python -m tests.cluster $(ARGS)
+
+test-kills: setup
+	@tools/run-tests.sh kills
 
 upstream: setup
 	@for project in ironic images agent; do \

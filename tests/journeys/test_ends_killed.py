@@ -20,13 +20,10 @@ from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.boot import leaving
 from ironic_ext.drivers.data_image import requests as data_image_requests
 from ironic_ext.drivers.data_image import worker as data_images
-from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import boot as boot_record
-from ironic_ext.media import tokens
 from ironic_ext.node import boot_state
 from tests.functional import killed_conductor
 from tests.unit.drivers import base
-from tests.unit.drivers.boot import sanboot_base
 from tests.unit.drivers.data_image import base as data_image_base
 
 NOTHING = ({}, [], [], [])
@@ -49,7 +46,7 @@ class _AnyAnswer(http.server.BaseHTTPRequestHandler):
         """Nobody wants to know."""
 
 
-class _AnyImage(fixtures.Fixture):
+class AnyImage(fixtures.Fixture):
     """Has an image at each URL: the emulator downloads what it is told."""
 
     def _setUp(self):
@@ -62,8 +59,8 @@ class _AnyImage(fixtures.Fixture):
         self.url = f'http://127.0.0.1:{server.server_port}'
 
 
-class _RedfishIsoKilled(killed_conductor.KilledConductor,
-                        base.RedfishIsoTestCase):
+class RedfishIsoKilled(killed_conductor.KilledConductor,
+                       base.RedfishIsoTestCase):
 
     def setUp(self):
         super().setUp()
@@ -135,30 +132,12 @@ class _RedfishIsoKilled(killed_conductor.KilledConductor,
             self.undeploy)
 
 
-class _FilesOrStreams:
+class FilesOrStreams:
     """What is tried with both."""
 
     def test_an_undeployment(self):
         self.at_every_step(self.deploy, self.clean_up, self.undeploy,
                            self.assertNothingLeft)
-
-    def test_a_deployment(self):
-        self.at_every_step(
-            lambda: self.be(states.DEPLOYING), self.prepare, self.undeploy,
-            lambda killed: killed and self.assertNothingLeft())
-
-    def test_a_rebuild(self):
-        def begin():
-            self.deploy()
-            self.be(states.DEPLOYING)
-
-        def clear():
-            self.undeploy()
-            self.assertNothingLeft()
-
-        self.at_every_step(begin, self.prepare,
-                           lambda: self.again(self.prepare),
-                           self.assertBootsOneMedium, clear)
 
     def test_what_is_put_back(self):
         def begin():
@@ -193,7 +172,7 @@ class _FilesOrStreams:
         self.at_every_step_of_an_end(end, recover, **REPORTED)
 
 
-class EndsKilledTestCase(_FilesOrStreams, _RedfishIsoKilled):
+class EndsKilledTestCase(FilesOrStreams, RedfishIsoKilled):
 
     def test_what_localboot_ends(self):
         self.at_every_step_of_an_end(
@@ -304,38 +283,6 @@ class EndsKilledTestCase(_FilesOrStreams, _RedfishIsoKilled):
                            self.assertNothingLeft)
 
 
-class StreamsKilledTestCase(_FilesOrStreams, _RedfishIsoKilled):
-    """The media are a media server's: rows, and bases that are held."""
-
-    def setUp(self):
-        super().setUp()
-        server = self.useFixture(_AnyImage())
-        self.config(connection=f'sqlite:///{self.folder}/media.sqlite',
-                    delivery='stream', server_url=server.url,
-                    group='ext_media')
-        self.database = media_delivery.known()
-        self.addCleanup(self.database.close)
-
-    def left(self):
-        inserted, published, records, parts = super().left()
-        self.assertEqual([], published)
-        streams = [stream.id for stream, _reads
-                   in self.database.of_node(self.node.uuid)]
-        held = [owner.removeprefix('media:') for _digest, owner
-                in media_delivery._store().holds('media:')]
-        self.assertEqual(streams, held)
-        return inserted, streams, records, parts
-
-    def assertBootsOneMedium(self, _killed=True):
-        (url,), (stream,), (row,), parts = (
-            self.inserted().values(), *self.left()[1:])
-        self.assertEqual(
-            (stream, tokens.digest(url.rsplit('/', 2)[1]), []),
-            (row['id'], row['mark'], parts))
-        self.assertEqual(stream, self.database.find(
-            url.rsplit('/', 2)[1]).id)
-
-
 class AgentKilledTestCase(killed_conductor.KilledConductor,
                           base.RedfishIsoTestCase):
 
@@ -371,87 +318,6 @@ class AgentKilledTestCase(killed_conductor.KilledConductor,
             begin, lambda task: task.driver.boot.clean_up_ramdisk(task),
             lambda: self.call('clean_up_ramdisk'),
             lambda _killed: self.assertEqual(NOTHING, self.left()))
-
-
-class SanbootKilledTestCase(killed_conductor.KilledConductor,
-                            sanboot_base.SanbootTestCase):
-
-    def setUp(self):
-        super().setUp()
-        # One whose BMC shows the boot device.
-        self.node.driver = 'redfish-ext'
-        self.node.power_interface = self.node.management_interface = 'redfish'
-        self.say(boot_iso=self.href, boot_iso_files={'/etc/motd': 'hello'},
-                 sanboot_transport='http')
-
-    def deploy(self):
-        self.be(states.DEPLOYING)
-        super().deploy()
-
-    def deploy_once(self):
-        self.say(ext_boot_mode='once', ext_boot_completed_at=None)
-        self.deploy()
-        self.say(**REPORTED)
-
-    def undeploy(self):
-        self.be(states.DELETING)
-        self.call('clean_up_instance')
-
-    def look(self):
-        with self.task(shared=True) as task:
-            boot = task.driver.boot
-        boot._end_boots(base.Manager(self.node), self.context)
-        self.node.refresh()
-
-    def judge_nothing(self, killed=True):
-        self.assertNothingLeft()
-        self.assertEqual(NOTHING, self.left())
-        self.assertFalse(boot_record.exists(self.node))
-
-    def judge_boot(self, _killed=True):
-        (path,) = self.published()
-        self.assertIn(path.name, self.script())
-        self.assertEqual(1, len(self.records()))
-        self.assertEqual(boot_record.generation(self.node),
-                         boot_record.load(self.node).begun)
-
-    def judge_disk(self, _killed=True):
-        self.assertEqual(NOTHING, self.left())
-        self.assertIn('boots from its disk', self.script())
-        self.assertEqual(('Hdd', 'Continuous'), self.device())
-        state = boot_record.load(self.node)
-        self.assertTrue(state.disk_seen and state.ended_at, state)
-        self.assertGreater(boot_record.generation(self.node), state.begun)
-
-    def test_an_undeployment(self):
-        self.at_every_step(
-            self.deploy, lambda task: task.driver.boot.clean_up_instance(task),
-            self.undeploy, self.judge_nothing)
-
-    def test_a_deployment(self):
-        self.at_every_step(
-            lambda: self.be(states.DEPLOYING),
-            lambda task: task.driver.boot.prepare_instance(task),
-            self.undeploy, lambda killed: killed and self.judge_nothing())
-
-    def test_a_rebuild(self):
-        def begin():
-            self.deploy()
-            self.be(states.DEPLOYING)
-
-        def clear():
-            self.undeploy()
-            self.judge_nothing()
-
-        self.at_every_step(
-            begin, lambda task: task.driver.boot.prepare_instance(task),
-            lambda: self.call('prepare_instance'), self.judge_boot, clear)
-
-    def test_what_a_report_ends(self):
-        self.at_every_step(
-            self.deploy_once, lambda task: task.driver.boot.end_boot(
-                task, boot_state.Cause.REPORT),
-            self.look, self.judge_disk, self.undeploy)
 
 
 class DataImageKilledTestCase(killed_conductor.KilledConductor,
