@@ -10,6 +10,7 @@ from ironic_ext import images
 from ironic_ext import iso
 from ironic_ext.iso import boot_path
 from ironic_ext.iso.fat import make as fat
+from ironic_ext.iso import partitions
 from ironic_ext.iso import segments
 from ironic_ext.node import boot_plan
 from ironic_ext.node import config_drive
@@ -111,6 +112,8 @@ def _with_drive_for_disks(image: iso.IsoImage, plan: boot_plan.BootPlan
             for path in boot_path.boot_paths(image)):
         return plan, ()
     try:
+        if not partitions.free(image.tables):
+            raise iso.InjectionError('its partition table has no room')
         fat.require_small(drive)
         partition = fat.make({path: content[:] for path, content
                               in drive.items()}, _LABEL)

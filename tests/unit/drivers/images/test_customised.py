@@ -59,6 +59,26 @@ class PublisherTest(testtools.TestCase):
                 publisher, network_data={'a': 1})))
 
 
+class DriveOnDisksTest(testtools.TestCase):
+
+    def test_a_full_partition_table_is_told(self) -> None:
+        plan = boot_plan.BootPlan('file:///x.iso', None, iso.Injection(
+            files={'/openstack/latest/meta_data.json': b'{}'}))
+        with tempfile.TemporaryDirectory() as folder:
+            base = pathlib.Path(folder, 'full.iso')
+            data = bytearray(isos.shared('isolinux_bios').read_bytes())
+            for at in range(446 + 16, 510, 16):
+                data[at:at + 16] = data[446:462]
+                data[at] = 0
+            for content, told in ((data, True), (
+                    isos.shared('isolinux_bios').read_bytes(), False)):
+                base.write_bytes(content)
+                with iso.IsoImage.open(base) as image:
+                    made, notes = customised.inject(image, plan)
+                    made.close()
+                self.assertEqual(told, 'table has no room' in str(notes))
+
+
 class UnattendedTest(testtools.TestCase):
 
     def starts(self, base, plan):
