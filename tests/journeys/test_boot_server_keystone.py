@@ -13,9 +13,9 @@ import testtools
 
 from lab import process
 from tests import boot_server
-from tests.functional import boot_page
 from tests.functional import keystone
 from tests import ironic_stand_in
+from tests.journeys import boot_page
 
 HOSTS = '/api/v1/baremetalhosts'
 HOST = '/api/v1/namespaces/default/baremetalhosts/server1'

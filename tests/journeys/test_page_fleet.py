@@ -14,9 +14,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests import boot_server
-from tests.functional import boot_page
 from tests import ironic_stand_in
 from tests import isos
+from tests.journeys import boot_page
 
 HOSTS = 5000
 _RUNNING = {'driver': 'redfish-ext', 'boot_interface': 'redfish-iso',

@@ -97,18 +97,19 @@ class Change(read.FatReader):
     def patches(self) -> list[tuple[int, bytes]]:
         """Return (offset, bytes), sorted and apart from one another."""
         self._store_table()
-        result: list[tuple[int, bytes]] = []
+        result: list[tuple[int, bytearray]] = []
         unit = self.geometry.sector
         for number, new in sorted(self._sectors.items()):
             old = self._base(number * unit, unit)
             if new == old:
                 continue
             start, end = _difference(old, new)
-            at, data = number * unit + start, bytes(new[start:end])
+            at = number * unit + start
             if result and result[-1][0] + len(result[-1][1]) == at:
-                at, data = result[-1][0], result.pop()[1] + data
-            result.append((at, data))
-        return result
+                result[-1][1].extend(new[start:end])
+            else:
+                result.append((at, new[start:end]))
+        return [(at, bytes(data)) for at, data in result]
 
     def _enter(self, directory: layout.FatEntry, name: str,
                path: str) -> layout.FatEntry:

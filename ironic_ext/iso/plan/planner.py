@@ -25,9 +25,10 @@ from ironic_ext.iso.loaders import coreos
 from ironic_ext.iso.loaders import discovery
 from ironic_ext.iso import media_check
 from ironic_ext.iso import partitions
-from ironic_ext.iso.plan import add_ons
 from ironic_ext.iso.plan import arguments
+from ironic_ext.iso.plan import checksums
 from ironic_ext.iso.plan import draft as drafts
+from ironic_ext.iso.plan import initrds
 from ironic_ext.iso.plan import unattended
 from ironic_ext.iso import segment_map as maps
 from ironic_ext.iso import segments as segs
@@ -36,11 +37,6 @@ from ironic_ext import stored
 SECTOR = canvases.SECTOR
 #: Bytes of a file in an ESP that is compared with its copy in the tree.
 _MAX_COPY = 8 << 20
-_CHECKSUMS = '/md5sum.txt'
-#: Where images have their ESP as a file, so that checksums may list it.
-_ESP_FILES = ('/boot/grub/efi.img', '/boot/grub2/efi.img', '/EFI/efi.img',
-              '/EFI/BOOT/efiboot.img', '/images/efiboot.img',
-              '/isolinux/efiboot.img', '/efi.img')
 
 
 class CustomisedImage(maps.SegmentMap):
@@ -113,9 +109,11 @@ class _Plan(drafts.Draft):
             lambda: arguments.plan(self, self.injection, paths),
             append_args='', delete_args=())
         unattended.plan(self, self.injection, paths)
-        self._plan_part(lambda: self._plan_initrds(paths),
-                        initrd_files={}, initrd_modes={})
-        self._plan_checksums()
+        self._plan_part(
+            lambda: self.grown.update(
+                initrds.plan(self, self.injection, paths)),
+            initrd_files={}, initrd_modes={})
+        checksums.plan(self)
         arrivals = self._arrivals(about)
         if not all(any(one.asked_for(name) and not one.dead
                        for one in arrivals) for name in wanted):
@@ -190,120 +188,6 @@ class _Plan(drafts.Draft):
             after = boot_path.boot_paths(self.image, wanted=about)
         return tuple(arrival.judge(path, self.asked, self.grown)
                      for path in after)
-
-    # Initrds
-
-    def _plan_initrds(self, paths: tuple[boot_path.BootPath, ...]) -> None:
-        if not self.injection.initrd_files:
-            return
-        from ironic_ext.iso import cpio
-        archive = cpio.archive(self.injection.initrd_files,
-                               modes=self.injection.initrd_modes)
-        found = {entry.path: entry for entry in discovery.initrds(
-            self.image, self.literals())}
-        reserved = discovery.ignition_initrd(self.image)
-        for path in paths:
-            for start in path.kernels:
-                inside = [place for place in start.initrds
-                          if place.device == 'iso']
-                for place in inside[-1:]:
-                    entry = discovery.initrd(self.image, place.path)
-                    if entry is not None and entry.path != reserved:
-                        found.setdefault(entry.path, entry)
-        for entry in found.values():
-            if entry.path in self.changes:
-                raise errors.InjectionError(
-                    f'{entry.path} is an initrd: either replace it or add '
-                    f'files to it')
-            self._grow_initrd(entry, archive)
-        added = [self._add_initrd(path, archive) for path in paths
-                 if path.loader == 'systemd-boot']
-        beside = add_ons.put(self, paths, initrd=archive)
-        self.grown |= beside
-        if not found and not beside and not any(added):
-            raise errors.NoPlaceError(
-                f'{self.image.path} has no boot configuration that names '
-                f'an initrd in the image\'s own file system, so files '
-                f'cannot be added to it')
-
-    def _add_initrd(self, path: boot_path.BootPath, archive: bytes) -> bool:
-        """Let systemd-boot load one more initrd from its ESP."""
-        starts = [start for start in path.kernels if start.kind == 'linux'
-                  and start.initrds and start.config.device == 'esp']
-        if not starts or path.esp is None:
-            return False
-        import gzip
-        from ironic_ext.iso.loaders import systemd_boot
-        files = self.esp(path.esp)
-        known = {place.path for place in self.grown
-                 if place.device == 'esp'}
-        name = next(name for name in (
-            f'/ironic-ext{number or ""}.img' for number in range(1000))
-            if name in known or files.kind(name) is None)
-        # The kernel needs zeros behind an archive that lz4 packed, and finds
-        # a bare one at a multiple of 4 bytes only: its EFI stub puts initrds
-        # together without padding (drivers/firmware/efi/libstub/file.c).
-        self.change_esp(path.esp, name, bytes(512) + gzip.compress(
-            archive, 0, mtime=0))
-        self.grown.add(boot_entry.Place('esp', name))
-        for start in starts:
-            read = files.read(start.config.path)
-            # Several paths may lead to it.
-            if read is not None and name not in (
-                    initrd for entry in systemd_boot.parse(read[1]).entries
-                    for initrd in entry.initrds):
-                self.change_esp(path.esp, read[0], systemd_boot.add_initrd(
-                    read[1], name))
-        return True
-
-    def _grow_initrd(self, entry: images.Entry, archive: bytes) -> None:
-        content: list[segs.Segment] = [
-            segs.BaseRange(*section) for section in entry.sections]
-        # The kernel looks for the next archive at a multiple of 4 bytes,
-        # and behind lz4's blocks for one of size 0 first (lib/
-        # decompress_unlz4.c); otherwise it passes over zeros.
-        content += [segs.Zeros(-entry.size % 4 + 8), segs.Literal(archive)]
-        change = drafts.Change(tuple(content), None)
-        if change.size >= 1 << 32:
-            raise errors.InjectionError(
-                f'{entry.path} would reach 4 GiB, which one extent cannot '
-                f'hold')
-        self.changes[entry.path] = change
-        self.grown.add(boot_entry.Place('iso', entry.path))
-
-    # Checksums that the image carries
-
-    def _plan_checksums(self) -> None:
-        found = self.image.main.find(_CHECKSUMS)
-        if found is None:
-            return
-        changed: dict[str, stored.Content | None] = {
-            path: change.data for path, change in self.changes.items()
-            if path != _CHECKSUMS}
-        changed |= dict.fromkeys(self._edited_esp_files())
-        if not changed:
-            return
-        entry = self.image.main.entry(*found)
-        if (entry.is_dir or entry.size > 64 * discovery.MAX_BYTES
-                or _CHECKSUMS in self.changes):
-            return
-        data = self.image.read_entry(entry)
-        # A sum over a grown initrd or an ESP would mean reading all of it.
-        edited = media_check.edit_md5sum_txt(data, changed)
-        if edited != data:
-            self.change(_CHECKSUMS, edited)
-
-    def _edited_esp_files(self) -> list[str]:
-        """Return the files that are ESPs with other configurations."""
-        starts = {self.image.esps[number].start for number in self.esp_files}
-        found = []
-        for path in _ESP_FILES if starts else ():
-            node = self.image.main.find(path, ignore_case=True)
-            if node is not None:
-                entry = self.image.main.entry(*node)
-                if entry.sections[0][0] in starts:
-                    found.append(entry.path)
-        return found
 
     # Putting it together
 

@@ -11,7 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support import ui
 
 from lab import process
-from tests.functional import boot_page
+from tests.journeys import boot_page
 
 setUpModule = boot_page.start
 

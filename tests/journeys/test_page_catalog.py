@@ -12,7 +12,7 @@ import yaml
 
 from lab import process
 from tests import fault_server
-from tests.functional import boot_page
+from tests.journeys import boot_page
 
 setUpModule = boot_page.start
 

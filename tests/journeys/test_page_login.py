@@ -10,8 +10,8 @@ import fixtures
 from selenium.webdriver.common.by import By
 
 from tests import boot_server
-from tests.functional import boot_page
 from tests import ironic_stand_in
+from tests.journeys import boot_page
 
 USER, PASSWORD = 'operator', 'for-tests-alone'
 
