@@ -10,9 +10,10 @@ over a new one each time. nginx is asked for a fixed text in between. With
 time; each window of one is followed by one of the other. ``--attack`` has a
 thousand clients dribble, and tells what becomes of everybody else.
 
-The client keeps one processor busy, so the server has the others. Windows
-in which other processes or virtual machines took more than ``--others``
-percent do not count, and it goes on until there are ``--windows`` that do.
+The client keeps one processor busy, so the server has the others; amid an
+attack it sleeps, so that server and attackers have two. Windows in which
+other processes or virtual machines took more than ``--others`` percent do not
+count, and it goes on until there are ``--windows`` that do.
 """
 
 import argparse
@@ -170,7 +171,7 @@ def attacked(run: _Run) -> list[Row]:
                     (server.host, server.port),
                     paths * int(given.attack_rate * seconds),
                     given.attack_rate, keep=keep,
-                    authority=server.authority)
+                    authority=server.authority, sleeps=True)
                 times = [time * 1e3 for time in found.times]
                 word = f'{when} {"kept" if keep else "new"}'
                 row[f'{word} p99'] = windows.p99(times)

@@ -4,9 +4,9 @@
 
 A request that is late because of the one before counts from when it was due
 (as wrk2 does it): a server that stalls is not asked less. It keeps one
-processor busy all the time: the time that a processor takes to wake up is
-the server's once, and not the client's as well. GET only, answers need a
-Content-Length.
+processor busy all the time, if it is not told to sleep: the time that a
+processor takes to wake up is the server's once, and not the client's as well.
+GET only, answers need a Content-Length.
 
 As a program it reads jobs and writes what it found, both JSON, one a line.
 """
@@ -61,11 +61,12 @@ class Client:
         return self._process.pid
 
     def ask(self, address: tuple[str, int], paths: collections.abc.Sequence[
-            str], rate: float, *, keep: bool, authority: str = '') -> Found:
+            str], rate: float, *, keep: bool, authority: str = '',
+            sleeps: bool = False) -> Found:
         """Ask for each path once: see ask() below."""
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps(
-            [address, paths, rate, keep, authority]) + '\n')
+            [address, paths, rate, keep, authority, sleeps]) + '\n')
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
@@ -149,27 +150,29 @@ class _Connection:
 
 
 def ask(address: tuple[str, int], paths: collections.abc.Sequence[str],
-        rate: float, keep: bool, authority: str) -> Found:
+        rate: float, keep: bool, authority: str, sleeps: bool) -> Found:
     """Ask for each path once.
 
     :param rate: requests a second.
     :param keep: whether connections are used again, else each request has
         one of its own, as from machines that boot.
     :param authority: file of certificates; '' for no TLS.
+    :param sleeps: until there is something to do: somebody else needs the
+        processor.
     """
     tls = ssl.create_default_context(cafile=authority) if authority else None
     requests = [_request(address[0], path, keep) for path in paths]
-    return _Job(address, requests, rate, keep, tls).run()
+    return _Job(address, requests, rate, keep, tls, sleeps).run()
 
 
 class _Job:
     """Requests on their way."""
 
     def __init__(self, address: tuple[str, int], requests: list[bytes],
-                 rate: float, keep: bool, tls: ssl.SSLContext | None
-                 ) -> None:
+                 rate: float, keep: bool, tls: ssl.SSLContext | None,
+                 sleeps: bool) -> None:
         self._address, self._requests, self._tls = address, requests, tls
-        self._rate, self._keep = rate, keep
+        self._rate, self._keep, self._sleeps = rate, keep, sleeps
         self._times: list[float] = []
         self._failed = 0
         # By file descriptor; those that wait for an answer, and the others.
@@ -189,8 +192,7 @@ class _Job:
                     self._ask(self._requests[sent], due)
                     sent += 1
                     continue
-                # Never asleep.
-                events = self._poll.poll(0)
+                events = self._poll.poll(self._pause(due - now, sent))
                 if not events:
                     idle += time.perf_counter() - now
                     if now - due > _PATIENCE:
@@ -204,6 +206,15 @@ class _Job:
             self._poll.close()
         took = time.perf_counter() - begin
         return Found(sorted(self._times), self._failed, 1 - idle / took)
+
+    def _pause(self, left: float, sent: int) -> float:
+        """Return the seconds for which there is nothing to do.
+
+        :param left: seconds until the next request is due, if there is one.
+        """
+        if not self._sleeps:
+            return 0
+        return max(left, 0.0) if sent < len(self._requests) else 1.0
 
     def _ask(self, request: bytes, due: float) -> None:
         if self._idle:

@@ -38,6 +38,8 @@ _LOOKED_AT = 16
 _ENDED = 8
 #: Those that are accepted before somebody has a turn to compute.
 _ENTERED = 16
+#: Clients of whom is known how their last connection went.
+_REMEMBERED = 1 << 14
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,9 +69,13 @@ class Connection(typing.Protocol):
     """What is counted.
 
     :ivar host: the address of the client, '' when nobody knows.
+    :ivar was_served: whether the client had an answer and left, True, or
+        made us wait for the rest of what it had begun, False; None for
+        neither.
     """
 
     host: str
+    was_served: bool | None
 
     def expire(self) -> None:
         """End: the client's time is over."""
@@ -83,6 +89,9 @@ class Connection(typing.Protocol):
     def has_unread(self) -> bool:
         """Tell whether something came that was not looked at yet."""
 
+
+#: When those have their turn who were served, who were not, who are new.
+_RANKS = {True: turns.KNOWN, False: turns.LAST, None: turns.USUAL}
 
 #: Those that are waited for, the one that is for longest first: since when,
 #: and until when.
@@ -135,6 +144,9 @@ class Connections:
         self._turns: turns.Turns[Connection] = turns.Turns()
         self._has_turns = self._has_entered = False
         self._passed = 0
+        # Of clients, the last ones last: whether they were served.
+        self._served: collections.OrderedDict[bytes, bool] = (
+            collections.OrderedDict())
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -169,9 +181,18 @@ class Connections:
             address.waiting.pop(connection, None)
             if self._has_turns:
                 self._turns.leave(connection)
+            if self.tls is not None and connection.was_served is not None:
+                self._remember(address.key, connection.was_served)
             address.count -= 1
             if not address.count:
                 del self._addresses[address.key]
+
+    def _remember(self, key: bytes, was_served: bool) -> None:
+        """Note how a client's connection went, for when it comes again."""
+        self._served[key] = was_served
+        self._served.move_to_end(key)
+        if len(self._served) > _REMEMBERED:
+            self._served.popitem(last=False)
 
     def wait(self, connection: Connection, since: float, seconds: float
              ) -> None:
@@ -221,15 +242,21 @@ class Connections:
             loop.call_soon(self.follow, loop)
 
     def take_turn(self, connection: Connection,
-                  loop: asyncio.AbstractEventLoop) -> None:
+                  loop: asyncio.AbstractEventLoop, goes_on: bool) -> None:
         """Have one compute something, when it is its turn.
 
         There is one turn between two moments in which all are heard.
+
+        :param goes_on: whether it had its first turn already: little is
+            left to do.
         """
         address = self._all.get(connection)
         if address is not None:
-            self._turns.add(connection, b'' if self._is_exempt(
-                connection.host) else address.key)
+            is_exempt = self._is_exempt(connection.host)
+            self._turns.add(
+                connection, b'' if is_exempt else address.key,
+                turns.GOING_ON if goes_on else turns.KNOWN if is_exempt
+                else _RANKS[self._served.get(address.key)])
             if not self._has_turns:
                 self._has_turns = True
                 loop.call_soon(self._next_turn, loop)

@@ -63,6 +63,7 @@ class HttpConnection(asyncio.BufferedProtocol):
     # has said so itself.
     _is_last = is_half_closed = False
     _refusal: heads.RefusedError | None = None
+    was_served: bool | None = None
 
     @classmethod
     def bound(cls, shared: connections.Connections,
@@ -149,8 +150,12 @@ class HttpConnection(asyncio.BufferedProtocol):
         elif self._is_closing or not self.writable.is_set():
             self.abort()
         elif self._came:
+            self.was_served = False
             self._refuse(heads.RefusedError(408, 'that takes too long'))
         else:
+            if self._parser is None:
+                # Its handshake has no end.
+                self.was_served = False
             self._close()
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -321,6 +326,7 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     def answered(self, request: exchange.Exchange) -> None:
         """Go on after an answer."""
+        self.was_served = True
         self._requests.popleft()
         if self._requests:
             if request.keeps:

@@ -77,7 +77,8 @@ class Secured:
             self._incoming.write(data)
         # What hundreds make us compute, others need not wait for.
         self._owner.pause()
-        self._shared.take_turn(self._owner, self._owner.loop)
+        self._shared.take_turn(self._owner, self._owner.loop,
+                               goes_on=self._tls is not None)
 
     def _has_hello(self) -> bool:
         """Tell whether there is something for OpenSSL to judge."""

@@ -5,6 +5,7 @@
 import collections
 import contextlib
 import socket
+import ssl
 import threading
 import time
 
@@ -30,6 +31,7 @@ class _Loop:
 
 class _Connection:
     computed = ()
+    was_served = None
 
     def __init__(self, host='192.0.2.1'):
         self.host = host
@@ -152,17 +154,18 @@ class TurnsTestCase(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.connections = connections.Connections(
-            connections.Limits(), lambda host: host == 'proxy')
+            connections.Limits(), lambda host: host == 'proxy',
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         self.loop = _Loop()
         self.computed = []
 
-    def enter(self, count, host=''):
+    def enter(self, count, host='', goes_on=False):
         found = []
         for number in range(count):
             made = _Connection(host or f'192.0.2.{number}')
             made.computed = self.computed
             self.connections.enter(made, 0.0)
-            self.connections.take_turn(made, self.loop)
+            self.connections.take_turn(made, self.loop, goes_on)
             found.append(made)
         return found
 
@@ -195,7 +198,7 @@ class TurnsTestCase(testtools.TestCase):
         first, second, third = self.enter(3)
         self.connections.leave(third)
         self.connections.leave(first)
-        self.connections.take_turn(first, self.loop)
+        self.connections.take_turn(first, self.loop, False)
         while self.loop.ready:
             self.loop.step()
         self.assertEqual([second], self.computed)
@@ -221,6 +224,42 @@ class TurnsTestCase(testtools.TestCase):
         while self.loop.ready:
             self.loop.step()
         self.assertIn(other, self.computed[:-1])
+
+    def remember(self, host, was_served):
+        made = _Connection(host)
+        self.connections.enter(made, 0.0)
+        made.was_served = was_served
+        self.connections.leave(made)
+
+    def hosts(self):
+        """Return who had turns, in their order."""
+        while self.loop.ready:
+            self.loop.step()
+        return [connection.host for connection in self.computed]
+
+    def test_who_was_served_comes_before_strangers_and_these_before_others(
+            self):
+        for host, was_served in (
+                ('192.0.2.1', True), ('192.0.2.2', False),
+                ('192.0.2.3', False), ('192.0.2.3', True),
+                ('192.0.2.4', None)):
+            self.remember(host, was_served)
+        for host in ('192.0.2.1', 'proxy', '192.0.2.3'):
+            self.enter(1, host)
+        self.enter(1, '192.0.2.5', goes_on=True)
+        for host in ('192.0.2.6', '192.0.2.4', '192.0.2.2'):
+            self.enter(1, host)
+        self.assertEqual(
+            ['192.0.2.5', '192.0.2.3', 'proxy', '192.0.2.1', '192.0.2.4',
+             '192.0.2.6', '192.0.2.2'], self.hosts())
+
+    def test_who_came_long_ago_is_a_stranger(self):
+        self.remember('192.0.2.1', True)
+        for number in range(1 << 14):
+            self.remember(f'2001:db8:0:{number:x}::', True)
+        self.enter(1, '192.0.2.1')
+        self.enter(1, '192.0.2.2')
+        self.assertEqual(['192.0.2.2', '192.0.2.1'], self.hosts())
 
 
 class PatienceTestCase(served.ServerTestCase):

@@ -104,10 +104,15 @@ class TlsTestCase(served.ServerTestCase):
 
     def test_those_who_do_not_speak_hold_nobody_up_and_are_sent_away(self):
         silent = [self.connect() for _number in range(50)]
+        self.await_count(50)
+        known = list(self.server.server.server_state.connections)
         self.assertEqual(b'hello', self.ask(self.secured())[1])
         for connection in silent:
             self.assertClosed(connection)
         self.await_count(1)
+        self.assertEqual({False}, {one.was_served for one in known})
+        served, = self.server.server.server_state.connections
+        self.assertIs(True, served.was_served)
 
     def hello(self):
         """Return what a client says first."""

@@ -58,6 +58,24 @@ class TurnsTestCase(testtools.TestCase):
         self.add(b'', *range(turns.FEW + 3))
         self.assertEqual('before', self.taken()[-1])
 
+    def test_whoever_goes_on_and_who_is_known_come_before_all(self):
+        self.turns.add('begun', b'many', turns.GOING_ON)
+        self.turns.add('known', b'old', turns.KNOWN)
+        self.turns.add('known too', b'old', turns.KNOWN)
+        self.turns.add('patient', b'rude', turns.LAST)
+        self.add(b'new', 'new')
+        self.turns.add('begun too', b'many', turns.GOING_ON)
+        self.assertEqual('patient', self.turns.last())
+        self.assertEqual(['begun too', 'begun', 'known too', 'known', 'new',
+                          'patient'], self.taken())
+
+    def test_who_is_known_has_no_more_turns_than_others(self):
+        for number in range(turns.FEW + 1):
+            self.turns.add(number, b'old', turns.KNOWN)
+        self.add(b'new', 'new')
+        self.assertEqual([*reversed(range(turns.FEW)), 'new', turns.FEW],
+                         self.taken())
+
     def test_the_last_one_is_who_came_first_of_whom_has_too_many(self):
         self.add(b'other', 'before')
         self.assertEqual('before', self.turns.last())
