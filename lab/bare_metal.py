@@ -116,7 +116,8 @@ class Ironic(process.Service):
         self.ironic_log = directory / 'ironic.log'
         self.port = process.free_port()
         self.url = f'http://127.0.0.1:{self.port}'
-        self._config = directory / 'ironic.conf'
+        #: Its ironic.conf.
+        self.config = directory / 'ironic.conf'
         self._database = directory / 'ironic.sqlite'
         for name in ('tmp', 'locks'):
             (directory / name).mkdir()
@@ -136,7 +137,7 @@ class Ironic(process.Service):
         the one before.
         """
         self.host = host
-        self._config.write_text(_CONFIG.format(host=host, **self._settings))
+        self.config.write_text(_CONFIG.format(host=host, **self._settings))
 
     def responsible_host(self, node_id: str) -> str | None:
         """Return the conductor that last deployed or took over a node."""
@@ -153,7 +154,7 @@ class Ironic(process.Service):
         return str(self._programs / name)
 
     def command(self) -> Sequence[str]:
-        return [self._program('ironic'), '--config-file', str(self._config)]
+        return [self._program('ironic'), '--config-file', str(self.config)]
 
     def environment(self) -> Mapping[str, str]:
         path = (f'{self._programs}{os.pathsep}'
@@ -182,7 +183,7 @@ class Ironic(process.Service):
     def _run_dbsync(self) -> None:
         result = subprocess.run(
             [self._program('ironic-dbsync'), '--config-file',
-             str(self._config), 'create_schema'],
+             str(self.config), 'create_schema'],
             stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if result.returncode:
             raise process.LabError(

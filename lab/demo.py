@@ -20,8 +20,11 @@ from lab import hypervisor
 from lab import leftover
 from lab import process
 from lab import stack
+from lab import tutorials
 
 _STATE = stack.DEFAULT_CACHE / 'demo.json'
+#: Where the folders of the tutorials are, while a lab is kept.
+_TUTORIALS = stack.DEFAULT_CACHE / 'tutorials'
 
 _ARGUMENT = 'demo.colour=green'
 _FILE = 'site/greeting.txt'
@@ -126,6 +129,8 @@ The lab stays up. To use it:
   {bin_directory}/openstack baremetal node undeploy demo
 The web page, which needs no login here:
   {lab.boot_server.url}/
+What the tutorials of the documentation begin with, a folder for each:
+  ls .cache/tutorials
 The machine's serial console, the logs and the ISO:
   tail -f {lab.hypervisor.directory}/machines/demo.console
   tail -f {lab.ironic.ironic_log}
@@ -139,13 +144,19 @@ def _demonstrate(keep: bool, firmware: hypervisor.Firmware) -> bool:
     narrator = _Narrator()
     narrator.say('Starting Ironic, a BMC, a media server and a hypervisor; '
                  'building a bootable ISO')
-    lab = stack.Lab(media_servers=1, with_boot_server=keep, outlives=keep)
+    lab = (tutorials.TutorialLab(media_servers=1, with_boot_server=True,
+                                 outlives=True)
+           if keep else stack.Lab(media_servers=1))
     kept = False
     with lab:
         narrator.say(f'The lab is up in {lab.directory}')
         arrived = _judge(_deploy(lab, narrator, firmware))
-        if keep:
-            leftover.record(_STATE, lab)
+        if isinstance(lab, tutorials.TutorialLab):
+            narrator.say('Making the machines and folders of the tutorials')
+            lab.fill()
+            _TUTORIALS.unlink(missing_ok=True)
+            _TUTORIALS.symlink_to(lab.folder)
+            leftover.record(_STATE, lab, _TUTORIALS)
             lab.release()
             kept = True
     print(f'\nDemo: {"everything" if arrived else "NOT everything"} arrived, '

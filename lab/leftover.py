@@ -29,10 +29,14 @@ def _start_time(pid: int) -> str | None:
     return None if fields[0] == 'Z' else fields[19]
 
 
-def record(path: pathlib.Path, lab: stack.Lab) -> None:
-    """Write down what stop() needs."""
+def record(path: pathlib.Path, lab: stack.Lab, link: pathlib.Path) -> None:
+    """Write down what stop() needs.
+
+    :param link: leads into the lab, and goes with it.
+    """
     path.write_text(json.dumps({
         'directory': str(lab.directory),
+        'link': str(link),
         'libvirt': lab.hypervisor.uri,
         'processes': [[service.pid, _start_time(service.pid)]
                       for service in lab.services()]}))
@@ -54,6 +58,7 @@ def stop(path: pathlib.Path) -> bool:
     for pid, started in state['processes']:
         _stop_group(pid, started)
     shutil.rmtree(state['directory'], ignore_errors=True)
+    pathlib.Path(state['link']).unlink(missing_ok=True)
     path.unlink()
     return True
 

@@ -11,7 +11,6 @@ import contextlib
 import pathlib
 import re
 import subprocess
-import tempfile
 from typing import Any
 from xml.etree import ElementTree
 
@@ -54,17 +53,16 @@ class NetworkLab(stack.Lab):
         super().__init__(drivers=stack.Drivers(
             boot_interface='iso-sanboot'), **options)
 
-    def _start(self, services: contextlib.ExitStack) -> None:
-        folder = pathlib.Path(services.enter_context(
-            tempfile.TemporaryDirectory(prefix='ironic-lab-san-')))
+    def _prepare(self, services: contextlib.ExitStack) -> str:
+        folder = self._subdirectory('san')
         self.exports = folder / 'exports'
         self.exports.mkdir()
         self.tgtd = tgtd.Tgtd(folder, outlives=self._outlives)
         self._run(services, self.tgtd)
-        self._extra_config += _CONFIG.format(
-            directory=folder, host=hypervisor.HOST, port=self.tgtd.port,
-            number=self.tgtd.number)
-        super()._start(services)
+        return settings(folder, self.tgtd)
+
+    def services(self) -> list[process.Service]:
+        return [*super().services(), self.tgtd]
 
     def published(self) -> list[pathlib.Path]:
         return [path for path in super().published()
@@ -125,6 +123,12 @@ class NetworkLab(stack.Lab):
         finally:
             subprocess.run(['umount', '--lazy', str(self.exports)],
                            stdin=subprocess.DEVNULL, check=True)
+
+
+def settings(folder: pathlib.Path, served_by: tgtd.Tgtd) -> str:
+    """Return what Ironic is told where machines boot over iSCSI."""
+    return _CONFIG.format(directory=folder, host=hypervisor.HOST,
+                          port=served_by.port, number=served_by.number)
 
 
 def plug(machine: hypervisor.Machine, mac: str, bootfile: str) -> None:

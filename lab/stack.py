@@ -49,6 +49,10 @@ class Lab:
         and its machines are known; '' for loopback, where all are one.
     """
 
+    #: What another kind of lab replaces.
+    hypervisor_class = hypervisor.Libvirtd
+    emulator_class = emulator.SushyEmulator
+
     def __init__(self, *, cache: pathlib.Path = DEFAULT_CACHE,
                  drivers: Drivers = Drivers(), extra_config: str = '',
                  media_servers: int = 0, with_boot_server: bool = False,
@@ -84,11 +88,12 @@ class Lab:
         self.images = self._subdirectory('images')
         self.iso = self.images / 'lab.iso'
         boot_iso.build(self.iso, self._cache)
+        self._extra_config += self._prepare(stack)
 
-        self.hypervisor = hypervisor.Libvirtd(
+        self.hypervisor = self.hypervisor_class(
             self._subdirectory('virt'), outlives=self._outlives)
         self._run(stack, self.hypervisor)
-        self.emulator = emulator.SushyEmulator(
+        self.emulator = self.emulator_class(
             self._subdirectory('bmc'), self.hypervisor.uri,
             outlives=self._outlives)
         self._run(stack, self.emulator)
@@ -125,6 +130,10 @@ class Lab:
         stack.callback(self.boot_server.stop)
         if self._with_boot_server:
             self.start_boot_server()
+
+    def _prepare(self, stack: contextlib.ExitStack) -> str:
+        """Start what else a kind of lab has; return what Ironic is told."""
+        return ''
 
     def start_boot_server(self) -> None:
         """Start ironic-boot-server, unless it runs.

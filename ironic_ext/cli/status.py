@@ -32,11 +32,17 @@ PROG = 'ironic-ext-status'
 #: The oldest release of Ironic that works, see setup.cfg.
 _IRONIC = (35, 0)
 _DISTRIBUTION = 'ironic-ext'
-_ENABLED = ('hardware_types', 'boot_interfaces', 'management_interfaces',
-            'vendor_interfaces', 'deploy_interfaces')
+#: What Ironic has enabled, and what a conductor adds for machines with
+#: Redfish.
+_ENABLED = {'hardware_types': 'redfish-ext', 'boot_interfaces': 'redfish-iso',
+            'management_interfaces': 'redfish-ext',
+            'vendor_interfaces': 'redfish-ext',
+            'deploy_interfaces': 'bootc-ext'}
 #: Of Ironic, and of oslo.messaging, as they have them.
 _IRONIC_OPTS = [
     cfg.StrOpt('notification_level'),
+    cfg.StrOpt('default_management_interface'),
+    cfg.StrOpt('default_vendor_interface'),
     cfg.ListOpt('versioned_notifications_topics',
                 default=['ironic_versioned_notifications'])]
 _MESSAGING_OPTS = [cfg.MultiStrOpt('driver', default=[])]
@@ -78,8 +84,9 @@ class Checks(upgradecheck.UpgradeCommands):
             found = importlib.metadata.version('ironic')
         except importlib.metadata.PackageNotFoundError:
             return _result(warnings=[
-                'Ironic is not installed in this environment: that is right '
-                'for a boot or media server, not for a conductor'])
+                'Ironic is not installed in this environment: nothing to do '
+                'for a boot or media server; for a conductor, install '
+                'ironic-ext into the environment of ironic-conductor'])
         release = tuple(int(part) for part in found.split('.')[:2]
                         if part.isdigit())
         return _result(failures=[] if release >= _IRONIC else [
@@ -96,21 +103,42 @@ class Checks(upgradecheck.UpgradeCommands):
     def configuration(self) -> upgradecheck.Result:
         """Look for what is not configured."""
         conf, missing = self._conf, []
-        for name in _ENABLED:
+        for name, own in _ENABLED.items():
             if not any(_is_own(value) for value in conf[f'enabled_{name}']):
                 missing.append(f'[DEFAULT]enabled_{name} has none of this '
-                               'suite')
+                               'suite: nothing to do for a boot or media '
+                               f'server; for a conductor, add {own}')
         if len(missing) < len(_ENABLED):
             # Some sites need no deploy interface, or no vendor interface.
             missing = [word for word in missing if (
                 'hardware_types' in word or 'boot_interfaces' in word)]
         if not conf.ext_media.server_url:
             missing.append('[ext_media]server_url is not set: images are '
-                           'whole files below [deploy]http_root')
+                           'whole files below [deploy]http_root. Nothing to '
+                           'do if that is meant; with ironic-media-server, '
+                           'set it to its URL')
         if not conf.ext_server.public_url:
             missing.append('[ext_server]public_url is not set: machines '
-                           'get no URLs with tokens')
-        return _result(warnings=missing)
+                           'get no URLs with tokens. Nothing to do without '
+                           'a boot server; with one, set it to its URL')
+        return _result(warnings=missing, notes=self._stock_by_default())
+
+    def _stock_by_default(self) -> list[str]:
+        """Say which nodes of ours get interfaces of Ironic's own."""
+        conf = self._conf
+        if not any(_is_own(name) for name in conf.enabled_hardware_types):
+            return []
+        kinds = [kind for kind in ('management', 'vendor')
+                 if not conf[f'default_{kind}_interface']
+                 and {True, False} == {_is_own(name) for name in conf[
+                     f'enabled_{kind}_interfaces']}]
+        only = all(map(_is_own, conf.enabled_hardware_types))
+        return [
+            f'a node that names no {kind} interface gets one of Ironic\'s '
+            f'own, without data images: name it '
+            f'(--{kind}-interface redfish-ext)' + (
+                f', or set [DEFAULT]default_{kind}_interface'
+                if only else '') for kind in kinds]
 
     def notifications(self) -> upgradecheck.Result:
         """Look whether what boot servers listen to is there, and sent."""
@@ -132,7 +160,8 @@ class Checks(upgradecheck.UpgradeCommands):
         if unsent:
             warnings.append(
                 '[DEFAULT]versioned_notifications_topics of Ironic has not '
-                f'{", ".join(unsent)}: nothing is sent there')
+                f'{", ".join(unsent)}: nothing is sent there. Add them for '
+                'Ironic\'s API and conductors')
         return _result(warnings, failures)
 
     def revisions(self) -> upgradecheck.Result:
@@ -154,7 +183,8 @@ class Checks(upgradecheck.UpgradeCommands):
             if found > schema.head:
                 failures.append(f'{what}: they are of a newer ironic-ext')
             elif url.startswith('sqlite'):
-                warnings.append(f'{what}: whoever opens them brings them up')
+                warnings.append(f'{what}: nothing to do, whoever opens them '
+                                'brings them up')
             else:
                 failures.append(f'{what}: run "{command}"')
         return _result(warnings, failures)
@@ -168,7 +198,8 @@ class Checks(upgradecheck.UpgradeCommands):
             try:
                 mode = os.stat(path).st_mode
             except FileNotFoundError:
-                warnings.append(f'{option}: {path} is not there yet')
+                warnings.append(f'{option}: {path} is not there yet: '
+                                + _to_be_made(path))
                 continue
             except OSError as exc:
                 failures.append(f'{option}: {path}: {exc.strerror}')
@@ -261,13 +292,26 @@ def _is_own(name: str) -> bool:
                    group=group, name=name))
 
 
+def _to_be_made(path: str) -> str:
+    """Return who makes a directory that is not there."""
+    above = os.path.dirname(os.path.abspath(path))
+    while not os.path.exists(above):
+        above = os.path.dirname(above)
+    if os.access(above, os.W_OK | os.X_OK):
+        return 'nothing to do, it is made when it is needed'
+    return (f'make it if this host needs it, for the user who runs this: '
+            f'that one may not write to {above}')
+
+
 def _result(warnings: collections.abc.Sequence[str] = (),
-            failures: collections.abc.Sequence[str] = ()
+            failures: collections.abc.Sequence[str] = (),
+            notes: collections.abc.Sequence[str] = ()
             ) -> upgradecheck.Result:
+    """Make a result; notes alone leave it a success."""
     code = (Code.FAILURE if failures else
             Code.WARNING if warnings else Code.SUCCESS)
-    return upgradecheck.Result(code, '; '.join((*failures, *warnings))
-                               or None)
+    return upgradecheck.Result(code, '; '.join((
+        *failures, *warnings, *notes)) or None)
 
 
 def _first_line(exc: Exception) -> str:

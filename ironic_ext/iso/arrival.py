@@ -28,6 +28,14 @@ class NotReached:
     reason: str
 
 
+@dataclasses.dataclass(frozen=True)
+class NoEntry(NotReached):
+    """Its menu has no entry of that name, but others."""
+
+    entry: str
+    names: tuple[str, ...]
+
+
 #: Kinds of what starts an operating system from the image.
 _SYSTEMS = ('linux', 'uki')
 _MAX_LISTED = 20
@@ -140,11 +148,9 @@ def choose(path: boot_path.BootPath, entry: str
     walk = path.walk
     if walk.lost:
         return NotReached(walk.lost)
-    names = dict.fromkeys(start.name for start in walk.starts
-                          if start.choice and start.name)
-    listed = 'name one of its entries: ' + ', '.join(
-        f'"{name}"' for name in list(names)[:_MAX_LISTED]) \
-        if names else 'it has no entry that could be named'
+    names = tuple(dict.fromkeys(start.name for start in walk.starts
+                                if start.choice and start.name))
+    listed = _listed(names)
     if not entry:
         start = walk.unattended
         if start is None:
@@ -159,9 +165,17 @@ def choose(path: boot_path.BootPath, entry: str
         start for start in walk.starts if entry.casefold() in (
             start.title.casefold(), start.ident.casefold())]
     if not found:
-        return NotReached(f'its menu has no entry "{entry}"; {listed}')
+        return NoEntry(f'its menu has no entry "{entry}"; {listed}', entry,
+                       names)
     return next((start for start in found if start.choice), NotReached(
         f'"{entry}" is in another menu than the first; {listed}'))
+
+
+def _listed(names: collections.abc.Sequence[str]) -> str:
+    """Say which entries can be named."""
+    return 'name one of its entries: ' + ', '.join(
+        f'"{name}"' for name in names[:_MAX_LISTED]) \
+        if names else 'it has no entry that could be named'
 
 
 def _unattended(path: boot_path.BootPath, injection: injections.Injection
@@ -266,6 +280,7 @@ def settle(arrivals: tuple[Arrival, ...],
             raise errors.InjectionError(
                 f'{image} does not boot by {name}: it boots by '
                 f'{", ".join(one.name for one in live) or "nothing"}')
+    _refuse_slip(image, live)
     lacking = _told(required)
     if lacking and not partial:
         raise errors.InjectionError(
@@ -277,6 +292,25 @@ def settle(arrivals: tuple[Arrival, ...],
             f'{image} takes the injection on no boot path: '
             + '; '.join(_told(live)))
     return [f'{one.name}: {text}' for one in live for text in one.lacks]
+
+
+def _refuse_slip(image: str, live: collections.abc.Sequence[Arrival]
+                 ) -> None:
+    """Refuse a name of an entry that no menu has, in one sentence for all.
+
+    :raises: InjectionError
+    """
+    menus = [one.unattended for one in live
+             if isinstance(one.unattended, NoEntry)]
+    if not menus or len(menus) != len(live):
+        return
+    # What can be named on every path, or else on some.
+    names = [name for name in menus[0].names if all(
+        name in menu.names for menu in menus)] or list(dict.fromkeys(
+            name for menu in menus for name in menu.names))
+    raise errors.InjectionError(
+        f'no boot menu of {image} has an entry "{menus[0].entry}"; '
+        f'{_listed(names)}')
 
 
 def _told(arrivals: collections.abc.Iterable[Arrival]) -> list[str]:

@@ -37,7 +37,7 @@ FIELDS = ('uuid', 'name', 'driver', 'boot_interface', 'power_state',
           'maintenance', 'last_error', 'instance_info', 'properties',
           'extra', 'network_data', 'inspection_finished_at', 'created_at',
           'updated_at', 'owner', 'lessee', 'instance_uuid',
-          'provision_updated_at')
+          'provision_updated_at', 'boot_mode')
 
 _MAC = re.compile(r'[0-9a-f]{2}(:[0-9a-f]{2}){5}')
 _Map = collections.abc.Mapping
@@ -65,6 +65,7 @@ class Host:
     :ivar generation: of its tokens, as conductors count them.
     :ivar owner: a project, '' for none; likewise ``lessee``.
     :ivar trusted_owners: see catalog.view.project_of().
+    :ivar firmware: ``bios`` or ``uefi``, '' where nobody says.
     :ivar instance: UUID of the instance that is on it, '' for none.
     :ivar facts: what templates are filled with.
     """
@@ -100,6 +101,7 @@ class Host:
     lessee: str = ''
     trusted_owners: collections.abc.Collection[str] = ()
     instance: str = ''
+    firmware: str = ''
     facts: _Map[str, typing.Any] = dataclasses.field(
         default_factory=dict, repr=False)
 
@@ -214,7 +216,7 @@ def from_node(node: _Map[str, typing.Any],
                   or boot.delivery),
         owner=_text(node.get('owner')), lessee=_text(node.get('lessee')),
         trusted_owners=trusted_owners,
-        instance=_text(node.get('instance_uuid')))
+        instance=_text(node.get('instance_uuid')), firmware=_firmware(node))
     return dataclasses.replace(host, facts=facts(
         uuid=host.uuid, name=host.name, macs=found_macs, ips=ips,
         properties=_mapping(node.get('properties')), extra=extra))
@@ -259,7 +261,8 @@ def document(host: Host, version: str) -> dict[str, typing.Any]:
         'maintenance': host.maintenance, 'driver': host.driver,
         'nextBoot': _next_boot(host)}
     for name, value in (('owner', host.owner), ('lessee', host.lessee),
-                        ('lastError', host.last_error)):
+                        ('lastError', host.last_error),
+                        ('firmware', host.firmware)):
         if value:
             status[name] = value
     if host.last_error:
@@ -292,6 +295,16 @@ def _forced(info: _Map[str, typing.Any]) -> bool:
         return config_fit.forced(info)
     except errors.PlanError:
         return False
+
+
+def _firmware(node: _Map[str, typing.Any]) -> str:
+    """Return what a node boots by, as it is told or as Ironic saw it."""
+    said = _mapping(node.get('properties')).get('capabilities')
+    if isinstance(said, str):
+        said = dict(part.strip().split(':', 1) for part in said.split(',')
+                    if ':' in part)
+    mode = _mapping(said).get('boot_mode') or node.get('boot_mode')
+    return mode if mode in ('bios', 'uefi') else ''
 
 
 def _next_boot(host: Host) -> dict[str, typing.Any]:

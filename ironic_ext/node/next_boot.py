@@ -23,6 +23,11 @@ _INTERRUPTED = frozenset((
     'rescuing', 'rescue wait', 'rescue', 'rescue failed', 'unrescuing',
     'unrescue failed', 'servicing', 'service wait', 'service hold',
     'service failed'))
+# From these Ironic deploys nothing, and nothing leads on to a state from
+# which it does.
+_NOT_PROVIDED = frozenset((
+    'enroll', 'verifying', 'manageable', 'inspecting', 'inspect wait',
+    'inspect failed', 'clean failed', 'adopting', 'adopt failed', 'error'))
 
 
 class Host(typing.Protocol):
@@ -70,6 +75,7 @@ class Takes(enum.StrEnum):
     """What makes a machine boot what is chosen for it."""
 
     NOTHING = ''
+    PROVIDE = 'provide'
     DEPLOY = 'deploy'
     REBUILD = 'rebuild'
 
@@ -129,7 +135,10 @@ _SAID = {Device.DISK: 'It will boot from its disk{1}.',
          Device.NETWORK: 'It will boot over the network{1}.',
          Device.UNKNOWN: 'It will boot what its firmware finds first.',
          Device.ISO: 'It will boot {0}{1}.'}
-_PARTICIPLES = {Takes.DEPLOY: 'deployed', Takes.REBUILD: 'rebuilt'}
+_PARTICIPLES = {
+    Takes.PROVIDE: 'made available first (openstack baremetal node manage, '
+                   'node provide), and then deployed',
+    Takes.DEPLOY: 'deployed', Takes.REBUILD: 'rebuilt'}
 
 
 def of(host: Host, shown: Shown | None = None) -> NextBoot:
@@ -197,4 +206,6 @@ def _deployable(host: Host, chosen: str) -> NextBoot:
     if (not chosen or host.provision_state == 'active'
             or host.provision_state in _INTERRUPTED):
         return NextBoot(Device.UNKNOWN)
-    return NextBoot(Device.UNKNOWN, chosen=chosen, takes=Takes.DEPLOY)
+    return NextBoot(Device.UNKNOWN, chosen=chosen, takes=(
+        Takes.PROVIDE if host.provision_state in _NOT_PROVIDED
+        else Takes.DEPLOY))

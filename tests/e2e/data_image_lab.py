@@ -6,7 +6,6 @@ Tests share two machines, one that runs and one that does not: they leave
 them as they found them, without a data image.
 """
 
-from collections.abc import Mapping, Sequence
 import atexit
 import base64
 import contextlib
@@ -14,19 +13,15 @@ import http.server
 import itertools
 import json
 import pathlib
-import sys
 import threading
-import unittest.mock
 import urllib.error
 import urllib.request
 
-import libvirt
 import testtools
 
-from lab.bmc import emulator
 from lab import boot_iso
 from lab import hypervisor
-from lab import live_emulator
+from lab import live_machines
 from lab import process
 from lab import stack
 from tests.e2e import base
@@ -50,52 +45,8 @@ insert_attempts = 2
 connection_attempts = 2
 connection_retry_interval = 1
 """
-_DEVICES = {
-    **{name: {'Name': name, 'MediaTypes': ['CD', 'DVD']}
-       for name in live_emulator.DRIVES},
-    live_emulator.STICK: {'Name': live_emulator.STICK,
-                          'MediaTypes': ['Floppy', 'USBStick']}}
 # Seconds, for machines that are much slower than any that was seen.
 PATIENCE = 300
-
-
-class LiveEmulator(emulator.SushyEmulator):
-    """The emulator with lab.live_emulator's drives."""
-
-    def __init__(self, *args: object, **options: object) -> None:
-        super().__init__(*args, **options)
-        with open(self._config, 'a') as file:
-            file.write(f'SUSHY_EMULATOR_VMEDIA_DEVICES = {_DEVICES!r}\n')
-
-    def command(self) -> Sequence[str]:
-        return [sys.executable, '-m', 'lab.live_emulator', '--config',
-                str(self._config)]
-
-    def environment(self) -> Mapping[str, str]:
-        root = pathlib.Path(live_emulator.__file__).parent.parent
-        return {**super().environment(), 'PYTHONPATH': str(root)}
-
-    def forget(self) -> None:
-        """Start again with empty drives, as a BMC that was reset."""
-        self.stop()
-        for path in self.directory.glob('vmedia*'):
-            path.unlink()
-        self.start()
-
-
-class LiveLibvirtd(hypervisor.Libvirtd):
-    """Machines with two CD drives, empty, and a place for a stick."""
-
-    def add_machine(self, name: str, *kind: object) -> hypervisor.Machine:
-        machine = super().add_machine(name, *kind)
-        with self.connection() as connection:
-            domain = connection.lookupByUUIDString(machine.identity)
-            domain.attachDeviceFlags(live_emulator.CONTROLLER,
-                                     libvirt.VIR_DOMAIN_AFFECT_CONFIG)
-            for target in live_emulator.DRIVES.values():
-                domain.attachDeviceFlags(live_emulator.drive(target),
-                                         libvirt.VIR_DOMAIN_AFFECT_CONFIG)
-        return machine
 
 
 class _Lab:
@@ -113,12 +64,8 @@ class _Lab:
         if self._lab is None:
             exit_stack = contextlib.ExitStack()
             atexit.register(exit_stack.close)
-            with (unittest.mock.patch.object(
-                    emulator, 'SushyEmulator', LiveEmulator),
-                  unittest.mock.patch.object(
-                      hypervisor, 'Libvirtd', LiveLibvirtd)):
-                self._lab = exit_stack.enter_context(
-                    stack.Lab(extra_config=_CONFIG))
+            self._lab = exit_stack.enter_context(
+                live_machines.LiveLab(extra_config=_CONFIG))
         return self._lab
 
     def new_node(self) -> stack.Node:
@@ -298,7 +245,7 @@ class DataImageTestCase(base.EndToEndTestCase):
     def drives(self) -> dict[str, str | None]:
         """Return what the BMC shows in its drives."""
         shown = {}
-        for name in _DEVICES:
+        for name in live_machines.DEVICES:
             with urllib.request.urlopen(self.drive_url(name),
                                         timeout=PATIENCE) as answer:
                 drive = json.load(answer)

@@ -53,13 +53,13 @@ class _Part(bare_metal.Ironic):
         self.name = self.program = program
         self.rpc_port = rpc_port
         self.debug_log = own / f'{program}.log'
-        self._config.write_text(self._config.read_text().replace(
+        self.config.write_text(self.config.read_text().replace(
             f'sqlite:///{own}/', f'sqlite:///{directory}/'))
         self._database = directory / 'ironic.sqlite'
 
     def command(self) -> Sequence[str]:
         return [self._program(self.program), '--config-file',
-                str(self._config)]
+                str(self.config)]
 
 
 class _Conductor(_Part):

@@ -101,6 +101,21 @@ class FleetTestCase(boot_page.PageTestCase):
         self.await_text('#notices', 'alone-0 is being rebuilt.')
         self.assertEqual({'alone-0': 'rebuild'}, self.targets(nodes))
 
+    def test_a_host_that_ironic_would_not_deploy_is_not_offered_it(self):
+        for state in ('manageable', 'available'):
+            self.known.add(f'early-{state}', **{
+                **_RUNNING, 'provision_state': state},
+                instance_info={'boot_iso': 'live'})
+        self.open('hosts?q=early')
+        self.control('Deploy early-available')
+        self.assertEqual([], self.browser.find_elements(
+            By.CSS_SELECTOR, '[aria-label="Deploy early-manageable"]'))
+        self.find('tbody small', 'to deploy it, provide it first')
+        self.control('Select all hosts that are found').click()
+        self.click('Deploy or rebuild\u2026', '.bulk button')
+        self.await_text('dialog', 'This is what happens to 1 of 2 hosts:')
+        self.await_text('dialog', 'it has to be made available first')
+
     def test_a_host_that_runs_loses_its_medium_after_a_word_alone(self):
         nodes = self.waiting('disk', 1)
         self.open('hosts?q=disk-0')
@@ -215,6 +230,25 @@ class FleetTestCase(boot_page.PageTestCase):
         del self.known.nodes[node]
         self.click('Ask for its address', 'dialog button')
         self.await_text('dialog dd', 'Node could not be found')
+
+    def test_the_details_say_what_the_iso_does_by_the_hosts_firmware(self):
+        path = '/api/v1/iscsi-cdroms'
+        self.server.call('POST', path, {
+            'metadata': {'name': 'both'}, 'spec': {'isoFile': 'both.iso'}})
+        self.server.call('PUT', f'{path}/both/upload',
+                         isos.shared('hybrid').read_bytes(),
+                         Content_Type='application/octet-stream')
+        for mode, found in (('bios', {'bios'}), ('uefi', {'uefi'}),
+                            (None, {'bios', 'uefi'})):
+            self.known.add(f'firmware-{mode}', boot_mode=mode,
+                           instance_info={'boot_iso': 'both'}, **_RUNNING)
+            self.open(f'hosts?q=firmware-{mode}')
+            self.click(f'firmware-{mode}', 'tbody button')
+            self.await_text('dialog', ' from cd')
+            paths = self.find('dialog').text.partition('by itself')[2]
+            self.assertEqual(found, {word for word in ('bios', 'uefi')
+                                     if word in paths}, mode)
+            self.find('dialog').send_keys(Keys.ESCAPE)
 
     def links(self):
         """Return where the links of the details lead to."""

@@ -23,6 +23,9 @@ from ironic_ext.cli.doctor import look
 from ironic_ext import printable
 
 PROG = 'ironic-ext-doctor'
+_LOGIN = ('name a cloud of clouds.yaml by --os-cloud or OS_CLOUD, or set '
+          'OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and so on; for an Ironic '
+          'without Keystone set OS_AUTH_TYPE=none, and OS_ENDPOINT to its URL')
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -76,6 +79,14 @@ def main(argv: collections.abc.Sequence[str] | None = None) -> int:
         cloud = openstack.connect(cloud=args.os_cloud)
         client: typing.Any = cloud.baremetal
         seen = look.at(client, args.node, args.ca_file or True)
+    except (login_errors.AuthPluginException,
+            login_errors.Unauthorized) as exc:
+        refused = isinstance(exc, login_errors.Unauthorized)
+        print(f'{PROG}: error: '
+              + ('the login is refused' if refused else
+                 'there is no login to Ironic') + f': {_LOGIN}',
+              file=sys.stderr)
+        return 1
     except (look.LookError, sdk_errors.SDKException,
             login_errors.ClientException, OSError) as exc:
         print(f'{PROG}: error: {printable.escaped(str(exc))}',

@@ -9,6 +9,7 @@ import json
 import typing
 import urllib.parse
 
+from keystoneauth1 import exceptions as login_errors
 import requests
 
 from ironic_ext.cli.doctor import diagnosis
@@ -37,7 +38,8 @@ def at(client: Client, name: str, verify: bool | str = True
 
     :param client: of the baremetal API.
     :param verify: how the media server's certificate is.
-    :raises: LookError when there is no such node, or no Ironic
+    :raises: LookError when there is no such node, or no Ironic;
+        AuthPluginException, Unauthorized without a login.
     """
     quoted = urllib.parse.quote(name, safe='')
     node = _ask(client, f'/nodes/{quoted}')
@@ -64,6 +66,9 @@ def _ask(client: Client, path: str) -> typing.Any:
             microversion=_MICROVERSION)
         if answer.status_code < 400:
             return answer.json()
+    except (login_errors.AuthPluginException, login_errors.Unauthorized):
+        # Nothing else can be asked either.
+        raise
     except Exception as exc:
         # Of keystoneauth, requests or JSON: what is wrong is all the same.
         if 'Timeout' in type(exc).__name__:

@@ -229,7 +229,11 @@ def _write(args: argparse.Namespace) -> None:
 
 
 def _completion(args: argparse.Namespace) -> None:
-    print(completion.script(args.parser, args.shell), end='')
+    from ironic_ext.cli.iso import config
+    from ironic_ext.iso import boot_path
+    print(completion.script(args.parser, args.shell, {
+        '--for': boot_path.FIRMWARES,
+        '--config': [f'{name}=' for name in config.formats()]}), end='')
 
 
 # Input and output

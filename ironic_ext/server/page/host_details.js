@@ -35,6 +35,13 @@ function dataImage({ spec, status }) {
     + `${error ? `: ${error.message}` : ''}`;
 }
 
+/** Say what an ISO starts on a host, by the firmware that it has. */
+function byItself({ status }, iso) {
+  const paths = iso?.status.bootPaths ?? [];
+  const own = paths.filter((path) => path.startsWith(status.firmware ?? ' '));
+  return (own.length ? own : paths).join('\n');
+}
+
 /** Say that a host has lost its boot medium, if it has. */
 function bootMedium({ bootMedium: seen }) {
   return seen ? `${seen.lost ? 'lost' : 'not seen'}: ${seen.error}` : '';
@@ -122,8 +129,8 @@ export async function showHost(host) {
     ['Config', status.inlineConfig ? 'its own, given with the node'
       : now.config],
     ['Next boot', status.nextBoot?.text],
-    ['The ISO by itself', isos.get(now.image)?.status.bootPaths
-      ?.join('\n')],
+    ['Firmware', { bios: 'BIOS', uefi: 'UEFI' }[status.firmware]],
+    ['The ISO by itself', byItself(host, isos.get(now.image))],
     ['Boot medium', bootMedium(status)],
     ['Data image', dataImage(host)],
     ['Driver', status.driver],

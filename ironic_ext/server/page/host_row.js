@@ -62,6 +62,7 @@ export class Row {
     this.stateNote = element('button.link.error-text', {
       type: 'button', click: () => open(this.host),
     });
+    this.waits = element('small', {}, 'to deploy it, provide it first');
     this.save = element('button.primary', {
       type: 'button', click: () => this.#save(),
     }, 'Save');
@@ -84,7 +85,8 @@ export class Row {
     element('td', { 'data-label': 'ISO' }, this.image, this.once),
     element('td', { 'data-label': 'Config' }, this.config, this.lost),
     element('td', { 'data-label': 'Power' }, this.power, this.powerNote),
-    element('td', { 'data-label': 'State' }, this.state, this.stateNote),
+    element('td', { 'data-label': 'State' }, this.state, this.waits,
+      this.stateNote),
     this.actions);
     this.update(host);
   }
@@ -131,6 +133,8 @@ export class Row {
     const wrong = trouble(this.host);
     dom.setText(this.stateNote, dom.cutUrls(wrong, 28));
     this.stateNote.hidden = !wrong;
+    this.waits.hidden = status.nextBoot?.takes !== 'provide';
+    dom.setAttribute(this.waits, 'title', status.nextBoot?.text ?? null);
     dom.setAttribute(this.stateNote, 'title', wrong
       ? status.lastError ?? wrong : null);
     dom.setAttribute(this.selected, 'aria-label', `Select ${metadata.name}`);

@@ -19,7 +19,8 @@ const VERBS = {
  * Return what makes a host boot what is chosen for it.
  *
  * @return {?{target: string, verb: string, passive: string, going: string,
- *     chosen: string}} null where nothing is to be done, or something is going on.
+ *     chosen: string}} null where nothing is to be done, where Ironic would
+ *     refuse it, or where something is going on.
  */
 export function provisioning({ status }) {
   const target = status.nextBoot?.takes;

@@ -96,6 +96,7 @@ SCHEMAS: Schema = {
             bootMode={'enum': [hosts.ONCE, hosts.FOREVER]}),
         status=_object(
             macs=_TEXTS, ips=_TEXTS, power=_NULLABLE, targetPower=_NULLABLE,
+            firmware={'enum': ['bios', 'uefi']},
             provisionState=_NULLABLE, targetProvisionState=_NULLABLE,
             maintenance=_FLAG, driver=_TEXT, owner=_TEXT, lessee=_TEXT,
             lastError=_TEXT, lastErrorCause=_TEXT,

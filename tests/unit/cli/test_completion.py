@@ -16,7 +16,8 @@ from ironic_ext.cli import iso as command
 class CompletionTestCase(testtools.TestCase):
 
     def _complete(self, *words: str, cwd: str = '/') -> list[str]:
-        script = completion.script(command.build_parser(), 'bash')
+        script = completion.script(command.build_parser(), 'bash', {
+            '--for': ('bios', 'uefi'), '--config': ('ignition=', 'plain=')})
         done = subprocess.run(
             ['bash', '--norc', '-c', script + '\n'
              'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))\n'
@@ -38,6 +39,13 @@ class CompletionTestCase(testtools.TestCase):
         pathlib.Path(folder, 'kickstart.cfg').touch()
         self.assertEqual(['kickstart.cfg'], self._complete(
             'inject', 'a.iso', '--file', '/ks.cfg=kick', cwd=folder))
+
+    def test_values_of_which_there_are_few_are_completed(self):
+        for words, found in (
+                (('--media-check', 'k'), ['keep']),
+                (('--for', ''), ['bios', 'uefi']),
+                (('--config', 'ig'), ['ignition='])):
+            self.assertEqual(found, self._complete('inject', 'a.iso', *words))
 
     def test_images_are_completed_as_files(self):
         folder = self.useFixture(fixtures.TempDir()).path

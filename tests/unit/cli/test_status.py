@@ -3,6 +3,7 @@
 """Tests for what is looked at before and after an upgrade."""
 
 import contextlib
+import importlib.metadata
 import io
 import json
 import pathlib
@@ -10,6 +11,7 @@ import sqlite3
 
 import fixtures
 import testtools
+from testtools import matchers
 
 from ironic_ext.cli import status
 from ironic_ext.media import records
@@ -35,6 +37,10 @@ export_dir = {folder}/state/exports
 public_url = http://192.0.2.1:8093
 '''
 _SECRET = 'correct-horse'
+
+
+def _not_installed(name):
+    raise importlib.metadata.PackageNotFoundError(name)
 
 
 class StatusTestCase(testtools.TestCase):
@@ -99,6 +105,47 @@ class StatusTestCase(testtools.TestCase):
         for name in ('enabled_boot_interfaces', '[ext_media]server_url'):
             self.assertIn(name, details)
         self.assertNotIn('enabled_vendor_interfaces', details)
+
+    def test_each_warning_says_what_is_to_be_done_if_anything(self):
+        self.useFixture(fixtures.MonkeyPatch(
+            'importlib.metadata.version', _not_installed))
+        self.state.rename(self.folder / 'elsewhere')
+        _code, found = self.checked(
+            '[DEFAULT]\nenabled_hardware_types = redfish\n'
+            'enabled_boot_interfaces = redfish-virtual-media\n'
+            '[ext_media]\nserver_url =\n[ext_server]\npublic_url =\n')
+        warnings = [text for result, details in found.values() if result == 1
+                    for text in details.split('; [')]
+        self.assertThat(len(warnings), matchers.GreaterThan(10))
+        for text in warnings:
+            self.assertIn('nothing to do', text.lower())
+
+    def test_a_directory_that_cannot_be_made_is_to_be_made(self):
+        self.useFixture(fixtures.MonkeyPatch(
+            'os.access', lambda path, mode: False))
+        _code, found = self.checked(
+            f'[ext_san]\nexport_dir = {self.folder}/a/b\n')
+        self.assertIn(f'{self.folder}/a/b is not there yet: make it',
+                      found['Stores'][1])
+        self.assertIn(f'may not write to {self.folder}', found['Stores'][1])
+
+    def test_interfaces_that_nodes_get_unless_told_are_a_note(self):
+        both = ('[DEFAULT]\nenabled_management_interfaces = '
+                'redfish,redfish-ext\n'
+                'enabled_vendor_interfaces = no-vendor,redfish-ext\n')
+        result, details = self.checked(both)[1]['Configuration']
+        self.assertEqual(0, result)
+        for kind in ('management', 'vendor'):
+            self.assertIn(f'--{kind}-interface redfish-ext', details)
+            self.assertIn(f'[DEFAULT]default_{kind}_interface', details)
+        # Of Ironic's own types that default would make nodes impossible.
+        details = self.checked(
+            both + 'enabled_hardware_types = redfish,redfish-ext\n')[1][
+                'Configuration'][1]
+        self.assertNotIn('default_', details)
+        self.assertEqual((0, None), self.checked(
+            both + 'default_management_interface = redfish-ext\n'
+            'default_vendor_interface = redfish-ext\n')[1]['Configuration'])
 
     def test_notifications_that_nobody_sends_are_named(self):
         wanted = '[ext_server]\nnotification_topics = boot1\n'

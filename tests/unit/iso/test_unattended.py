@@ -81,8 +81,16 @@ class UnattendedTest(testtools.TestCase):
     def test_an_entry_that_is_not_there_is_refused_with_those_that_are(
             self) -> None:
         text = self.refusal('grub_bios', timeout=5, default='Nothing')
-        self.assertIn('no entry "Nothing"; name one of its entries: '
+        self.assertIn(' has an entry "Nothing"; name one of its entries: '
                       '"Live system", "Check the medium"', text)
+
+    def test_menus_that_differ_are_refused_in_one_sentence(self) -> None:
+        for partial in (False, True):
+            text = str(self.assertRaises(
+                iso.InjectionError, self.starts, 'hybrid', partial,
+                timeout=5, default='Nothing'))
+            self.assertEqual(1, text.count('"Nothing"'), text)
+            self.assertEqual(1, text.count('name one of'), text)
 
     def test_a_menu_that_is_built_in_stays(self) -> None:
         self.assertIn('its menu is built into the boot loader',

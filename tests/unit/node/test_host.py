@@ -93,6 +93,18 @@ class HostTestCase(testtools.TestCase):
                              network_data=value, properties=value)
                 self.assertEqual('default', found.namespace)
 
+    def test_the_firmware_is_what_is_told_or_else_what_ironic_saw(self):
+        for fields, found in (
+                ({}, None), ({'boot_mode': 'uefi'}, 'uefi'),
+                ({'boot_mode': 'uefi', 'properties': {
+                    'capabilities': 'a:b,boot_mode:bios'}}, 'bios'),
+                ({'properties': {'capabilities': {'boot_mode': 'uefi'}}},
+                 'uefi'),
+                ({'properties': {'capabilities': 'boot_mode:<b>'}}, None),
+                ({'properties': {'capabilities': ['boot_mode']}}, None)):
+            self.assertEqual(found, hosts.document(host(**fields), '')[
+                'status'].get('firmware'), fields)
+
     def test_what_an_inspection_found_is_read(self):
         self.assertEqual(('192.0.2.1',), hosts.inventory_ips(
             {'inventory': {'interfaces': [

@@ -53,12 +53,20 @@ class NextBootTestCase(testtools.TestCase):
             boot_config=dict(INLINE)))
 
     def test_a_node_without_an_instance_takes_a_deployment(self):
-        for state in ('available', 'manageable', 'deploy failed'):
+        for state in ('available', 'cleaning', 'deploy failed'):
             found = next_boot(state=state, boot_iso='live')
             self.assertEqual(('unknown', 'live', 'deploy'),
                              (found['device'], found['chosen'],
                               found['takes']))
         self.assertEqual('unknown', next_boot(state='available')['device'])
+
+    def test_what_ironic_would_not_deploy_is_to_be_provided_first(self):
+        for state in ('enroll', 'manageable', 'clean failed'):
+            found = next_boot(state=state, boot_iso='live')
+            self.assertEqual(('live', 'provide'),
+                             (found['chosen'], found['takes']))
+            self.assertIn('To boot live, which is chosen for it, it has to '
+                          'be made available first', found['text'])
 
     def test_an_agent_in_between_takes_no_deployment(self):
         for state in ('rescue wait', 'rescue', 'service wait'):

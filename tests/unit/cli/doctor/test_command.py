@@ -111,7 +111,20 @@ class CommandTestCase(testtools.TestCase):
         errors = io.StringIO()
         with contextlib.redirect_stderr(errors):
             self.assertEqual(1, command.main(['node-7']))
-        self.assertIn('ironic-ext-doctor: error:', errors.getvalue())
+        self.assertIn('ironic-ext-doctor: error: there is no login to '
+                      'Ironic: name a cloud', errors.getvalue())
+
+    def test_it_says_what_to_set_where_a_request_finds_no_login(self):
+        for found, said in (
+                (exceptions.MissingRequiredOptions([]),
+                 'there is no login to Ironic'),
+                (exceptions.Unauthorized('by Keystone'),
+                 'the login is refused')):
+            code, _out, errors = self.run_main(
+                _Api(**{'/nodes/node-7': found}), 'node-7')
+            self.assertEqual(1, code)
+            self.assertIn(f'error: {said}: name a cloud', errors)
+            self.assertIn('OS_AUTH_TYPE=none', errors)
 
     def test_part_of_it_may_be_missing(self):
         api = _Api(**{f'/nodes/{UUID}/vmedia': None,
