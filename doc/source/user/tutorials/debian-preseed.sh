@@ -5,7 +5,7 @@ set -euo pipefail
 # [node]
 openstack baremetal node create --name server-5 --driver redfish-ext \
     --boot-interface redfish-iso --deploy-interface ramdisk \
-    --vendor-interface redfish-ext \
+    --management-interface redfish-ext --vendor-interface redfish-ext \
     --no-automated-clean \
     --driver-info redfish_address="$BMC" \
     --driver-info redfish_system_id="$SYSTEM" \

@@ -10,6 +10,7 @@ while read -r name bmc system; do
   driver: redfish-ext
   boot_interface: redfish-iso
   deploy_interface: ramdisk
+  management_interface: redfish-ext
   vendor_interface: redfish-ext
   automated_clean: false
   driver_info:
