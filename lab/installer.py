@@ -91,10 +91,11 @@ while sleep 1; do
     now=$(for other in /dev/sr0 /dev/sr1; do
         [ $other != $medium ] &&
         mount -t iso9660 -o ro $other /other 2>/dev/null || continue
-        say "in $other, labelled $(blkid $other |
-            sed 's/.*LABEL="\([^"]*\)".*/\1/'):"
+        # The volume identifier, ECMA-119 8.4.7.
+        say "in $other, labelled $(dd if=$other bs=1 skip=32808 count=32 \
+            2>/dev/null | sed 's/ *$//'):"
         (cd /other && find . -type f | sort | while read -r name; do
-            say "$name:"
+            say "${name#.}:"
             cat "$name"
         done)
         umount /other

@@ -169,7 +169,9 @@ def _seen(host: Host, shown: Shown, recorded: NextBoot) -> NextBoot:
     if shown.device == 'cdrom' and shown.medium:
         return NextBoot(
             Device.ISO, (host.boot.iso or recorded.image) if shown.is_own
-            else shown.medium, once=shown.once)
+            else shown.medium,
+            # Of its own a conductor makes an end, whatever the BMC does.
+            once=shown.once or shown.is_own and recorded.once)
     return NextBoot(Device.UNKNOWN)
 
 

@@ -135,6 +135,16 @@ class ShownTestCase(testtools.TestCase):
         self.assertTrue(self.of(device='cdrom', medium='medium 1',
                                 is_own=True, once=True).once)
 
+    def test_the_own_medium_of_an_installer_boots_once(self):
+        host = hosts.from_node({
+            'uuid': '1', 'provision_state': 'active',
+            'boot_interface': 'redfish-iso', 'instance_info': {
+                'boot_iso': 'live'},
+            'boot': prepared(mode=boot_state.ONCE)}, ())
+        found = answers.of(host, answers.Shown(
+            device='cdrom', medium='medium 1', is_own=True))
+        self.assertEqual('It will boot live once.', found.text)
+
     def test_somebody_elses_medium_in_an_earlier_drive_is_what_boots(self):
         found = self.of(device='cdrom', medium='rescue.iso')
         self.assertEqual('rescue.iso', found.image)
