@@ -60,11 +60,13 @@ class Daemon(typing.Protocol):
         initiator gets in before it is read-only.
         """
 
-    def withdraw(self, iqn: str) -> None:
+    def withdraw(self, iqn: str, chap: location.Chap | None = None) -> None:
         """Serve it no longer, whoever is logged in.
 
         A target that is not there is fine, and so is a daemon that is
         known not to run.
+
+        :param chap: what initiators log in with, which goes as well.
         """
 
     def served(self) -> dict[str, Served]:

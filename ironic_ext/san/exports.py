@@ -170,13 +170,18 @@ class Exports:
         :raises: SanError: the first failure. rebuild() tries again.
         """
         failures = []
+        # Where nobody is left, somebody was killed, or failed, amid this.
         for key in [record.key for record in self._records.all()
-                    if owner in record.owners]:
+                    if owner in record.owners or not record.owners]:
             try:
                 with self._records.locked(key) as held:
                     record = self._records.read(key) if held else None
-                    if record is not None and owner in record.owners:
+                    if record is None:
+                        continue
+                    if owner in record.owners:
                         self._let_go(record.without(owner))
+                    elif not record.owners:
+                        self._drop(record)
             except errors.SanError as exc:
                 failures.append(exc)
         if failures:
@@ -189,7 +194,7 @@ class Exports:
 
     def _drop(self, record: target_records.TargetRecord) -> None:
         """Remove a target that nobody needs; it is locked."""
-        self._daemon.withdraw(record.iqn)
+        self._daemon.withdraw(record.iqn, record.chap)
         self._records.remove(record.key)
         LOG.info('%(image)s is not served any more as %(iqn)s',
                  {'image': record.image, 'iqn': record.iqn})
@@ -205,10 +210,13 @@ class Exports:
     def rebuild(self) -> contract.Rebuilt:
         """Make what should be there; see targets.Targets.
 
-        Whatever is being worked on at this moment is left alone.
+        Whatever is being worked on at this moment is left alone. The daemon
+        is not asked where nothing was ever made.
 
         :raises: SanError when the daemon cannot be asked
         """
+        if not os.path.isdir(self._records.folder):
+            return contract.Rebuilt()
         keys = self._records.keys()
         served = self._daemon.served()
         outcome: dict[str, list[str]] = {'made': [], 'removed': [],
@@ -245,7 +253,7 @@ class Exports:
         if record is None or not record.owners:
             iqn = record.iqn if record else iqn
             if record or iqn in served:
-                self._daemon.withdraw(iqn)
+                self._daemon.withdraw(iqn, record.chap if record else None)
             self._records.remove(key)
             return 'removed', iqn
         if _size(self._records.image(key)) != record.size:

@@ -4,8 +4,9 @@
 
 The conductor is a child of the test, which ends itself by SIGKILL before each
 write of the node or of another database, each request that changes the BMC,
-and each file that appears, moves or goes: what is there between two of them is
-the same after the one and before the other. What it had saved of the node is
+each command, and each file that appears, moves or goes: what is there between
+two of them is the same after the one and before the other. What it had
+saved of the node is
 all that the next conductor has. Driver, sushy, HTTP and the emulator's Redfish
 are real, the machine is not.
 """
@@ -57,7 +58,10 @@ class _Steps:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def watch_files(self, event, arguments):
-        """See what is done to files, as an audit hook."""
+        """See commands, and what is done to files, as an audit hook."""
+        if event == 'subprocess.Popen':
+            self.step()
+            return
         if event == 'open':
             *paths, _mode, flags = arguments
             if not (isinstance(flags, int) and flags & _WRITES):

@@ -2,18 +2,35 @@
 
 """The kills of the journeys in longer work, and where media are others."""
 
+import contextlib
+import subprocess
+import tempfile
+import types
+import unittest.mock
+
 # Before anything else of Ironic: it chooses the threading model of tests.
 import ironic.tests.unit  # noqa: F401
 from ironic.common import states  # noqa: H306
+from ironic.conductor import task_manager
+from ironic.conf import CONF
 
+from ironic_ext.drivers.boot import catalog
+from ironic_ext.drivers.boot import iso_sanboot
+from ironic_ext.drivers.boot import leaving
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.media import tokens
 from ironic_ext.node import boot_state
+from ironic_ext.san import configured
 from tests.functional import killed_conductor
+from tests.functional import tgtd
 from tests.journeys import test_ends_killed as ends
 from tests.unit.drivers import base
 from tests.unit.drivers.boot import sanboot_base
+
+# Real ones: the bases of unit tests replace both.
+_POPEN = subprocess.Popen
+_TARGETS_FROM = configured.targets_from
 
 
 class _Deployments:
@@ -117,6 +134,16 @@ class SanbootKilledTestCase(killed_conductor.KilledConductor,
         self.assertEqual(boot_record.generation(self.node),
                          boot_record.load(self.node).begun)
 
+    def judge_gone(self):
+        self.assertEqual([], self.published())
+        self.assertFalse(self.script_path.exists())
+
+    def again(self, work):
+        """Have the next conductor do it."""
+        with self.task() as task:
+            work(task)
+        self.node.refresh()
+
     def judge_disk(self, _killed=True):
         self.assertEqual(ends.NOTHING, self.left())
         self.assertIn('boots from its disk', self.script())
@@ -154,3 +181,126 @@ class SanbootKilledTestCase(killed_conductor.KilledConductor,
             self.deploy_once, lambda task: task.driver.boot.end_boot(
                 task, boot_state.Cause.REPORT),
             self.look, self.judge_disk, self.undeploy)
+
+    def test_what_another_interface_ends(self):
+        def begin():
+            self.node.boot_interface = 'iso-sanboot'
+            self.deploy()
+            self.node.boot_interface = 'ipxe'
+            self.store()
+
+        def end(task):
+            # The database is in the memory of the test's own process.
+            with unittest.mock.patch.object(
+                    task_manager, 'acquire',
+                    lambda *_arguments, **_options: contextlib.nullcontext(
+                        task)):
+                leaving.end_left(self.node.uuid)
+
+        self.at_every_step(begin, end, lambda: self.again(end),
+                           self.judge_nothing)
+
+    def test_a_deletion(self):
+        gone = self.folder / 'gone'
+
+        def delete(task):
+            # A file stands for the row that is gone at one stroke.
+            leaving.destroy(lambda _node: gone.touch(), task.node)
+
+        def recover():
+            if not gone.exists():
+                self.again(delete)
+
+        def clear():
+            gone.unlink()
+            self.undeploy()
+
+        self.at_every_step(self.deploy, delete, recover,
+                           lambda _killed: self.judge_gone(), clear)
+
+
+class IscsiKilledTestCase(SanbootKilledTestCase):
+    """The ISO is a target of tgtd, its password the boot server's to tell."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.tgtd = tgtd.Tgtd()
+        cls.tgtd.setUp()
+        cls.addClassCleanup(cls.tgtd.cleanUp)
+
+    def setUp(self):
+        super().setUp()
+        self.replace(subprocess, 'Popen', _POPEN)
+        self.replace(configured, 'targets_from', _TARGETS_FROM)
+        # Where a killed conductor leaves the socket it gave tgtadm.
+        self.replace(tempfile, 'tempdir', str(self.folder))
+        self.exports = self.folder / 'exports'
+        self.config(export_dir=str(self.exports), chap='customised',
+                    portal=str(self.tgtd.portal),
+                    tgt_control_port=self.tgtd.control_port,
+                    group='ext_san')
+        self.config(public_url='http://192.0.2.9:8088',
+                    machine_identity='address', group='ext_server')
+        self.say(sanboot_transport='iscsi')
+
+    def look_after(self):
+        """Do what a conductor does for targets now and then."""
+        iso_sanboot.IsoSanboot()._look_after_targets(types.SimpleNamespace(
+            iter_nodes=lambda: [(self.node.uuid,)]), self.context)
+
+    def secret(self):
+        """Return the script that the boot server has for the machine."""
+        return catalog.records().of(self.node.uuid).script
+
+    def assertNoTarget(self):
+        self.assertEqual([], [
+            line for line in self.tgtd.tgtadm(
+                '--mode', 'target', '--op', 'show').splitlines()
+            if line.startswith('Target ')])
+        self.assertNotIn('ironic-', self.tgtd.tgtadm(
+            '--mode', 'account', '--op', 'show'))
+        targets = self.exports / 'targets'
+        self.assertEqual([], list(targets.rglob('*'))
+                         if targets.exists() else [])
+
+    def judge_gone(self):
+        super().judge_gone()
+        self.look_after()
+        self.assertNoTarget()
+        self.assertEqual('', self.secret())
+
+    def judge_nothing(self, killed=True):
+        super().judge_nothing(killed)
+        self.judge_gone()
+
+    def judge_disk(self, _killed=True):
+        self.look_after()
+        super().judge_disk()
+        self.assertNoTarget()
+        self.assertEqual('', self.secret())
+
+    def judge_boot(self, _killed=True):
+        self.assertEqual(ends.NOTHING, self.left())
+        targets = _TARGETS_FROM(CONF)
+        (found,) = targets.find(self.owner())
+        self.assertEqual([(found.iqn, 'served')], [
+            (target.iqn, target.state) for target in targets.status()])
+        self.assertIn(b'hello', tgtd.content(found))
+        self.assertIn(found.uri(), self.secret())
+        self.assertIn(found.chap.password, self.secret())
+        self.assertIn('chain http://192.0.2.9:8088/ipxe', self.script())
+        self.assertEqual(boot_record.generation(self.node),
+                         boot_record.load(self.node).begun)
+
+    def test_what_a_tgtd_that_began_anew_gets(self):
+        def begin():
+            self.deploy()
+            self.tgtd.kill()
+            self.tgtd.start()
+
+        def rebuild(task):
+            _TARGETS_FROM(CONF).rebuild()
+
+        self.at_every_step(begin, rebuild, self.look_after, self.judge_boot,
+                           self.undeploy)

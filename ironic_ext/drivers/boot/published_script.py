@@ -15,6 +15,7 @@ import typing
 
 from ironic.common import dhcp_factory
 from ironic.common import pxe_utils
+from ironic.common import utils
 from ironic.conf import CONF
 
 from ironic_ext import blocks
@@ -55,8 +56,7 @@ def write(task: typing.Any, text: str) -> str:
         blocks.write_all(fd, text.encode())
     for port in task.ports:
         if port.pxe_enabled or CONF.neutron.add_all_ports:
-            _link(path, os.path.join(
-                _folder(), port.address.replace(':', '-').lower()))
+            _link(path, _link_of(port))
     _update_dhcp(task)
     return _digest(text)
 
@@ -75,6 +75,9 @@ def remove(task: typing.Any) -> None:
 
     An agent's files are in the same place and go, too.
     """
+    for port in task.ports:
+        # Of a conductor that was killed.
+        utils.unlink_without_raise(_temporary(_link_of(port)))
     pxe_utils.clean_up_pxe_config(task, ipxe_enabled=True)
 
 
@@ -90,9 +93,17 @@ def _folder() -> str:
                         str(CONF.pxe.pxe_config_subdir))
 
 
+def _link_of(port: typing.Any) -> str:
+    return os.path.join(_folder(), port.address.replace(':', '-').lower())
+
+
+def _temporary(link: str) -> str:
+    return f'{link}.part'
+
+
 def _link(path: str, link: str) -> None:
     """Make a link, also in the place of another, which is there till then."""
-    temporary = f'{link}.part'
+    temporary = _temporary(link)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
     os.symlink(os.path.relpath(path, os.path.dirname(link)), temporary)

@@ -98,7 +98,7 @@ class TgtDaemon:
             self._tgtadm.run('account', 'delete', user=chap.username)
             self._tgtadm.add_account(chap)
 
-    def withdraw(self, iqn: str) -> None:
+    def withdraw(self, iqn: str, chap: location.Chap | None = None) -> None:
         """Serve it no longer; see daemon.Daemon.
 
         :raises: TargetDaemonError
@@ -106,6 +106,9 @@ class TgtDaemon:
         try:
             for shown in self._find(iqn):
                 self._remove(shown)
+            # A conductor that was killed may have removed the target alone.
+            if chap is not None and chap.username in self._tgtadm.accounts():
+                self._tgtadm.run('account', 'delete', user=chap.username)
         except tgtadm.NotRunningError:
             return
 

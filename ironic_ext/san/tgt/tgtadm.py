@@ -75,6 +75,11 @@ class Tgtadm:
         """Return all targets, those of others included."""
         return parse(self.run('target', 'show'))
 
+    def accounts(self) -> list[str]:
+        """Return the names of all accounts, those of others included."""
+        _heading, *lines = self.run('account', 'show').splitlines() or ['']
+        return [line.strip() for line in lines]
+
     def add_account(self, chap: location.Chap) -> None:
         """Add an account; its password is on no command line."""
         if self._helper:

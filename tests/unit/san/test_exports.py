@@ -39,7 +39,7 @@ class FakeDaemon:
             self.targets[target.iqn] = target
             self.made += 1
 
-    def withdraw(self, iqn: str) -> None:
+    def withdraw(self, iqn: str, chap: san.Chap | None = None) -> None:
         self._ask()
         self.targets.pop(iqn, None)
 
@@ -270,6 +270,16 @@ class FailureTest(ExportsTestCase):
         self.assertEqual((found.iqn,), targets.rebuild().removed)
         self.assertEqual(({}, []), (self.daemon.targets, self.left()))
 
+    def test_the_next_release_withdraws_what_has_no_owners_left(
+            self) -> None:
+        targets = self.exports()
+        targets.export('node:1', self.image, self.base)
+        self.daemon.failing = san.TargetDaemonError('no answer')
+        self.assertRaises(san.TargetDaemonError, targets.release, 'node:1')
+        self.daemon.failing = None
+        targets.release('node:1')
+        self.assertEqual(({}, []), (self.daemon.targets, self.left()))
+
     def test_a_release_does_all_it_can(self) -> None:
         targets = self.exports()
         targets.export('node:1', self.plain, self.base)
@@ -277,11 +287,11 @@ class FailureTest(ExportsTestCase):
         withdraw = self.daemon.withdraw
         refused: list[str] = []
 
-        def refuse_once(iqn: str) -> None:
+        def refuse_once(iqn: str, chap: san.Chap | None = None) -> None:
             if not refused:
                 refused.append(iqn)
                 raise san.TargetDaemonError('no')
-            withdraw(iqn)
+            withdraw(iqn, chap)
 
         self.daemon.withdraw = refuse_once
         self.assertRaises(san.TargetDaemonError, targets.release, 'node:1')
@@ -289,6 +299,10 @@ class FailureTest(ExportsTestCase):
 
 
 class RebuildTest(ExportsTestCase):
+
+    def test_where_nothing_was_made_nobody_is_asked(self) -> None:
+        self.daemon.failing = san.TargetDaemonError('no answer')
+        self.assertEqual(san.Rebuilt(), self.exports().rebuild())
 
     def test_nothing_is_done_twice(self) -> None:
         targets = self.exports()

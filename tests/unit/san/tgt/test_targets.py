@@ -25,6 +25,10 @@ class FakeTgtadm:
         self.shown = list(shown)
         self.failing = failing or {}
         self.commands: list[str] = []
+        self.known: list[str] = []
+
+    def accounts(self) -> list[str]:
+        return self.known
 
     def targets(self) -> list[tgtadm.Shown]:
         return self.shown
@@ -110,6 +114,12 @@ class ServeTest(testtools.TestCase):
         self.assertIn('account delete', self.adm.commands)
         self.assertEqual(2, self.adm.commands.count(
             'add account ironic-abc'))
+
+    def test_an_account_without_its_target_goes(self) -> None:
+        made = self.daemon()
+        self.adm.known = ['somebody', 'ironic-abc']
+        made.withdraw(_IQN, _TARGET.chap)
+        self.assertEqual(['account delete'], self.adm.commands)
 
     def test_nothing_to_withdraw_is_fine(self) -> None:
         self.daemon().withdraw(_IQN)
