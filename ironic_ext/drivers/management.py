@@ -60,7 +60,9 @@ class DataImages(data_image_steps.DataImageSteps):
                 reconciler.submit(
                     node, failed=data_image_record.has_failed(node))
             elif (data_image_record.KEY in node.driver_internal_info
-                  and not data_image_ends.is_looked_after(node)):
+                  and not data_image_ends.is_looked_after(node)
+                  and queue.retries().is_due(uuid,
+                                             data_image_ends.end_left)):
                 queue.submit(node, data_image_ends.end_left, failed=True)
 
     def restore_boot_device(self, task: typing.Any, system: typing.Any

@@ -8,9 +8,11 @@ from ironic.common import exception
 from ironic.drivers import base
 from ironic.drivers.modules.redfish import vendor as redfish_vendor
 
+from ironic_ext.drivers.bmc import drives
 from ironic_ext.drivers.boot import next_reset
 from ironic_ext.drivers.data_image import passthru as data_image_passthru
 from ironic_ext.drivers.images import delivery as media_delivery
+from ironic_ext.drivers.records import media as node_media
 from ironic_ext.node import boot_state
 
 
@@ -35,6 +37,9 @@ class RedfishExtVendorPassthru(data_image_passthru.DataImagePassthru,
         """
         if http_method == 'GET':
             return {'media': media_delivery.describe(task)}
+        if node_media.load(task.node):
+            # Before the lock: a BMC that does not answer takes its time.
+            drives.reach(task)
         task.upgrade_lock(purpose='ending the boot from an ISO')
         boot, node = task.driver.boot, task.node
         if not (hasattr(boot, 'end_boot') and boot.has_boot(node)):

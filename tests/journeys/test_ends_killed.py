@@ -5,7 +5,6 @@
 import contextlib
 import http.server
 import threading
-import types
 import unittest.mock
 
 import fixtures
@@ -122,7 +121,9 @@ class RedfishIsoKilled(killed_conductor.KilledConductor,
         """Do what a conductor does for its nodes now and then."""
         with self.task(shared=True) as task:
             boot = task.driver.boot
-        boot._end_boots(base.Manager(self.node), self.context)
+        with unittest.mock.patch.object(queue, 'submit',
+                                        base.submit_at_once):
+            boot._end_boots(base.Manager(self.node), self.context)
         self.node.refresh()
 
     def at_every_step_of_an_end(self, work, recover=None, **info):
@@ -237,9 +238,13 @@ class EndsKilledTestCase(FilesOrStreams, RedfishIsoKilled):
                            self.assertBootsFromDisk, self.undeploy)
 
     def test_a_deletion(self):
-        # No threads, which a fork would lose.
-        self.replace(queue, 'conductors_own', lambda: types.SimpleNamespace(
-            later=lambda work: work()))
+        # A new one each time: a fork loses threads.
+        def conductors_own():
+            made = queue.BmcQueue(1)
+            self.addCleanup(made.stop)
+            return made
+
+        self.replace(queue, 'conductors_own', conductors_own)
         gone = self.folder / 'gone'
 
         def delete(task):
@@ -247,12 +252,8 @@ class EndsKilledTestCase(FilesOrStreams, RedfishIsoKilled):
             leaving.destroy(lambda _node: gone.touch(), task.node)
 
         def recover():
-            if gone.exists():
-                # Nobody knows of the node any more. What may be left in its
-                # drive can be read no more.
-                self.assertEqual([], self.published())
-                self.undeploy()
-            else:
+            # Nobody knows of a node that is gone.
+            if not gone.exists():
                 self.again(delete)
 
         def judge(_killed):

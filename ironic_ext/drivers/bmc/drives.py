@@ -28,6 +28,16 @@ class MediaError(exception.IronicException):
     """The BMC does not do what is needed; one sentence that says what."""
 
 
+def reach(task: typing.Any) -> None:
+    """Make sure that the BMC answers, before its node is locked.
+
+    :raises: MediaError when it does not; MissingParameterValue,
+        InvalidParameterValue when the node has none.
+    """
+    with asked(task):
+        redfish_utils.get_system(task.node)
+
+
 def drives(task: typing.Any) -> list[typing.Any]:
     """Return the slots that images can be put into, as sushy shows them.
 

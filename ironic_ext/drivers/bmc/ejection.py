@@ -51,6 +51,23 @@ def eject_named(task: typing.Any, names: collections.abc.Collection[str]
                 empty(task, slot)
 
 
+def why_out_of_reach(task: typing.Any, media_: _Media
+                     ) -> drives.MediaError | None:
+    """Tell why a BMC cannot eject media; for nodes that are not locked yet.
+
+    A node that has no BMC any more is no reason: see eject_withdrawn().
+    """
+    try:
+        if media_:
+            drives.reach(task)
+    except (exception.MissingParameterValue,
+            exception.InvalidParameterValue):
+        return None
+    except drives.MediaError as exc:
+        return exc
+    return None
+
+
 def eject_withdrawn(task: typing.Any, media_: _Media, what: str) -> None:
     """Eject media that nobody can read any more.
 
@@ -70,7 +87,7 @@ def eject_withdrawn(task: typing.Any, media_: _Media, what: str) -> None:
 
 
 def eject_of_deleted(task: typing.Any, media_: _Media, what: str) -> None:
-    """Eject media of a node that is gone; the log has what fails.
+    """Eject media of a node that is deleted; the log has what fails.
 
     :param task: its node is all that is needed.
     :param what: they are, such as "boot medium".
@@ -78,7 +95,7 @@ def eject_of_deleted(task: typing.Any, media_: _Media, what: str) -> None:
     try:
         eject(task, media_)
     except Exception as exc:
-        LOG.warning('The %(what)s of node %(node)s, which was deleted, '
+        LOG.warning('The %(what)s of node %(node)s, which is deleted, '
                     'stays in its drive: %(error)s',
                     {'what': what, 'node': task.node.uuid, 'error': exc})
 

@@ -9,16 +9,23 @@ import collections
 import collections.abc
 from concurrent import futures
 import functools
+import random
 import threading
+import time
 import typing
 
 from ironic.conf import CONF
 from oslo_log import log
 
+from ironic_ext.data_image import reconcile
+
 LOG = log.getLogger(__name__)
 
 #: Called with the UUID of a node.
 Work = collections.abc.Callable[[str], None]
+#: Seconds for a BMC that somebody waits for: two such times are less than the
+#: minute that Ironic's API waits for a conductor.
+PATIENCE = 20.0
 
 
 class BmcQueue:
@@ -55,9 +62,14 @@ class BmcQueue:
             pool = self._slow_pool if failed else self._pool
             pool.submit(self._serve, bmc)
 
-    def later(self, work: collections.abc.Callable[[], None]) -> None:
-        """Do something else that asks a BMC; it raises nothing."""
-        self._slow_pool.submit(work)
+    def await_work(self, work: collections.abc.Callable[[], None],
+                   patience: float = PATIENCE) -> None:
+        """Do something else that asks a BMC; it raises nothing.
+
+        :param patience: seconds to wait for its end, which it is not bound
+            by.
+        """
+        futures.wait([self._slow_pool.submit(work)], timeout=patience)
 
     def _serve(self, bmc: str) -> None:
         while True:
@@ -79,6 +91,49 @@ class BmcQueue:
                 waiting.clear()
         self._pool.shutdown()
         self._slow_pool.shutdown()
+
+
+class Retries:
+    """When work on a node that failed is tried again.
+
+    As long as the process lives: whoever comes after it tries at once. The
+    times are those of failed attachments.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # Failures since the last success, and not before when.
+        self._failed: dict[tuple[str, Work], tuple[int, float]] = {}
+
+    def is_due(self, node: str, work: Work) -> bool:
+        """Tell whether it is time for a node, by its UUID."""
+        return (self._failed.get((node, work), (0, 0.0))[1]
+                <= time.monotonic())
+
+    def has_failed(self, node: str, work: Work) -> bool:
+        """Tell whether it did not work before."""
+        return (node, work) in self._failed
+
+    def failed(self, node: str, work: Work) -> float:
+        """Note a failure; return the seconds until the next try."""
+        backoff = reconcile.Backoff(CONF.ext_data_image.backoff_base,
+                                    CONF.ext_data_image.backoff_ceiling)
+        with self._lock:
+            failures = self._failed.get((node, work), (0, 0.0))[0] + 1
+            delay = backoff.delay(failures, random.random())
+            self._failed[node, work] = failures, time.monotonic() + delay
+        return delay
+
+    def worked(self, node: str, work: Work) -> None:
+        """Note that nothing is left to be tried again."""
+        with self._lock:
+            self._failed.pop((node, work), None)
+
+
+@functools.cache
+def retries() -> Retries:
+    """Return what failed in this process."""
+    return Retries()
 
 
 @functools.cache

@@ -248,6 +248,29 @@ def judge_base(plan: boot_plan.BootPlan, store: images.ImageStore) -> None:
             f'{images.redacted(plan.href)} is not an ISO 9660 image')
 
 
+def is_at_hand(task: typing.Any, plan: boot_plan.BootPlan) -> bool:
+    """Tell whether the base of a plan is on this host, and current."""
+    try:
+        with base_store(task, plan, patient=False).at_hand(
+                plan.href, plan.checksum) as base:
+            return base is not None
+    except images.ImageError as exc:
+        LOG.debug('Whether %(iso)s is current cannot be told: %(error)s',
+                  {'iso': images.redacted(plan.href), 'error': exc})
+        return False
+
+
+@contextlib.contextmanager
+def at_hand(task: typing.Any, plan: boot_plan.BootPlan
+            ) -> collections.abc.Iterator[None]:
+    """Get the base of a plan, which stays on this host in the context.
+
+    :raises: any of FAILURES
+    """
+    with base_store(task, plan).lease(plan.href, plan.checksum):
+        yield
+
+
 @contextlib.contextmanager
 def fetched(task: typing.Any, plan: boot_plan.BootPlan
             ) -> collections.abc.Iterator[

@@ -215,19 +215,24 @@ class IsoSanboot(ipxe.iPXEBoot):
                 media_delivery.prolong([node])
                 return
             with self._planned(task) as (plan, way):
+                if _is_adopted(node) and not instance.is_at_hand(task, plan):
+                    LOG.info('The ISO of the active node %s is not on this '
+                             'host yet; its network boot is made again when '
+                             'it is', node.uuid)
+                    return
                 before = delivery.made_for(node)
                 self._deliver(task, plan, way)
                 delivery.withdraw_media(task, before)
             LOG.info('The network boot of the active node %s was made '
                      'again; its machine was not touched', node.uuid)
         except (exception.IronicException, *_FAILURES) as exc:
-            LOG.warning('The network boot of the active node %(node)s '
-                        'cannot be looked after; its machine was not '
-                        'touched: %(error)s',
-                        {'node': node.uuid, 'error': exc})
+            _not_taken_over(task, exc)
 
-    def _let_go(self, task: typing.Any) -> None:
-        """Let the machine leave iPXE from now on; remove what it read."""
+    def _let_go(self, task: typing.Any, reached: bool = True) -> None:
+        """Let the machine leave iPXE from now on; remove what it read.
+
+        :param reached: whether its BMC is to be told, too.
+        """
         node = task.node
         record = records.load(node) or records.SanbootRecord(records.HTTP)
         if (record.done and record.is_here
@@ -239,7 +244,7 @@ class IsoSanboot(ipxe.iPXEBoot):
         secret_script.forget(node)
         delivery.withdraw(task)
         try:
-            seen = end.set_disk(task)
+            seen = reached and end.set_disk(task)
         except exception.IronicException as exc:
             # The script leads to the disk in any case.
             LOG.warning('The disk could not be made the boot device of node '
@@ -280,14 +285,25 @@ class IsoSanboot(ipxe.iPXEBoot):
         filters={'provision_state_in': (states.ACTIVE,),
                  'reserved': False},
         predicate_extra_fields=('instance_info', 'driver_internal_info'),
-        predicate=lambda row: _is_over(row),
-        shared_task=False)
+        predicate=lambda row: _is_over(row))
     def _end_boots(self, task: typing.Any, manager: typing.Any,
                    context: typing.Any) -> None:
         """Let machines leave iPXE whose installed system has reported."""
+        if not _is_over(task.node):
+            return
+        # Before the lock: a BMC that does not answer takes its time.
+        try:
+            task.driver.management.get_boot_device(task)
+            reached = True
+        except exception.IronicException as exc:
+            LOG.warning('The disk will not be made the boot device of node '
+                        '%(node)s, which runs iPXE first: %(error)s',
+                        {'node': task.node.uuid, 'error': exc})
+            reached = False
+        task.upgrade_lock()
         if _is_over(task.node):
             try:
-                self._let_go(task)
+                self._let_go(task, reached)
             except (exception.IronicException, *_FAILURES) as exc:
                 LOG.warning('Node %(node)s is to boot from its disk, but '
                             'still boots over the network, trying again '
@@ -304,13 +320,26 @@ class IsoSanboot(ipxe.iPXEBoot):
         # "autodetect" may stand for "ramdisk".
         predicate=lambda row: (
             _is_adopted(row) and interfaces.of(row, 'boot') == NAME
-            and interfaces.of(row, 'deploy') in ('ramdisk', 'autodetect')),
-        shared_task=False)
+            and interfaces.of(row, 'deploy') in ('ramdisk', 'autodetect')))
     def _adopt(self, task: typing.Any, manager: typing.Any,
                context: typing.Any) -> None:
-        """Make what Ironic does not ask for when a node is adopted."""
-        if _is_adopted(task.node) and instance.boots_iso(task.node):
-            self._take_over(task)
+        """Make what Ironic does not ask for when a node is adopted.
+
+        Nor when it comes to this conductor, and a download is needed first.
+        """
+        if not (_is_adopted(task.node) and instance.boots_iso(task.node)):
+            return
+        try:
+            with self._planned(task) as (plan, _way):
+                # Before the lock: a download takes its time.
+                with instance.at_hand(task, plan):
+                    task.upgrade_lock()
+                    if _is_adopted(task.node):
+                        self._take_over(task)
+        except exception.NodeLocked:
+            raise
+        except (exception.IronicException, *_FAILURES) as exc:
+            _not_taken_over(task, exc)
 
     @periodics.periodic(spacing=CONF.ext_san.rebuild_interval)
     def _look_after_targets(self, manager: typing.Any, context: typing.Any
@@ -319,9 +348,8 @@ class IsoSanboot(ipxe.iPXEBoot):
         try:
             targets = configured.targets_from(CONF)
             owners = targets.owners()
-            if not owners:
-                return
-            here = {delivery.owner(row[0]) for row in manager.iter_nodes()}
+            here = {delivery.owner(row[0]) for row
+                    in (manager.iter_nodes() if owners else ())}
             for uuid in sorted(_node(owner) for owner in owners
                                if owner.startswith(delivery.owner(''))):
                 _release_if_orphaned(context, targets, uuid,
@@ -353,10 +381,16 @@ def _is_over(row: typing.Any) -> bool:
 
 
 def _is_adopted(row: typing.Any) -> bool:
-    """Tell whether an active node never got its script."""
+    """Tell whether an active node never got its script on this host."""
     record = records.of(row.driver_internal_info)
-    return ((record is None or not record.script)
+    return ((record is None or not record.script or not record.is_here)
             and not instance.is_over(row))
+
+
+def _not_taken_over(task: typing.Any, exc: Exception) -> None:
+    LOG.warning('The network boot of the active node %(node)s cannot be '
+                'looked after; its machine was not touched: %(error)s',
+                {'node': task.node.uuid, 'error': exc})
 
 
 def _node(owner: str) -> str:

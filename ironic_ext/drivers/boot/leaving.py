@@ -19,10 +19,12 @@ from ironic.conductor import task_manager
 from ironic import objects
 from oslo_log import log
 
+from ironic_ext.drivers.bmc import drives
 from ironic_ext.drivers.bmc import ejection
 from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.boot import published_script as scripts
 from ironic_ext.drivers.boot import sanboot_delivery
+from ironic_ext.drivers.boot import secret_script
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import interfaces
@@ -55,7 +57,7 @@ def sweep(manager: typing.Any) -> None:
             uuid=uuid, driver=driver, boot_interface=fields[0],
             driver_info=fields[1], instance_info=fields[2],
             driver_internal_info=fields[3])
-        if _left(row):
+        if _left(row) and queue.retries().is_due(uuid, end_left):
             queue.submit(row, end_left, failed=True)
 
 
@@ -64,49 +66,52 @@ def end_left(uuid: str) -> None:
     # Whether or not the node's new driver can be loaded here.
     try:
         with task_manager.acquire(
-                ironic_context.get_admin_context(), uuid, shared=False,
+                ironic_context.get_admin_context(), uuid, shared=True,
                 load_driver=False,
                 purpose='ending the boot of an interface that has left'
         ) as task:
+            dead = ejection.why_out_of_reach(
+                task, _inserted(node_media.load(task.node)))
+            task.upgrade_lock()
             left = _left(task.node)
             if left:
-                _end(task, left)
+                _end(task, left, dead)
                 LOG.info('Node %(node)s has boot interface %(now)s by now; '
                          'nothing is left of what %(left)s made',
                          {'node': uuid, 'left': ' and '.join(sorted(left)),
                           'now': task.node.boot_interface})
+        queue.retries().worked(uuid, end_left)
     except exception.NodeLocked:
         LOG.debug('Node %s is locked; what is left of its boot is looked '
                   'after later', uuid)
     except exception.NodeNotFound:
-        LOG.debug('Node %s is gone', uuid)
+        queue.retries().worked(uuid, end_left)
     except _FAILURES as exc:
         LOG.warning('What is left of a boot of node %(node)s, whose boot '
                     'interface is another one by now, is not gone yet; it '
-                    'is tried again: %(error)s',
-                    {'node': uuid, 'error': exc})
+                    'is tried again in %(delay).0f s: %(error)s',
+                    {'node': uuid, 'error': exc,
+                     'delay': queue.retries().failed(uuid, end_left)})
 
 
 def destroy(stock: collections.abc.Callable[..., typing.Any],
             node: typing.Any, *args: typing.Any, **kwargs: typing.Any
             ) -> typing.Any:
-    """Withdraw the boot images first: afterwards nobody knows of them.
+    """Withdraw and eject boot images first: afterwards nobody knows them.
+
+    A BMC that does not answer is why some nodes are deleted: it is not
+    waited for for ever.
 
     :param stock: Ironic's method of the node.
     """
     ending = _withdrawn(node)
-    result = stock(node, *args, **kwargs)
     if ending is not None:
-        queue.conductors_own().later(ending)
-    return result
+        queue.conductors_own().await_work(ending)
+    return stock(node, *args, **kwargs)
 
 
 def _withdrawn(node: typing.Any) -> collections.abc.Callable[[], None] | None:
-    """Make a node's boot unreadable; return what ejects its media.
-
-    The BMC is asked when the node is gone already: one that does not answer
-    is why some nodes are deleted.
-    """
+    """Make a node's boot unreadable; return what ejects its media."""
     if not (node_media.load(node) or sanboot_record.load(node)):
         return None
     # All that is needed of a task.
@@ -141,14 +146,23 @@ def _left(row: typing.Any) -> frozenset[str]:
     return frozenset(made - {now})
 
 
-def _end(task: typing.Any, left: frozenset[str]) -> None:
+def _end(task: typing.Any, left: frozenset[str],
+         dead: drives.MediaError | None) -> None:
+    """End what made the interfaces that have left.
+
+    :param dead: why the BMC cannot be asked to eject anything.
+    :raises: dead, and any of _FAILURES; nothing can be read any more then.
+    """
     node = task.node
     going = [medium for medium in node_media.load(node)
              if _MADE_BY.get(medium.purpose) in left]
     try:
         _withdraw(task, going, sanboot=interfaces.ISO_SANBOOT in left)
     finally:
-        _eject(task, _inserted(going))
+        if dead is None:
+            _eject(task, _inserted(going))
+    if dead is not None and _inserted(going):
+        raise dead
     for medium in going:
         node_media.remove(node, medium.id)
     if interfaces.ISO_SANBOOT in left:
@@ -167,6 +181,7 @@ def _withdraw(task: typing.Any, going: collections.abc.Collection[
             # Another interface may have written its own there by now.
             if scripts.is_written(task.node, record.script):
                 scripts.remove(task)
+            secret_script.forget(task.node)
             sanboot_delivery.release(task.node, record)
     finally:
         media_delivery.withdraw(task, going)

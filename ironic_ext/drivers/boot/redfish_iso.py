@@ -38,6 +38,7 @@ from ironic_ext.drivers.boot import firmware
 from ironic_ext.drivers.boot import instance
 from ironic_ext.drivers.boot import leaving
 from ironic_ext.drivers.boot import lost
+from ironic_ext.drivers.boot import overdue
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers import ironic_private
 from ironic_ext.drivers.records import boot as boot_record
@@ -213,7 +214,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
 
     def has_boot(self, node: typing.Any) -> bool:
         """Tell whether a medium of the instance is on record."""
-        return _has_medium(node)
+        return overdue.has_medium(node)
 
     def end_boot(self, task: typing.Any, cause: boot_state.Cause
                  ) -> boot_state.BootState:
@@ -235,33 +236,28 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         :raises: IronicException
         """
         # An agent's medium is no part of the boot of the instance.
-        if not (instance.is_over(task.node) and _has_medium(task.node)):
+        if not (instance.is_over(task.node)
+                and overdue.has_medium(task.node)):
             self.keep_medium(task)
         else:
             end.ask(task.node, instance.cause(task.node))
             end.go_on(task, boot_medium.withdraw, at_once=True)
 
-    @periodics.node_periodic(
-        purpose='ending boots from virtual media',
-        spacing=CONF.ext_boot.look_interval,
-        filters={'provision_state_in': (states.ACTIVE,),
-                 'reserved': False},
-        predicate_extra_fields=('boot_interface', 'instance_info',
-                                'driver_internal_info', 'power_state'),
-        predicate=lambda row: _wants_end(row),
-        shared_task=False)
-    def _end_boots(self, task: typing.Any, manager: typing.Any,
-                   context: typing.Any) -> None:
+    @periodics.periodic(spacing=CONF.ext_boot.look_interval)
+    def _end_boots(self, manager: typing.Any, context: typing.Any) -> None:
         """Let machines boot from their disks that are to do so."""
-        node = task.node
-        if not _wants_end(node):
-            return
-        try:
-            self.end_boot(task, instance.cause(node))
-        except exception.IronicException as exc:
-            LOG.warning('Node %(node)s is to boot from its disk; it is tried '
-                        'again: %(error)s',
-                        {'node': node.uuid, 'error': exc})
+        for uuid, driver, _group, *fields in manager.iter_nodes(
+                filters={'reserved': False,
+                         'provision_state_in': (states.ACTIVE,)},
+                fields=['boot_interface', 'driver_info', 'instance_info',
+                        'driver_internal_info', 'power_state']):
+            row = types.SimpleNamespace(
+                uuid=uuid, driver=driver, boot_interface=fields[0],
+                driver_info=fields[1], instance_info=fields[2],
+                driver_internal_info=fields[3], power_state=fields[4])
+            if overdue.is_due(row):
+                queue.submit(row, overdue.look,
+                             failed=overdue.has_failed(row))
 
     # Agent
 
@@ -409,26 +405,6 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         if device == boot_devices.CDROM:
             boot_slot.require(task, node_media.load(task.node),
                               stays=persistent)
-
-
-def _has_medium(node: typing.Any) -> bool:
-    return any(medium.purpose is media.Purpose.INSTANCE
-               for medium in node_media.load(node))
-
-
-def _wants_end(row: typing.Any) -> bool:
-    """Tell whether there is something to do for the end of a boot.
-
-    :param row: a node, or what a periodic task has read of one.
-    """
-    state = boot_state.of(row.driver_internal_info)
-    if (interfaces.of(row, 'boot') != interfaces.REDFISH_ISO
-            or state.ended_at or not instance.is_over(row)):
-        return False
-    if not state.is_ending:
-        # What else is active boots from its disk anyway.
-        return _has_medium(row)
-    return not state.disk_at or end.is_time(row, state)
 
 
 def _agent_iso(node: typing.Any, mode: str = 'deploy') -> str | None:

@@ -17,6 +17,7 @@ from ironic.common import exception
 from ironic.conductor import task_manager
 from oslo_log import log
 
+from ironic_ext.drivers.bmc import drives
 from ironic_ext.drivers.bmc import ejection
 from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.data_image import source
@@ -24,6 +25,7 @@ from ironic_ext.drivers.data_image import worker
 from ironic_ext.drivers.records import data_image as data_image_record
 from ironic_ext.drivers.records import interfaces
 from ironic_ext.media import delivery
+from ironic_ext.media import medium as media
 
 LOG = log.getLogger(__name__)
 
@@ -49,17 +51,19 @@ def tear_down(stock: collections.abc.Callable[..., typing.Any],
 def destroy(stock: collections.abc.Callable[..., typing.Any],
             node: typing.Any, *args: typing.Any, **kwargs: typing.Any
             ) -> typing.Any:
-    """Withdraw the image first: afterwards nobody knows of it.
+    """Withdraw and eject the image first: afterwards nobody knows of it.
+
+    A BMC that does not answer is why some nodes are deleted: it is not
+    waited for for ever.
 
     If the node is not deleted after all, the reconciler delivers it anew.
 
     :param stock: Ironic's method of the node.
     """
     ending = _withdrawn(node)
-    result = stock(node, *args, **kwargs)
     if ending is not None:
-        queue.conductors_own().later(ending)
-    return result
+        queue.conductors_own().await_work(ending)
+    return stock(node, *args, **kwargs)
 
 
 def end_left(uuid: str) -> None:
@@ -67,32 +71,46 @@ def end_left(uuid: str) -> None:
     # Whether or not the node's new driver can be loaded here.
     try:
         with task_manager.acquire(
-                ironic_context.get_admin_context(), uuid, shared=False,
+                ironic_context.get_admin_context(), uuid, shared=True,
                 load_driver=False,
                 purpose='ending a data image without interface') as task:
+            dead = ejection.why_out_of_reach(
+                task, data_image_record.media(task.node))
+            task.upgrade_lock()
             record = data_image_record.load(task.node)
             if record is None or is_looked_after(task.node):
                 return
             if record.medium is not None:
-                try:
-                    source.withdraw(task, record.medium)
-                finally:
-                    ejection.eject_withdrawn(
-                        task, data_image_record.media(task.node), _WHAT)
+                _end(task, record.medium, dead)
             data_image_record.save(task.node, None)
             LOG.info('Node %(node)s has management interface %(now)s by now, '
                      'which knows no data images: its own is detached',
                      {'node': uuid, 'now': task.node.management_interface})
+        queue.retries().worked(uuid, end_left)
     except exception.NodeLocked:
         LOG.debug('Node %s is locked; its data image is looked after '
                   'later', uuid)
     except exception.NodeNotFound:
-        LOG.debug('Node %s is gone', uuid)
+        queue.retries().worked(uuid, end_left)
     except (exception.IronicException, delivery.DeliveryError,
             OSError) as exc:
         LOG.warning('The data image of node %(node)s, whose management '
                     'interface is another one by now, is not gone yet; it is '
-                    'tried again: %(error)s', {'node': uuid, 'error': exc})
+                    'tried again in %(delay).0f s: %(error)s',
+                    {'node': uuid, 'error': exc,
+                     'delay': queue.retries().failed(uuid, end_left)})
+
+
+def _end(task: typing.Any, medium: media.Medium,
+         dead: drives.MediaError | None) -> None:
+    try:
+        source.withdraw(task, medium)
+    finally:
+        if dead is None:
+            ejection.eject_withdrawn(
+                task, data_image_record.media(task.node), _WHAT)
+    if dead is not None:
+        raise dead
 
 
 def is_looked_after(row: typing.Any) -> bool:
@@ -102,11 +120,7 @@ def is_looked_after(row: typing.Any) -> bool:
 
 
 def _withdrawn(node: typing.Any) -> collections.abc.Callable[[], None] | None:
-    """Make a node's image unreadable; return what ejects it.
-
-    The BMC is asked when the node is gone already: one that does not answer
-    is why some nodes are deleted.
-    """
+    """Make a node's image unreadable; return what ejects it."""
     record = data_image_record.load(node)
     if record is None or record.medium is None:
         return None

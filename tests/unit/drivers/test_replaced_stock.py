@@ -104,6 +104,8 @@ class ReplacedTestCase(base.RedfishIsoTestCase):
             boot = task.driver.boot
         self.node.power_state = states.POWER_OFF
         self.store()
-        boot._end_boots(Manager(), self.context)
+        with unittest.mock.patch.object(queue, 'submit',
+                                        base.submit_at_once):
+            boot._end_boots(Manager(), self.context)
         self.node.refresh()
         self.assertClean()

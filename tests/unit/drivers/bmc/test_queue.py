@@ -6,9 +6,13 @@ import threading
 import time
 import unittest.mock
 
+from ironic.conf import CONF
 import testtools
 
+from ironic_ext import conf
 from ironic_ext.drivers.bmc import queue
+
+conf.register_opts(CONF)
 
 TIMEOUT = 30
 
@@ -98,6 +102,16 @@ class BmcQueueTestCase(testtools.TestCase):
             self.await_done('bad', 'next')
         log.exception.assert_called_once()
 
+    def test_somebody_waits_for_a_bmc_as_long_as_there_is_patience(self):
+        self.start()
+        self.queue.await_work(lambda: self.work('a'), TIMEOUT)
+        self.assertEqual(['a'], self.done)
+        gate = self.gate('b')
+        self.queue.await_work(lambda: self.work('b'), 0.01)
+        self.assertEqual(['a'], self.done)
+        gate.set()
+        self.await_done('a', 'b')
+
     def test_stopping_forgets_what_waits(self):
         self.start()
         gate = self.gate('a')
@@ -107,3 +121,31 @@ class BmcQueueTestCase(testtools.TestCase):
         threading.Timer(0.05, gate.set).start()
         self.queue.stop()
         self.assertEqual(['a'], self.done)
+
+
+class RetriesTestCase(testtools.TestCase):
+
+    def test_what_fails_is_tried_less_and_less_often(self):
+        retries = queue.Retries()
+        self.assertTrue(retries.is_due('a', print))
+        first = retries.failed('a', print)
+        self.assertFalse(retries.is_due('a', print))
+        self.assertTrue(retries.has_failed('a', print))
+        # The longest wait is half random.
+        self.assertGreaterEqual(retries.failed('a', print), first * 0.99)
+        self.assertGreater(retries.failed('a', print), first * 1.99)
+
+    def test_others_are_none_of_its_business(self):
+        retries = queue.Retries()
+        retries.failed('a', print)
+        self.assertTrue(retries.is_due('b', print))
+        self.assertTrue(retries.is_due('a', repr))
+        self.assertFalse(retries.has_failed('b', print))
+
+    def test_what_worked_begins_anew(self):
+        retries = queue.Retries()
+        retries.failed('a', print)
+        retries.worked('a', print)
+        retries.worked('b', print)
+        self.assertTrue(retries.is_due('a', print))
+        self.assertFalse(retries.has_failed('a', print))

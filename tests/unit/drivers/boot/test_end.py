@@ -3,6 +3,7 @@
 """A boot has an end: what the BMC shows, what is served, what is on record."""
 
 import time
+import unittest.mock
 
 from ironic.common import boot_devices
 from ironic.common import exception
@@ -10,6 +11,7 @@ from ironic.common import states
 import sushy
 
 from ironic_ext.drivers.bmc import drives
+from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.boot import boot_medium
 from ironic_ext.node import boot_state
 from tests.unit.drivers import base
@@ -33,10 +35,18 @@ class EndTestCase(base.RedfishIsoTestCase):
         self.call('prepare_instance')
         self.be(states.ACTIVE)
 
-    def periodic(self):
+    def periodic(self, patient=False):
+        """Run the periodic task, and the work that it submits.
+
+        :param patient: whether to wait for the next try of what failed.
+        """
+        if not patient:
+            queue.retries.cache_clear()
         with self.task(shared=True) as task:
             boot = task.driver.boot
-        boot._end_boots(base.Manager(self.node), self.context)
+        with unittest.mock.patch.object(queue, 'submit',
+                                        base.submit_at_once):
+            boot._end_boots(base.Manager(self.node), self.context)
         self.node.refresh()
 
     def state(self):

@@ -211,6 +211,11 @@ class ActiveTestCase(sanboot_base.SanbootTestCase):
         self.assertEqual({self.owner()}, self.targets.owners())
         self.assertEqual(1, self.targets.rebuilds)
 
+    def test_targets_that_have_no_owner_left_are_looked_after(self):
+        self.targets.held.clear()
+        self.periodic('_look_after_targets', self.node.uuid)
+        self.assertEqual(1, self.targets.rebuilds)
+
     def test_targets_of_a_node_that_went_to_another_host_go(self):
         info = dict(self.node.driver_internal_info)
         info['ext_sanboot'] = {**info['ext_sanboot'], 'host': 'elsewhere'}

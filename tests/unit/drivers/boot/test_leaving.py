@@ -10,6 +10,7 @@ from ironic import objects
 
 from ironic_ext.drivers.bmc import drives
 from ironic_ext.drivers.bmc import queue
+from ironic_ext.drivers.boot import catalog
 from ironic_ext.drivers.boot import leaving
 from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.node import boot_state
@@ -34,6 +35,7 @@ class _Leaving:
 
     def sweep(self):
         """Run the periodic task, and the work that it submits."""
+        queue.retries.cache_clear()
         work = []
         with unittest.mock.patch.object(
                 queue, 'submit', lambda node, what, failed: work.append(
@@ -45,15 +47,23 @@ class _Leaving:
         return bool(work)
 
     def delete(self):
-        """Delete the node; return what asks its BMC afterwards."""
-        later = []
+        """Delete the node; return the media in its drives before it went."""
+        seen = []
+
+        def await_work(work):
+            # Nobody can read it any more, and the node is known as yet.
+            self.assertEqual([], self.published())
+            objects.Node.get(self.context, self.node.uuid)
+            work()
+            seen.append(list(self.bmc.inserted))
+
         with (unittest.mock.patch.object(
                 queue, 'conductors_own', lambda: unittest.mock.Mock(
-                    later=later.append)), self.task() as task):
+                    await_work=await_work)), self.task() as task):
             task.node.destroy()
         self.assertRaises(exception.NodeNotFound, objects.Node.get,
                           self.context, self.node.uuid)
-        return later
+        return seen
 
 
 class RedfishIsoTestCase(_Leaving, base.RedfishIsoTestCase):
@@ -159,18 +169,13 @@ class RedfishIsoTestCase(_Leaving, base.RedfishIsoTestCase):
     def test_a_node_that_is_deleted_leaves_nothing(self):
         self.node.maintenance = True
         self.store()
-        later, = self.delete()
-        # Nobody can read it from now on; the BMC may take its time.
-        self.assertEqual([], self.published())
-        later()
-        self.assertEqual([], self.bmc.inserted)
+        self.assertEqual([[]], self.delete())
 
     def test_a_bmc_that_does_not_answer_keeps_no_node(self):
         self.bmc.slots[0].stuck = True
-        later, = self.delete()
         with self.assertLogs('ironic_ext', 'WARNING'):
-            later()
-        self.assertEqual([], self.published())
+            (inserted,) = self.delete()
+        self.assertEqual(1, len(inserted))
 
 
 class SanbootTestCase(_Leaving, sanboot_base.SanbootTestCase):
@@ -200,6 +205,17 @@ class SanbootTestCase(_Leaving, sanboot_base.SanbootTestCase):
         self.leave()
         self.sweep()
         self.assertNothingLeft()
+
+    def test_nor_has_the_boot_server_a_script_with_secrets(self):
+        self.config(public_url='http://192.0.2.1:8093',
+                    machine_identity='address', group='ext_server')
+        self.config(transport='http', group='ext_san')
+        self.be(states.DEPLOYING)
+        self.deploy()
+        self.assertIn('sanboot', catalog.records().of(self.node.uuid).script)
+        self.leave()
+        self.sweep()
+        self.assertEqual('', catalog.records().of(self.node.uuid).script)
 
     def test_the_script_of_the_interface_that_came_stays(self):
         self.leave()

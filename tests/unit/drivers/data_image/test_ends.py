@@ -103,9 +103,16 @@ class DeletionTestCase(base.DataImageTestCase):
 
     def setUp(self):
         super().setUp()
-        self.work = []
+        self.seen = []
         self.replace(queue, 'conductors_own', lambda: (
-            types.SimpleNamespace(later=self.work.append)))
+            types.SimpleNamespace(await_work=self.await_work)))
+
+    def await_work(self, work):
+        self.readable = self.published()
+        # The node is known as yet.
+        objects.Node.get(self.context, self.node.uuid)
+        work()
+        self.seen.append(list(self.bmc.inserted))
 
     def delete(self):
         with self.task() as task:
@@ -116,19 +123,16 @@ class DeletionTestCase(base.DataImageTestCase):
         self.delete()
         self.assertRaises(exception.NodeNotFound, objects.Node.get,
                           self.context, self.node.uuid)
-        # Nobody can read it from now on; the BMC may take its time.
-        self.assertEqual([], self.published())
-        work, = self.work
-        work()
-        self.assertEqual([], self.bmc.inserted)
+        self.assertEqual(([[]], []), (self.seen, self.readable))
 
     def test_a_bmc_that_is_dead_keeps_nothing_but_its_drive(self):
         self.attach()
-        self.delete()
         self.bmc.slots[0].stuck = True
-        work, = self.work
-        work()
-        self.assertEqual([], self.published())
+        self.delete()
+        self.assertRaises(exception.NodeNotFound, objects.Node.get,
+                          self.context, self.node.uuid)
+        (inserted,) = self.seen
+        self.assertEqual((1, []), (len(inserted), self.readable))
 
     def test_a_node_that_cannot_be_deleted_gets_its_image_back(self):
         self.attach()
@@ -137,7 +141,7 @@ class DeletionTestCase(base.DataImageTestCase):
                 side_effect=exception.NodeAssociated(node='n',
                                                      instance='i')):
             self.assertRaises(exception.NodeAssociated, self.delete)
-        self.assertEqual([], self.work)
+        self.assertEqual([[]], self.seen)
         self.run_once()
         self.assertPhase(ATTACHED)
         path, = self.published()
@@ -145,7 +149,7 @@ class DeletionTestCase(base.DataImageTestCase):
 
     def test_a_node_without_data_image_is_just_deleted(self):
         self.delete()
-        self.assertEqual([], self.work)
+        self.assertEqual([], self.seen)
 
     def test_a_failure_to_withdraw_does_not_keep_the_node(self):
         self.attach()
