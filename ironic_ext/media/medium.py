@@ -20,6 +20,8 @@ class Purpose(enum.StrEnum):
     SANBOOT = 'sanboot'
     DATA = 'data'
     VIRTUAL_MEDIA = 'virtual media'
+    #: Beside the one that it boots from.
+    CONFIG_DRIVE = 'config drive'
     #: What another release has it for.
     OTHER = 'other'
 

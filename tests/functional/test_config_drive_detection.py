@@ -13,6 +13,7 @@ import tempfile
 
 import testtools
 
+from ironic_ext.drivers.boot import config_medium
 from ironic_ext.drivers.images import customised
 from ironic_ext import iso
 from ironic_ext.node import boot_plan
@@ -115,6 +116,13 @@ class DetectionTestCase(testtools.TestCase):
             self.assertEqual({'::/openstack/latest/meta_data.json',
                               '::/ec2/latest/user-data'}, {
                 name for name in listed if not name.endswith('/')}, kind)
+
+    def test_a_drive_of_its_own_needs_no_word(self):
+        image = self.folder / 'drive.iso'
+        image.write_bytes(config_medium.built({
+            '/openstack/latest/meta_data.json': b'{}'}))
+        for device in ('sr1', 'sdb'):
+            self.assertIn('ConfigDrive', self.identify(image, '', device))
 
     def test_what_boots_from_no_disk_has_no_partition(self):
         plan = boot_plan.BootPlan('file:///live.iso', None, iso.Injection(

@@ -88,6 +88,11 @@ def is_disc(slot: typing.Any) -> bool:
     return not set(_DISC_TYPES).isdisjoint(slot.media_types)
 
 
+def is_stick(slot: typing.Any) -> bool:
+    """Tell whether a slot is a removable disk to the machine."""
+    return sushy.VIRTUAL_MEDIA_USBSTICK in slot.media_types
+
+
 def every_slot(task: typing.Any) -> list[typing.Any]:
     """Return all slots, also those that nothing may be put into.
 

@@ -114,16 +114,18 @@ def insert(task: typing.Any, url: str, medium: media.Medium) -> str:
 
 
 def put(task: typing.Any, paths: collections.abc.Sequence[str],
-        source: Source, medium: media.Medium) -> str:
-    """Insert a data image into one of these slots; return the one it is in.
+        source: Source, medium: media.Medium, what: str = 'the data image'
+        ) -> str:
+    """Insert an image into one of these slots; return the one it is in.
 
     As :func:`insert`, but no slot is freed for it.
 
     :param paths: of the slots, best first.
+    :param what: it is, for errors and the log.
     :raises: MediaError when none of them shows the image in the end.
     """
-    return _persist(task, 'the data image', medium.id,
-                    lambda: _put(task, paths, source, medium))
+    return _persist(task, what, medium.id,
+                    lambda: _put(task, paths, source, medium, what))
 
 
 def _persist(task: typing.Any, what: str, media_id: str,
@@ -228,13 +230,13 @@ def _clear(task: typing.Any, slots: list[typing.Any]) -> None:
 
 
 def _put(task: typing.Any, paths: collections.abc.Sequence[str],
-         source: Source, medium: media.Medium) -> str:
+         source: Source, medium: media.Medium, what: str) -> str:
     slots = [slot for slot in drives.drives(task) if slot.path in paths]
     slots.sort(key=lambda slot: paths.index(slot.path))
     # It may be in one of them by now: an answer got lost.
     slots.sort(key=lambda slot: not redfish_slots.holds(slot, [medium]))
     return _into_one_of(
-        task, slots, source, medium, 'the data image',
+        task, slots, source, medium, what,
         may_empty=lambda slot: redfish_slots.holds(slot, [medium]))
 
 

@@ -39,6 +39,7 @@ LOG = log.getLogger(__name__)
 _WHAT = 'boot medium'
 _MADE_BY = {media.Purpose.INSTANCE: interfaces.REDFISH_ISO,
             media.Purpose.AGENT: interfaces.REDFISH_ISO,
+            media.Purpose.CONFIG_DRIVE: interfaces.REDFISH_ISO,
             media.Purpose.SANBOOT: interfaces.ISO_SANBOOT}
 _FAILURES = (exception.IronicException, delivery.DeliveryError, san.SanError,
              OSError)

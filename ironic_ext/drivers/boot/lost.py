@@ -24,6 +24,7 @@ from oslo_log import log
 from ironic_ext.data_image import reconcile
 from ironic_ext.drivers.bmc import drives
 from ironic_ext.drivers.boot import boot_medium
+from ironic_ext.drivers.boot import config_medium
 from ironic_ext.drivers.boot import instance
 from ironic_ext.drivers.images import delivery as media_delivery
 from ironic_ext.drivers.records import boot as boot_record
@@ -88,21 +89,27 @@ def keep(task: typing.Any, set_device: SetDevice) -> None:
     known = _kept(node)
     if not known:
         return
-    lost = False
+    beside = [] if instance.is_over(node) else config_medium.of(node)
+    lost = back = False
     try:
         lost = not drives.shown(task, known)
-        if lost:
+        drive_lost = bool(beside) and not drives.shown(task, beside)
+        if lost or drive_lost:
             task.upgrade_lock()
             if _kept(task.node) != known:
                 # Somebody was faster; there will be another look.
                 return
+        if lost:
             _boot_from(task, _put_back(task, known), set_device)
+            back, lost = True, False
+        if drive_lost:
+            config_medium.put_back(task, beside)
     except exception.NodeLocked:
         raise
     except _FAILURES as exc:
         _failed(task, lost, exc)
         return
-    _found(task, lost)
+    _found(task, back)
 
 
 def _kept(node: typing.Any) -> list[media.Medium]:
@@ -151,15 +158,18 @@ def _boot_from(task: typing.Any, medium: media.Medium,
     set_device(task, boot_devices.CDROM, stays)
 
 
-def _found(task: typing.Any, lost: bool) -> None:
-    """Put on record that the machine has its medium."""
+def _found(task: typing.Any, back: bool) -> None:
+    """Put on record that the machine has its medium.
+
+    :param back: whether it was put back just now.
+    """
     state = boot_record.load(task.node)
     if state.lost_at or state.error:
         task.upgrade_lock()
         boot_record.save(task.node, dataclasses.replace(
             boot_record.load(task.node), lost_at=0, error='', errors=0,
             next_look=0))
-    if lost or state.lost_at:
+    if back or state.lost_at:
         _tell(task, 'it got lost, and is in its drive again')
 
 

@@ -33,6 +33,7 @@ from ironic_ext.drivers.bmc import insertion
 from ironic_ext.drivers.bmc import queue
 from ironic_ext.drivers.bmc import quirks
 from ironic_ext.drivers.boot import boot_medium
+from ironic_ext.drivers.boot import config_medium
 from ironic_ext.drivers.boot import end
 from ironic_ext.drivers.boot import firmware
 from ironic_ext.drivers.boot import instance
@@ -341,7 +342,10 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                     media_delivery.base_of(base, plan.href,
                                            plan.chosen_by_owner),
                     media_delivery.lifetime(purpose))
+                drive = config_medium.needed(plan, base)
             boot_medium.insert(task, delivered)
+            if drive:
+                config_medium.bring(task, drive)
             yield
         except Exception as exc:
             self._withdraw_quietly(task)
@@ -403,8 +407,10 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
         ironic_private.set_boot_device(quirks.stock_boot(task), task, device,
                                        persistent)
         if device == boot_devices.CDROM:
-            boot_slot.require(task, node_media.load(task.node),
-                              stays=persistent)
+            boot_slot.require(task, [
+                medium for medium in node_media.load(task.node)
+                if medium.purpose is not media.Purpose.CONFIG_DRIVE],
+                stays=persistent)
 
 
 def _agent_iso(node: typing.Any, mode: str = 'deploy') -> str | None:

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import hashlib
 import io
-import tempfile
 import typing
 import uuid
 
@@ -21,6 +20,7 @@ from ironic_ext.drivers.bmc import insertion
 from ironic_ext.drivers.bmc import slots as redfish_slots
 from ironic_ext.drivers.images import bases as base_images
 from ironic_ext.drivers.images import delivery as media_delivery
+from ironic_ext.drivers.images import whole
 from ironic_ext.drivers.records import data_image as data_image_record
 from ironic_ext.drivers.walls import owners
 from ironic_ext import images
@@ -36,7 +36,6 @@ from ironic_ext import walls
 
 LOG = log.getLogger(__name__)
 
-_NOTHING = f'sha256:{hashlib.sha256().hexdigest()}'
 # Seconds for a web server to say whether it has a file.
 _PATIENCE = 5
 
@@ -80,8 +79,8 @@ def fetched(task: typing.Any, spec: specs.DataImageSpec
                 raise NotAnIsoError(
                     f'{base.href} is not an ISO 9660 image')
         with iso.SegmentMap(base.path,
-                            [segments.BaseRange(0, base.size)]) as whole:
-            yield Content(whole, media.Origin(
+                            [segments.BaseRange(0, base.size)]) as found:
+            yield Content(found, media.Origin(
                 base.digest, base.size, spec.title,
                 href=None if _is_private(spec) else spec.url,
                 etag=(base.version.strong_etag or '' if base.version
@@ -96,12 +95,10 @@ def _built(spec: specs.DataImageSpec
     output = io.BytesIO()
     content.build(spec.files, spec.label or specs.DEFAULT_LABEL, output)
     data = output.getvalue()
-    with (tempfile.NamedTemporaryFile() as nothing,
-          iso.SegmentMap(nothing.name, segments.sparse(
-              segments.Literal(data))) as whole):
-        yield Content(
-            whole, media.Origin(_NOTHING, 0, spec.title),
-            f'sha256:{hashlib.sha256(data).hexdigest()}', lambda: None)
+    with whole.literal(data, spec.title) as (made, origin):
+        yield Content(made, origin,
+                      f'sha256:{hashlib.sha256(data).hexdigest()}',
+                      lambda: None)
 
 
 def _is_private(spec: specs.DataImageSpec) -> bool:

@@ -183,7 +183,7 @@ def _devices(slot: typing.Any) -> frozenset[specs.Device]:
     found = set()
     if types & {sushy.VIRTUAL_MEDIA_CD, sushy.VIRTUAL_MEDIA_DVD}:
         found.add(specs.Device.CDROM)
-    if sushy.VIRTUAL_MEDIA_USBSTICK in types:
+    if drives.is_stick(slot):
         found.add(specs.Device.USB)
     return frozenset(found)
 

@@ -14,6 +14,7 @@ from ironic_ext.iso import partitions
 from ironic_ext.iso import segments
 from ironic_ext.node import boot_plan
 from ironic_ext.node import config_drive
+from ironic_ext import stored
 
 #: What virtual media and sanboot are to the firmware.
 _MEDIUM = 'cd'
@@ -63,6 +64,38 @@ def inject(image: iso.IsoImage, plan: boot_plan.BootPlan
     return made, (*notes, *warnings)
 
 
+def hidden_drive(image: iso.IsoImage, plan: boot_plan.BootPlan
+                 ) -> collections.abc.Mapping[str, stored.Content]:
+    """Return the config drive that a system does not find in its ISO.
+
+    cloud-init looks for it by label, or is told to by a kernel argument.
+
+    :returns: path -> content; nothing where it is found, or there is none.
+    :raises: ConfigError, IsoError
+    """
+    if not _drive(plan.injection):
+        return {}
+    plan, _notes = plan.attended().naming(
+        image.volumes.primary.publisher_id).with_config_in(image)
+    if not _hides_config_drive(image, plan.injection):
+        return {}
+    try:
+        _injected(image, _telling(plan.injection), plan.firmware)[0].close()
+    except iso.InjectionError:
+        return _drive(plan.injection)
+    return {}
+
+
+def _telling(injection: iso.Injection) -> iso.Injection:
+    return dataclasses.replace(injection, append_args=' '.join(filter(None, (
+        _DATASOURCE, injection.append_args))))
+
+
+def _drive(injection: iso.Injection) -> dict[str, stored.Content]:
+    return {path: content for path, content in injection.files.items()
+            if path.split('/')[1] in config_drive.TOP_LEVEL}
+
+
 def _made(image: iso.IsoImage, plan: boot_plan.BootPlan
           ) -> tuple[iso.SegmentMap, tuple[str, ...]]:
     if plan.injection.empty:
@@ -73,10 +106,8 @@ def _made(image: iso.IsoImage, plan: boot_plan.BootPlan
     plan, notes = _with_drive_for_disks(image, plan)
     if _hides_config_drive(image, plan.injection):
         try:
-            made, warnings = _injected(image, dataclasses.replace(
-                plan.injection, append_args=' '.join(filter(None, (
-                    _DATASOURCE, plan.injection.append_args)))),
-                plan.firmware)
+            made, warnings = _injected(image, _telling(plan.injection),
+                                       plan.firmware)
         except iso.InjectionError:
             # It is not asked for: there may be no cloud-init at all.
             notes += (f'the kernel argument {_DATASOURCE} cannot be added: '
@@ -105,8 +136,7 @@ def _with_drive_for_disks(image: iso.IsoImage, plan: boot_plan.BootPlan
     of it mounted, so that cloud-init can mount the whole no more, and looks
     into such partitions alone that have the drive's label.
     """
-    drive = {path: content for path, content in plan.injection.files.items()
-             if path.split('/')[1] in config_drive.TOP_LEVEL}
+    drive = _drive(plan.injection)
     if not any(path.startswith(_DRIVE) for path in drive) or not any(
             path.medium == 'disk' and not path.dead
             for path in boot_path.boot_paths(image)):
