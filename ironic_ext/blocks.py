@@ -13,7 +13,6 @@ import ctypes
 import errno
 import fcntl
 import os
-import secrets
 import struct
 import typing
 
@@ -189,7 +188,7 @@ def _written(path: str, mode: int, durable: bool
 def _beside(path: str) -> str:
     folder, name = os.path.split(path)
     return os.path.join(folder,
-                        f'.{name[:180]}.{secrets.token_hex(8)}.part')
+                        f'.{name[:180]}.{os.urandom(8).hex()}.part')
 
 
 def _remove(path: str) -> None:
