@@ -51,9 +51,9 @@ from ironic_ext.server.rest import page_files
 from ironic_ext.server.rest import previews
 from ironic_ext.server.rest import provisioning
 from ironic_ext.server.rest import referrers
-from ironic_ext.server.rest import threads
 from ironic_ext.server.rest import watches
 from ironic_ext.server import statuses
+from ironic_ext.server import threads
 
 _App: typing.TypeAlias = 'falcon.App[typing.Any, typing.Any]'
 

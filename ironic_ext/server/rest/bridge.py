@@ -22,7 +22,7 @@ from ironic_ext.server import errors
 from ironic_ext.server.http import exchange
 from ironic_ext.server.rest import access
 from ironic_ext.server.rest import bodies
-from ironic_ext.server.rest import threads
+from ironic_ext.server import threads
 
 #: Where what goes on is in the environment of a request.
 NEXT = 'ironic_ext.next'

@@ -14,7 +14,7 @@ from ironic_ext.server import answers
 from ironic_ext.server import errors
 from ironic_ext.server.rest import bodies
 from ironic_ext.server.rest import bridge
-from ironic_ext.server.rest import threads
+from ironic_ext.server import threads
 from tests.unit.server import asgi
 
 MIB = 1 << 20

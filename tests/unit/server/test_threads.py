@@ -10,9 +10,9 @@ import unittest.mock
 import testtools
 
 from ironic_ext.server import errors
-from ironic_ext.server.rest import threads
+from ironic_ext.server import threads
 
-_LONG = 'ironic_ext.server.rest.threads._LONG'
+_LONG = 'ironic_ext.server.threads._LONG'
 
 
 class ThreadsTestCase(testtools.TestCase):
