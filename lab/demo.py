@@ -129,8 +129,9 @@ The lab stays up. To use it:
   {bin_directory}/openstack baremetal node undeploy demo
 The web page, which needs no login here:
   {lab.boot_server.url}/
-What the tutorials of the documentation begin with, a folder for each:
-  ls .cache/tutorials
+What the tutorials begin with, a folder for each ("In the lab" in
+doc/source/user/tutorials/index.rst says how to follow them):
+  cd .cache/tutorials/kickstart-many && . ./settings
 The machine's serial console, the logs and the ISO:
   tail -f {lab.hypervisor.directory}/machines/demo.console
   tail -f {lab.ironic.ironic_log}
