@@ -21,8 +21,8 @@ import statistics
 from selenium.webdriver.remote import webdriver
 
 from tests import boot_server
-from tests.functional import boot_page
 from tests import ironic_stand_in
+from tests.journeys import boot_page
 
 _TYPED = ('server01', '52-54-00-00-0a', 'active', 'nothing', 'iso7 on')
 _MEASURE = '''
