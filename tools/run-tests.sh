@@ -28,7 +28,11 @@ for suite in $suites; do
     grouping=(--parallel-class)
     options=()
     case $suite in
-        unit) grouping=() ;;
+        unit)
+            grouping=()
+            # Some wait for a time to be over.
+            options=(--concurrency $(($(nproc) + 1)))
+            ;;
         functional|journeys)
             # What matches the same text stays together: modules that share
             # a browser, an emulator or a Keystone, and classes that share a

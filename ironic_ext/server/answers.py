@@ -77,6 +77,18 @@ class Sender:
             headers.append((b'content-length', b'%d' % len(answer.data)))
         return headers
 
+    def block(self, answer: Answer, data: bytes, path: str) -> bytes:
+        """Return the headers of a whole answer as they are sent.
+
+        :param data: of the answer.
+        :param path: that was asked for.
+        """
+        if answer.status != 200:
+            return exchange.block(self.headers(answer, path))
+        return b'%bcontent-length: %d\r\n' % (
+            _block(tuple(answer.headers), answer.content_type,
+                   path.startswith('/api/')), len(data))
+
     async def send(self, answer: Answer, path: str, send: exchange.Send
                    ) -> None:
         """Send an answer as ASGI messages.
@@ -111,3 +123,10 @@ def _fixed(headers: tuple[tuple[bytes, bytes], ...], content_type: str,
     if is_api and not any(name == b'cache-control' for name, _value in found):
         found.append((b'cache-control', b'no-cache'))
     return tuple(found)
+
+
+@functools.lru_cache(maxsize=256)
+def _block(headers: tuple[tuple[bytes, bytes], ...], content_type: str,
+           is_api: bool) -> bytes:
+    """Return the same as it is sent."""
+    return exchange.block(_fixed(headers, content_type, is_api))

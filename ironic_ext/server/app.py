@@ -143,8 +143,8 @@ class Application:
         if answer is None or not isinstance(answer.data, bytes):
             return None
         self.answered['machine', answer.status] += 1
-        return (answer.status,
-                self._sender.headers(answer, scope['path']), answer.data)
+        return (answer.status, self._sender.block(
+            answer, answer.data, scope['path']), answer.data)
 
     async def __call__(self, scope: exchange.Scope,
                        receive: exchange.Receive, send: exchange.Send
@@ -397,6 +397,8 @@ def _asked(scope: exchange.Scope, token: str = '') -> identity.Asked:
     macs: list[str] = []
     forwarded: list[str] = []
     for name, value in scope['headers']:
+        if not name.startswith(b'x-'):
+            continue
         if name == b'x-forwarded-for':
             forwarded.append(value.decode('latin-1'))
         elif name.startswith(_CARD) and len(macs) < _MAX_CARDS:

@@ -49,7 +49,7 @@ class Limits:
     :ivar connections: in all.
     :ivar per_address: of one address, or of one network of 64 bits.
     :ivar head: seconds for TLS and for the head of a request.
-    :ivar idle: seconds for the next request.
+    :ivar idle: seconds for the next request, up to a 32nd less.
     :ivar stall: seconds in which nothing is taken of an answer, or nothing
         to speak of comes of a body.
     :ivar rate: bytes a second that a body has to come with beyond these.
@@ -94,8 +94,11 @@ class Connection(typing.Protocol):
 _RANKS = {True: turns.KNOWN, False: turns.LAST, None: turns.USUAL}
 
 #: Those that are waited for, the one that is for longest first: since when,
-#: and until when.
-_Queue = collections.OrderedDict[Connection, tuple[float, float]]
+#: until when, and for how long at most.
+_Queue = collections.OrderedDict[Connection, tuple[float, float, float]]
+#: The part of a client's time that it may have less, so that not each request
+#: over a connection that is kept begins another one.
+_LESS = 1 / 32
 
 
 class _Address:
@@ -201,9 +204,13 @@ class Connections:
         :param since: when that began.
         :param seconds: that it has from then on.
         """
+        known = self._waiting.get(connection)
+        if (known is not None and known[2] == seconds
+                and 0 <= since - known[0] < seconds * _LESS):
+            return
         address = self._all.get(connection)
         if address is not None:
-            wait = since, since + seconds
+            wait = since, since + seconds, seconds
             for waiting in (self._waiting, address.waiting):
                 waiting[connection] = wait
                 # Most began just now. Whoever sends a body too slowly did so
@@ -223,7 +230,7 @@ class Connections:
 
         :param most: that are ended now.
         """
-        over = [connection for connection, (_since, until)
+        over = [connection for connection, (_since, until, _seconds)
                 in self._waiting.items() if until <= now]
         for connection in over[:most]:
             # It may wait for something else then, as for its last answer to

@@ -14,8 +14,8 @@ Send = collections.abc.Callable[[Message], collections.abc.Awaitable[None]]
 Application = collections.abc.Callable[
     [Scope, Receive, Send], collections.abc.Awaitable[None]]
 Headers = collections.abc.Iterable[tuple[bytes, bytes]]
-#: The status of an answer, its headers, its body.
-Made = tuple[int, Headers, bytes]
+#: The status of an answer, its headers as block() makes them, its body.
+Made = tuple[int, bytes, bytes]
 #: Returns an answer that needs no waiting, None for any other.
 AtOnce = collections.abc.Callable[[Scope], Made | None]
 
@@ -28,26 +28,54 @@ _STATUS_LINES = {status.value: b'HTTP/1.1 %d %s' % (
     status.value, status.phrase.encode()) for status in http.HTTPStatus}
 
 
-def head(code: int, headers: Headers) -> bytes:
-    """Return the head of an answer.
+def block(headers: Headers) -> bytes:
+    """Return headers as they are sent.
 
     :raises: ValueError for a header of several lines
     """
-    lines = [_STATUS_LINES[code], *map(b': '.join, headers), b'', b'']
+    lines = [*map(b': '.join, headers), b'']
     found = b'\r\n'.join(lines)
     if found.count(b'\n') != len(lines) - 1:
         raise ValueError('a header of an answer has several lines')
     return found
 
 
-def plain(code: int, sentence: str, headers: Headers) -> bytes:
+def head(code: int, default: bytes, headers: Headers) -> bytes:
+    """Return the head of an answer.
+
+    :param default: the headers of all answers; see block().
+    :raises: ValueError for a header of several lines
+    """
+    return b'%b\r\n%b%b\r\n' % (
+        _STATUS_LINES[code], default, block(headers))
+
+
+class Block:
+    """Headers as they are sent, made once for as long as they are the same."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._headers: Headers = ()
+        self._made = b''
+
+    def of(self, headers: Headers) -> bytes:
+        """Return them.
+
+        :param headers: that do not change; others are another object.
+        """
+        if headers is not self._headers:
+            self._headers, self._made = headers, block(headers)
+        return self._made
+
+
+def plain(code: int, sentence: str, default: bytes) -> bytes:
     """Return an answer that no application has made.
 
-    :param headers: of all answers.
+    :param default: the headers of all answers; see block().
     """
     body = f'{sentence}\n'.encode()
-    return head(code, [
-        *headers, (b'content-type', b'text/plain; charset=utf-8'),
+    return head(code, default, [
+        (b'content-type', b'text/plain; charset=utf-8'),
         (b'x-content-type-options', b'nosniff'),
         (b'content-length', b'%d' % len(body)),
         (b'connection', b'close')]) + body
@@ -66,8 +94,8 @@ class Link(typing.Protocol):
     is_half_closed: bool
 
     @property
-    def default_headers(self) -> list[tuple[bytes, bytes]]:
-        """Headers of all answers."""
+    def default_block(self) -> bytes:
+        """Headers of all answers; see block()."""
 
     def pause(self) -> None:
         """Receive nothing."""
@@ -173,10 +201,20 @@ class Exchange:
             self._write(message.get('body', b''),
                         message.get('more_body', False))
 
-    def answer(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send a whole answer, to a client that takes what it was sent."""
-        self._head = status, headers
-        self._write(body, False)
+    def answer(self, status: int, headers: bytes, body: bytes) -> None:
+        """Send a whole answer, to a client that takes what it was sent.
+
+        All of the request is here, and nobody waits for a part of it.
+
+        :param headers: see block().
+        """
+        self.is_started = self.is_answered = True
+        connection = self._connection
+        connection.transport.write(b'%b\r\n%b%b%b\r\n%b' % (
+            _STATUS_LINES[status], connection.default_block, headers,
+            b'' if self.keeps else b'connection: close\r\n',
+            b'' if self.scope['method'] == 'HEAD' else body))
+        connection.answered(self)
 
     def _write(self, body: bytes, more: bool) -> None:
         """Send a part of the answer, the head before the first one."""
@@ -204,9 +242,9 @@ class Exchange:
             # A body that nobody wants is not read to its end.
             self.keeps = False
         status, made = self._head
-        headers = [*self._connection.default_headers, *made]
+        headers = [*made]
         if more and self.scope['http_version'] == '1.1':
             headers.append((b'transfer-encoding', b'chunked'))
         if not self.keeps:
             headers.append((b'connection', b'close'))
-        return head(status, headers)
+        return head(status, self._connection.default_block, headers)

@@ -19,9 +19,9 @@ _PLAIN_TARGET = re.compile(rb"/[A-Za-z0-9._~!$&'()*+,;=:@/-]*"
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)"
                    rb'(?::[0-9]*)?')
 _SLASH = re.compile('%2F', re.IGNORECASE)
-#: Bytes of a head, and headers in it.
+#: Headers of a head, and its bytes.
+MAX_HEADERS = 100
 _MAX_HEAD = 32 << 10
-_MAX_HEADERS = 100
 #: Bytes that may come beside those of a body: sizes of chunks, extensions,
 #: trailers.
 _MAX_FRAMING = 64 << 10
@@ -84,15 +84,6 @@ def unquoted(path: str) -> str:
     """Return a path without %xx, but for slashes, which part nothing."""
     return '%2F'.join(urllib.parse.unquote(part)
                       for part in _SLASH.split(path))
-
-
-def require_few(headers: list[tuple[bytes, bytes]]) -> None:
-    """Refuse one more header than there may be.
-
-    :raises: RefusedError
-    """
-    if len(headers) >= _MAX_HEADERS:
-        raise RefusedError(431, 'the head has too many headers')
 
 
 def require_bounds(came: int, received: int | None) -> None:

@@ -37,6 +37,7 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     _shared: connections.Connections
     _at_once: exchange.AtOnce
+    _block: exchange.Block
 
     # What all begin with: most machines ask once.
     host = ''
@@ -70,7 +71,8 @@ class HttpConnection(asyncio.BufferedProtocol):
               at_once: exchange.AtOnce) -> type['HttpConnection']:
         """Return the class of the connections of one server."""
         return type(cls.__name__, (cls,), {
-            '_shared': shared, '_at_once': staticmethod(at_once)})
+            '_shared': shared, '_at_once': staticmethod(at_once),
+            '_block': exchange.Block()})
 
     def __init__(self, config: uvicorn.Config,
                  server_state: uvicorn_server.ServerState,
@@ -244,8 +246,10 @@ class HttpConnection(asyncio.BufferedProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; none of those after a body."""
         if self._open is None:
-            heads.require_few(self._headers)
-            self._headers.append((name.lower(), value.strip(b' \t')))
+            headers = self._headers
+            if len(headers) >= heads.MAX_HEADERS:
+                raise heads.RefusedError(431, 'the head has too many headers')
+            headers.append((name.lower(), value.strip(b' \t')))
 
     def on_headers_complete(self) -> None:
         """Begin to answer."""
@@ -279,9 +283,9 @@ class HttpConnection(asyncio.BufferedProtocol):
                 self._start(request)
 
     @property
-    def default_headers(self) -> list[tuple[bytes, bytes]]:
-        """Headers of all answers."""
-        return self.server_state.default_headers
+    def default_block(self) -> bytes:
+        """Headers of all answers, as they are sent."""
+        return self._block.of(self.server_state.default_headers)
 
     @property
     def _tasks(self) -> set[asyncio.Task[None]]:
@@ -370,8 +374,8 @@ class HttpConnection(asyncio.BufferedProtocol):
             self._send_refusal(refusal)
 
     def _send_refusal(self, refusal: heads.RefusedError) -> None:
-        self.transport.write(exchange.plain(refusal.code, str(refusal),
-                                            self.default_headers))
+        self.transport.write(exchange.plain(
+            refusal.code, str(refusal), self.default_block))
         self._close(lingers=True)
 
     def _close(self, lingers: bool = False) -> None:

@@ -64,6 +64,9 @@ class Records(typing.Protocol):
     def of(self, node: str) -> host_records.Record:
         """Return what is known of a host."""
 
+    def script(self, node: str) -> str:
+        """Return the script that conductors have left, '' for none."""
+
     def generation(self, host: hosts.Host) -> tokens.Generation:
         """Return the generation of a host's new tokens."""
 
@@ -165,7 +168,7 @@ class Finder:
         :returns: '' for none, None when it is for another machine.
         :raises: what the lessees raise
         """
-        script = self._records.of(host.uuid).script
+        script = self._records.script(host.uuid)
         if not script or self._rules.by == MAC:
             return script
         return script if host in await self._at(address) else None

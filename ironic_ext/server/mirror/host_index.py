@@ -107,9 +107,11 @@ class HostIndex:
         return self._by(index, name)
 
     def _by(self, index: str, value: str) -> list[hosts.Host]:
-        return [entry.host for entry in map(
-            self._entries.get, self._found[index].get(value, ()))
-            if entry is not None]
+        found = self._found[index].get(value)
+        if not found:
+            return []
+        return [entry.host for entry in map(self._entries.get, found)
+                if entry is not None]
 
     def page(self, *, namespace: str = '', search: str = '',
              after: tuple[str, str] = ('', ''), limit: int = 500,

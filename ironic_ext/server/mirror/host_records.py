@@ -58,6 +58,14 @@ class RecordMirror(follower.Follower):
         """
         return self._known.get(node) or host_records.Record(node)
 
+    def script(self, node: str) -> str:
+        """Return the script that conductors have left, '' for none.
+
+        :param node: UUID.
+        """
+        record = self._known.get(node)
+        return record.script if record else ''
+
     def generation(self, host: hosts.Host) -> tokens.Generation:
         """Return the generation of a host's new tokens."""
         return tokens.Generation(host.token_generation,

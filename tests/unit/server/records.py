@@ -17,6 +17,9 @@ class Known:
     def of(self, node):
         return self.found.get(node, host_records.Record(node))
 
+    def script(self, node):
+        return self.of(node).script
+
     def generation(self, host):
         return tokens.Generation(host.token_generation,
                                  self.of(host.uuid).generation)

@@ -217,8 +217,8 @@ class AppTestCase(testtools.TestCase):
             found = asgi.ask(application, path, method)
             self.assertEqual(
                 (found.status, found.headers, found.data),
-                (status, {name.decode(): value.decode()
-                          for name, value in headers}, data), path)
+                (status, dict(line.split(': ', 1) for line
+                              in headers.decode().splitlines()), data), path)
 
     def test_what_may_wait_is_not_answered_at_once(self):
         conf, parts, index = make()

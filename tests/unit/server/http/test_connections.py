@@ -293,7 +293,7 @@ class PatienceTestCase(served.ServerTestCase):
         self.assertTrue(self.ended(other)[0].startswith(b'HTTP/1.1 408 '))
 
     def test_half_a_head_behind_an_answer_has_no_more_time(self):
-        self.at_once = lambda scope: (200, [(b'content-length', b'0')], b'')
+        self.at_once = lambda scope: (200, b'content-length: 0\r\n', b'')
         connection = self.connect()
         connection.sendall(served.GET + b'GET')
         self.assertIn(b' 200 ', self.answered(connection)[0])

@@ -133,7 +133,7 @@ class AtOnceTestCase(served.ServerTestCase):
         if not scope['path'].startswith('/now'):
             return None
         body = bytes(8 << 20) if scope['path'] == '/now/large' else b'now'
-        return 200, [(b'content-length', b'%d' % len(body))], body
+        return 200, b'content-length: %d\r\n' % len(body), body
 
     def get(self, path, method=b'GET'):
         return method + served.GET[3:].replace(b'/', path, 1)
