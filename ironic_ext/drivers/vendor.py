@@ -8,7 +8,8 @@ from ironic.common import exception
 from ironic.drivers import base
 from ironic.drivers.modules.redfish import vendor as redfish_vendor
 
-from ironic_ext.drivers.bmc import drives
+from ironic_ext.drivers.bmc import ejection
+from ironic_ext.drivers.boot import end
 from ironic_ext.drivers.boot import next_reset
 from ironic_ext.drivers.data_image import passthru as data_image_passthru
 from ironic_ext.drivers.images import delivery as media_delivery
@@ -37,14 +38,18 @@ class RedfishExtVendorPassthru(data_image_passthru.DataImagePassthru,
         """
         if http_method == 'GET':
             return {'media': media_delivery.describe(task)}
-        if node_media.load(task.node):
-            # Before the lock: a BMC that does not answer takes its time.
-            drives.reach(task)
+        # Before the lock: a BMC that does not answer takes its time.
+        dead = ejection.why_out_of_reach(task, [
+            medium for medium in node_media.load(task.node) if medium.slot])
         task.upgrade_lock(purpose='ending the boot from an ISO')
         boot, node = task.driver.boot, task.node
         if not (hasattr(boot, 'end_boot') and boot.has_boot(node)):
             raise exception.InvalidParameterValue(
                 f'node {node.uuid} boots from no ISO of its instance')
+        if dead is not None:
+            # On record, it is done when the BMC answers.
+            end.ask(node, boot_state.Cause.EJECT)
+            raise dead
         state = boot.end_boot(task, boot_state.Cause.EJECT)
         return {'boot_device': 'disk' if state.disk_seen else None,
                 'ejected': bool(state.ended_at)}

@@ -203,6 +203,12 @@ class VirtualMediaLocksTestCase(_Watched, base.RedfishIsoTestCase):
                 leaving.LOG.warning('%s', error)
 
         self.waits_for_no_dead_bmc(eject)
+        # What was asked for is done when the BMC answers.
+        self.assertTrue(overdue.is_due(self.node))
+        self.dead = False
+        self.look_for_ends()
+        self.node.refresh()
+        self.assertClean()
 
 
 class DataImageLocksTestCase(_Watched, data_image_base.DataImageTestCase):
