@@ -202,11 +202,11 @@ class KilledConductor:
         """Return slot -> URL of what is in the machine's drives."""
         return self.emulator.inserted(self.system)
 
-    def lose_medium(self):
-        """Eject what is in the first drive, as a BMC that is reset does."""
+    def lose_medium(self, slot='Cd'):
+        """Eject what is in a drive, as a BMC that is reset does."""
         urllib.request.urlopen(urllib.request.Request(
             f'{self.emulator.url}/redfish/v1/Systems/{self.system}/'
-            'VirtualMedia/Cd/Actions/VirtualMedia.EjectMedia',
+            f'VirtualMedia/{slot}/Actions/VirtualMedia.EjectMedia',
             b'{}', {'Content-Type': 'application/json'}), timeout=60).close()
 
     def device(self):

@@ -3,6 +3,7 @@
 """The kills of the journeys in longer work, and where media are others."""
 
 import contextlib
+import shutil
 import subprocess
 import tempfile
 import types
@@ -90,6 +91,44 @@ class StreamsKilledTestCase(_Deployments, ends.FilesOrStreams,
             (row['id'], row['mark'], parts))
         self.assertEqual(stream, self.database.find(
             url.rsplit('/', 2)[1]).id)
+
+
+class ConfigMediaKilledTestCase(_Deployments, ends.RedfishIsoKilled):
+    """A config drive lies beside the boot medium, which cannot tell of it."""
+
+    def setUp(self):
+        super().setUp()
+        shutil.copyfile(self.isos['plain_rr_joliet'], self.base)
+        self.say(configdrive={'user_data': '#cloud-config'})
+
+    def assertBootsOneMedium(self, _killed=True):
+        inserted, published, records, parts = self.left()
+        self.assertEqual({'Cd', 'Usb'}, inserted.keys())
+        self.assertEqual(
+            ({row['id'] for row in records}, 2, []),
+            ({path.name.partition('-')[0] for path in published},
+             len(records), parts))
+        self.assertEqual(('Cd', 'Continuous'), self.device())
+
+    def test_an_undeployment(self):
+        self.at_every_step(self.deploy, self.clean_up, self.undeploy,
+                           self.assertNothingLeft)
+
+    def test_what_is_put_back(self):
+        def begin():
+            self.deploy()
+            self.lose_medium('Cd')
+            self.lose_medium('Usb')
+
+        def keep(task):
+            task.driver.boot.keep_medium(task)
+
+        def clear():
+            self.undeploy()
+            self.assertNothingLeft()
+
+        self.at_every_step(begin, keep, lambda: self.again(keep),
+                           self.assertBootsOneMedium, clear)
 
 
 class SanbootKilledTestCase(killed_conductor.KilledConductor,
