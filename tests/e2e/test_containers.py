@@ -126,6 +126,9 @@ class SiteTestCase(testtools.TestCase):
             lambda: 'machine-1' in self._asked(f'/ipxe?mac={host.mac}'),
             'the boot server to know the machine', timeout=120)
 
+        # It can be told by Ironic.
+        self.boot.inside('/opt/ironic-ext/bin/python', '-c',
+                         'import oslo_messaging')
         for service in (self.media, self.boot):
             # One that answers late on a busy machine is asked again.
             process.await_condition(service.is_healthy, service.name,
