@@ -24,7 +24,8 @@ _LIVE = sqlalchemy.text(
 
 def collect(site: sites.Site,
             machines: collections.abc.Sequence[work.Machine],
-            reference: str, reads: collections.abc.Iterable[evidence.Read],
+            references: collections.abc.Set[str],
+            reads: collections.abc.Iterable[evidence.Read],
             folders: collections.abc.Sequence[str] = ALL
             ) -> evidence.Evidence:
     """Return what the site is like now, and what was read.
@@ -38,7 +39,8 @@ def collect(site: sites.Site,
         answering = tuple(url for url, found in zip(
             urls, pool.map(reading.answers, urls), strict=True) if found)
     return evidence.Evidence(
-        nodes, tuple(reads), reference, tuple(sorted(_files(site, folders))),
+        nodes, tuple(reads), frozenset(references),
+        tuple(sorted(_files(site, folders))),
         tuple(_records(site)), tuple(_files(site, _EXPORTS)), answering)
 
 

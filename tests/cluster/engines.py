@@ -105,20 +105,26 @@ class MariaDB(process.Service):
 
     def create(self, *databases: str) -> None:
         """Make databases, and the user that all services are."""
+        self.empty(*databases)
+        self._execute("CREATE USER site@'127.0.0.1' IDENTIFIED BY "
+                      f"'{_PASSWORD}'",
+                      "GRANT ALL ON *.* TO site@'127.0.0.1'")
+
+    def empty(self, *databases: str) -> None:
+        """Make databases, in place of those that have the names."""
+        self._execute(*(
+            f'CREATE OR REPLACE DATABASE {name} CHARACTER SET '
+            + ('utf8mb3' if name == 'ironic' else 'utf8mb4')
+            for name in databases))
+
+    def _execute(self, *statements: str) -> None:
         engine = sqlalchemy.create_engine(
             'mysql+pymysql://root@localhost/mysql?unix_socket='
             f'{self.directory}/s', poolclass=sqlalchemy.NullPool,
             isolation_level='AUTOCOMMIT')
         with engine.connect() as connection:
-            for name in databases:
-                connection.execute(sqlalchemy.text(
-                    f'CREATE DATABASE {name} CHARACTER SET '
-                    + ('utf8mb3' if name == 'ironic' else 'utf8mb4')))
-            connection.execute(sqlalchemy.text(
-                "CREATE USER site@'127.0.0.1' IDENTIFIED BY "
-                f"'{_PASSWORD}'"))
-            connection.execute(sqlalchemy.text(
-                "GRANT ALL ON *.* TO site@'127.0.0.1'"))
+            for statement in statements:
+                connection.execute(sqlalchemy.text(statement))
 
     def url(self, name: str) -> str:
         """Return the URL of a database for SQLAlchemy."""

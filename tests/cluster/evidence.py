@@ -66,7 +66,7 @@ class Record:
 class Evidence:
     """What a site is like at one moment, and what was read meanwhile.
 
-    :ivar reference: the digest that all media have.
+    :ivar references: digests, of which all media have one.
     :ivar files: of hosts, below what a host keeps for media: 'host:path'.
     :ivar targets: what hosts export by iSCSI: 'host:name'.
     :ivar answering: URLs of media that were ended, and still are answered.
@@ -74,7 +74,7 @@ class Evidence:
 
     nodes: tuple[Node, ...]
     reads: tuple[Read, ...] = ()
-    reference: str = ''
+    references: frozenset[str] = frozenset()
     files: tuple[str, ...] = ()
     records: tuple[Record, ...] = ()
     targets: tuple[str, ...] = ()

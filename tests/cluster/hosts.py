@@ -78,8 +78,9 @@ connection = {ext_catalog}
 public_url = {boot_url}
 token_key_file = {directory}/boot.key
 """
-#: Seconds after which a conductor that says nothing is dead.
-_SILENCE = 15
+#: Seconds after which a conductor that says nothing is dead: on a busy
+#: machine one that lives may say nothing for a quarter of a minute.
+_SILENCE = 30
 # With any other port Ironic (39) locks nodes by one name, and frees those of
 # another at its next start: who is killed then leaves its nodes locked.
 _JSON_RPC = 8089
@@ -187,6 +188,10 @@ class Addresses:
         """URL of Ironic's API."""
         return f'http://127.0.0.1:{self.api_port}'
 
+    def of(self, conductor: str) -> str:
+        """Return the address of a conductor, which is its name for Ironic."""
+        return f'{self.network}.{conductor[1:]}'
+
     def write(self, skew: int) -> pathlib.Path:
         """Write what API and conductors share; return its path.
 
@@ -209,7 +214,8 @@ class Host(process.Service):
     :param program: name of the command.
     :param text: of its own configuration, with ``{port}`` and so on.
     :param shared: a file to read before that.
-    :param prefix: a command line to run it by.
+    :ivar executable: the words that a command line of it begins with.
+    :ivar extra_environment: what its environment has, too.
     """
 
     #: Seconds; ten of them come up at once on two processors.
@@ -225,12 +231,12 @@ class Host(process.Service):
         super().__init__(name, directory)
         self.program = program
         self.port = port
-        self.prefix: list[str] = []
+        self.executable = [str(_BIN / program)]
         self.extra_environment: dict[str, str] = {}
         own = directory / 'own.conf'
         own.write_text(text.format(
             name=name, directory=directory, port=port,
-            address=f'{addresses.network}.{name[1:]}',
+            address=addresses.of(name),
             site=addresses.directory, media_url=addresses.media_url,
             boot_url=addresses.boot_url, web_url=addresses.web_url,
             api_url=addresses.api_url, **addresses.databases))
@@ -239,7 +245,7 @@ class Host(process.Service):
 
     def command(self, *more: str) -> list[str]:
         """Return the command line."""
-        return [*self.prefix, program(self.program),
+        return [*self.executable,
                 *(word for path in self.files
                   for word in ('--config-file', str(path))), *more]
 

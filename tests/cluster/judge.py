@@ -67,7 +67,7 @@ def _bytes(site: evidence.Evidence) -> collections.abc.Iterator[Finding]:
                 Kind.BYTES, read.node,
                 f'its medium has {", ".join(read.arguments) or "nothing"} '
                 f'in place of {read.argument}')
-        elif read.digest != site.reference:
+        elif read.digest not in site.references:
             yield Finding(Kind.BYTES, read.node,
                           f'{read.url} has other bytes than its base')
 

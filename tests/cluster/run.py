@@ -31,6 +31,7 @@ def run(size: sites.Size, seed: int, seconds: float,
             held.callback(site.keep_logs, logs)
         trial = trials.Trial(site, tell)
         trial.report.seconds['start'] = time.monotonic() - began
+        held.enter_context(trial.operator())
         trial.begin()
         for name in chosen:
             scenario = scenarios.all_of_them()[name]

@@ -59,37 +59,19 @@ def _await_deploys(trial: trials.Trial, more: int) -> None:
                             f'{more} deploys', timeout=600)
 
 
-def _away(trial: trials.Trial, name: str,
-          then: Scenario = lambda _trial: None) -> None:
+def _away(trial: trials.Trial, name: str) -> None:
     with _deploying(trial):
         _await_deploys(trial, 1)
         trial.site.kill(name)
         time.sleep(_AWAY)
         trial.site.start(name)
-        then(trial)
         _await_deploys(trial, 1)
 
 
 @_scenario
 def database_away(trial: trials.Trial) -> None:
     """The database ends amid deploys, and is there again after 30 s."""
-    _away(trial, 'mariadb', _restart_conductors)
-
-
-def _restart_conductors(trial: trials.Trial) -> None:
-    """Have Ironic free what it was at when its database ended.
-
-    A conductor (Ironic 39) writes that a step has failed once, and frees the
-    node once; both fail with the database, and the node stays as it is, locked
-    by a conductor that lives, until that starts again. No driver hears of it.
-    """
-    held = [node['name'] for node in map(work.Machine.show, trial.machines)
-            if node['reservation'] and node['target_provision_state']]
-    trial.report.tolerated.append(
-        f'{len(held)} nodes stayed locked by Ironic when its database had '
-        'ended: conductors started again')
-    for name in trial.site.named('c'):
-        trial.site.restart(name)
+    _away(trial, 'mariadb')
 
 
 @_scenario
@@ -120,22 +102,31 @@ def rolling_restart(trial: trials.Trial) -> None:
     """
     half = trial.machines[::2]
     trial.together(work.Machine.deploy, half)
-    before = _shown(trial)
+    before = _shown(trial, trial.machines)
     for name in ('api', *trial.site.named('c'), *trial.site.named('m'),
                  *trial.site.named('b')):
         trial.tell(f'restarting {name}')
         trial.site.restart(name)
         trial.together(work.Machine.read, half)
-    after = _shown(trial)
-    trial.report.findings += [
-        f'rolling restart: {name} had {before[name]}, and has {after[name]}'
-        for name in before if after[name] != before[name]]
+    _require_same(trial, before, trial.machines)
 
 
-def _shown(trial: trials.Trial) -> dict[str, typing.Any]:
+def _shown(trial: trials.Trial,
+           machines: collections.abc.Iterable[work.Machine]
+           ) -> dict[str, typing.Any]:
     """Return what each BMC shows."""
     return {machine.name: trial.site.bmcs.look(machine.number)
-            for machine in trial.machines}
+            for machine in machines}
+
+
+def _require_same(trial: trials.Trial,
+                  before: collections.abc.Mapping[str, typing.Any],
+                  machines: collections.abc.Iterable[work.Machine]) -> None:
+    """Note each machine that has noticed something."""
+    after = _shown(trial, machines)
+    trial.report.findings += [
+        f'{name} had {before[name]}, and has {after[name]}'
+        for name in before if after[name] != before[name]]
 
 
 @_scenario

@@ -5,6 +5,7 @@
 Everything is below one directory and on loopback, and gone afterwards.
 """
 
+import collections
 import collections.abc
 import concurrent.futures
 import contextlib
@@ -15,6 +16,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import threading
 import typing
 import urllib.error
 import urllib.request
@@ -66,6 +68,8 @@ class Site:
         # Children are told when the thread dies that has started them: these
         # live as long as the site.
         self._pool = concurrent.futures.ThreadPoolExecutor(32)
+        self._starting: dict[str, threading.Lock] = collections.defaultdict(
+            threading.Lock)
 
     def __enter__(self) -> 'Site':
         with contextlib.ExitStack() as stack:
@@ -133,7 +137,7 @@ class Site:
                                        size.skew)
             for name, service in self.services.items():
                 if name.endswith('2') and isinstance(service, hosts.Host):
-                    service.extra_environment = ahead
+                    service.extra_environment = dict(ahead)
         self.bmcs = bmcs.Bmcs(self._folder('bmc'), size.nodes, size.moody,
                               self.seed)
 
@@ -158,17 +162,22 @@ class Site:
             started.result()
 
     def upgrade(self) -> None:
-        """Make or change the tables of all databases."""
+        """Make or change the tables of all databases.
+
+        By the programs that the hosts start with next.
+        """
         self._command(hosts.program('ironic-dbsync'), '--config-file',
                       str(self.shared), 'upgrade')
         for name in ('m1', 'b1'):
             service = self.services[name]
             assert isinstance(service, hosts.Host)
-            self._command(*service.command('--upgrade'))
+            self._command(*service.command('--upgrade'),
+                          env=service.environment())
 
     @staticmethod
-    def _command(*words: str) -> None:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL,
+    def _command(*words: str, env: collections.abc.Mapping[str, str] | None
+                 = None) -> None:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, env=env,
                               capture_output=True, text=True)
         if done.returncode:
             raise process.LabError(
@@ -182,16 +191,26 @@ class Site:
 
     def kill(self, name: str) -> None:
         """End a process by SIGKILL, and what it has started."""
-        self.services[name].kill()
+        with self._starting[name]:
+            self.services[name].kill()
 
     def start(self, name: str) -> None:
-        """Start what was killed or stopped."""
-        self._pool.submit(self.services[name].start).result()
+        """Start what was killed or stopped, if nobody else did."""
+        with self._starting[name]:
+            if self.services[name].pid is None:
+                self._pool.submit(self.services[name].start).result()
 
     def restart(self, name: str) -> None:
         """Stop a process as an operator does, and start it."""
-        self.services[name].stop()
-        self.start(name)
+        with self._starting[name]:
+            self.services[name].stop()
+            self._pool.submit(self.services[name].start).result()
+
+    def restart_conductor(self, address: str) -> None:
+        """Restart the conductor that Ironic knows by a name."""
+        for name in self.named('c'):
+            if self.addresses.of(name) == address:
+                self.restart(name)
 
     def keep_logs(self, folder: pathlib.Path) -> None:
         """Copy what all hosts and engines have logged."""
@@ -216,6 +235,15 @@ class Site:
         with urllib.request.urlopen(request, timeout=90) as answer:
             text = answer.read()
         return json.loads(text) if text else None
+
+    def nodes(self) -> list[typing.Any]:
+        """Return all nodes as Ironic shows them.
+
+        :raises: OSError, ValueError
+        """
+        shown: list[typing.Any] = self.call(
+            'GET', '/v1/nodes/detail?limit=1000')['nodes']
+        return shown
 
     def persist(self, method: str, path: str, body: object = None, *,
                 timeout: float = 300,

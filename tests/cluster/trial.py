@@ -17,6 +17,7 @@ from tests.cluster import collect
 from tests.cluster import judge
 from tests.cluster import reading
 from tests.cluster import site as sites
+from tests.cluster import watch
 from tests.cluster import work
 
 #: Seconds in which what was left by the dead is to be gone.
@@ -76,7 +77,7 @@ class Trial:
         self.machines = [work.Machine(site, number, self.journal)
                          for number in range(site.size.nodes)]
         self.report = Report(site.seed, site.size.nodes)
-        self.reference = ''
+        self.references: set[str] = set()
 
     def part(self, name: str, run: collections.abc.Callable[[], None]
              ) -> None:
@@ -97,6 +98,20 @@ class Trial:
         self.tell(why)
         self.report.left_out.append(why)
 
+    def operator(self) -> watch.Operator:
+        """Return somebody who does what Ironic leaves to operators."""
+        def note(what: str) -> None:
+            self.tell(what)
+            self.report.tolerated.append(what)
+
+        def restart(conductor: str) -> None:
+            try:
+                self.site.restart_conductor(conductor)
+            except process.LabError as exc:
+                self.report.findings.append(f'operator: {exc}')
+
+        return watch.Operator(self.site.nodes, restart, note)
+
     def together(self, run: collections.abc.Callable[[work.Machine], None],
                  machines: collections.abc.Sequence[work.Machine] = ()
                  ) -> None:
@@ -107,19 +122,26 @@ class Trial:
         """Make the nodes, and find out what a good medium is like."""
         self.part('enroll', lambda: self.together(work.Machine.enroll))
         first = self.machines[-1]
-        self.part('first deploy', lambda: self.together(
-            work.Machine.deploy, [first]))
-        if not self.journal.reads:
+        self.part('first deploy', lambda: self.refer_to(first))
+
+    def refer_to(self, machine: work.Machine) -> None:
+        """Deploy a machine whose medium is looked into: it is a good one.
+
+        :raises: LabError, AssertionError when it is not.
+        """
+        before = len(self.journal.reads)
+        self.together(work.Machine.deploy, [machine])
+        if len(self.journal.reads) == before:
             raise process.LabError('there is no first medium: '
                                    + '; '.join(self.journal.stuck))
-        read = self.journal.reads[0]
+        read = self.journal.reads[before]
         if read.error:
             raise process.LabError(f'the first medium: {read.error}')
         with tempfile.TemporaryDirectory() as folder:
             reading.require_injected(
-                reading.fetch(read.url), self.site.base, first.argument,
+                reading.fetch(read.url), self.site.base, machine.argument,
                 pathlib.Path(folder))
-        self.reference = read.digest
+        self.references.add(read.digest)
 
     def kill(self, seconds: float) -> None:
         """Deploy and undeploy all the time, and kill what serves that."""
@@ -149,7 +171,7 @@ class Trial:
         deadline = time.monotonic() + _REST
         while True:
             found = judge.judge(collect.collect(
-                self.site, self.machines, self.reference,
+                self.site, self.machines, self.references,
                 self.journal.reads, folders))
             if not found or time.monotonic() > deadline:
                 break

@@ -22,7 +22,7 @@ FAILED = evidence.Node(
 READ = evidence.Read('cluster-0001', _URL, 'cluster-0001.0002',
                      ('cluster-0001.0002',), 'right')
 GOOD = evidence.Evidence(
-    (ACTIVE, AVAILABLE, FAILED), (READ,), 'right',
+    (ACTIVE, AVAILABLE, FAILED), (READ,), frozenset(('right',)),
     files=('m1:overlays/id-1.overlay',),
     records=(evidence.Record('id-1', 'uuid-1'),))
 
