@@ -57,10 +57,23 @@ def stop(path: pathlib.Path) -> bool:
         connection.close()
     for pid, started in state['processes']:
         _stop_group(pid, started)
+    for path in pathlib.Path(state['directory']).rglob('*.pid'):
+        _stop_started(path)
     shutil.rmtree(state['directory'], ignore_errors=True)
     pathlib.Path(state['link']).unlink(missing_ok=True)
     path.unlink()
     return True
+
+
+def _stop_started(path: pathlib.Path) -> None:
+    """Stop what somebody has started in the lab, if it is that still."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(path.read_text())
+        if str(path.parent) in pathlib.Path(
+                f'/proc/{pid}/cmdline').read_text():
+            started = _start_time(pid)
+            if started is not None:
+                _stop_group(pid, started)
 
 
 def _stop_group(pid: int, started: str) -> None:

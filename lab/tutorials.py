@@ -7,6 +7,7 @@ settings that is read by a shell.
 """
 
 from collections.abc import Mapping
+import configparser
 import contextlib
 import os
 import pathlib
@@ -17,6 +18,7 @@ import sys
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives import serialization
 
+from lab import bare_metal
 from lab import hypervisor
 from lab import installer
 from lab import live_machines
@@ -31,14 +33,64 @@ MACHINES = {
     'ubuntu-autoinstall': ('server-6',),
     'coreos-live': ('worker-1',),
     'cloud-init-disk': ('server-7',),
-    'iscsi': ('server-8',)}
+    'iscsi': ('server-8',),
+    'running-ironic': ('old-1',)}
 #: The ISO of a tutorial, which is at $ISO_URL; and what lies in its folder.
 _ISOS = {'debian-preseed': 'debian.iso', 'ubuntu-autoinstall': 'ubuntu.iso',
-         'coreos-live': 'coreos.iso', 'iscsi': 'live.iso'}
+         'coreos-live': 'coreos.iso', 'iscsi': 'live.iso',
+         'running-ironic': 'live.iso'}
 _FILES = {'kickstart-many': 'fedora.iso', 'coreos-live': 'coreos.iso'}
 #: Bytes: what boots from it is a sector.
 _DISK = 64 << 20
 _MAC = '52:54:00:00:00:08'
+#: Of a page: what its reader is to have as files.
+_EXAMPLES = (pathlib.Path(__file__).parents[1] / 'doc/source/admin/examples',
+             ('move-node.sh', 'move-node-back.sh'))
+#: An Ironic that has nothing of the suite.
+_STOCK = """
+[DEFAULT]
+enabled_management_interfaces = redfish
+enabled_vendor_interfaces = no-vendor,redfish
+[deploy]
+iso_master_path = {folder}/masters
+[ext_boot]
+leaving_interval = 2
+"""
+_START = """\
+#!/bin/bash
+# Start this Ironic, again if it runs, with what ironic.conf says now.
+set -e
+cd "$(dirname "$0")"
+if [ -e ironic.pid ]; then
+    kill "$(cat ironic.pid)" || true
+    while kill -0 "$(cat ironic.pid)" 2>/dev/null; do sleep 1; done
+fi
+setsid ironic --config-file {config} >> ironic.out 2>&1 < /dev/null &
+echo $! > ironic.pid
+for second in $(seq 300); do
+    sleep 1
+    openstack baremetal driver list 2>/dev/null | grep redfish && exit
+    kill -0 "$(cat ironic.pid)" || break
+done
+tail ironic.out
+exit 1
+"""
+_NODE = """\
+#!/bin/bash
+# Have a node with Ironic's own interfaces that is active.
+set -e
+openstack baremetal node create --name old-1 --driver redfish \\
+    --boot-interface redfish-virtual-media --deploy-interface ramdisk \\
+    --no-automated-clean --property capabilities=boot_mode:bios \\
+    --driver-info redfish_address="$BMC" \\
+    --driver-info redfish_system_id="$SYSTEM" \\
+    --driver-info redfish_username="$BMC_USER" \\
+    --driver-info redfish_password="$BMC_PASSWORD"
+openstack baremetal node manage old-1 --wait 600
+openstack baremetal node provide old-1 --wait 600
+openstack baremetal node set old-1 --instance-info boot_iso="$ISO_URL"
+openstack baremetal node deploy old-1 --wait 600
+"""
 
 
 class TutorialLab(live_machines.LiveLab):
@@ -104,7 +156,32 @@ class TutorialLab(live_machines.LiveLab):
             pxe.plug(machines[0], _MAC,
                      f'http://{hypervisor.HOST}:{self.web.port}/boot.ipxe')
             values.update(MAC=_MAC, IRONIC_CONF=str(self.ironic.config))
+        elif tutorial == 'running-ironic':
+            values.update(self._add_stock_ironic(folder))
         self._write_settings(folder / 'settings', values)
+
+    def _add_stock_ironic(self, folder: pathlib.Path) -> dict[str, str]:
+        """Have another Ironic that can be started; return where it is."""
+        stock = bare_metal.Ironic(
+            folder, http_root=self.http_root, http_url=self.web.url,
+            images=self.images, hardware_types='redfish',
+            boot_interfaces='redfish-virtual-media',
+            extra=_STOCK.format(folder=folder))
+        stock.create_schema()
+        # Each option once: it is there to be edited.
+        settings = configparser.RawConfigParser(strict=False,
+                                                default_section='')
+        settings.read(stock.config)
+        with open(stock.config, 'w') as file:
+            settings.write(file)
+        for name, text in (
+                ('start-ironic', _START.format(config=stock.config)),
+                ('make-node', _NODE)):
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o755)
+        for name in _EXAMPLES[1]:
+            shutil.copy(_EXAMPLES[0] / name, folder)
+        return {'OS_ENDPOINT': stock.url}
 
     def _run_from_disk(self, machine: hypervisor.Machine) -> None:
         """Have a machine that runs, and not from its drive."""
