@@ -220,17 +220,20 @@ class BootConfigTestCase(base.RedfishIsoTestCase):
             (boot_state.generation(self.node.driver_internal_info),
              ended.generation), generation)
 
-    def test_a_template_names_where_its_machine_reports(self):
+    def test_a_template_names_where_its_machine_reports_and_reads(self):
         self.by_url()
         self.say(boot_iso=self.href, boot_config_delivery='inject',
                  boot_config={
                      'format': 'kickstart', 'template': True,
-                     'data': {'ks.cfg': 'url {{ boot.complete_url }}\n'}})
+                     'data': {'ks.cfg': 'url {{ boot.complete_url }} '
+                                        '{{ boot.token }} '
+                                        '{{ boot.config_url }}ks.cfg\n'}})
         self.call('prepare_instance')
         text = self.medium().read_file('/ks.cfg').decode()
-        url, token = text.strip().split('=')
+        url, token, config = text.split()[1:]
         self.assertEqual(
-            'url http://192.0.2.9:8093/api/v1/boot-complete?token', url)
+            (f'http://192.0.2.9:8093/api/v1/boot-complete?token={token}',
+             f'http://192.0.2.9:8093/t/{token}/ks.cfg'), (url, config))
         signer = tokens.Tokens.from_file(str(self.folder / 'boot.key'))
         self.assertEqual(self.node.uuid, signer.read(token).node)
 
