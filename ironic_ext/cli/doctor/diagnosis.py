@@ -159,7 +159,8 @@ def _medium(image: str) -> str:
 
 def _delivery(seen: Seen) -> Finding:
     if isinstance(seen.media, str):
-        return Finding('delivery', State.UNKNOWN, seen.media)
+        return Finding('delivery', State.UNKNOWN, seen.media,
+                       _tell(seen, 'vendor'))
     if not seen.media:
         return Finding('delivery', State.OPEN,
                        'no medium was made: one is when it is deployed')
@@ -196,7 +197,8 @@ def _reading(seen: Seen) -> Finding:
 def _path(seen: Seen) -> Finding:
     found = seen.next_boot
     if isinstance(found, str):
-        return Finding('boot path', State.UNKNOWN, found)
+        return Finding('boot path', State.UNKNOWN, found,
+                       _tell(seen, 'vendor'))
     said = _short(found.get('text') or '')
     if found.get('error'):
         return Finding('boot path', State.WARNING,
@@ -238,8 +240,27 @@ def _end(seen: Seen) -> Finding:
                        'wait a minute, or see the conductor\'s log')
     if state.mode == boot_state.ONCE:
         return Finding('end', State.OPEN, 'it boots this once, until the '
-                       'installed system reports boot-complete')
+                       'installed system reports boot-complete',
+                       _tell(seen, 'management'))
     return Finding('end', State.OPEN, 'it boots this each time')
+
+
+def _tell(seen: Seen, kind: str) -> str:
+    """Say how a node gets an interface of ours, if it has another.
+
+    One that names none gets one of Ironic's own where both are enabled.
+    """
+    field = f'{kind}_interface'
+    found = str(seen.node.get(field) or '')
+    if not found or found.endswith('redfish-ext'):
+        return ''
+    ours = 'idrac-redfish-ext' if kind == 'management' and str(
+        seen.node.get('driver')).startswith('idrac') else 'redfish-ext'
+    return (f'its {kind} interface is {found}: openstack baremetal node set '
+            f'--{kind}-interface {ours} ' + (
+                'lets it tell' if kind == 'vendor' else
+                'has the medium ejected when Ironic switches the machine')
+            + ' (in maintenance, while it is active)')
 
 
 def _media(seen: Seen) -> collections.abc.Sequence[_Document]:

@@ -132,6 +132,21 @@ class DiagnosisTestCase(testtools.TestCase):
         for step in ('delivery', 'reading', 'token', 'end'):
             self.assertEqual(diagnosis.State.OPEN, found[step])
 
+    def test_who_has_interfaces_of_ironics_own_is_told_of_ours(self):
+        stock = node(vendor_interface='no-vendor')
+        for step, given in (('delivery', {'media': 'no such method'}),
+                            ('boot path', {'next_boot': 'no such method'})):
+            self.assertIn('--vendor-interface redfish-ext', self.step(
+                step, node=stock, **given).do)
+            self.assertEqual('', self.step(
+                step, node=node(vendor_interface='redfish-ext'), **given).do)
+        for interface, told in (('redfish', True),
+                                ('idrac-redfish-ext', False)):
+            found = self.step('end', node={**internal(
+                iso='live', mode=boot_state.ONCE),
+                'management_interface': interface})
+            self.assertEqual(told, 'Ironic switches the machine' in found.do)
+
     def test_what_a_bmc_says_is_one_line(self):
         self.assertNotIn('\n', self.step('boot path', next_boot={
             'text': 'a\nb', 'error': 'c\n' * 1000}).said)
