@@ -1,6 +1,6 @@
-.PHONY: help setup fast test unit functional journeys e2e e2e-bootc \
-    e2e-loaders e2e-live tempest tempest-api test-cluster test-kills \
-    upstream one fuzz lint docs bench demo demo-stop clean
+.PHONY: help setup fast test unit functional journeys cluster e2e \
+    e2e-bootc e2e-loaders e2e-live tempest tempest-api test-cluster test-kills \
+    unit-trixie upstream one fuzz lint docs bench demo demo-stop clean
 
 help:
 	@echo 'make setup      system packages and .venv; the others do it, too'
@@ -20,8 +20,11 @@ help:
 	@echo '                which take a quarter of an hour'
 	@echo 'make test-cluster  kill what a site of several hosts runs for ten'
 	@echo '                minutes (ARGS=--help tells how), and judge the rest'
+	@echo 'make cluster    the same in small, and in minutes'
 	@echo 'make test-kills kill a conductor at every step of a boot from streams'
 	@echo '                or over the network, too: minutes'
+	@echo 'make unit-trixie  unit tests on Debian 13 and its Python 3.13, of'
+	@echo '                which the first time makes a root, in minutes'
 	@echo 'make upstream   upstream'"'"'s own unit tests with our classes in them'
 	@echo 'make fuzz       an hour of inputs that are nearly right (SECONDS=...)'
 	@echo 'make lint       style, import layers, types'
@@ -40,7 +43,7 @@ fast: setup
 test: setup
 	@tools/run-tests.sh
 
-unit functional journeys e2e: setup
+unit functional journeys cluster e2e: setup
 	@tools/run-tests.sh $@
 
 e2e-bootc: setup
@@ -64,6 +67,9 @@ test-cluster: setup
 
 test-kills: setup
 	@tools/run-tests.sh kills
+
+unit-trixie: setup
+	@.venv/bin/python -m tests.debian13 $(T)
 
 upstream: setup
 	@for project in ironic images agent; do \

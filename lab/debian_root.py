@@ -2,8 +2,9 @@
 
 """Debian's root file systems, made by mmdebstrap from the system's own apt.
 
-Release, mirrors and proxies are those that apt of this machine uses. What
-is made is kept in a cache under a name of what it is made from.
+Mirrors and proxies, and the release unless it is told, are those that apt of
+this machine uses. What is made is kept in a cache under a name of what it is
+made from.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -96,14 +97,18 @@ def _sources() -> tuple[str, str]:
     return release, ''.join(f'{line}\n' for line in lines)
 
 
-def make(tar: pathlib.Path, packages: Sequence[str],
-         hooks: Sequence[str] = ()) -> None:
-    """Write the tar archive of a minimal root file system.
+def make(target: pathlib.Path, packages: Sequence[str],
+         hooks: Sequence[str] = (), release: str = '') -> None:
+    """Write a minimal root file system: a tar archive, or a directory.
 
+    :param target: a name with ``.tar``, or without for a directory.
     :param hooks: shell commands that change it at the end; "$1" is its root.
+    :param release: its name, by default that of this machine.
     :raises: LabError when mmdebstrap fails.
     """
-    release, sources = _sources()
+    ours, sources = _sources()
+    if release:
+        sources = sources.replace(f' {ours}', f' {release}')
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         settings = [line for line in run('apt-config', 'dump').splitlines()
@@ -116,4 +121,4 @@ def make(tar: pathlib.Path, packages: Sequence[str],
                    f'--aptopt={directory}/apt.conf']
         command += [f'--dpkgopt=path-exclude={path}' for path in _EXCLUDED]
         command += [f'--customize-hook={hook}' for hook in hooks]
-        run(*command, release, tar, directory / 'sources.list')
+        run(*command, release or ours, target, directory / 'sources.list')
