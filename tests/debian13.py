@@ -93,7 +93,8 @@ class Root:
 
         :raises: LabError
         """
-        wanted = hashlib.sha256(b''.join(
+        # A copy of the cache is another tree's.
+        wanted = hashlib.sha256(str(_TREE).encode() + b''.join(
             (_TREE / name).read_bytes() for name in _INSTALL_FROM)
         ).hexdigest()
         note = self._root / 'venv/installed'
