@@ -35,6 +35,7 @@ from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server.mirror import kept_hosts
 from ironic_ext.server.mirror import leases
 from ironic_ext.server.mirror import media_reads
+from ironic_ext.server.mirror import modes
 from ironic_ext.server.mirror import neutron
 from ironic_ext.server.rest import iso_imports
 from ironic_ext.server import sharing
@@ -67,12 +68,15 @@ class BootServer:
             records, options.catalog_interval)
         self._history = history.HistoryWriter(records.history())
         self._index = host_index.HostIndex()
+        self._modes = modes.Modes(self._mirror)
         self._poller = host_poller.HostPoller(
             api, self._index, interval=options.poll_interval,
             resync_interval=options.resync_interval,
             inventories=options.use_inventories, records=self._records,
             trusted_owners=frozenset(conf.ext_catalog.trusted_owners),
-            history=self._history, kept=_kept(conf))
+            history=self._history, kept=_kept(conf),
+            modes=self._modes)
+        self._mirror.tell(self._reread)
         self._notifications = notifications(conf, self._poller.hints)
         self._reads = media_reads.ReadsFollower(
             conf.ext_media.connection, self._index, self._history)
@@ -110,6 +114,13 @@ class BootServer:
             api, links)
         self._metrics = options.metrics_host_ip, options.metrics_port
         self._has_projects = options.auth_strategy == 'keystone'
+
+    def _reread(self, configs: set[str] | None) -> None:
+        """Look again at hosts whose configs are other ones."""
+        names = self._index.used('config') if configs is None else configs
+        self._poller.reread(self._modes.unsure().union(
+            host.uuid for name in names
+            for host in self._index.users('config', name)))
 
     def run(self) -> None:
         """Serve until :meth:`stop`.

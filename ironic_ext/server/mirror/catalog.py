@@ -31,6 +31,8 @@ _MAX_BYTES = 128 << 20
 _MAX_ITEMS = 20000
 _PAGE = 500
 
+#: Is told after each look which BootConfigs changed, by name; None for any.
+Listener = collections.abc.Callable[[set[str] | None], None]
 _Kept = collections.abc.Callable[[type[resources.Resource], str],
                                  resources.Resource | None]
 
@@ -56,6 +58,7 @@ class CatalogMirror(follower.Follower):
         self._generation = 0
         self._lock = threading.Lock()
         self._following = threading.Lock()
+        self._listener: Listener = lambda names: None
 
     # What machines ask for
 
@@ -113,11 +116,17 @@ class CatalogMirror(follower.Follower):
 
     # What changed
 
+    def tell(self, listener: Listener) -> None:
+        """Have somebody told of changes from now on."""
+        self._listener = listener
+
     def follow(self) -> None:
         """Take in what changed since the last look.
 
         :raises: DatabaseError
         """
+        names: set[str] = set()
+        is_any = False
         with self._following:
             complete = self._catalog.revision() == self.feed.last
             while not complete:
@@ -125,7 +134,8 @@ class CatalogMirror(follower.Follower):
                     found = self._catalog.changes(self.feed.last)
                 except catalog.TooOldError:
                     self._start_over()
-                    return
+                    is_any = True
+                    break
                 complete = found.complete
                 with self._lock:
                     self._generation += 1
@@ -136,6 +146,9 @@ class CatalogMirror(follower.Follower):
                         self._get(resources.KINDS[change.kind], change.name)
                 self.feed.publish(list(map(_event, found.changes)),
                                   found.revision)
+                names.update(change.name for change in found.changes
+                             if change.kind == catalog.BootConfig.kind)
+        self._listener(None if is_any else names)
 
     def is_at_hand(self, since: int) -> bool:
         """Tell whether :meth:`events` needs no database."""

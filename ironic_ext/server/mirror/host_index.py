@@ -106,6 +106,10 @@ class HostIndex:
         """Return the hosts that name an ``image`` or a ``config``."""
         return self._by(index, name)
 
+    def used(self, index: str) -> list[str]:
+        """Return each ``image`` or ``config`` that some host names."""
+        return list(self._found[index])
+
     def _by(self, index: str, value: str) -> list[hosts.Host]:
         found = self._found[index].get(value)
         if not found:

@@ -26,6 +26,7 @@ from ironic_ext.server.mirror import host_index
 from ironic_ext.server.mirror import host_records as record_mirror
 from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server.mirror import kept_hosts
+from ironic_ext.server.mirror import modes as host_modes
 from ironic_ext.server.mirror import ports as ports_of_nodes
 from ironic_ext.server.mirror import tenancy
 from ironic_ext.server.mirror import uuid_round
@@ -76,13 +77,15 @@ class HostPoller(follower.Follower):
                  records: record_mirror.RecordMirror | None = None,
                  trusted_owners: collections.abc.Collection[str] = (),
                  history: histories.HistoryWriter | None = None,
-                 kept: kept_hosts.KeptHosts | None = None) -> None:
+                 kept: kept_hosts.KeptHosts | None = None,
+                 modes: host_modes.Modes | None = None) -> None:
         super().__init__('host-poller')
         self._api = api
         self._records = records
         self._trusted_owners = trusted_owners
         self._history = history
         self._kept = kept
+        self._modes = modes
         self.hints = hinting.Hints()
         self.resync_requests = 0
         self.resync_seconds = 0.0
@@ -125,7 +128,7 @@ class HostPoller(follower.Follower):
             return self._put(node)
 
     def reread(self, uuids: collections.abc.Iterable[str]) -> None:
-        """Look at the records of some hosts again."""
+        """Look again at what is known of some hosts beside their nodes."""
         for uuid in uuids:
             self._put_again([uuid])
 
@@ -262,7 +265,10 @@ class HostPoller(follower.Follower):
                 when = ironic_api.time_of(item.get(key))
                 if when is None:
                     # Never updated, and found by its creation.
-                    if found or kind == 'ports' or not self._null_first():
+                    # (PostgreSQL has such nodes first, others have them
+                    # last. MACs of ports that change there are found by the
+                    # look at everything.)
+                    if found or kind == 'ports' or not self._any_updated:
                         break
                     continue
                 if when < floor:
@@ -272,14 +278,6 @@ class HostPoller(follower.Follower):
                     break
                 found[item['uuid']] = item
         return list(found.values())
-
-    def _null_first(self) -> bool:
-        """Tell whether nodes are behind the one that was never updated.
-
-        PostgreSQL has those first, others have them last. (MACs of ports
-        that change there are found by the look at everything.)
-        """
-        return self._any_updated
 
     def _knows(self, item: ironic_api.Node) -> bool:
         """Tell whether nothing is new about a node or a port."""
@@ -339,6 +337,8 @@ class HostPoller(follower.Follower):
             self._found.get(uuid, ('', ()))[1],
             self._records.of(uuid).address if self._records else '',
             self._trusted_owners)
+        if self._modes is not None:
+            host = self._modes.of(host, node.get('instance_info') or {})
         before = self._index.by_uuid(uuid)
         if before is not None and tenancy.has_ended(before, host):
             # First: what the next one has is not to be had by old tokens.

@@ -4,6 +4,8 @@
 set -euo pipefail
 
 # [nodes]
+{
+echo nodes:
 while read -r name bmc system; do
     cat <<END
 - name: $name
@@ -19,8 +21,8 @@ while read -r name bmc system; do
     redfish_username: $BMC_USER
     redfish_password: $BMC_PASSWORD
 END
-done < machines.txt > list.yaml
-(echo "nodes:"; cat list.yaml) > nodes.yaml
+done < machines.txt
+} > nodes.yaml
 names=$(cut -d ' ' -f 1 machines.txt)
 
 openstack baremetal create nodes.yaml

@@ -55,6 +55,21 @@ class MirrorTestCase(testtools.TestCase):
         self.mirror.follow()
         self.assertIsNone(self.text())
 
+    def test_who_listens_is_told_which_configs_are_other_ones(self):
+        told = []
+        self.mirror.tell(told.append)
+        self.mirror.follow()
+        self.replace('reboot\n')
+        self.catalog.create(catalog.ISCSICdrom(
+            catalog.Metadata('live'), catalog.ISCSICdromSpec('live.iso')))
+        self.mirror.follow()
+        for number in range(30):
+            self.replace(f'{number}\n')
+        self.catalog.compact(10)
+        self.mirror.follow()
+        # The log does not reach back: it may be any.
+        self.assertEqual([set(), {'server'}, None], told)
+
     def test_at_hand_is_what_was_read_and_did_not_change(self):
         at_hand = self.mirror.at_hand
         self.assertRaises(KeyError, at_hand.config, 'server')
