@@ -98,7 +98,8 @@ OPTS = [
     cfg.IntOpt('leaving_interval',
                default=60, min=1,
                help='Seconds between two looks for boots whose boot interface '
-                    'has left the node.'),
+                    'has left the node, and for published files whose boot '
+                    'another conductor has ended.'),
     cfg.IntOpt('look_interval',
                default=10, min=1,
                help='Seconds between two looks for machines of the boot '

@@ -195,7 +195,7 @@ class Deliveries:
         """
         if medium.kind is media.Kind.FILE:
             name = publish.MediaName.new(medium.id)
-            self._files.publish(image, name)
+            self._files.publish(image, name, self._node)
             return self._file(medium, name)
         plain = _is_base(image, base)
         overlay = None if plain else image.overlay
@@ -261,6 +261,9 @@ class Deliveries:
 
     def withdraw(self, medium: media.Medium) -> None:
         """Make an image unreadable, at once and everywhere.
+
+        A file that another host has published goes with the next look of
+        that host at what it has.
 
         :raises: DeliveryError, OSError
         """

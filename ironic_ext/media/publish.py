@@ -29,6 +29,11 @@ _DIRECTORY_MODE = 0o711
 #: Before that everybody could.
 _OLD_MODE = 0o755
 _GROUP_MODE = 0o640
+#: Extended attribute of a file: the site and the node that it is for.
+_OWNER = 'user.ironic_ext.owner'
+#: What file systems say that have none.
+_NO_ATTRIBUTES = frozenset((errno.ENOTSUP, errno.EPERM, errno.ENOSPC,
+                            errno.ENODATA, errno.ENOENT))
 
 
 class Image(typing.Protocol):
@@ -70,12 +75,15 @@ class MediaStore:
     :param mode: permission bits of the files.
     :param group: who may read the files beside the conductor, whatever
         ``mode`` says; None for whom ``mode`` lets.
+    :param site: a word that tells one Ironic from another that has the same
+        directory; see owners().
     """
 
     http_root: str
     subdir: str
     mode: int = 0o644
     group: str | None = None
+    site: str = ''
 
     def url(self, name: MediaName, http_url: str) -> str:
         """Return the URL of an image under the server's ``http_url``."""
@@ -85,11 +93,12 @@ class MediaStore:
         """Return the path of an image."""
         return os.path.join(self.http_root, self.subdir, name.file_name)
 
-    def publish(self, image: Image, name: MediaName) -> str:
+    def publish(self, image: Image, name: MediaName, node: str = '') -> str:
         """Write an image to its place and return its path.
 
         On failure nothing is left.
 
+        :param node: whose it is, a UUID; see owners().
         :raises: OSError, and what ``image.write`` raises
         """
         group = None if self.group is None else _group(self.group)
@@ -100,6 +109,8 @@ class MediaStore:
                         else _GROUP_MODE)
             if group is not None:
                 self._give(path, group)
+            if node:
+                self._note_owner(path, node)
         except BaseException:
             self.unpublish(name.id)
             raise
@@ -128,6 +139,42 @@ class MediaStore:
                 exc.errno, 'the conductor may not give a published image to '
                 f'the group "{self.group}" of [ext_media]publish_group: '
                 'make its user a member of that group') from exc
+
+    def _note_owner(self, path: str, node: str) -> None:
+        try:
+            os.setxattr(path, _OWNER, f'{self.site} {node}'.encode())
+        except OSError as exc:
+            if exc.errno not in _NO_ATTRIBUTES:
+                raise
+
+    def owners(self) -> dict[str, str]:
+        """Return the ids of this site's images here, and their nodes.
+
+        Images are left out that other releases have published, or that are
+        on a file system without extended attributes.
+
+        :raises: OSError
+        """
+        directory = os.path.join(self.http_root, self.subdir)
+        found = {}
+        try:
+            names = os.listdir(directory)
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        for file_name in names:
+            media_id = file_name.partition('-')[0]
+            if not (_ID.fullmatch(media_id) and file_name.endswith('.iso')):
+                continue
+            try:
+                text = os.getxattr(os.path.join(directory, file_name), _OWNER)
+            except OSError as exc:
+                if exc.errno not in _NO_ATTRIBUTES:
+                    raise
+                continue
+            site, _, node = text.decode(errors='replace').partition(' ')
+            if node and site == self.site:
+                found[media_id] = node
+        return found
 
     def name_removable(self, name: MediaName) -> None:
         """Have an image under a name that ends in ``.img``, too.

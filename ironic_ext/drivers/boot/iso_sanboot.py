@@ -32,6 +32,7 @@ from ironic_ext.drivers.boot import published_script as scripts
 from ironic_ext.drivers.boot import sanboot_delivery as delivery
 from ironic_ext.drivers.boot import secret_script
 from ironic_ext.drivers.images import delivery as media_delivery
+from ironic_ext.drivers.images import left_files
 from ironic_ext.drivers import ironic_private
 from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import interfaces
@@ -372,6 +373,7 @@ class IsoSanboot(ipxe.iPXEBoot):
                         ) -> None:
         """End the boots of nodes that have another interface by now."""
         leaving.sweep(manager)
+        left_files.sweep()
 
 
 def _is_over(row: typing.Any) -> bool:

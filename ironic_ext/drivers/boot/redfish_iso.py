@@ -41,6 +41,7 @@ from ironic_ext.drivers.boot import leaving
 from ironic_ext.drivers.boot import lost
 from ironic_ext.drivers.boot import overdue
 from ironic_ext.drivers.images import delivery as media_delivery
+from ironic_ext.drivers.images import left_files
 from ironic_ext.drivers import ironic_private
 from ironic_ext.drivers.records import boot as boot_record
 from ironic_ext.drivers.records import interfaces
@@ -390,6 +391,7 @@ class RedfishIsoBoot(redfish_boot.RedfishVirtualMediaBoot):
                         ) -> None:
         """End the boots of nodes that have another interface by now."""
         leaving.sweep(manager)
+        left_files.sweep()
 
     # Vendors
 

@@ -8,11 +8,13 @@ The part of media.delivery that knows Ironic: options, driver_info, states.
 import collections.abc
 import contextlib
 import datetime
+import hashlib
 import os
 import threading
 import time
 import types
 import typing
+import urllib.parse
 
 from ironic.common import exception
 from ironic.conf import CONF
@@ -67,7 +69,7 @@ def for_node(task: typing.Any) -> delivery.Deliveries:
             max_url_length=CONF.ext_media.max_url_length,
             networks=tuple(CONF.ext_media.allowed_networks),
             verify=configured.verify_from(CONF), fence=owners.fence()),
-        _files(), known, _store)
+        files(), known, _store)
 
 
 def require(task: typing.Any) -> None:
@@ -228,13 +230,13 @@ def _described(task: typing.Any, medium: media.Medium,
                   else round(max(now - reads.last_at, 0), 1),
                   'client': reads.client or None})
     elif medium.kind is media.Kind.FILE:
-        name = _files().find(medium.id)
+        name = files().find(medium.id)
         # It may be withdrawn at this moment.
         with contextlib.suppress(FileNotFoundError):
             if name is not None:
                 server = (_http_url(task.node) or '').rstrip('/')
                 shown.update(
-                    size=os.path.getsize(_files().path(name)),
+                    size=os.path.getsize(files().path(name)),
                     url=f'{server}/{CONF.ext_boot.publish_subdir}/'
                         f'{medium.id}-***.iso')
     return shown
@@ -257,11 +259,19 @@ def _http_url(node: typing.Any) -> str | None:
     return url
 
 
-def _files() -> publish.MediaStore:
+def files() -> publish.MediaStore:
+    """Return where this host publishes files."""
     return publish.MediaStore(CONF.deploy.http_root,
                               CONF.ext_boot.publish_subdir,
                               int(CONF.ext_boot.file_permission, 8),
-                              CONF.ext_media.publish_group)
+                              CONF.ext_media.publish_group, _site())
+
+
+def _site() -> str:
+    """Return what tells this Ironic from others: its database."""
+    url = urllib.parse.urlsplit(CONF.database.connection or '')
+    address = (url.netloc.rpartition('@')[2], url.path)
+    return hashlib.sha256(repr(address).encode()).hexdigest()[:16]
 
 
 def _store() -> images.ImageStore:

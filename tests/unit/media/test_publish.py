@@ -3,6 +3,7 @@
 """Tests for publishing customised images as files."""
 
 import dataclasses
+import errno
 import grp
 import os
 import pathlib
@@ -64,6 +65,25 @@ class PublishTestCase(testtools.TestCase):
             self.folder.chmod(before)
             self.store.publish(Image(), publish.MediaName.new())
             self.assertEqual(after, self.folder.stat().st_mode & 0o777)
+
+    def test_whose_an_image_is_is_kept_with_it(self):
+        others = dataclasses.replace(self.store, site='other')
+        theirs = publish.MediaName.new()
+        self.assertEqual({}, self.store.owners())
+        self.store.publish(Image(), self.name, 'node1')
+        others.publish(Image(), theirs, 'node2')
+        self.store.publish(Image(), publish.MediaName.new())
+        self.store.name_removable(self.name)
+        (self.folder / 'notes.iso').write_text('')
+        self.assertEqual({self.name.id: 'node1'}, self.store.owners())
+        self.assertEqual({theirs.id: 'node2'}, others.owners())
+
+    def test_a_file_system_without_attributes_is_good_enough(self):
+        for code in (errno.ENOTSUP, errno.EPERM):
+            with unittest.mock.patch(
+                    'os.setxattr', side_effect=OSError(code, 'no')):
+                self.store.publish(Image(), publish.MediaName.new(), 'node')
+        self.assertEqual({}, self.store.owners())
 
     def test_a_group_reads_what_others_may_not(self):
         group = grp.getgrgid(os.getgid())

@@ -188,10 +188,10 @@ class InstanceTestCase(base.RedfishIsoTestCase):
         seen = []
         stock = publish.MediaStore.publish
 
-        def watched(store, image, name):
+        def watched(store, image, name, node):
             self.node.refresh()
             seen.append([row['id'] for row in self.records()] == [name.id])
-            return stock(store, image, name)
+            return stock(store, image, name, node)
 
         self.replace(publish.MediaStore, 'publish', watched)
         self.call('prepare_instance')
@@ -226,10 +226,10 @@ class InstanceTestCase(base.RedfishIsoTestCase):
     def test_a_base_that_changes_meanwhile_is_no_base(self):
         stock = publish.MediaStore.publish
 
-        def meddle(store, image, name):
+        def meddle(store, image, name, node):
             with open(self.base, 'ab') as file:
                 file.write(b'x')
-            return stock(store, image, name)
+            return stock(store, image, name, node)
 
         self.replace(publish.MediaStore, 'publish', meddle)
         self.assertIn('changed', self.failure(
