@@ -7,7 +7,7 @@ import threading
 from lab import media_server
 from tests.cluster import engines
 from tests.cluster import reading
-from tests.functional import test_media_replicas
+from tests.journeys import test_media_replicas
 
 _READERS = 6
 #: Bytes after which a reader waits for what is to come.

@@ -17,8 +17,8 @@ from ironic_ext.media import records
 from lab import media_server
 from lab import process
 from tests import boot_server
-from tests.functional import test_media_replicas
 from tests import ironic_stand_in
+from tests.journeys import test_media_replicas
 
 
 class ReadHistoryTestCase(testtools.TestCase):
