@@ -26,14 +26,23 @@ def sweep() -> None:
     """
     store = delivery.files()
     try:
-        for media_id, node in store.owners().items():
+        owners = store.owners()
+    except OSError as exc:
+        LOG.warning('Whether published files are left here cannot be told, '
+                    'trying again later: %s', exc)
+        return
+    for media_id, node in owners.items():
+        try:
             if _is_left(media_id, node) and store.unpublish(media_id):
                 LOG.info('The file of medium %(id)s, which was published '
                          'here for node %(node)s and ended elsewhere, is '
                          'removed', {'id': media_id, 'node': node})
-    except OSError as exc:
-        LOG.warning('Published files that are over cannot be removed, '
-                    'trying again later: %s', exc)
+        except (OSError, exception.IronicException) as exc:
+            # What is in the way of one is nothing to the others.
+            LOG.warning('The file of medium %(id)s, whose boot another '
+                        'conductor has ended, is not removed yet, trying '
+                        'again later: %(error)s',
+                        {'id': media_id, 'error': exc})
 
 
 def _is_left(media_id: str, uuid: str) -> bool:

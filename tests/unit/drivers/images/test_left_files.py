@@ -5,6 +5,7 @@
 import os
 import pathlib
 import types
+import unittest.mock
 
 from ironic.db import api as db_api
 
@@ -79,6 +80,24 @@ class LeftFilesTestCase(base.DriverTestCase):
                     group='database')
         self.assertEqual(marks[0], marks[1])
         self.assertNotEqual(marks[0], media_delivery.files().site)
+
+    def test_a_file_that_stays_is_in_nobodys_way(self):
+        node_media.remove(self.node, self.medium.id)
+        ids = [self.medium.id, 'd' * 32, 'e' * 32]
+        for media_id in ids[1:]:
+            self.publish(media_id)
+        stuck = next(iter(media_delivery.files().owners()))
+        stock = os.unlink
+
+        def unlink(path, *args, **kwargs):
+            if stuck in str(path):
+                raise PermissionError(1, 'it is immutable')
+            stock(path, *args, **kwargs)
+
+        with unittest.mock.patch('os.unlink', unlink):
+            left_files.sweep()
+        self.assertEqual({stuck}, set(media_delivery.files().owners()))
+        self.assertSwept(True, stuck)
 
     def test_a_directory_that_cannot_be_read_is_tried_again(self):
         self.useFixture(base.fixtures.MockPatch(
