@@ -20,7 +20,7 @@ from lab import hypervisor
 from lab import leftover
 from lab import process
 from lab import stack
-from lab import tutorials
+from lab.tutorials import folders
 
 _STATE = stack.DEFAULT_CACHE / 'demo.json'
 #: Where the folders of the tutorials are, while a lab is kept.
@@ -145,14 +145,14 @@ def _demonstrate(keep: bool, firmware: hypervisor.Firmware) -> bool:
     narrator = _Narrator()
     narrator.say('Starting Ironic, a BMC, a media server and a hypervisor; '
                  'building a bootable ISO')
-    lab = (tutorials.TutorialLab(media_servers=1, with_boot_server=True,
+    lab = (folders.TutorialLab(media_servers=1, with_boot_server=True,
                                  outlives=True)
            if keep else stack.Lab(media_servers=1))
     kept = False
     with lab:
         narrator.say(f'The lab is up in {lab.directory}')
         arrived = _judge(_deploy(lab, narrator, firmware))
-        if isinstance(lab, tutorials.TutorialLab):
+        if isinstance(lab, folders.TutorialLab):
             narrator.say('Making the machines and folders of the tutorials')
             lab.fill()
             _TUTORIALS.unlink(missing_ok=True)

@@ -9,8 +9,8 @@ import sys
 import libvirt
 
 from lab.bmc import emulator
+from lab.bmc import live_emulator
 from lab import hypervisor
-from lab import live_emulator
 from lab import stack
 
 #: What the BMC shows of each machine, by the names of its drives.
@@ -22,7 +22,7 @@ DEVICES = {
 
 
 class LiveEmulator(emulator.SushyEmulator):
-    """The emulator with lab.live_emulator's drives."""
+    """The emulator with lab.bmc.live_emulator's drives."""
 
     def __init__(self, directory: pathlib.Path, libvirt_uri: str, *,
                  outlives: bool = False) -> None:
@@ -31,11 +31,11 @@ class LiveEmulator(emulator.SushyEmulator):
             file.write(f'SUSHY_EMULATOR_VMEDIA_DEVICES = {DEVICES!r}\n')
 
     def command(self) -> Sequence[str]:
-        return [sys.executable, '-m', 'lab.live_emulator', '--config',
+        return [sys.executable, '-m', 'lab.bmc.live_emulator', '--config',
                 str(self._config)]
 
     def environment(self) -> Mapping[str, str]:
-        root = pathlib.Path(live_emulator.__file__).parent.parent
+        root = pathlib.Path(live_emulator.__file__).parents[2]
         return {**super().environment(), 'PYTHONPATH': str(root)}
 
     def forget(self) -> None:

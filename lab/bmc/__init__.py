@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Redfish: an emulator, and proxies before it with manners and faults."""
+"""Redfish: emulators, and proxies before them with manners and faults."""

@@ -11,11 +11,11 @@ import subprocess
 
 import testtools
 
-from lab import installer
 from lab import process
-from lab import tutorials
+from lab.tutorials import folders
+from lab.tutorials import installer
 
-_TEXTS = pathlib.Path(tutorials.__file__).parents[1].joinpath(
+_TEXTS = pathlib.Path(folders.__file__).parents[2].joinpath(
     'doc/source/user/tutorials')
 #: Seconds, for machines that are much slower than any that was seen.
 _PATIENCE = 600
@@ -26,7 +26,7 @@ class TutorialLabTestCase(testtools.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.lab = cls.enterClassContext(tutorials.TutorialLab(
+        cls.lab = cls.enterClassContext(folders.TutorialLab(
             media_servers=1, with_boot_server=True))
         cls.lab.fill()
 
@@ -61,7 +61,7 @@ class TutorialLabTestCase(testtools.TestCase):
 
     def test_machines_are_installed_and_boot_from_their_disks(self):
         said = self.follow('kickstart-many')
-        machines = tutorials.MACHINES['kickstart-many']
+        machines = folders.MACHINES['kickstart-many']
         self.assertEqual(len(machines), said.count('would change spec.'))
         for name in machines:
             console = self.await_console('kickstart-many', name,

@@ -20,11 +20,11 @@ from cryptography.hazmat.primitives import serialization
 
 from lab import bare_metal
 from lab import hypervisor
-from lab import installer
 from lab import live_machines
 from lab import process
 from lab import pxe
 from lab import tgtd
+from lab.tutorials import installer
 
 #: Tutorial -> its machines. The first one is the one of $SYSTEM.
 MACHINES = {
@@ -44,7 +44,7 @@ _FILES = {'kickstart-many': 'fedora.iso', 'coreos-live': 'coreos.iso'}
 _DISK = 64 << 20
 _MAC = '52:54:00:00:00:08'
 #: Of a page: what its reader is to have as files.
-_EXAMPLES = (pathlib.Path(__file__).parents[1] / 'doc/source/admin/examples',
+_EXAMPLES = (pathlib.Path(__file__).parents[2] / 'doc/source/admin/examples',
              ('move-node.sh', 'move-node-back.sh'))
 #: An Ironic that has nothing of the suite.
 _STOCK = """
