@@ -146,7 +146,7 @@ def _demonstrate(keep: bool, firmware: hypervisor.Firmware) -> bool:
     narrator.say('Starting Ironic, a BMC, a media server and a hypervisor; '
                  'building a bootable ISO')
     lab = (folders.TutorialLab(media_servers=1, with_boot_server=True,
-                                 outlives=True)
+                               outlives=True)
            if keep else stack.Lab(media_servers=1))
     kept = False
     with lab:
