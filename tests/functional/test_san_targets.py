@@ -10,6 +10,7 @@ import fixtures
 
 from ironic_ext import iso
 from ironic_ext import san
+from lab import process
 from tests.functional import san_targets
 from tests.functional import tgtd
 
@@ -60,6 +61,17 @@ class ReadTest(san_targets.SanTestCase):
             targets.release('node:1')
             self.assertEqual([], self.names())
         self.assertRaises(tgtd.InitiatorError, tgtd.content, found)
+
+    def test_one_in_the_middle_of_a_read_is_cut_off(self) -> None:
+        targets = self.targets()
+        for number in range(5):
+            found = targets.export(f'node:{number}', self.plain, self.base)
+            with tgtd.reading(found):
+                process.await_condition(
+                    lambda: targets.status()[0].sessions, 'the reader',
+                    timeout=60)
+                targets.release(f'node:{number}')
+                self.assertEqual([], self.names())
 
     def test_the_password_of_one_target_opens_no_other(self) -> None:
         targets = self.targets(chap='all')

@@ -2,6 +2,8 @@
 
 """A tgtd of a test's own on the loopback interface, and an initiator."""
 
+import collections.abc
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -121,6 +123,24 @@ def content(found: location.Location) -> bytes:
         if done.returncode:
             raise InitiatorError(done.stderr.strip())
         return file.read()
+
+
+@contextlib.contextmanager
+def reading(found: location.Location) -> collections.abc.Iterator[None]:
+    """Read a LUN without a pause, by many requests at a time."""
+    portal = location.Portal(found.portal, found.port)
+    login = (f'{found.chap.username}%{found.chap.password}@' if found.chap
+             else '')
+    reader = subprocess.Popen(
+        ['qemu-img', 'bench', '-c', '100000000', '-d', '64', '-s', '2048',
+         '-f', 'raw', f'iscsi://{login}{portal}/{found.iqn}/{found.lun}'],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        reader.kill()
+        reader.wait()
 
 
 class InitiatorError(Exception):

@@ -9,6 +9,7 @@ disk, not a cd: one reader that ejects a cd takes it away from all.
 import contextlib
 import functools
 import secrets
+import time
 
 from ironic_ext.san import daemon
 from ironic_ext.san import errors
@@ -22,6 +23,8 @@ _ALL = 'ALL'
 _TRIES = 10
 #: tgtd has their numbers in 32 bits with a sign.
 _TIDS = (1 << 31) - 2
+#: Seconds between two tries to remove what tgtd reads from.
+_ACTIVE_INTERVAL = 0.05
 
 
 def targets(settings: san_settings.Settings) -> exports.Exports:
@@ -37,6 +40,7 @@ class TgtDaemon:
 
     def __init__(self, settings: san_settings.Settings) -> None:
         self._tgtadm = tgtadm.Tgtadm(settings)
+        self._timeout = settings.timeout
 
     def require(self) -> None:
         """Make sure that tgtd answers.
@@ -117,9 +121,28 @@ class TgtDaemon:
                 if shown.iqn == iqn]
 
     def _remove(self, shown: tgtadm.Shown) -> None:
-        self._tgtadm.run('target', 'delete', force=True, tid=shown.tid)
+        self._remove_target(shown.tid)
         for account in shown.accounts:
             self._tgtadm.run('account', 'delete', user=account)
+
+    def _remove_target(self, tid: int) -> None:
+        """Remove a target, whoever reads it.
+
+        With "force" tgtd closes the sessions, and then refuses if it was
+        reading for one of them, until that read is done. Initiators log in
+        again at once, and read on, where they are let.
+        """
+        deadline = time.monotonic() + self._timeout
+        self._tgtadm.run('target', 'update', tid=tid, name='state',
+                         value='offline')
+        while True:
+            try:
+                self._tgtadm.run('target', 'delete', force=True, tid=tid)
+                return
+            except tgtadm.ActiveError:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(_ACTIVE_INTERVAL)
 
     def served(self) -> dict[str, daemon.Served]:
         """Return what there is; see daemon.Daemon.

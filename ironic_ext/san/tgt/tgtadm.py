@@ -17,6 +17,8 @@ from ironic_ext.san.tgt import account
 _NOT_CONNECTED = account.NOT_CONNECTED
 _CLOSED = 'closed the socket'
 _EXISTS = 'already exists'
+#: Of a target with sessions, and of a LUN that a command is at.
+_ACTIVE = 'is still active'
 
 #: Beside this interpreter, as pip installs it.
 _ACCOUNT_COMMAND = os.path.join(os.path.dirname(sys.executable),
@@ -29,6 +31,10 @@ class NotRunningError(errors.TargetDaemonError):
 
 class ExistsError(errors.TargetDaemonError):
     """tgtd has such a thing already."""
+
+
+class ActiveError(errors.TargetDaemonError):
+    """tgtd still works for an initiator there."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +107,8 @@ class Tgtadm:
         :param mode: ``target``, ``logicalunit``, ``account``.
         :param operation: ``new``, ``delete``, ``show``, ``bind``, ...
         :param options: such as ``tid=1``; True for a word without a value.
-        :raises: NotRunningError, ExistsError, TargetDaemonError
+        :raises: NotRunningError, ExistsError, ActiveError,
+            TargetDaemonError
         """
         command = ['tgtadm', '--control-port', self._port, '--lld', 'iscsi',
                    '--mode', mode, '--op', operation]
@@ -139,6 +146,7 @@ class Tgtadm:
                 'tgtd does not run on this host, or not with control port '
                 f'{self._port}: start it')
         kind = (ExistsError if _EXISTS in complaint
+                else ActiveError if _ACTIVE in complaint
                 else errors.TargetDaemonError)
         return kind(f'tgtd refuses "{what}": {complaint.splitlines()[-1]}')
 

@@ -3,6 +3,7 @@
 """How a target is made in tgtd, and when it is as it should be."""
 
 import ipaddress
+from unittest import mock
 
 import testtools
 
@@ -88,8 +89,9 @@ class ServeTest(testtools.TestCase):
                       self.right(luns=(tgtadm.Lun(1, '/other', True),))):
             self.daemon(wrong, target_new=[tgtadm.ExistsError('exists')]
                         ).serve(_TARGET)
-            self.assertEqual(['target new', 'target delete'],
-                             self.adm.commands[:2])
+            self.assertEqual(
+                ['target new', 'target update', 'target delete'],
+                self.adm.commands[:3])
             self.assertEqual('target bind', self.adm.commands[-1])
 
     def test_a_number_that_is_taken_is_none_to_stop_at(self) -> None:
@@ -124,6 +126,23 @@ class ServeTest(testtools.TestCase):
     def test_nothing_to_withdraw_is_fine(self) -> None:
         self.daemon().withdraw(_IQN)
         self.assertEqual([], self.adm.commands)
+
+    def test_a_read_under_way_is_waited_for(self) -> None:
+        made = self.daemon(self.right(), target_delete=[
+            tgtadm.ActiveError('still active')] * 2)
+        with mock.patch('time.sleep') as slept:
+            made.withdraw(_IQN)
+        self.assertEqual(2, slept.call_count)
+        # Nobody logs in again meanwhile.
+        self.assertEqual(['target update', *['target delete'] * 3,
+                          'account delete'], self.adm.commands)
+
+    def test_a_read_without_an_end_is_not_waited_for(self) -> None:
+        made = self.daemon(self.right(), target_delete=[
+            tgtadm.ActiveError('still active')] * 9)
+        with (mock.patch('time.sleep'),
+              mock.patch('time.monotonic', side_effect=[0, 59, 60])):
+            self.assertRaises(tgtadm.ActiveError, made.withdraw, _IQN)
 
     def test_networks_are_written_as_tgtd_reads_them(self) -> None:
         for networks, acl in (

@@ -105,6 +105,8 @@ class RunTest(testtools.TestCase):
         for outcome, kind, text in (
                 (self.ended(22, 'tgtadm: this target already exists\n'),
                  tgtadm.ExistsError, 'already exists'),
+                (self.ended(22, 'tgtadm: this logical unit is still active\n'),
+                 tgtadm.ActiveError, 'still active'),
                 (self.ended(22, "tgtadm: can't find the target\n"),
                  san.TargetDaemonError,
                  'tgtd refuses "--mode target --op delete --force --tid 7"'),
