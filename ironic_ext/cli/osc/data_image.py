@@ -107,7 +107,7 @@ class _Change(command.Command):
     def _await(self, node: _Node, seconds: float,
                settled: collections.abc.Callable[[fields.Resource], bool]
                ) -> None:
-        """Wait for the data image to be as wanted.
+        """Wait for the data image to be as wanted; say what is seen.
 
         :raises: CommandError
         """
@@ -116,23 +116,30 @@ class _Change(command.Command):
         while True:
             resource = node.get()
             status = resource['status']
-            if settled(resource):
-                return
-            if status['phase'] == 'failed':
+            is_settled = settled(resource)
+            if not is_settled and status['phase'] == 'failed':
                 raise exceptions.CommandError(
                     f'the data image of node {node.name} failed: '
                     f'{status["error"]["message"]} (it is tried again at '
                     f'{status["next_attempt"]})')
-            saying = ': '.join(filter(None, (status['phase'],
-                                             status.get('reason'))))
+            saying = _saying(status)
             if saying != said:
                 print(saying, file=self.app.stderr)
                 said = saying
+            if is_settled:
+                return
             if time.monotonic() >= deadline:
                 raise exceptions.CommandError(
                     f'the data image of node {node.name} is still {saying} '
                     f'after {seconds:g} s; it is not given up')
             time.sleep(_POLL_SECONDS)
+
+
+def _saying(status: fields.Resource) -> str:
+    """Say in a line how a data image stands."""
+    if status['phase'] == 'attached':
+        return f'attached: the BMC shows it in slot {status["slot"]}'
+    return ': '.join(filter(None, (status['phase'], status.get('reason'))))
 
 
 class AttachDataImage(_Change):

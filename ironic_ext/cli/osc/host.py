@@ -24,7 +24,7 @@ _FIELDS: tuple[fields.Field, ...] = (
     fields.Field('ips', 'status.ips', fields.names),
     fields.Field('iso', 'spec.image'),
     fields.Field('config', 'config'),
-    fields.Field('mode', 'spec.bootMode'),
+    fields.Field('mode', 'mode'),
     fields.Field('completed_at', 'status.bootCompletedAt'),
     fields.Field('next_boot', 'status.nextBoot.text'),
     # What is wrong with it.
@@ -39,13 +39,19 @@ _FIELDS: tuple[fields.Field, ...] = (
 
 
 def _seen(resource: fields.Resource) -> fields.Resource:
-    """Add the name as other commands take it, and which config it is."""
+    """Add the name as other commands take it, the config and the mode.
+
+    A mode is that of an ISO: what boots from its disk has none.
+    """
+    spec, status = resource['spec'], resource['status']
     namespace, name = (resource['metadata'][key]
                        for key in ('namespace', 'name'))
-    inline = '(inline)' if resource['status'].get('inlineConfig') else None
+    inline = '(inline)' if status.get('inlineConfig') else None
     return {**resource,
             'name': name if namespace == 'default' else f'{namespace}/{name}',
-            'config': resource['spec'].get('bootConfigRef') or inline}
+            'config': spec.get('bootConfigRef') or inline,
+            'mode': (None if spec.get('image') == _LOCAL
+                     else spec.get('bootMode'))}
 
 
 class ListHostBoots(shown.List):

@@ -192,7 +192,7 @@ class AttachTestCase(CommandTestCase):
 
 class WaitTestCase(CommandTestCase):
 
-    def test_it_waits_until_the_image_is_attached(self):
+    def test_it_waits_until_the_image_is_attached_and_says_so(self):
         self.answers = [resource('pending', 2), resource('pending', 2),
                         resource('attaching', 2),
                         resource('waiting', 2, reason='slot taken'),
@@ -200,8 +200,10 @@ class WaitTestCase(CommandTestCase):
         self.attach('--url', 'x', '--wait')
         self.assertEqual(['PUT', 'GET', 'GET', 'GET', 'GET'],
                          [call[1] for call in self.calls])
-        self.assertEqual('pending\nattaching\nwaiting: slot taken\n',
-                         self.app.stderr.getvalue())
+        self.assertEqual(
+            ['pending', 'attaching', 'waiting: slot taken',
+             'attached: the BMC shows it in slot Cd'],
+            self.app.stderr.getvalue().splitlines())
 
     def test_a_failure_ends_it_with_the_reason(self):
         self.answers = [resource('pending'), resource(
@@ -221,17 +223,19 @@ class WaitTestCase(CommandTestCase):
         waiting['spec']['apply'] = 'on_reboot'
         self.answers = [waiting]
         self.attach('--url', 'x', '--apply', 'on_reboot', '--wait')
+        self.assertEqual('waiting: next start\n', self.app.stderr.getvalue())
 
     def test_another_wish_meanwhile_ends_it(self):
         self.answers = [resource('pending', 2), resource('attached', 3)]
         self.assertIn('another data image',
                       self.refusal('--url', 'x', '--wait'))
 
-    def test_detaching_waits_until_it_is_gone(self):
+    def test_detaching_waits_until_it_is_gone_and_says_so(self):
         self.answers = [resource(), resource('detaching'), NOTHING]
         self.run_command(data_image.DetachDataImage, 'node-7', '--wait')
         self.assertEqual(['DELETE', 'GET', 'GET'],
                          [call[1] for call in self.calls])
+        self.assertEqual('detaching\ndetached\n', self.app.stderr.getvalue())
 
 
 class ShowTestCase(CommandTestCase):
