@@ -46,7 +46,9 @@ for attempt in $(seq 50); do
     sleep 0.2
 done
 echo
-say "this stands in for the ISO of a distribution, booted from $medium"
+from="from $medium"
+[ $medium != none ] || from='over the network'
+say "this stands in for the ISO of a distribution, booted $from"
 say "kernel arguments: $(cat /proc/cmdline)"
 for file in /mnt/ks.cfg /preseed.cfg /mnt/nocloud/user-data \
         /mnt/nocloud/meta-data /config.ign; do
