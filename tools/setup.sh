@@ -11,6 +11,30 @@ profiles=${*:-test lab}
 
 say() { printf '==> %s\n' "$*"; }
 
+# Of pip's many lines one in ten seconds, and what takes minutes at its end.
+pip_install() {
+    $venv/bin/pip install --progress-bar off --use-pep517 "$@" | awk '
+        function say(text) {
+            "date +%s" | getline now
+            close("date +%s")
+            if (now - said >= 10 || /^Installing/) {
+                print "    " text
+                fflush()
+                said = now
+            }
+        }
+        BEGIN { "date +%s" | getline said; close("date +%s") }
+        /^Collecting/ {
+            sub(/[<>=!~[].*/, "", $2)
+            say("package " ++count ": " $2)
+        }
+        /^  Downloading .*\(/ { say("package " count ": " $2 " " $3 " " $4) }
+        /Building|Preparing/ { sub(/^ */, ""); say($0) }
+        /^Installing collected/ {
+            say("unpacking " NF - 3 " packages, which takes a minute or two")
+        }'
+}
+
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
@@ -76,8 +100,8 @@ fi
 wanted=$(sha256sum setup.cfg setup.py requirements.txt lab/requirements.txt \
     constraints.txt)
 if [ "$(cat $venv/installed 2>/dev/null)" != "$wanted" ]; then
-    say 'Installing Python packages'
-    $venv/bin/pip install -q -e '.[conductor,agent,server,test]' \
+    say 'Installing some 200 Python packages, which have 700 MiB then'
+    pip_install -e '.[conductor,agent,server,test]' \
         -r lab/requirements.txt -c constraints.txt
     # For the script of axe-core in it alone, and so beside the environment:
     # what it requires is a browser driver of 40 MiB.
