@@ -81,15 +81,23 @@ def stub(path: pathlib.Path) -> collections.abc.Iterator[None]:
 
 
 def unified_kernel(directory: pathlib.Path) -> pathlib.Path:
-    """Like Talos: GRUB for a BIOS, a unified kernel image for UEFI."""
-    return _with_unified(directory, 'unified_kernel', _STUB.read_bytes())
+    """Like Talos: GRUB for a BIOS, a unified kernel image for UEFI.
+
+    Its stub takes no add-ons, or calls itself one that does not.
+    """
+    return _with_unified(directory, 'unified_kernel', _as_release(252))
 
 
 def unified_add_ons(directory: pathlib.Path) -> pathlib.Path:
     """The same with a later stub, or one that calls itself one."""
-    return _with_unified(
-        directory, 'unified_add_ons', _later_stub.get() or re.sub(
-            rb'(systemd-stub )\d+', rb'\g<1>257', _STUB.read_bytes()))
+    return _with_unified(directory, 'unified_add_ons',
+                         _later_stub.get() or _as_release(257))
+
+
+def _as_release(number: int) -> bytes:
+    """Return the stub of this system as one of a release of systemd."""
+    return re.sub(rb'(systemd-stub )\d+', rb'\g<1>%d' % number,
+                  _STUB.read_bytes())
 
 
 def _with_unified(directory: pathlib.Path, name: str, efi_stub: bytes
