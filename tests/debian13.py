@@ -17,6 +17,7 @@ import sys
 from lab import debian_root
 from lab import process
 from lab import stack
+from tests import iso_cache
 
 _RELEASE = 'trixie'
 _TREE = pathlib.Path(__file__).parents[1]
@@ -28,14 +29,16 @@ _PACKAGES = (
     'genisoimage', 'grub-common', 'grub-efi-amd64-bin', 'grub-pc-bin',
     'grub-rescue-pc', 'iproute2', 'isolinux', 'isomd5sum',
     'libarchive-tools', 'lz4', 'mtools', 'openssl', 'procps', 'shellcheck',
-    'syslinux-common', 'syslinux-utils', 'systemd', 'systemd-boot-efi',
-    'udev', 'xfsprogs', 'xorriso', 'xz-utils', 'zsh', 'zstd')
+    'skopeo', 'syslinux-common', 'syslinux-utils', 'systemd',
+    'systemd-boot-efi', 'udev', 'xfsprogs', 'xorriso', 'xz-utils', 'zsh',
+    'zstd')
 #: What of this system is there, too, for pip.
 _SYSTEM = ('/etc/resolv.conf', '/etc/hosts', '/etc/pip.conf',
            '/etc/ssl/certs/ca-certificates.crt')
 _INSTALL_FROM = ('setup.cfg', 'setup.py', 'requirements.txt',
                  'constraints.txt', 'lab/requirements.txt')
-#: $1 is the root, $BOUND what is there at the same place, a line each.
+#: $1 is the root, $BOUND what is there at the same place, a line each. ISOs
+#: of its own tools are not those that others of this tree use meanwhile.
 _ENTER = """\
 set -eu
 root=$1; shift
@@ -49,6 +52,8 @@ printf '%s\\n' "$BOUND" | while read -r path; do
     else [ -e "$root$path" ] || : > "$root$path"; fi
     mount --bind "$path" "$root$path"
 done
+mkdir -p "$root/isos" "$root$TREE/$ISOS"
+mount --bind "$root/isos" "$root$TREE/$ISOS"
 exec chroot "$root" sh -c 'cd "$0" && exec "$@"' "$TREE" "$@"
 """
 _TEST = """\
@@ -84,6 +89,7 @@ class Root:
              '-c', _ENTER, 'sh', str(self._root), *command],
             stdin=subprocess.DEVNULL, env={
                 **own, 'BOUND': '\n'.join(bound), 'TREE': str(_TREE),
+                'ISOS': str(iso_cache.FOLDER.relative_to(_TREE)),
                 'PATH': '/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin',
                 'HOME': '/root', 'LANG': 'C.UTF-8',
                 'BASE_TEST_TIMEOUT': '600'}).returncode

@@ -16,7 +16,8 @@ import sys
 from lab import debian_root
 from tests import iso_parts
 
-_CACHE = pathlib.Path(__file__).parents[1] / '.cache/test-isos'
+#: Where they are kept.
+FOLDER = pathlib.Path(__file__).parents[1] / '.cache/test-isos'
 _BUILDERS = ('isos.py', 'iso_cases.py', 'iso_configs.py', 'iso_kinds.py',
              'iso_parts.py', 'iso_systems.py', 'iso_trees.py')
 _TOOLS = ('xorriso', 'genisoimage', 'implantisomd5', 'grub-mkimage',
@@ -49,4 +50,4 @@ def kept(name: str, build: Callable[[pathlib.Path], pathlib.Path]
     def make(directory: pathlib.Path) -> None:
         build(directory).chmod(0o444)
 
-    return debian_root.cached(_CACHE, name, _origins(), make) / f'{name}.iso'
+    return debian_root.cached(FOLDER, name, _origins(), make) / f'{name}.iso'
