@@ -25,6 +25,8 @@ class ThreadsTestCase(testtools.TestCase):
         self.goes_on = threading.Event()
         # Or the pool would not end.
         self.addCleanup(self.goes_on.set)
+        #: Of those that do not end with the others.
+        self.ends = {}
         self.begun = []
 
     def threads(self, at_once=1, most=100):
@@ -32,7 +34,7 @@ class ThreadsTestCase(testtools.TestCase):
 
     def work(self, name):
         self.begun.append(name)
-        self.goes_on.wait(60)
+        self.ends.get(name, self.goes_on).wait(60)
         return name
 
     async def start(self, made, *names, address='192.0.2.1'):
@@ -57,9 +59,14 @@ class ThreadsTestCase(testtools.TestCase):
             made = self.threads(2)
             tasks = await self.start(made, *'abcd')
             await self.await_begun(2)
+            # Of two that begin at once either may be the first to say so.
+            self.ends['a'].set()
+            await self.await_begun(3)
             self.goes_on.set()
             return await asyncio.gather(*tasks)
 
+        self.ends['a'] = threading.Event()
+        self.addCleanup(self.ends['a'].set)
         self.assertEqual(list('abcd'), self.run_with(60, run()))
         # Of the others none was in the pool's queue.
         self.assertEqual(set('ab'), set(self.begun[:2]))
