@@ -20,6 +20,8 @@ from tests.cluster import work
 
 #: Seconds that what is away stays away.
 _AWAY = 30.0
+#: Seconds in which a host has put right what others ended in its absence.
+_PUT_RIGHT = 150.0
 #: Bytes of the disk that becomes full.
 _DISK = 24 << 20
 _SCENARIOS: dict[str, collections.abc.Callable[[trials.Trial], None]] = {}
@@ -127,6 +129,38 @@ def _require_same(trial: trials.Trial,
     trial.report.findings += [
         f'{name} had {before[name]}, and has {after[name]}'
         for name in before if after[name] != before[name]]
+
+
+@_scenario
+def host_away(trial: trials.Trial) -> None:
+    """Boots end while the host is away that has published their files.
+
+    It removes those when it is back.
+    """
+    site = trial.site
+    away, servers = site.named('c')[0], site.named('m')
+    folder = site.directory / away / 'http'
+    # Conductors publish files where no media server is.
+    for name in servers:
+        site.kill(name)
+    try:
+        trial.together(work.Machine.deploy)
+        site.services[away].stop()
+        trial.together(work.Machine.undeploy)
+        left = _files_in(folder)
+        trial.tell(f'{away} has {len(left)} files that others have ended')
+    finally:
+        for name in (*servers, away):
+            site.start(name)
+    if not left:
+        raise process.LabError(f'{away} has published nothing that stays')
+    process.await_condition(
+        lambda: not left & _files_in(folder),
+        f'{away} to remove files that others have ended', timeout=_PUT_RIGHT)
+
+
+def _files_in(folder: pathlib.Path) -> set[pathlib.Path]:
+    return {path for path in folder.rglob('*') if path.is_file()}
 
 
 @_scenario
