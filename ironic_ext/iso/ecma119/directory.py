@@ -8,6 +8,7 @@ gets its directory one more sector.
 """
 
 import collections.abc
+import functools
 
 from ironic_ext.iso.ecma119 import volume
 from ironic_ext.iso import errors
@@ -16,6 +17,8 @@ from ironic_ext.iso import source as base_source
 SECTOR = base_source.SECTOR
 #: Bytes of one directory that are read at most: half a million records.
 MAX_BYTES = 64 << 20
+#: Bytes of one of which is remembered what it says.
+MAX_KEPT = 4 * SECTOR
 
 DIRECTORY = 2
 MULTI_EXTENT = 0x80
@@ -106,20 +109,18 @@ class Directory:
     :ivar sectors: the records of each sector.
     :ivar origins: for each sector its number on the medium, None for one
         that is not there.
+    :ivar medium: what its extent holds.
     """
 
     def __init__(self, extent: int, size: int,
                  sectors: list[list[Record]],
                  origins: list[int | None], medium: bytes = b'') -> None:
-        """Keep the records, sector by sector.
-
-        :param medium: what its extent holds.
-        """
+        """Keep the records, sector by sector."""
         self.extent = extent
         self.size = size
         self.sectors = sectors
         self.origins = origins
-        self._medium = medium
+        self.medium = medium
 
     @classmethod
     def read(cls, source: base_source.Source, shift: int, extent: int,
@@ -134,25 +135,20 @@ class Directory:
                 f'{source.path}: {what} claims {size} bytes')
         count = -(-size // SECTOR)
         data = source.read((extent + shift) * SECTOR, count * SECTOR, what)
-        sectors = []
-        for base in range(0, count * SECTOR, SECTOR):
-            records = []
-            position, end = base, base + SECTOR
-            while position < end and (length := data[position]):
-                if (length < 34 or position + length > end
-                        or 33 + data[position + 32] > length):
-                    raise errors.CorruptImageError(
-                        f'{source.path}: the record at byte '
-                        f'{position - base} of sector '
-                        f'{(position // SECTOR) + extent + shift} in {what} '
-                        f'is malformed')
-                records.append(Record(data[position:position + length]))
-                position += length
-            sectors.append(records)
-        if not sectors or len(sectors[0]) < 2:
+        try:
+            found = (_split if len(data) <= MAX_KEPT
+                     else _split.__wrapped__)(data)
+        except _MalformedError as exc:
+            position, = exc.args
+            raise errors.CorruptImageError(
+                f'{source.path}: the record at byte {position % SECTOR} of '
+                f'sector {(position // SECTOR) + extent + shift} in {what} '
+                f'is malformed') from None
+        if not found or len(found[0]) < 2:
             raise errors.CorruptImageError(
                 f'{source.path}: {what} lacks its own records "." and ".."')
-        return cls(extent, size, sectors, list(range(count)), data)
+        return cls(extent, size, [[*map(Record, raws)] for raws in found],
+                   list(range(count)), data)
 
     @property
     def own(self) -> Record:
@@ -218,7 +214,7 @@ class Directory:
         """
         for number, records in enumerate(self.sectors):
             base = number * SECTOR
-            old = self._medium[base:base + SECTOR]
+            old = self.medium[base:base + SECTOR]
             start = same = 0
             for record in records:
                 if not old.startswith(record.raw, start):
@@ -235,10 +231,43 @@ class Directory:
     def unchanged(self, number: int) -> int | None:
         """Return which sector on the medium holds just this one's bytes."""
         origin = self.origins[number]
-        if origin is not None and self._medium.startswith(
+        if origin is not None and self.medium.startswith(
                 self.sector_bytes(number), origin * SECTOR):
             return origin
         return None
+
+
+def records_of(medium: bytes) -> list[Record]:
+    """Return every record after ``.`` and ``..``, as they are on a medium.
+
+    :param medium: what the directory's extent holds, which was read before.
+    """
+    return [Record(raw) for raws in _split(medium) for raw in raws][2:]
+
+
+class _MalformedError(Exception):
+    """The record at a byte of a directory is none."""
+
+
+# A base is customised for many nodes, and has small directories.
+@functools.lru_cache(maxsize=64)
+def _split(data: bytes) -> tuple[tuple[bytes, ...], ...]:
+    """Return the bytes of each record, sector by sector.
+
+    :raises: _MalformedError
+    """
+    sectors = []
+    for base in range(0, len(data), SECTOR):
+        records = []
+        position, end = base, base + SECTOR
+        while position < end and (length := data[position]):
+            if (length < 34 or position + length > end
+                    or 33 + data[position + 32] > length):
+                raise _MalformedError(position)
+            records.append(data[position:position + length])
+            position += length
+        sectors.append(tuple(records))
+    return tuple(sectors)
 
 
 def sort_key(identifier: bytes, joliet: bool) -> tuple[bytes, bytes]:

@@ -7,6 +7,7 @@ relocated directories go; ``ZF`` (zisofs) is recognised. Device numbers and
 sparse files are passed over.
 """
 
+import collections.abc
 import stat
 import struct
 import typing
@@ -50,17 +51,19 @@ _DIRECTORY = b''.join(map(volume.both32, (stat.S_IFDIR | 0o555, 2, 0, 0)))
 _FILE = b''.join(map(volume.both32, (stat.S_IFREG | 0o444, 1, 0, 0)))
 
 
-def parse(source: base_source.Source, shift: int, area: bytes,
-          path: str) -> RockRidge:
+#: Reads the continuation area of that sector, byte and length, the how
+#: manyeth of one record it is.
+Continued = collections.abc.Callable[[int, tuple[int, int, int]], bytes]
+
+
+def parse(area: bytes, continued: Continued) -> RockRidge:
     """Read the Rock Ridge fields of one record.
 
     Continuation areas are followed.
 
-    :param shift: sectors to add to the addresses of this tree.
     :param area: the system use area, after the bytes that ``SP`` says to
         skip.
-    :param path: of the directory, for error messages.
-    :raises: CorruptImageError for endless or malformed areas.
+    :raises: what ``continued`` does.
     """
     name = link = b''
     named = linked = relocated = compressed = False
@@ -77,7 +80,7 @@ def parse(source: base_source.Source, shift: int, area: bytes,
             if follow is None:
                 break
             hops += 1
-            area = _continued(source, shift, hops, follow, path)
+            area = continued(hops, follow)
             position, follow = 0, None
             continue
         signature = area[position:position + 2]
@@ -112,11 +115,14 @@ def parse(source: base_source.Source, shift: int, area: bytes,
                      compressed)
 
 
-def _continued(source: base_source.Source, shift: int, hops: int,
-               place: tuple[int, int, int], path: str) -> bytes:
+def continued(source: base_source.Source, shift: int, path: str, hops: int,
+              place: tuple[int, int, int]) -> bytes:
     """Return the ``hops``-th continuation area of a record.
 
+    :param shift: sectors to add to the addresses of this tree.
+    :param path: of the directory, for error messages.
     :param place: its sector in the tree, first byte there and length.
+    :raises: CorruptImageError for endless or malformed areas.
     """
     sector, offset, size = place
     what = f'a record in {path}'

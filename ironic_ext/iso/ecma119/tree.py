@@ -8,6 +8,7 @@ ISO 9660. Directories are read when a path goes through them and are kept.
 
 import codecs
 import collections.abc
+import functools
 import stat
 import typing
 
@@ -140,57 +141,24 @@ class Tree:
     def _folder(self, node: Node | None, records: dirs.Directory,
                 path: str) -> Folder:
         folder = Folder(node, records)
-        pending: list[dirs.Record] = []
-        for record in records.records():
-            more = record.flags & dirs.MULTI_EXTENT
-            if not more and not pending:
-                self._add(folder, [record], path)
-                continue
-            if (pending
-                    and pending[0].identifier != record.identifier):
-                self._add(folder, pending, path)
-                pending = []
-            pending.append(record)
-            if not more:
-                self._add(folder, pending, path)
-                pending = []
-        if pending:
-            self._add(folder, pending, path)
+        every = records.records()
+        found: collections.abc.Iterable[_Name] | None = None
+        if len(records.medium) <= dirs.MAX_KEPT:
+            found = _kept_names(records.medium, self.kind, self.skip)
+        if found is None:
+            found = _names(every, self.kind, self.skip, functools.partial(
+                rock_ridge.continued, self.source, self.shift, path))
+        for name, first, end, rr in found:
+            if name in ('', '.', '..') or '/' in name or '\0' in name:
+                raise errors.CorruptImageError(
+                    f'{self.source.path}: {path} holds the name {name!r}, '
+                    f'which cannot be a name of a file')
+            folder.add(Node(name, every[first:end], rr, folder))
         return folder
-
-    def _add(self, folder: Folder, records: list[dirs.Record],
-             path: str) -> None:
-        rr = rock_ridge.NOTHING
-        name = None
-        if self.kind == 'rock ridge':
-            area = records[0].area
-            rr = rock_ridge.parse(
-                self.source, self.shift,
-                area[self.skip:] if self.skip else area, path)
-            if rr.relocated:
-                return
-            name = rr.name
-        if name is None:
-            name = self.plain_name(records[0].identifier)
-        if name in ('', '.', '..') or '/' in name or '\0' in name:
-            raise errors.CorruptImageError(
-                f'{self.source.path}: {path} holds the name {name!r}, '
-                f'which cannot be a name of a file')
-        folder.add(Node(name, records, rr, folder))
 
     def plain_name(self, identifier: bytes) -> str:
         """Return the name that an identifier stands for."""
-        if self.kind == 'joliet':
-            # Much faster than bytes.decode().
-            text, _ = codecs.utf_16_be_decode(identifier, 'replace', True)
-        else:
-            text = identifier.decode('utf-8', 'surrogateescape')
-        name, mark, version = text.rpartition(';')
-        if not mark or not version.isdigit():
-            name = text
-        if self.kind != 'joliet' and name.endswith('.') and len(name) > 1:
-            name = name[:-1]
-        return name
+        return _plain_name(identifier, self.kind)
 
     def enter(self, node: Node, path: str) -> Folder:
         """Return the directory that a node names.
@@ -316,3 +284,83 @@ class Tree:
                 yield self.entry(where, node)
                 if node.is_dir:
                     todo.append((where, self.enter(node, where)))
+
+
+class _Name(typing.NamedTuple):
+    """A name in a directory, and which of its records it has."""
+
+    name: str
+    first: int
+    end: int
+    rock_ridge: rock_ridge.RockRidge
+
+
+class _ApartError(Exception):
+    """What a directory says is not all in its own extent."""
+
+
+# A base is customised for many nodes, and has small directories.
+@functools.lru_cache(maxsize=64)
+def _kept_names(medium: bytes, kind: str, skip: int
+                ) -> tuple[_Name, ...] | None:
+    """Return what a directory names; None where it needs more than that.
+
+    :param medium: what its extent holds.
+    """
+    def continued(hops: int, place: tuple[int, int, int]) -> bytes:
+        raise _ApartError
+    try:
+        return tuple(_names(dirs.records_of(medium), kind, skip, continued))
+    except _ApartError:
+        return None
+
+
+def _names(records: list[dirs.Record], kind: str, skip: int,
+           continued: rock_ridge.Continued
+           ) -> collections.abc.Iterator[_Name]:
+    """Yield what the records of a directory name.
+
+    :param kind: of the tree, as ``skip`` is.
+    """
+    for first, end in _groups(records):
+        rr = rock_ridge.NOTHING
+        name = None
+        if kind == 'rock ridge':
+            area = records[first].area
+            rr = rock_ridge.parse(area[skip:] if skip else area, continued)
+            if rr.relocated:
+                continue
+            name = rr.name
+        if name is None:
+            name = _plain_name(records[first].identifier, kind)
+        yield _Name(name, first, end, rr)
+
+
+def _groups(records: list[dirs.Record]
+            ) -> collections.abc.Iterator[tuple[int, int]]:
+    """Yield which records (first, behind the last) are of one file."""
+    first = 0
+    for number, record in enumerate(records):
+        if (first < number
+                and records[first].identifier != record.identifier):
+            yield first, number
+            first = number
+        if not record.flags & dirs.MULTI_EXTENT:
+            yield first, number + 1
+            first = number + 1
+    if first < len(records):
+        yield first, len(records)
+
+
+def _plain_name(identifier: bytes, kind: str) -> str:
+    if kind == 'joliet':
+        # Much faster than bytes.decode().
+        text, _ = codecs.utf_16_be_decode(identifier, 'replace', True)
+    else:
+        text = identifier.decode('utf-8', 'surrogateescape')
+    name, mark, version = text.rpartition(';')
+    if not mark or not version.isdigit():
+        name = text
+    if kind != 'joliet' and name.endswith('.') and len(name) > 1:
+        name = name[:-1]
+    return name

@@ -311,12 +311,27 @@ class TreeEdit:
         for node in folder.children.values():
             if not node.is_dir:
                 continue
+            if node.directory is None and node.rock_ridge.child is None:
+                self._repoint(node, move.new, size)
+                continue
             child = self.tree.enter(node, node.name)
             if node.rock_ridge.child is not None:
                 _repoint_relocated(child, move.new)
             else:
                 child.records.parent.place(move.new, size)
             self._touch(child)
+
+    def _repoint(self, node: trees.Node, parent: int, size: int) -> None:
+        """Change the record ``..`` of a directory that was not read."""
+        start = (node.records[0].extent + self.tree.shift) * SECTOR
+        head = self.tree.source.read(start, SECTOR, node.name)
+        own = head[0]
+        if own < 34 or own + 34 > SECTOR or head[own] < 34:
+            raise errors.CorruptImageError(
+                f'{self.tree.source.path}: {node.name} lacks its own records '
+                f'"." and ".."')
+        self.canvas.patch(start + own + 2,
+                          volume.both32(parent) + volume.both32(size))
 
     def _carry_continuations(self, records: dirs.Directory) -> None:
         """Let continuation areas follow their directory, by reference.

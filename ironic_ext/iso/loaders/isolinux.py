@@ -9,6 +9,7 @@ boot sectors and local boot are no kernels and are left alone.
 from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
+import functools
 import itertools
 import re
 import typing
@@ -25,7 +26,8 @@ MAX_LINES = 8192
 
 _BLANK = ''.join(map(chr, range(33)))
 _BLANKS = re.compile(r'[\x00-\x20]+')
-_LINE = re.compile(r'[^\n]*\n|[^\n]+')
+_MAX_KEPT = 1024        # characters of a line that is kept
+_MAX_MENU = 65536       # characters of a file whose labels are kept
 _OTHER_TYPES = ('none', 'localboot', 'boot', 'bss', 'pxe', 'fdimage',
                 'comboot', 'com32', 'config')
 _NOT_KERNELS = ('.c32', '.com', '.cbt', '.bss', '.bs', '.bin', '.0', '.img',
@@ -52,6 +54,15 @@ class Line(typing.NamedTuple):
     start: int
     end: int
     stop: int
+
+
+class _Said(typing.NamedTuple):
+    """A line by itself: ``line[start:end]`` is its value."""
+
+    keyword: str
+    value: str
+    start: int
+    end: int
 
 
 @dataclasses.dataclass
@@ -104,20 +115,15 @@ def parse(data: bytes, inherited: str | None = None
         elif label.kernel and label.append:
             includes += _menu_file(
                 label.kernel.value + ' ' + label.append.value)
-    names = {label.name for label in labels if label.name}
-    alone = not names and not any(
-        line.keyword in ('include', 'menu include', 'ui')
-        for line in statements)
     for line in statements:
         words = split(line.value)
         if line.keyword in ('include', 'menu include', 'config') and words:
             includes.append(words[0])
         elif line.keyword in ('ui', 'default'):
             includes += _menu_file(line.value)
-        if _starts_kernel(line, names, alone):
-            entries.append(entry(Label(
-                name=line.keyword, title=line.keyword, kernel=line),
-                inherited))
+    entries += (entry(Label(name=line.keyword, title=line.keyword,
+                            kernel=line), inherited)
+                for line in _commands(statements, labels))
     return boot_entry.BootConfig(
         tuple(entries), tuple(dict.fromkeys(includes)), global_append)
 
@@ -138,15 +144,13 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str],
     text = data.decode('latin-1')
     append = [word.encode().decode('latin-1') for word in append]
     delete = [word.encode().decode('latin-1') for word in delete]
-    statements = list(itertools.islice(read_statements(text),
-                                       MAX_LINES + 1))
-    if len(statements) > MAX_LINES:
+    menu = (_menu if len(text) <= _MAX_MENU else _menu.__wrapped__)(text)
+    if menu.too_long:
         raise errors.KernelArgumentError(
             f'the ISOLINUX configuration says more than {MAX_LINES} things, '
             f'which no menu does: it is not edited')
-    labels = group_labels(statements)
     changes: list[tuple[int, int, str]] = []
-    for label in labels:
+    for label in menu.labels:
         own = label.append
         if own is not None and (label.is_linux or not label.name):
             changes += _change(own, append, delete, label.name)
@@ -156,13 +160,8 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str],
         if own is None and label.inherited is None and append \
                 and not inherits:
             changes.append(_new_line(text, label.kernel, append, label.name))
-    names = {label.name for label in labels if label.name}
-    alone = not names and not any(
-        line.keyword in ('include', 'menu include', 'ui')
-        for line in statements)
-    for line in statements:
-        if _starts_kernel(line, names, alone):
-            changes += _change(line, append, delete, line.keyword, skip=1)
+    for line in menu.commands:
+        changes += _change(line, append, delete, line.keyword, skip=1)
     changes.sort(key=lambda change: change[0])
     return kernel_args.apply(text, changes).encode('latin-1')
 
@@ -213,29 +212,66 @@ class Isolinux:
 def read_statements(text: str) -> Iterator[Line]:
     """Yield the lines that say something, without blocks of help text."""
     inside = False
-    for match in _LINE.finditer(text):
-        line = match.group()
-        # ISOLINUX cuts a line at its first carriage return.
-        body = line.rstrip('\n').split('\r', 1)[0].rstrip(_BLANK)
-        words = split(body, 2)
-        keyword = words[0].lower() if words else ''
+    begin = 0
+    while begin < len(text):
+        stop = text.find('\n', begin) + 1 or len(text)
+        line = text[begin:stop]
+        said = (_said if len(line) <= _MAX_KEPT
+                else _said.__wrapped__)(line)
         if inside:
-            inside = keyword != 'endtext'
-            continue
-        if keyword == 'text':
+            inside = said.keyword != 'endtext'
+        elif said.keyword == 'text':
             inside = True
-            continue
-        if not keyword or keyword.startswith('#'):
-            continue
-        length = len(body) - len(body.lstrip(_BLANK)) + len(keyword)
-        if keyword == 'menu' and len(words) > 1:
-            keyword = 'menu ' + words[1].lower()
-            length = body.index(words[1], length) + len(words[1])
-        value = body[length:].lstrip(_BLANK)
-        begin = match.start()
-        end = begin + len(body)
-        yield Line(keyword, value, begin, end - len(value), end,
-                   match.end())
+        elif said.keyword and not said.keyword.startswith('#'):
+            yield Line(said.keyword, said.value, begin, begin + said.start,
+                       begin + said.end, stop)
+        begin = stop
+
+
+# An image is customised for many nodes, and all but a few lines of its
+# configurations stay as they are.
+@functools.lru_cache(maxsize=512)
+def _said(line: str) -> _Said:
+    # ISOLINUX cuts a line at its first carriage return.
+    body = line.rstrip('\n').split('\r', 1)[0].rstrip(_BLANK)
+    words = split(body, 2)
+    keyword = words[0].lower() if words else ''
+    length = len(body) - len(body.lstrip(_BLANK)) + len(keyword)
+    if keyword == 'menu' and len(words) > 1:
+        keyword = 'menu ' + words[1].lower()
+        length = body.index(words[1], length) + len(words[1])
+    value = body[length:].lstrip(_BLANK)
+    return _Said(keyword, value, len(body) - len(value), len(body))
+
+
+class _Menu(typing.NamedTuple):
+    """A configuration that is to be edited.
+
+    :ivar commands: the lines that start a kernel without a label.
+    """
+
+    labels: tuple[Label, ...]
+    commands: tuple[Line, ...]
+    too_long: bool
+
+
+@functools.lru_cache(maxsize=16)
+def _menu(text: str) -> _Menu:
+    statements = list(itertools.islice(read_statements(text),
+                                       MAX_LINES + 1))
+    labels = group_labels(statements)
+    return _Menu(tuple(labels), tuple(_commands(statements, labels)),
+                 len(statements) > MAX_LINES)
+
+
+def _commands(statements: Sequence[Line], labels: Sequence[Label]
+              ) -> Iterator[Line]:
+    names = {label.name for label in labels if label.name}
+    alone = not names and not any(
+        line.keyword in ('include', 'menu include', 'ui')
+        for line in statements)
+    return (line for line in statements
+            if _starts_kernel(line, names, alone))
 
 
 def group_labels(statements: Sequence[Line]) -> list[Label]:

@@ -90,8 +90,8 @@ class _Walker:
         lines: list[isolinux.Line] = []
         for line in isolinux.read_statements(
                 found[1].decode('utf-8', 'surrogateescape')):
-            words = isolinux.split(line.value)
-            if line.keyword in ('include', 'menu include') and words:
+            if line.keyword in ('include', 'menu include') and (
+                    words := isolinux.split(line.value)):
                 lines += self._lines(_path(words[0], cwd), cwd, places,
                                      depth + 1)
             else:

@@ -169,7 +169,7 @@ def tree(text: str) -> Script:
 
 @functools.lru_cache(maxsize=32)
 def _tree(text: str) -> Script:
-    parser = _Parser(list(tokens_by_line(text)))
+    parser = _Parser(tokens_by_line(text))
     found: list[Statement] = []
     while not parser.done:
         found += parser.block((), 0)
@@ -178,27 +178,30 @@ def _tree(text: str) -> Script:
     return tuple(found)
 
 
-def tokens_by_line(text: str) -> Iterator[Token]:
-    """Yield what tokens() does, but for the places of words.
+def tokens_by_line(text: str) -> list[Token]:
+    """Return what tokens() yields, but for the places of words.
 
     An image is customised for many nodes, and all but a few lines of its
     configurations stay as they are.
     """
+    found: list[Token] = []
     position = 0
     while position < len(text):
         end = text.find('\n', position) + 1
         line = text[position:end]
-        if not line or len(line) > _MAX_LINE or not _CLOSED.fullmatch(line):
-            # A word that goes on in the next line, or might.
-            yield from tokens(text[position:])
-            return
-        yield from _line(line)
+        known = _line(line) if len(line) <= _MAX_LINE else None
+        if known is None:
+            found += tokens(text[position:])
+            break
+        found += known
         position = end
+    return found
 
 
 @functools.lru_cache(maxsize=512)
-def _line(text: str) -> tuple[Token, ...]:
-    return tuple(tokens(text))
+def _line(text: str) -> tuple[Token, ...] | None:
+    """Return the tokens of a line, None if the last may go on behind it."""
+    return tuple(tokens(text)) if _CLOSED.fullmatch(text) else None
 
 
 class _Parser:
