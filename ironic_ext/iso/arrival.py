@@ -4,6 +4,7 @@
 
 import collections.abc
 import dataclasses
+import typing
 
 from ironic_ext.iso import boot_path
 from ironic_ext.iso import errors
@@ -45,8 +46,7 @@ _MAX_LISTED = 20
 Outcome = Arrived | NotReached | None
 
 
-@dataclasses.dataclass(frozen=True)
-class Arrival:
+class Arrival(typing.NamedTuple):
     """What arrives on one boot path.
 
     :ivar dead: whether nothing starts there anyway.
@@ -237,7 +237,8 @@ def _arguments(path: boot_path.BootPath, injection: injections.Injection
                 f'{" ".join(lacking)}')
         # What is appended may well be what was removed before.
         left = [word for word in words if word not in wanted and (
-            word in unwanted or word.partition('=')[0] in unwanted)]
+            word in unwanted or word.partition('=')[0] in unwanted)
+        ] if unwanted else []
         if left:
             return NotReached(
                 f'the entry "{start.title}" of {start.config} keeps '

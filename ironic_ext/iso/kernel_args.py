@@ -8,8 +8,8 @@ particular boot loader is that boot loader's module.
 """
 
 from collections.abc import Sequence
-import dataclasses
 import re
+import typing
 
 from ironic_ext.iso import errors
 
@@ -33,17 +33,16 @@ _CONTROL_NAMES = {'\n': 'a newline', '\r': 'a carriage return',
                   '\0': 'a NUL'}
 
 
-@dataclasses.dataclass(frozen=True)
-class Change:
+class Change(typing.NamedTuple):
     """What edit() does to a list of words, by position.
 
     ``kept`` has a flag per word; ``middle`` is to be inserted before word
-    number ``index`` (which may be the number of words), ``end`` behind the
+    number ``place`` (which may be the number of words), ``end`` behind the
     last word.
     """
 
     kept: tuple[bool, ...]
-    index: int
+    place: int
     middle: tuple[str, ...]
     end: tuple[str, ...]
 
@@ -94,14 +93,18 @@ def edit(words: Sequence[str], append: Sequence[str],
     the first bare ``---`` or ``--``, else to the end. If ``append`` itself
     holds such a separator, what follows it goes to the end.
     """
-    change = plan(words, append, delete)
+    return changed(words, plan(words, append, delete))
+
+
+def changed(words: Sequence[str], change: Change) -> tuple[str, ...]:
+    """Return the words with a change that was planned for them."""
     result: list[str] = []
     for index, word in enumerate(words):
-        if index == change.index:
+        if index == change.place:
             result += change.middle
         if change.kept[index]:
             result.append(word)
-    if change.index == len(words):
+    if change.place == len(words):
         result += change.middle
     return tuple(result) + change.end
 
@@ -111,7 +114,7 @@ def plan(words: Sequence[str], append: Sequence[str],
     """The positions of edit(), for texts that keep all their other bytes."""
     exact = {_plain(item) for item in delete}
     bare = {item for item in exact if '=' not in item}
-    kept = tuple(
+    kept = (True,) * len(words) if not exact else tuple(
         not (_plain(word) in exact or _plain(word).split('=', 1)[0] in bare)
         for word in words)
     cuts = [i for i, word in enumerate(words)
@@ -146,7 +149,7 @@ def patches(places: Sequence[tuple[int, int]], change: Change,
     before = head
     leading = head is None
     for index, (first, last) in enumerate(places):
-        if index == change.index and change.middle:
+        if index == change.place and change.middle:
             result.append((first, first, ' '.join(change.middle) + ' '))
             leading = False
         if change.kept[index]:
@@ -158,7 +161,7 @@ def patches(places: Sequence[tuple[int, int]], change: Change,
             result.append((first if before is None else before, last, ''))
         before = last
     tail = change.end
-    if change.index == len(places):
+    if change.place == len(places):
         tail = change.middle + tail
     if tail:
         at = end if before is None else before

@@ -9,10 +9,10 @@ descriptors are made to agree.
 """
 
 import binascii
-import dataclasses
 import re
 import stat
 import struct
+import typing
 
 from ironic_ext.iso import canvas as canvases
 from ironic_ext.iso.ecma119 import directory as dirs
@@ -34,8 +34,7 @@ _NOT_LEVEL1 = re.compile(r'[^A-Z0-9]')
 _FIRST_SERIAL = 1 << 31
 
 
-@dataclasses.dataclass
-class _Move:
+class _Move(typing.NamedTuple):
     """A directory that gets a new extent (sectors of the tree)."""
 
     folder: trees.Folder

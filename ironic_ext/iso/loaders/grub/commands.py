@@ -17,6 +17,7 @@ _DONE = frozenset((
     'background_color', 'export', 'unset', 'play', 'save_env', 'password',
     'password_pbkdf2', 'read', 'videoinfo', 'gettext', 'load_video',
     'gfxpayload', 'eval', 'keymap', 'set_background_image', 'cat', 'ls'))
+_ASSIGNMENT = re.compile(r'(\w+)=(.*)', re.DOTALL | re.ASCII)
 _SPELLINGS = {'.': 'source', '[': 'test', 'chainloader': 'chain'}
 _SEARCHES = {'search.file': 'file', 'search.fs_label': 'label',
              'search.fs_uuid': 'uuid'}
@@ -33,14 +34,16 @@ class Commands(shell.Shell):
         if method is not None:
             result: bool | None = method(words)
             return result
+        if name in _DONE:
+            return True
         if name.startswith('search'):
             return self._search(name, words)
-        assigned = re.fullmatch(r'(\w+)=(.*)', name, re.DOTALL | re.ASCII)
+        assigned = _ASSIGNMENT.fullmatch(name)
         if assigned:
             self.env[assigned.group(1)] = assigned.group(2)[
                 :shell.MAX_VALUE]
             return True
-        return True if name in _DONE else None
+        return None
 
     def _do_set(self, words: list[str]) -> bool:
         if words:

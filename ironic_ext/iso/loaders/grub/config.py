@@ -141,15 +141,15 @@ def edit(data: bytes, append: Sequence[str], delete: Sequence[str],
         arguments = words[2 + _options(words):]
         values = [word.value for word in arguments]
         change = kernel_args.plan(values, append, delete)
-        size = len(' '.join(kernel_args.edit(values, append, delete)).encode(
+        size = len(' '.join(kernel_args.changed(values, change)).encode(
             'utf-8', 'surrogateescape'))
         if size > kernel_args.MAX_LENGTH:
             raise errors.KernelArgumentError(
                 'the arguments of the kernel %s in the GRUB configuration '
                 'would be %d bytes long, the limit is %d'
                 % (file.value, size, kernel_args.MAX_LENGTH))
-        change = dataclasses.replace(
-            change, middle=tuple(quoted[word] for word in change.middle),
+        change = change._replace(
+            middle=tuple(quoted[word] for word in change.middle),
             end=tuple(quoted[word] for word in change.end))
         changes += kernel_args.patches(
             [(word.start, word.end) for word in arguments], change,

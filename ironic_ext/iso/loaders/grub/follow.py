@@ -52,21 +52,20 @@ def follow(disks: grub_disks.Disks, embedded: image.Embedded,
     menu = shell.finish()
     _name(menu, '')
     starts: list[boot_entry.Start] = []
-    _collect(menu, starts, devices)
-    unattended, seconds = _unattended(menu, devices)
+    places = _Places(devices)
+    _collect(menu, starts, places)
+    unattended, seconds = _unattended(menu, places)
     lost = ''
     if not starts:
         lost = ('GRUB finds no menu' + (
             f' ({", ".join(looked)})' if looked and not shell.configs
             else '') + ' and shows its prompt')
-    configs = dict.fromkeys(_named(place, devices)
-                            for place in shell.configs)
+    configs = dict.fromkeys(places[place] for place in shell.configs)
     return boot_entry.Walk(
         tuple(configs), tuple(starts[:_MAX_STARTS]), unattended, seconds,
         tuple(shell.notes), lost, bool(lost) and not shell.notes,
         frozenset(shell.carriers), next((
-            place for place in (_named(where, devices)
-                                for where in reversed(ended))
+            place for place in (places[where] for where in reversed(ended))
             if place.device in _CHANGEABLE), None))
 
 
@@ -88,10 +87,20 @@ def _prefix(embedded: image.Embedded, boot_device: str,
     return f'({boot_device}){directory}'
 
 
-def _named(place: boot_entry.Place,
-           devices: collections.abc.Mapping[str, str]) -> boot_entry.Place:
-    return boot_entry.Place(devices.get(place.device, place.device),
-                            place.path)
+class _Places(dict[boot_entry.Place, boot_entry.Place]):
+    """Files by GRUB's names of their devices -> by ours.
+
+    :ivar devices: what it calls a device -> ``iso``, ``esp``, ...
+    """
+
+    def __init__(self, devices: collections.abc.Mapping[str, str]) -> None:
+        super().__init__()
+        self.devices = devices
+
+    def __missing__(self, place: boot_entry.Place) -> boot_entry.Place:
+        found = self[place] = boot_entry.Place(
+            self.devices.get(place.device, place.device), place.path)
+        return found
 
 
 def _name(menu: run.Menu, above: str) -> None:
@@ -109,29 +118,27 @@ def _name(menu: run.Menu, above: str) -> None:
 
 
 def _start(start: boot_entry.Start, item: run.Item,
-           devices: collections.abc.Mapping[str, str]) -> boot_entry.Start:
+           places: _Places) -> boot_entry.Start:
     kind = start.kind
-    if kind == 'chain' and (start.kernel is None
-                            or start.kernel.device not in devices):
+    if kind == 'chain' and (start.kernel is None or start.kernel.device
+                            not in places.devices):
         kind = 'local'
     return boot_entry.Start(
-        start.title, kind, _named(start.config, devices),
-        _named(start.kernel, devices) if start.kernel else None,
-        start.arguments, tuple(_named(place, devices)
-                               for place in start.initrds), start.ident,
-        item.choice)
+        start.title, kind, places[start.config],
+        places[start.kernel] if start.kernel else None,
+        start.arguments, tuple([places[place] for place in start.initrds]),
+        start.ident, item.choice)
 
 
 def _collect(menu: run.Menu, into: list[boot_entry.Start],
-             devices: collections.abc.Mapping[str, str]) -> None:
+             places: _Places) -> None:
     for item in menu.entries:
-        into += [_start(start, item, devices) for start in item.started]
+        into += [_start(start, item, places) for start in item.started]
         if item.menu is not None:
-            _collect(item.menu, into, devices)
+            _collect(item.menu, into, places)
 
 
-def _unattended(menu: run.Menu,
-                devices: collections.abc.Mapping[str, str]
+def _unattended(menu: run.Menu, places: _Places
                 ) -> tuple[boot_entry.Start | None, float | None]:
     """Return what starts by itself, and after how many seconds."""
     seconds: float | None = menu.timeout
@@ -139,7 +146,7 @@ def _unattended(menu: run.Menu,
         item = menu.entries[menu.default]
         if item.menu is None:
             start = item.started[0] if item.started else None
-            return (_start(start, item, devices) if start
+            return (_start(start, item, places) if start
                     else None), seconds
         menu = item.menu
         if not item.submenu:

@@ -255,28 +255,28 @@ class Run(commands.Commands):
         if self._kernels is None:
             # Outside of a menu entry: it starts when the script ends.
             self._kernels = []
-        files = [word for word in words if not word.startswith('--')]
+        file = next((word for word in words
+                     if not word.startswith('--')), None)
         if role == 'kernel':
             if words:
                 self.carriers |= used - {'root', 'prefix'}
                 self._kernels.append(_Kernel(
-                    self.config, self.place(files[0]) if files else None,
+                    self.config, self.place(file) if file else None,
                     tuple(words[1:])))
         elif role == 'initrd':
             for kernel in self._kernels:
                 kernel.initrds += [place for word in words[:_MAX_INITRDS] if (
                     place := self.place(word.rpartition(':')[2]))]
-        elif self._kernels and files:
+        elif self._kernels and file is not None:
             last = self._kernels[-1]
             # Behind a hypervisor: first its kernel, then its initrd.
             if not last.guest:
                 self.carriers |= used - {'root', 'prefix'}
-                last.kernel = self.place(files[0])
-                last.arguments = tuple(words[words.index(files[0]) + 1:])
+                last.kernel = self.place(file)
+                last.arguments = tuple(words[words.index(file) + 1:])
                 last.guest = True
-            else:
-                last.initrds += [place for word in files[:1] if (
-                    place := self.place(word))]
+            elif place := self.place(file):
+                last.initrds.append(place)
 
     def _finish(self, menu: Menu, depth: int) -> None:
         env, functions = self.env, dict(self.functions)
