@@ -229,7 +229,7 @@ def _arguments(path: boot_path.BootPath, injection: injections.Injection
     wanted = [_plain(word) for word in injection.arguments]
     unwanted = {_plain(word) for word in injection.delete_args}
     for start in path.kernels:
-        words = [_plain(word) for word in start.arguments]
+        words = [word.replace('"', '') for word in start.arguments]
         lacking = [word for word in wanted if word not in words]
         if lacking:
             return NotReached(

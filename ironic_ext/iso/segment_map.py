@@ -55,7 +55,7 @@ class SegmentMap:
             self._base.close()
             raise
         self._starts = [0, *itertools.accumulate(
-            segment.length for segment in self.segments)]
+            [segment.length for segment in self.segments])]
         self.size = self._starts.pop()
 
     def _require_inside(self) -> None:

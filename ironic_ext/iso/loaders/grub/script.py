@@ -17,12 +17,15 @@ _RESERVED = ('!', 'time', 'do', 'elif', 'else', 'if', 'then', 'until',
 
 _CLOSING = ('then', 'elif', 'else', 'fi', 'do', 'done')
 
-_BLANKS = re.compile(r'(?:[ \t]|\r(?=\n))+')
 _COMMENT = re.compile(r'#[^\n]*')
 _VARIABLE = re.compile(r'\$(?:\{(\w+|[?#*@])\}|([A-Za-z_]\w*|\d+|[?#*@]))',
                        re.ASCII)
 _CHARS = re.compile(r'[^{}|&$;<> \t\r\n\'"\\]+')
-_PLAIN = re.compile(r'[^{}|&$;<> \t\r\n\'"\\]+(?=[ \t\n{}|&;<>]|\Z)')
+#: Blanks, and behind them a word that is what it says, if there is one.
+_BLANKS_AND_WORD = re.compile(
+    r'(?:[ \t]|\r(?=\n))*'
+    r'([^{}|&$;<> \t\r\n\'"\\#][^{}|&$;<> \t\r\n\'"\\]*'
+    r'(?=[ \t\n{}|&;<>]|\Z))?')
 #: What a word may become others by: a variable, a pattern.
 _SPECIAL = re.compile(r'[$*?\[]')
 _ESCAPE = re.compile(r'\\(\r?\n|.|\Z)', re.DOTALL)
@@ -121,25 +124,23 @@ Token = Word | str
 def tokens(text: str) -> Iterator[Token]:
     """Yield words and separators (one character each)."""
     position = 0
-    while position < len(text):
+    while match := _BLANKS_AND_WORD.match(text, position):
+        position = match.end()
+        value = match.group(1)
+        if value:
+            yield Word(match.start(1), position, value, True,
+                       (Part(value, False, False),))
+            continue
+        if position == len(text):
+            break
         char = text[position]
-        match = _BLANKS.match(text, position)
-        if match:
-            position = match.end()
-        elif char == '#':
+        if char == '#':
             comment = _COMMENT.match(text, position)
             position = comment.end() if comment else len(text)
         elif char in '\n;|&<>{}':
             yield char
             position += 1
         else:
-            match = _PLAIN.match(text, position)
-            if match:
-                position = match.end()
-                value = match.group()
-                yield Word(match.start(), position, value, True,
-                           (Part(value, False, False),))
-                continue
             word = _word(text, position)
             position = max(word.end, position + 1)
             if text[word.start:word.end].strip('\\\r\n'):
@@ -237,10 +238,11 @@ class _Parser:
         found: list[Statement] = []
         while self.position < self._end:
             token = self.tokens[self.position]
-            if token == '\n' or token == ';':
-                self.position += 1
-                continue
-            closing = self._reserved()
+            if isinstance(token, str):
+                closing = '}' if token == '}' else ''
+            else:
+                closing = (token.value if token.bare
+                           and token.value in _CLOSING else '')
             if closing:
                 if closing in ends or not ends or closing == '}':
                     break
