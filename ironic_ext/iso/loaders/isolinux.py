@@ -27,7 +27,7 @@ MAX_LINES = 8192
 _BLANK = ''.join(map(chr, range(33)))
 _BLANKS = re.compile(r'[\x00-\x20]+')
 _MAX_KEPT = 1024        # characters of a line that is kept
-_MAX_MENU = 65536       # characters of a file whose labels are kept
+_MAX_MENU = 16384       # characters of a file whose labels are kept
 _OTHER_TYPES = ('none', 'localboot', 'boot', 'bss', 'pxe', 'fdimage',
                 'comboot', 'com32', 'config')
 _NOT_KERNELS = ('.c32', '.com', '.cbt', '.bss', '.bs', '.bin', '.0', '.img',
