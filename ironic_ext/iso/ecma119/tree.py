@@ -256,8 +256,8 @@ class Tree:
 
     def _sections(self, records: list[dirs.Record]
                   ) -> tuple[tuple[int, int], ...]:
-        return tuple(((record.extent + self.shift) * SECTOR, record.size)
-                     for record in records)
+        return tuple([((record.extent + self.shift) * SECTOR, record.size)
+                      for record in records])
 
     def walk(self, path: str = '/') -> collections.abc.Iterator[Entry]:
         """Yield every entry below a directory, parents first.
