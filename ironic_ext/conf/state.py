@@ -104,7 +104,9 @@ def settle(conf: cfg.ConfigOpts) -> None:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         mode = os.stat(folder).st_mode & 0o777
     except OSError as exc:
-        LOG.warning('[ext_state]dir, %(folder)s, cannot be made: %(error)s',
+        LOG.warning('[ext_state]dir, %(folder)s, cannot be made: %(error)s. '
+                    'Make it with mode 0700, for the user that this runs as, '
+                    'or set the option to a directory of that user',
                     {'folder': folder, 'error': exc.strerror})
         return
     if mode & 0o077:

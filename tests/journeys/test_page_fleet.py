@@ -7,6 +7,7 @@ reach. Whether assistive technology can use what is shown is judged by
 axe-core.
 """
 
+import collections
 import pathlib
 import sys
 
@@ -194,6 +195,28 @@ class FleetTestCase(boot_page.PageTestCase):
         self.await_text('dialog', '2 of 2 hosts begun.')
         self.click('Close', 'dialog button')
         self.assertEqual({'rebuild'}, set(self.targets(nodes).values()))
+
+    def test_who_stops_is_told_what_was_begun_and_what_was_not(self):
+        nodes = self.waiting('stopped', 12)
+        self.open('hosts?q=stopped')
+        self.control('Select stopped-11')
+        self.control('Select all hosts that are found').click()
+        self.click('Deploy or rebuild\u2026', '.bulk button')
+        self.await_text('dialog', 'This is what happens to 12 hosts:')
+        with self.known.lock:
+            # Ironic answers nothing meanwhile.
+            self.click('Deploy or rebuild', 'dialog button')
+            self.await_text('dialog .result', '\u2026')
+            self.find('dialog').send_keys(Keys.ESCAPE)
+        self.await_text('dialog', '4 of 12 hosts begun, '
+                                  '8 left as they are.')
+        shown = [each.text for each in self.browser.find_elements(
+            By.CSS_SELECTOR, 'dialog .result')]
+        self.assertEqual({'begun': 4, 'left as it is': 8},
+                         collections.Counter(shown))
+        self.click('Close', 'dialog button')
+        self.assertEqual({'rebuild': 4, None: 8}, collections.Counter(
+            self.targets(nodes).values()))
 
     def test_a_host_links_to_its_node_and_its_console(self):
         shown = {'socat': 'tcp://192.0.2.1:8023',

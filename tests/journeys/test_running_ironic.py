@@ -37,7 +37,7 @@ enabled_vendor_interfaces = no-vendor,redfish
 leaving_interval = 2
 """
 _STOCK = {'driver': 'redfish', 'boot_interface': 'redfish-virtual-media',
-          'management_interface': 'redfish', 'vendor_interface': 'no-vendor'}
+          'management_interface': 'redfish', 'vendor_interface': 'redfish'}
 # Here, since Ironic's base of unit tests keeps tests from running commands.
 _ISO = isos.shared('hybrid')
 

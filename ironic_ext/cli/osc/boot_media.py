@@ -73,7 +73,8 @@ class ShowBootMedium(shown.Show):
             raise exceptions.CommandError(
                 f'node {node} has no boot medium'
                 + (f' {parsed_args.id}' if parsed_args.id else '')
-                + ': one is made when it is deployed, and goes with it')
+                + ': one is made when it is deployed, and goes when it boots '
+                  'from its disk, or is undeployed')
         return found[-1]
 
 

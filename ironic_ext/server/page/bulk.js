@@ -219,6 +219,14 @@ async function ask(action, chosen) {
       }
       const told = { ended: 0, failed: 0, all: todo.length };
       await each(todo, (line) => run(line, told), signal);
+      const rest = todo.filter((line) => !line.result.textContent);
+      if (rest.length) {
+        for (const line of rest) {
+          dom.setText(line.result, 'left as it is');
+        }
+        dom.setText(hint, `${hint.textContent.replace(/\.$/, '')}, `
+          + `${rest.length} left as they are.`);
+      }
       return true;
     },
   });

@@ -16,7 +16,8 @@ import { element, field, freshId } from './dom.js';
  * @param {boolean} [options.danger]
  * @param {boolean} [options.wide]
  * @param {boolean} [options.stays] whether it stays when the work is done,
- *     which says what became of it. To close it meanwhile ends the work.
+ *     which says what became of it. To dismiss it meanwhile ends the work,
+ *     and the next time the dialog.
  * @param {function(AbortSignal): Promise} [options.submit] does the work;
  *     the dialog stays open, with the error, when it fails.
  * @returns {Promise<*>} what submit() returned, null when closed without.
@@ -27,10 +28,17 @@ export function show({ title, content, action, danger = false, wide = false,
     const titleId = freshId('title');
     const work = new AbortController();
     let result = null;
+    let isWorking = false;
     const alert = element('p.dialog-alert', { role: 'alert' });
     const dismiss = element('button', {
-      type: 'button', click: () => dialog.close(),
+      type: 'button', click: () => (isWorking ? stop() : dialog.close()),
     }, action ? 'Cancel' : 'Close');
+
+    function stop() {
+      work.abort();
+      dismiss.disabled = true;
+    }
+
     const main = action ? element(
       danger ? 'button.primary.danger' : 'button.primary',
       { type: 'submit' }, action) : null;
@@ -44,10 +52,13 @@ export function show({ title, content, action, danger = false, wide = false,
         alert.textContent = '';
         main.disabled = true;
         if (stays) {
+          isWorking = true;
           dismiss.textContent = 'Stop';
         }
         try {
           result = await submit(work.signal);
+          isWorking = false;
+          dismiss.disabled = false;
           if (stays) {
             main.remove();
             dismiss.textContent = 'Close';
@@ -59,6 +70,8 @@ export function show({ title, content, action, danger = false, wide = false,
           if (error.name !== 'AbortError') {
             alert.textContent = error.message;
           }
+          isWorking = false;
+          dismiss.disabled = false;
           dismiss.textContent = 'Cancel';
         } finally {
           main.disabled = false;
@@ -69,6 +82,12 @@ export function show({ title, content, action, danger = false, wide = false,
     element('div.buttons', {}, dismiss, main));
     const dialog = element(wide ? 'dialog.wide' : 'dialog', {
       'aria-labelledby': titleId,
+      cancel: (event) => {
+        if (isWorking) {
+          event.preventDefault();
+          stop();
+        }
+      },
       close: () => {
         work.abort();
         dialog.remove();

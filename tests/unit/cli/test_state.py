@@ -115,6 +115,13 @@ class StateTestCase(testtools.TestCase):
         self.settled()
         self.assertIn('has mode 0755', self.log.output)
 
+    def test_a_directory_that_cannot_be_made_is_named_with_its_option(self):
+        self.new.write_text('')
+        self.settled()
+        self.assertIn(f'[ext_state]dir, {self.new}, cannot be made: ',
+                      self.log.output)
+        self.assertIn('Make it with mode 0700', self.log.output)
+
     def test_state_is_moved_and_found_there(self):
         self.leave().close()
         code, said = self.run_command('show')

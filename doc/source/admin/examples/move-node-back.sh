@@ -5,6 +5,6 @@ node=$1
 openstack baremetal node maintenance set "$node" --reason 'back to redfish'
 openstack baremetal node set "$node" --driver redfish \
     --boot-interface redfish-virtual-media --management-interface redfish \
-    --vendor-interface no-vendor
+    --vendor-interface redfish
 openstack baremetal node maintenance unset "$node"
 openstack baremetal node validate "$node"

@@ -129,6 +129,7 @@ class BootMediaTestCase(testtools.TestCase):
         error = self.assertRaises(exceptions.CommandError, self.show,
                                   'node-7')
         self.assertIn('node-7 has no boot medium', str(error))
+        self.assertIn('goes when it boots from its disk', str(error))
 
     def test_a_node_with_another_vendor_interface_is_told_what_to_do(self):
         error = self.assertRaises(exceptions.CommandError, self.show,
