@@ -53,7 +53,7 @@ enabled_power_interfaces = fake,redfish
 enabled_raid_interfaces = fake,no-raid
 enabled_rescue_interfaces = fake,no-rescue
 enabled_storage_interfaces = fake,noop
-enabled_vendor_interfaces = fake,redfish-ext
+enabled_vendor_interfaces = fake,no-vendor,redfish-ext
 """
 
 
