@@ -79,8 +79,7 @@ def connect(connection: str, schema: Schema) -> sqlalchemy.Engine:
     """
     url = sqlalchemy.make_url(connection)
     if url.get_backend_name() != 'sqlite':
-        return sqlalchemy.create_engine(url, pool_pre_ping=True,
-                                        hide_parameters=True)
+        return _server(url)
     path = url.database
     if not path or path == ':memory:':
         raise ValueError(f'{schema.option}: SQLite needs the path of a '
@@ -128,14 +127,14 @@ def writing(engine: sqlalchemy.Engine) -> sqlalchemy.Engine:
     """Return the engine for transactions that begin with a write."""
     if engine.dialect.name == 'sqlite':
         return engine.execution_options(sqlite_begin='IMMEDIATE')
-    return engine.execution_options(isolation_level='READ COMMITTED')
+    return engine.execution_options(transaction='READ COMMITTED')
 
 
 def reading(engine: sqlalchemy.Engine) -> sqlalchemy.Engine:
     """Return the engine for transactions that see one moment throughout."""
     if engine.dialect.name == 'sqlite':
         return engine
-    return engine.execution_options(isolation_level='REPEATABLE READ')
+    return engine.execution_options(transaction='REPEATABLE READ')
 
 
 def revision_of(engine: sqlalchemy.Engine, schema: Schema) -> str:
@@ -235,6 +234,23 @@ def _locked(path: str) -> collections.abc.Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def _server(url: sqlalchemy.URL) -> sqlalchemy.Engine:
+    engine = sqlalchemy.create_engine(url, pool_pre_ping=True,
+                                      hide_parameters=True)
+
+    @event.listens_for(engine, 'begin')
+    def on_begin(connection: sqlalchemy.Connection) -> None:
+        # Of this transaction alone. SQLAlchemy's isolation_level is the
+        # connection's: it is taken back when the pool gets that, and a
+        # database that ends then costs the pool one of its places for ever.
+        level = connection.get_execution_options().get('transaction')
+        if level:
+            connection.exec_driver_sql(
+                f'SET TRANSACTION ISOLATION LEVEL {level}')
+
+    return engine
 
 
 def _sqlite(url: sqlalchemy.URL) -> sqlalchemy.Engine:

@@ -9,6 +9,7 @@ import time
 
 from alembic import autogenerate
 from alembic.runtime import migration
+import fixtures
 import sqlalchemy
 import testtools
 
@@ -172,6 +173,8 @@ class SQLiteTestCase(_Tests, testtools.TestCase):
 class PostgreSQLTestCase(_Tests, testtools.TestCase):
 
     kind = database_servers.PostgreSQL
+    whoever = 'SELECT pg_backend_pid()'
+    cut = 'SELECT pg_terminate_backend({})'
 
     @classmethod
     def setUpClass(cls):
@@ -197,7 +200,52 @@ class PostgreSQLTestCase(_Tests, testtools.TestCase):
         self.assertIn('ironic-media-server --upgrade', str(error))
         self.assertNotIn('\n', str(error))
 
+    def opened(self):
+        """Return an engine, as all of ours are."""
+        engine = sql.connect(self.connection, tables.SCHEMA)
+        self.addCleanup(engine.dispose)
+        return engine
+
+    def test_a_connection_that_is_cut_when_all_is_done_is_not_missed(self):
+        engine, other = self.opened(), self.opened()
+        mine = []
+        stock = engine.dialect.do_rollback
+
+        def roll_back(dbapi_connection):
+            stock(dbapi_connection)
+            if mine:
+                with other.begin() as connection:
+                    connection.exec_driver_sql(self.cut.format(mine.pop()))
+
+        self.useFixture(fixtures.MockPatchObject(
+            engine.dialect, 'do_rollback', roll_back))
+        # More than the pool has.
+        for number in range(20):
+            kind = (sql.reading, sql.writing)[number % 2]
+            with kind(engine).begin() as connection:
+                mine.append(connection.exec_driver_sql(
+                    self.whoever).scalar_one())
+            self.assertEqual([], mine)
+        self.assertEqual(0, engine.pool.checkedout())
+
+    def test_transactions_of_one_connection_have_each_its_isolation(self):
+        engine, other = self.opened(), self.opened()
+        count = sqlalchemy.select(sqlalchemy.func.count()).select_from(
+            tables.TOKEN)
+        for number, (kind, sees) in enumerate((
+                (sql.reading, 0), (sql.writing, 1), (sql.reading, 0))):
+            with kind(engine).begin() as connection:
+                before = connection.execute(count).scalar_one()
+                with other.begin() as writer:
+                    writer.execute(sqlalchemy.insert(tables.TOKEN), {
+                        'digest': str(number), 'medium_id': 'x'})
+                self.assertEqual(
+                    sees, connection.execute(count).scalar_one() - before)
+
 
 class MariaDBTestCase(PostgreSQLTestCase):
 
     kind = database_servers.MariaDB
+    whoever = 'SELECT CONNECTION_ID()'
+    cut = 'KILL {}'
+    # That of the transaction that goes on is in no variable.
