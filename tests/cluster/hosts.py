@@ -11,6 +11,7 @@ import os
 import pathlib
 import random
 import sys
+import time
 import urllib.request
 
 from lab import process
@@ -81,6 +82,9 @@ token_key_file = {directory}/boot.key
 #: Seconds after which a conductor that says nothing is dead: on a busy
 #: machine one that lives may say nothing for a quarter of a minute.
 _SILENCE = 30
+#: Seconds in which a server that ends while it starts is started anew, and
+#: before that: its unit's RestartSec.
+_PERSISTS, _RESTART = 120.0, 2.0
 # With any other port Ironic (39) locks nodes by one name, and frees those of
 # another at its next start: who is killed then leaves its nodes locked.
 _JSON_RPC = 8089
@@ -283,7 +287,22 @@ class Conductor(Host):
 
 
 class Server(Host):
-    """A server with /readyz."""
+    """A server with /readyz, which starts as its unit of systemd does."""
+
+    def start(self) -> None:
+        """Start; anew where it ends, as it does when its database is away.
+
+        :raises: LabError when it does not stay.
+        """
+        deadline = time.monotonic() + _PERSISTS
+        while True:
+            try:
+                super().start()
+                return
+            except process.LabError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_RESTART)
 
     def is_ready(self) -> bool:
         """It is ready."""

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -166,13 +167,25 @@ class Site:
 
         By the programs that the hosts start with next.
         """
-        self._command(hosts.program('ironic-dbsync'), '--config-file',
-                      str(self.shared), 'upgrade')
+        self.change_tables('upgrade')
         for name in ('m1', 'b1'):
             service = self.services[name]
             assert isinstance(service, hosts.Host)
             self._command(*service.command('--upgrade'),
                           env=service.environment())
+
+    def change_tables(self, command: str, environment:
+                      collections.abc.Mapping[str, str] | None = None
+                      ) -> None:
+        """Have Ironic's tables changed by a command of ironic-dbsync.
+
+        :param environment: that differs from this one's.
+        :raises: LabError
+        """
+        self._command(
+            hosts.program('ironic-dbsync'), '--config-file',
+            str(self.shared), command,
+            env={**os.environ, **(environment or {})})
 
     @staticmethod
     def _command(*words: str, env: collections.abc.Mapping[str, str] | None
@@ -218,6 +231,14 @@ class Site:
         for path in self.directory.rglob('*.log'):
             name = '-'.join(path.relative_to(self.directory).parts)
             shutil.copyfile(path, folder / name)
+
+    def unhandled(self) -> list[str]:
+        """Return what servers of the suite have ended with unforeseen."""
+        return [f'{name}: {line}'
+                for name in (*self.named('m'), *self.named('b'))
+                for line in self.services[name].log_path.read_text(
+                    errors='replace').splitlines()
+                if 'Unhandled error' in line]
 
     # Ironic's API
 

@@ -218,3 +218,4 @@ class Trial:
         report.reads = len(journal.reads)
         report.failures = dict(journal.failures)
         report.findings += [f'stuck: {text}' for text in journal.stuck]
+        report.findings += self.site.unhandled()
