@@ -168,7 +168,7 @@ class Ironic(process.Service):
         It is made once for a release of Ironic, and copied.
         """
         if self._programs != _PROGRAMS:
-            self._run_dbsync()
+            self.run_dbsync()
             return
         versions = [metadata.version(name)
                     for name in ('ironic', 'SQLAlchemy', 'alembic')]
@@ -177,10 +177,11 @@ class Ironic(process.Service):
         shutil.copy(kept / self._database.name, self._database)
 
     def _make_schema(self, directory: pathlib.Path) -> None:
-        self._run_dbsync()
+        self.run_dbsync()
         shutil.move(self._database, directory)
 
-    def _run_dbsync(self) -> None:
+    def run_dbsync(self) -> None:
+        """Make the tables of whatever database is configured."""
         result = subprocess.run(
             [self._program('ironic-dbsync'), '--config-file',
              str(self.config), 'create_schema'],

@@ -15,6 +15,7 @@ from lab import hypervisor
 from lab import media_server
 from lab import process
 from lab import stack
+from tests.cluster import engines
 from tests import file_server
 from tests.functional import fake_emulator
 from tests.functional import keystone
@@ -54,6 +55,9 @@ enabled_raid_interfaces = fake,no-raid
 enabled_rescue_interfaces = fake,no-rescue
 enabled_storage_interfaces = fake,noop
 enabled_vendor_interfaces = fake,no-vendor,redfish-ext
+
+[database]
+connection = {database}
 """
 
 
@@ -132,18 +136,28 @@ def fake_hardware(directory: pathlib.Path, identity: keystone.Process
     """Ironic with the suite and Keystone: what upstream's API tests want.
 
     Those run on hardware that is made up by Ironic itself, and on no other.
+    On MariaDB: API and conductor write at the same time, of which SQLite
+    refuses one now and then.
     """
-    for name in ('ironic', 'http', 'images'):
+    engines.require(rabbitmq=False)
+    for name in ('ironic', 'http', 'images', 'db'):
         (directory / name).mkdir()
     with contextlib.ExitStack() as held:
+        # The user of the database gets there.
+        directory.parent.chmod(0o711)
+        database = engines.MariaDB(directory / 'db')
+        held.callback(database.stop)
+        database.start()
+        database.create('ironic')
         ironic = bare_metal.Ironic(
             directory / 'ironic', http_root=directory / 'http',
             http_url='http://127.0.0.1:1/', images=directory / 'images',
             hardware_types='fake-hardware,redfish-ext',
-            extra=_WITH_FAKES + MIDDLEWARE.format(
+            extra=_WITH_FAKES.format(database=database.url('ironic'))
+            + MIDDLEWARE.format(
                 url=identity.url, password=keystone.PASSWORD))
         ironic.token = identity.token(system_scope='all')
-        ironic.create_schema()
+        ironic.run_dbsync()
         held.callback(ironic.stop)
         ironic.start()
         yield Site(ironic, baremetal={
