@@ -2,6 +2,7 @@
 
 """What the documentation says of the source tree is so."""
 
+import configparser
 import pathlib
 import re
 
@@ -27,6 +28,21 @@ class MapTestCase(testtools.TestCase):
             ['a', 'a/b', 'a/b/c', 'a/d', 'e'],
             _map('::\n\n    a/\n      b/   of a\n        c/ of b\n'
                  '      d/\n    e/ beside a\n'))
+
+
+class SampleTestCase(testtools.TestCase):
+    """The samples of configuration and policy that can be downloaded."""
+
+    def test_they_are_what_the_commands_of_their_pages_print(self):
+        for page, command, settings in (
+                ('configuration', 'oslo-config-generator', 'config'),
+                ('policies', 'oslopolicy-sample-generator', 'policy')):
+            text = (_PAGES.parent / f'reference/{page}.rst').read_text()
+            self.assertIn(f'$ {command} --namespace ironic_ext\n', text)
+            found = configparser.ConfigParser()
+            found.read(_PAGES.parent / f'{settings}-generator.conf')
+            self.assertEqual({'namespace': 'ironic_ext'},
+                             dict(found['DEFAULT']))
 
 
 class WhereTestCase(testtools.TestCase):
