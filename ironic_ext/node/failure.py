@@ -3,7 +3,8 @@
 """The cause in an error of a node, which Ironic wraps in what it was doing.
 
 Pure. The frames are those of Ironic 35 to 39 (conductor/deployments.py,
-cleaning.py, servicing.py, steps.py; drivers/modules/agent_base.py).
+cleaning.py, manager.py, servicing.py, steps.py; drivers/modules/
+agent_base.py).
 """
 
 import re
@@ -17,7 +18,12 @@ _FRAME = re.compile(
     rf'|node \S+ failed (?:{_KIND} )?step {_STEP}(?: with \w+)?'
     rf'|agent returned error for {_KIND} step {_STEP}{_NODE}'
     rf'|error performing {_KIND}_step \w+'
-    rf'|failed to (?:prepare to )?deploy{_NODE}(?:\. exception)?'
+    rf'|failed to (?:(?:prepare to )?deploy|tear down|(?:un)?rescue){_NODE}'
+    r'(?:\. exception)?'
+    rf'|failed to tear down (?:from )?\w+{_NODE}, reason'
+    rf'|failed to validate deploy or power info{_NODE}(?:\. error)?'
+    r'|error while attempting to adopt node \S+'
+    r'|the boot image of node \S+ could not be withdrawn'
     rf'|failed to prepare node \S+ for \w+'
     rf'|validation of node \S+ for \w+ failed'
     rf'|while (?:executing|running) (?:{_KIND} )?step {_STEP}{_NODE},?'

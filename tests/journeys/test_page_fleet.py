@@ -156,6 +156,16 @@ class FleetTestCase(boot_page.PageTestCase):
                          self.find('.hosts tbody tr')))
         self.assertLess(box, card)
 
+    def test_an_iso_by_url_is_told_from_others_by_its_end(self):
+        url = 'https://images.example.com/some/long/path/fedora-42.iso'
+        self.known.add('by-url', instance_info={'boot_iso': url})
+        self.open('hosts?q=by-url')
+        control = self.control('ISO of by-url')
+        self.assertEqual(
+            '\u2026/fedora-42.iso (by URL)',
+            boot_page.ui.Select(control).first_selected_option.text)
+        self.assertEqual(url, control.get_attribute('title'))
+
     def test_nothing_is_beside_a_window_of_any_width(self):
         nodes = self.waiting('wide-rack00-server', 3)
         # As many buttons as a row can have, and the longest words.

@@ -48,9 +48,11 @@ export function isoOptions(isos, current) {
   });
   const options = [{ value: LOCAL_BOOT, text: imageText(LOCAL_BOOT) }, ...names];
   if (!options.some((option) => option.value === current)) {
-    // Assigned by URL, or its ISO is gone.
+    // Assigned by URL, whose end tells it from others; or its ISO is gone.
     options.push({
-      value: current, text: `${cutUrls(current)} (not in the list)`,
+      value: current, text: current.includes('://')
+        ? `…/${current.split('/').at(-1)} (by URL)`
+        : `${current} (not in the list)`,
     });
   }
   return options;

@@ -120,6 +120,8 @@ export class Row {
       shown.config, !!status.inlineConfig), shown.config);
     this.config.disabled = (names === null && !shown.config) || this.saving;
     this.image.disabled = this.saving;
+    dom.setAttribute(this.image, 'title',
+      shown.image.includes('://') ? shown.image : null);
     dom.setAttribute(this.image, 'aria-label', `ISO of ${metadata.name}`);
     dom.setAttribute(this.config, 'aria-label',
       `Config of ${metadata.name}`);

@@ -23,6 +23,16 @@ class CauseTestCase(testtools.TestCase):
                 f'Node {_UUID} failed step {_STEP}: {{}}',
                 'Failed to prepare to deploy: {}',
                 'Failed to prepare to deploy. Exception: {}',
+                'Failed to tear down: {}',
+                f'Failed to tear down: the boot image of node {_UUID} could '
+                'not be withdrawn: {}',
+                f'Failed to tear down from cleaning for node {_UUID}, '
+                'reason: {}',
+                'Failed to rescue: {}',
+                'Failed to unrescue. Exception: {}',
+                f'Error while attempting to adopt node {_UUID}: {{}}',
+                f'Failed to validate deploy or power info for node {_UUID}: '
+                '{}',
                 f'Failed to prepare node {_UUID} for cleaning: {{}}',
                 f'Agent returned error for deploy step {_STEP} on node '
                 f'{_UUID} : Error performing deploy_step write_image: {{}}',

@@ -48,7 +48,7 @@ openstack baremetal boot config create server-install \
 openstack baremetal iso create fedora --file fedora.iso \
     --config server-install --wait 600
 # [hosts]
-mkdir hosts
+mkdir -p hosts
 for name in $names; do
     cat > hosts/"$name".yaml <<END
 kind: BareMetalHost
