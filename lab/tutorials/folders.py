@@ -99,6 +99,7 @@ class TutorialLab(live_machines.LiveLab):
     Without root there is no tgtd, and no tutorial of iSCSI.
 
     :ivar folder: where their folders are, after fill().
+    :ivar machines: name -> machine, after fill().
     """
 
     _tgtd: tgtd.Tgtd | None = None
@@ -119,6 +120,7 @@ class TutorialLab(live_machines.LiveLab):
     def fill(self) -> None:
         """Make the machines and the folders."""
         self.folder = self._subdirectory('tutorials')
+        self.machines: dict[str, hypervisor.Machine] = {}
         self._image = self.directory / 'installer.iso'
         installer.build(self._image, self._cache)
         for name in sorted({*_ISOS.values(), *_FILES.values()}):
@@ -135,6 +137,7 @@ class TutorialLab(live_machines.LiveLab):
                 name, hypervisor.Firmware.BIOS,
                 hypervisor.Hardware(disk=_DISK))
             for name in MACHINES[tutorial]]
+        self.machines.update({one.name: one for one in machines})
         systems = [f'/redfish/v1/Systems/{one.identity}' for one in machines]
         for one in machines:
             (folder / one.console_path.name).symlink_to(one.console_path)

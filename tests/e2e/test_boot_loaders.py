@@ -3,7 +3,9 @@
 """Real firmware, boot loaders and a kernel judge customised images.
 
 A machine boots once for a loader, a firmware and a drive, with all that can
-be put into an image: arguments, files, a config.
+be put into an image: arguments, files, a config, and which entry of the menu
+starts by itself. Layouts of ISOs that differ in their menus alone are booted
+by tests.layouts.
 """
 
 import pathlib
@@ -33,7 +35,7 @@ _WAITING = b'prompt 1\ntimeout 0\n' + cfg.ISOLINUX_CFG.replace(
 _PRESEED = 'd-i debian-installer/locale string en_US\n'
 
 
-class _MachineTest(testtools.TestCase):
+class BootTest(testtools.TestCase):
 
     kernel: pathlib.Path
     initrd: pathlib.Path
@@ -50,168 +52,110 @@ class _MachineTest(testtools.TestCase):
         with cls.initrd.open('ab') as file:
             file.write(bytes((2 - file.tell()) % 4))
 
+    def setUp(self) -> None:
+        super().setUp()
+        self.made = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
 
-class BootTest(_MachineTest):
+    def _built(self, kind: str, menu: dict[str, bytes] | None = None
+               ) -> pathlib.Path:
+        """Return an ISO.
 
-    def _boots(self, kind: str, firmware: str, drive: str,
+        :param menu: files in the place of the ISO's own, or beside them.
+        """
+        base: pathlib.Path = isos.KINDS[kind].build(
+            self.made, kernel=self.kernel, initrd=self.initrd)
+        if menu is None:
+            return base
+        changed = self.made / 'changed.iso'
+        with iso.IsoImage.open(base) as opened:
+            with iso.inject(opened, iso.Injection(files=menu)) as made:
+                made.write(changed)
+        return changed
+
+    def _boots(self, base: pathlib.Path, firmware: str, drive: str,
                devices: tuple[str, ...], arguments: str = ARGUMENTS,
-               in_initrd: bool = True,
                config: config_formats.Config | None = None,
                in_medium: dict[str, str] | None = None,
-               in_root: dict[str, str] | None = None) -> guest.Report:
-        """Build, inject, write, boot, compare and return the report.
+               in_root: dict[str, str] | None = None,
+               entry: str = '') -> list[str]:
+        """Inject, write, boot, compare and return the kernel arguments.
 
         :param devices: those on which the kernel must find the files.
         :param config: a boot config, to be placed by its format.
         :param in_medium: files of the config that must be on the medium.
         :param in_root: those that must be in the initrd.
+        :param entry: of a menu that would wait for a key, or start another.
         """
-        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        base = isos.KINDS[kind].build(folder, kernel=self.kernel,
-                                      initrd=self.initrd)
-        image = folder / 'customised.iso'
+        image = self.made / 'customised.iso'
         injection = iso.Injection(
             append_args=arguments, files=FILES,
-            initrd_files={'/injected': b'here'} if in_initrd else {})
+            initrd_files={'/injected': b'here'},
+            timeout=2 if entry else None, default=entry)
         with iso.IsoImage.open(base) as opened:
             if config is not None:
                 placed = config.place(config_formats.ImageFacts.of(opened))
                 arguments += f' {placed.arguments}'
                 injection = placed.onto(injection)
-            with iso.inject(opened, injection) as customised:
+            with iso.inject(opened, injection,
+                            for_=(firmware,) if entry else ()) as customised:
                 customised.write(image)
         report = guest.boot(image, firmware, drive)
         for word in arguments.split():
             self.assertIn(word, report.arguments)
-        if in_initrd:
-            self.assertEqual('here', report.initrd)
+        self.assertEqual('here', report.initrd)
         on_medium = {**guest.sums(FILES), **_sums(in_medium)}
         for device in devices:
             self.assertEqual(on_medium, report.files.get(device), device)
         self.assertEqual(_sums(in_root), report.files.get('initrd', {}))
-        return report
+        return report.arguments
 
     def test_isolinux_boots_from_a_cd_with_a_preseed_file(self) -> None:
-        self._boots('isolinux_bios', 'bios', 'cd', ('sr0',),
-                    ARGUMENTS + SPECIAL,
-                    config=_config('preseed', {'preseed.cfg': _PRESEED}),
-                    in_root={'/preseed.cfg': _PRESEED})
+        self.assertIn('verify', self._boots(
+            self._built('isolinux_bios',
+                        {'/isolinux/isolinux.cfg': _WAITING}),
+            'bios', 'cd', ('sr0',), ARGUMENTS + SPECIAL,
+            config=_config('preseed', {'preseed.cfg': _PRESEED}),
+            in_root={'/preseed.cfg': _PRESEED}, entry='check'))
 
-    def test_isolinux_boots_from_a_disk(self) -> None:
-        self._boots('isolinux_bios', 'bios', 'disk', ('sda', 'sda1'))
+    def test_isolinux_with_a_menu_boots_from_a_disk(self) -> None:
+        self.assertIn('verify', self._boots(
+            self._built('isolinux_bios', {
+                '/isolinux/isolinux.cfg': b'ui menu.c32\n' + _WAITING,
+                **{f'/isolinux/{name}': (_MODULES / name).read_bytes()
+                   for name in ('menu.c32', 'libutil.c32')}}),
+            'bios', 'disk', ('sda', 'sda1'), entry='check'))
 
     def test_grub_boots_from_a_cd_with_an_ignition_config(self) -> None:
-        self._boots('grub_bios', 'bios', 'cd', ('sr0',),
-                    ARGUMENTS + SPECIAL,
-                    config=_config('ignition', {'config.ign': _IGNITION}),
-                    in_root={'/config.ign': _IGNITION,
-                             '/usr/lib/ignition/user.ign': _IGNITION})
+        # The entry is in a submenu.
+        self.assertIn('verify', self._boots(
+            self._built('grub_bios', {
+                '/boot/grub/grub.cfg': cfg.GRUB_CFG.replace(
+                    b'set timeout=1\n', b'')}),
+            'bios', 'cd', ('sr0',), ARGUMENTS + SPECIAL,
+            config=_config('ignition', {'config.ign': _IGNITION}),
+            in_root={'/config.ign': _IGNITION,
+                     '/usr/lib/ignition/user.ign': _IGNITION},
+            entry='Check the medium'))
 
     def test_a_debian_like_image_boots_from_a_disk_with_uefi(self) -> None:
-        self._boots('hybrid', 'uefi', 'disk', ('sda', 'sda1'))
-
-    def test_a_fedora_like_image_boots_from_a_cd(self) -> None:
-        self._boots('lorax_like', 'bios', 'cd', ('sr0',))
+        self._boots(self._built('hybrid'), 'uefi', 'disk', ('sda', 'sda1'))
 
     def test_a_fedora_like_image_boots_with_uefi_and_a_kickstart_template(
             self) -> None:
-        self._boots('lorax_like', 'uefi', 'cd', ('sr0',),
-                    config=_config(
-                        'kickstart',
-                        {'a': 'network --hostname {{ node.name }}\n'},
-                        template=True),
-                    in_medium={'ks.cfg': 'network --hostname server1\n'})
-
-    def test_a_fedora_like_image_boots_from_a_disk(self) -> None:
-        self._boots('lorax_like', 'bios', 'disk', ('sda', 'sda1'))
-
-    def test_a_fedora_like_image_boots_from_a_disk_with_uefi(self) -> None:
-        self._boots('lorax_like', 'uefi', 'disk', ('sda', 'sda1'))
-
-    def test_an_ubuntu_like_image_boots_with_uefi_and_an_autoinstall_seed(
-            self) -> None:
-        config = _config('autoinstall', {
-            'user-data': '#cloud-config\nautoinstall: {version: 1}\n'})
-        report = self._boots(
-            'ubuntu_like', 'uefi', 'cd', ('sr0',), config=config,
-            in_medium={f'nocloud/{path}': text
-                       for path, text in config.files.items()})
-        # GRUB ends a command at a semicolon.
-        self.assertIn('ds=nocloud;s=/cdrom/nocloud/', report.arguments)
-
-    def test_a_coreos_like_image_boots_with_uefi(self) -> None:
-        self._boots('coreos_like', 'uefi', 'cd', ('sr0',))
+        self.assertIn('inst.rescue', self._boots(
+            self._built('lorax_like'), 'uefi', 'cd', ('sr0',),
+            config=_config('kickstart',
+                           {'a': 'network --hostname {{ node.name }}\n'},
+                           template=True),
+            in_medium={'ks.cfg': 'network --hostname server1\n'},
+            entry='Rescue'))
 
     def test_a_kernel_unpacks_coreos_ignition_area(self) -> None:
-        self._boots('coreos_like', 'bios', 'cd', ('sr0',),
+        self._boots(self._built('coreos_like'), 'bios', 'cd', ('sr0',),
                     config=_config('ignition', {'config.ign': _IGNITION}),
                     in_root={'/config.ign': _IGNITION})
 
-    def test_systemd_boot_boots_from_a_cd(self) -> None:
-        self._boots('systemd_boot', 'uefi', 'cd', ('sr0',))
-
-    def test_an_esp_that_had_to_grow_boots(self) -> None:
-        self._boots('esp_full', 'uefi', 'cd', ('sr0',),
-                    ARGUMENTS + ' long=' + 'x' * 1500)
-
-
-class UnattendedTest(_MachineTest):
-    """Menus that wait for a key, or start another entry, start one."""
-
-    def _starts(self, base: pathlib.Path, firmware: str, entry: str,
-                word: str, config: tuple[str, bytes] | None = None,
-                files: dict[str, bytes] | None = None) -> None:
-        """Boot an ISO whose menu is told what to start.
-
-        :param word: of the entry's kernel arguments, and no other's.
-        :param config: a menu in place of the ISO's own.
-        :param files: what that menu needs.
-        """
-        waiting = base.parent / 'waiting.iso'
-        image = base.parent / 'customised.iso'
-        if config is not None:
-            with iso.IsoImage.open(base) as opened:
-                with iso.inject(opened, iso.Injection(
-                        files={config[0]: config[1],
-                               **(files or {})})) as made:
-                    made.write(waiting)
-            base = waiting
-        with iso.IsoImage.open(base) as opened:
-            with iso.inject(opened, iso.Injection(
-                    append_args=ARGUMENTS, timeout=2, default=entry),
-                    for_=(firmware,)) as made:
-                made.write(image)
-        self.assertIn(word, guest.boot(image, firmware, 'cd').arguments)
-
-    def _built(self, kind: str) -> pathlib.Path:
-        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        found: pathlib.Path = isos.KINDS[kind].build(
-            folder, kernel=self.kernel, initrd=self.initrd)
-        return found
-
-    def test_isolinux_without_a_menu(self) -> None:
-        self._starts(self._built('isolinux_bios'), 'bios', 'check', 'verify',
-                     ('/isolinux/isolinux.cfg', _WAITING))
-
-    def test_isolinux_with_a_menu(self) -> None:
-        self._starts(
-            self._built('isolinux_bios'), 'bios', 'check', 'verify',
-            ('/isolinux/isolinux.cfg', b'ui menu.c32\n' + _WAITING),
-            {f'/isolinux/{name}': (_MODULES / name).read_bytes()
-             for name in ('menu.c32', 'libutil.c32')})
-
-    def test_grub_in_a_submenu(self) -> None:
-        self._starts(
-            self._built('grub_bios'), 'bios', 'Check the medium', 'verify',
-            ('/boot/grub/grub.cfg', cfg.GRUB_CFG.replace(
-                b'set timeout=1\n', b'')))
-
-    def test_grub_with_uefi(self) -> None:
-        self._starts(self._built('lorax_like'), 'uefi', 'Rescue',
-                     'inst.rescue')
-
-    def test_systemd_boot(self) -> None:
-        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+    def test_systemd_boot_starts_another_entry_from_a_cd(self) -> None:
         entry = ('title {0}\nlinux /vmlinuz\ninitrd /initrd\n'
                  'options which={0} console=ttyS0\n')
         esp = parts.fitting_esp_image({
@@ -221,10 +165,16 @@ class UnattendedTest(_MachineTest):
                for name in ('one', 'other')},
             'vmlinuz': self.kernel.read_bytes(),
             'initrd': self.initrd.read_bytes()})
-        self._starts(parts.build(
-            folder, 'two_entries', {'EFI/efi.img': esp.read_bytes()}, 0,
-            '-R', '-e', 'EFI/efi.img', '-no-emul-boot', '-c', 'boot.cat'),
-            'uefi', 'other', 'which=other')
+        self.assertIn('which=other', self._boots(
+            parts.build(self.made, 'two_entries',
+                        {'EFI/efi.img': esp.read_bytes()}, 0, '-R',
+                        '-e', 'EFI/efi.img', '-no-emul-boot',
+                        '-c', 'boot.cat'),
+            'uefi', 'cd', ('sr0',), entry='other'))
+
+    def test_an_esp_that_had_to_grow_boots(self) -> None:
+        self._boots(self._built('esp_full'), 'uefi', 'cd', ('sr0',),
+                    ARGUMENTS + ' long=' + 'x' * 1500)
 
 
 def _config(name: str, data: dict[str, str], **spec: object

@@ -68,6 +68,10 @@ class TutorialLabTestCase(testtools.TestCase):
                                          installer.INSTALLED)
             self.assertIn(f'--hostname={name}', console)
         name = machines[0]
+        # One that has reported still runs: switching it on would do nothing.
+        process.await_condition(
+            lambda: not self.lab.machines[name].is_on(),
+            f'{name} to switch itself off', timeout=_PATIENCE)
         self.run_in('kickstart-many',
                     f'openstack baremetal node power on {name}')
         self.await_console('kickstart-many', name,
