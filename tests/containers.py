@@ -179,6 +179,12 @@ class Contained(process.Service):
                         str(self._container[2])], check=True)
         super().start()
 
+    def stop(self) -> None:
+        """Stop, and see that its name is free: podman may be at it still."""
+        super().stop()
+        self._container[0].run('rm', '--force', '--ignore', '--time', '0',
+                               self.name)
+
     def command(self) -> collections.abc.Sequence[str]:
         """Return the command line."""
         store, image, folder = self._container
