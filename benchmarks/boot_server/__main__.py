@@ -160,6 +160,8 @@ def attacked(run: _Run) -> list[Row]:
     paths = ['/api/v1/bootconfig?mac=52:54:00:00:00:01']
     for name, server in run.servers.items():
         for kind in dribble.KINDS:
+            if not re.search(given.only, kind):
+                continue
             address = server.host, server.port
             row: Row = {'side': name, 'attack': kind + (
                 ', TLS' if run.tls else '')}
@@ -236,7 +238,7 @@ def main() -> None:
     parser.add_argument('--plain-only', action='store_true',
                         help='leave TLS out')
     parser.add_argument('--only', default='', metavar='REGEX',
-                        help='of cases, such as "config new"')
+                        help='of cases, such as "config new", or of attacks')
     parser.add_argument('--json', metavar='FILE')
     parser.add_argument('--hosts', type=int, default=10000)
     parser.add_argument('--configs', type=int, default=1000)

@@ -22,8 +22,10 @@ AtOnce = collections.abc.Callable[[Scope], Made | None]
 #: Of all whose clients take what they are sent; nobody waits for it.
 WRITABLE = asyncio.Event()
 WRITABLE.set()
-#: Bytes of a body that wait to be read.
+#: Bytes of a body that wait to be read, and for which whoever reads it is
+#: told: a byte now and then costs no more than to keep it.
 _UNREAD = 64 << 10
+_ENOUGH = 4 << 10
 _STATUS_LINES = {status.value: b'HTTP/1.1 %d %s' % (
     status.value, status.phrase.encode()) for status in http.HTTPStatus}
 
@@ -144,7 +146,8 @@ class Exchange:
         self._body += body
         if len(self._body) >= _UNREAD:
             self._connection.pause()
-        self._tell()
+        if len(self._body) >= _ENOUGH:
+            self._tell()
 
     def complete(self) -> None:
         """Note that this was all."""

@@ -132,8 +132,13 @@ class HttpConnection(asyncio.BufferedProtocol):
         self.transport.abort()
 
     def compute(self) -> None:
-        """Go on with TLS; it is this client's turn."""
-        if self._secured is not None:
+        """Begin to work for a request, or go on with TLS: it has its turn."""
+        if self._requests:
+            tasks = self.server_state.tasks
+            task = self.loop.create_task(self._run(self._requests[0]))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        elif self._secured is not None and self._parser is None:
             self._secured.handshake()
 
     def has_unread(self) -> bool:
@@ -287,10 +292,6 @@ class HttpConnection(asyncio.BufferedProtocol):
         """Headers of all answers, as they are sent."""
         return self._block.of(self.server_state.default_headers)
 
-    @property
-    def _tasks(self) -> set[asyncio.Task[None]]:
-        return self.server_state.tasks
-
     def _start(self, request: exchange.Exchange) -> None:
         request.is_begun = True
         if (self._is_next and request.is_complete
@@ -304,9 +305,8 @@ class HttpConnection(asyncio.BufferedProtocol):
                 LOG.exception('A request fails')
                 return self._fail()
         self._shared.work(self)
-        task = self.loop.create_task(self._run(request))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        # Of a thousand who ask in one moment, each waits for all others.
+        self._shared.take_turn(self, self.loop, goes_on=False)
 
     async def _run(self, request: exchange.Exchange) -> None:
         try:

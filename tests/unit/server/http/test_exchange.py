@@ -2,11 +2,39 @@
 
 """Bodies of requests over real connections."""
 
+import asyncio
 import contextlib
 import hashlib
 import os
+from unittest import mock
 
+import testtools
+
+from ironic_ext.server.http import exchange
 from tests.unit.server.http import served
+
+
+class PartsTestCase(testtools.TestCase):
+    """What whoever reads a body is told of it."""
+
+    def test_a_byte_now_and_then_is_kept_until_there_are_more(self):
+        async def run():
+            link = mock.Mock(loop=asyncio.get_running_loop())
+            link.got_body.return_value = 0.0
+            request = exchange.Exchange(link, {})
+            reading = asyncio.ensure_future(request.receive())
+            for part in (b'', *[b'1'] * 4095):
+                request.take(part)
+                await asyncio.sleep(0)
+                self.assertFalse(reading.done())
+            request.take(b'2')
+            self.assertEqual(b'1' * 4095 + b'2', (await reading)['body'])
+            reading = asyncio.ensure_future(request.receive())
+            request.take(b'3')
+            request.complete()
+            self.assertEqual({'type': 'http.request', 'body': b'3',
+                              'more_body': False}, await reading)
+        asyncio.run(run())
 
 
 class BodyTestCase(served.ServerTestCase):
@@ -23,8 +51,8 @@ class BodyTestCase(served.ServerTestCase):
 
     def test_a_body_is_read_as_it_comes(self):
         connection = self.connect()
-        self.put(connection, b'12345', b'67890')
-        self.put(connection, b'1', os.urandom(8 << 20))
+        self.put(connection, b'1' * 5000, b'67890')
+        self.put(connection, b'1' * 5000, os.urandom(8 << 20))
         self.put(connection, b'12345')
 
     def test_who_asks_first_is_told_when_the_body_is_wanted(self):

@@ -121,6 +121,46 @@ class ProtocolTestCase(served.ServerTestCase):
         self.ask(connection)
 
 
+class TurnsTestCase(served.ServerTestCase):
+    """Requests that come together."""
+
+    async def answer(self, scope, receive, send):
+        self.together.append(len(self.server.server.server_state.tasks))
+        await super().answer(scope, receive, send)
+
+    def connected(self):
+        """Return clients that were answered before."""
+        self.together = []
+        clients = [self.connect() for _number in range(20)]
+        for client in clients:
+            self.ask(client)
+        self.together.clear()
+        return clients
+
+    def at_a_time(self, act, clients):
+        """Have clients act while the server does nothing else."""
+        loop = self.server.server.servers[0].get_loop()
+        loop.call_soon_threadsafe(
+            lambda: [act(client) for client in clients])
+
+    def test_they_are_begun_one_after_the_other(self):
+        clients = self.connected()
+        self.at_a_time(lambda client: client.sendall(served.GET), clients)
+        for client in clients:
+            self.assertEqual(b'hello', self.answered(client)[1])
+        self.assertEqual(20, len(self.together))
+        # Whoever comes meanwhile is heard between two of them.
+        self.assertLess(max(self.together), 5)
+
+    def test_who_leaves_before_its_turn_has_none(self):
+        self.at_a_time(
+            lambda client: (client.sendall(served.GET), client.close()),
+            self.connected())
+        self.await_count(0)
+        self.assertEqual(b'hello', self.ask(self.connect())[1])
+        self.assertEqual('', self.log.output.partition('Traceback')[2])
+
+
 class AtOnceTestCase(served.ServerTestCase):
     """What is answered without a task."""
 
@@ -233,7 +273,8 @@ class EndTestCase(served.ServerTestCase):
 
     def test_the_end_does_not_wait_for_a_body(self):
         connection = self.connect()
-        connection.sendall(served.POST + b'Content-Length: 6\r\n\r\n12345')
+        connection.sendall(served.POST + b'Content-Length: 5001\r\n\r\n'
+                           + bytes(5000))
         self.assertTrue(self.begun.acquire(timeout=60))
         began = time.monotonic()
         self.server.stop()
