@@ -23,8 +23,8 @@ mkdir $results
 for suite in $suites; do
     printf '==> %s tests\n' "$suite"
     # What a class of tests has started stays in one worker; of machines that
-    # boot, what a module has: a lab takes long to start. Two labs keep two
-    # cores busy: either waits most of the time.
+    # boot, what a module has: a lab takes long to start. Three labs keep two
+    # cores busy: each waits most of the time.
     grouping=(--parallel-class)
     options=()
     case $suite in
@@ -40,12 +40,15 @@ for suite in $suites; do
             together='test_page|test_(data_image_vendors|boot_server_keystone)'
             together+='|(?=\w+\.(PostgreSQL|MariaDB))'
             grouping=(--group-regex "^tests\.$suite\.($together|(\w+\.)+)")
-            # They wait for servers to start about half of the time.
+            # They wait for servers to start about half of the time, journeys
+            # for Ironic still longer.
             options=(--concurrency $(($(nproc) + 2)))
+            [ "$suite" = functional ] ||
+                options=(--concurrency $(($(nproc) + 4)))
             ;;
         e2e)
             grouping=(--group-regex '^tests\.e2e\.[^.]*')
-            options=(--concurrency 2)
+            options=(--concurrency 3)
             ;;
     esac
     started=$SECONDS
