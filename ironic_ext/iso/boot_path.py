@@ -101,8 +101,8 @@ class BootPath(typing.NamedTuple):
     @property
     def kernels(self) -> tuple[Start, ...]:
         """What it starts that has a kernel command line."""
-        return tuple(start for start in self.walk.starts
-                     if start.kind in ('linux', 'uki'))
+        return tuple([start for start in self.walk.starts
+                      if start.kind in ('linux', 'uki')])
 
     @property
     def dead(self) -> bool:
