@@ -28,7 +28,7 @@ X86_MAX_LENGTH = 2047
 SEPARATORS = ('---', '--')
 
 _CONTROL = re.compile(r'[\x00-\x08\x0a-\x1f\x7f-\x9f]')
-_WORD = re.compile(r'(?:[^ \t"]|"[^"]*(?:"|$))+')
+_WORD = re.compile(r'(?:[^ \t"]+|"[^"]*(?:"|$))+')
 _CONTROL_NAMES = {'\n': 'a newline', '\r': 'a carriage return',
                   '\0': 'a NUL'}
 

@@ -67,7 +67,7 @@ class Node:
         self.rock_ridge = rr
         self.owner = owner
         self.directory: Folder | None = None
-        self.is_dir = (bool(records[0].flags & dirs.DIRECTORY)
+        self.is_dir = (bool(records[0].raw[25] & dirs.DIRECTORY)
                        or rr.child is not None)
 
 
@@ -153,7 +153,9 @@ class Tree:
                 raise errors.CorruptImageError(
                     f'{self.source.path}: {path} holds the name {name!r}, '
                     f'which cannot be a name of a file')
-            folder.add(Node(name, every[first:end], rr, folder))
+            # The first of a name is the one that counts.
+            folder.children.setdefault(
+                name, Node(name, every[first:end], rr, folder))
         return folder
 
     def plain_name(self, identifier: bytes) -> str:

@@ -10,6 +10,7 @@ import collections.abc
 import types
 import typing
 
+from ironic_ext.iso import errors
 from ironic_ext.iso.fat import volume as fat
 from ironic_ext.iso import image as images
 from ironic_ext.iso.loaders import pe
@@ -134,9 +135,10 @@ class FatFiles:
 
     def names(self, path: str) -> list[str]:
         """See :class:`Files`."""
-        entry = self.volume.lookup(path)
-        names = [child.name for child in self.volume.listdir(path)
-                 ] if entry is not None and entry.is_dir else []
+        try:
+            names = [child.name for child in self.volume.listdir(path)]
+        except errors.NoSuchPathError:
+            names = []
         known = {name.casefold() for name in names}
         prefix = path.rstrip('/').casefold() + '/'
         for new in self.replaced:

@@ -319,13 +319,14 @@ class _Parser:
         return For(name, words[2:], body)
 
     def _words(self) -> tuple[Word, ...]:
-        start = position = self.position
-        while position < self._end and not isinstance(
-                self.tokens[position], str):
-            position += 1
-        self.position = position
-        return typing.cast(tuple[Word, ...],
-                           tuple(self.tokens[start:position]))
+        found: list[Word] = []
+        for position in range(self.position, self._end):
+            token = self.tokens[position]
+            if isinstance(token, str):
+                break
+            found.append(token)
+        self.position += len(found)
+        return tuple(found)
 
     def _simple(self, depth: int) -> Simple:
         words = self._words()
