@@ -55,10 +55,10 @@ def stop(path: pathlib.Path) -> bool:
             with contextlib.suppress(libvirt.libvirtError):
                 domain.destroy()
         connection.close()
-    for pid, started in state['processes']:
-        _stop_group(pid, started)
-    for path in pathlib.Path(state['directory']).rglob('*.pid'):
-        _stop_started(path)
+    for pid, when in state['processes']:
+        _stop_group(pid, when)
+    for started in pathlib.Path(state['directory']).rglob('*.pid'):
+        _stop_started(started)
     shutil.rmtree(state['directory'], ignore_errors=True)
     pathlib.Path(state['link']).unlink(missing_ok=True)
     path.unlink()
