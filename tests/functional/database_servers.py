@@ -50,7 +50,8 @@ class DatabaseServer(fixtures.Fixture):
         self.addCleanup(log.close)
         self._server = subprocess.Popen(
             self._command(), cwd=self.folder, stdin=subprocess.DEVNULL,
-            stdout=log, stderr=subprocess.STDOUT, **self._identity)
+            stdout=log, stderr=subprocess.STDOUT, env=self._environment(),
+            **self._identity)
         self.addCleanup(self._stop)
         self._await()
         self._numbers = itertools.count()
@@ -58,7 +59,11 @@ class DatabaseServer(fixtures.Fixture):
     def _run(self, *command):
         subprocess.run([*map(str, command)], cwd=self.folder, check=True,
                        stdin=subprocess.DEVNULL, capture_output=True,
-                       **self._identity)
+                       env=self._environment(), **self._identity)
+
+    def _environment(self):
+        # MariaDB removes temporary tables of others as it starts.
+        return {**os.environ, 'TMPDIR': str(self.folder)}
 
     def _await(self):
         engine = sqlalchemy.create_engine(
