@@ -9,6 +9,7 @@ when the site is at rest.
 import collections.abc
 import contextlib
 import pathlib
+import shutil
 import subprocess
 import threading
 import time
@@ -22,8 +23,10 @@ from tests.cluster import work
 _AWAY = 30.0
 #: Seconds in which a host has put right what others ended in its absence.
 _PUT_RIGHT = 150.0
-#: Bytes of the disk that becomes full.
-_DISK = 24 << 20
+#: Seconds in which trouble is seen.
+_SEEN = 240.0
+#: Bytes of the disk that becomes full, beside those for media.
+_ROOM = 32 << 20
 _SCENARIOS: dict[str, collections.abc.Callable[[trials.Trial], None]] = {}
 
 Scenario = collections.abc.Callable[[trials.Trial], None]
@@ -40,11 +43,16 @@ def all_of_them() -> collections.abc.Mapping[str, Scenario]:
 
 
 @contextlib.contextmanager
-def _deploying(trial: trials.Trial) -> collections.abc.Iterator[None]:
-    """Have nodes deployed and undeployed in the context, and to its end."""
+def _deploying(trial: trials.Trial,
+               machines: collections.abc.Sequence[work.Machine] = ()
+               ) -> collections.abc.Iterator[None]:
+    """Have nodes deployed and undeployed in the context, and to its end.
+
+    :param machines: whose nodes, by default all.
+    """
     stop = threading.Event()
     worker = threading.Thread(target=trial.together, daemon=True, args=(
-        work.cycle_until(stop, trial.site.seed),))
+        work.cycle_until(stop, trial.site.seed), machines))
     worker.start()
     try:
         yield
@@ -165,40 +173,64 @@ def _files_in(folder: pathlib.Path) -> set[pathlib.Path]:
 
 @_scenario
 def full_disk(trial: trials.Trial) -> None:
-    """The disk of one conductor is full: what fails says so, and ends."""
+    """The disk of one conductor is full: what fails says so, and ends.
+
+    It publishes files, for which it needs room.
+    """
     site = trial.site
     host = site.directory / site.named('c')[0]
     site.services[host.name].stop()
     try:
-        _mount(host)
+        _mount(host, _ROOM + site.base.stat().st_size * site.size.nodes)
     except (OSError, subprocess.CalledProcessError) as exc:
         trial.leave_out(f'no file system can be mounted here: {exc}')
         site.start(host.name)
         return
+    settings = host / 'own.conf'
+    text = settings.read_text()
     try:
+        settings.write_text(f'{text}[ext_media]\ndelivery = file\n')
         site.start(host.name)
         with _deploying(trial):
             _await_deploys(trial, 1)
-            filler = host / 'filler'
-            _fill(filler)
-            trial.tell(f'{host.name} has no room any more')
-            time.sleep(_AWAY)
-            filler.unlink()
+            _await_want_of_room(trial, host)
             _await_deploys(trial, 1)
     finally:
         # Its log is there, too.
         site.services[host.name].stop()
         _unmount(host)
+        settings.write_text(text)
         site.start(host.name)
 
 
-def _mount(folder: pathlib.Path) -> None:
-    """Have a small disk where a folder is, with what is in that."""
+def _await_want_of_room(trial: trials.Trial, host: pathlib.Path) -> None:
+    """Fill the disk of a host until a deploy has failed for that."""
+    filler = host / 'filler'
+
+    def failed() -> bool:
+        # What ends makes room anew.
+        _fill(filler)
+        return any('No space left' in what
+                   for what in list(trial.journal.failures))
+
+    trial.tell(f'{host.name} has no room any more')
+    try:
+        process.await_condition(
+            failed, 'a deploy to fail for want of room', timeout=_SEEN)
+    finally:
+        filler.unlink()
+
+
+def _mount(folder: pathlib.Path, size: int) -> None:
+    """Have a disk where a folder is, with what is in that.
+
+    :param size: bytes.
+    """
     kept = folder.with_name(f'{folder.name}.kept')
     folder.rename(kept)
     folder.mkdir()
     try:
-        subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={_DISK}',
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size}',
                         'cluster', str(folder)], check=True,
                        capture_output=True)
     except (OSError, subprocess.CalledProcessError):
@@ -210,6 +242,8 @@ def _mount(folder: pathlib.Path) -> None:
 
 def _unmount(folder: pathlib.Path) -> None:
     kept = folder.with_name(f'{folder.name}.kept')
+    # What has been removed from the disk is not to be there again.
+    shutil.rmtree(kept)
     subprocess.run(['cp', '-a', f'{folder}/.', str(kept)], check=True)
     subprocess.run(['umount', str(folder)], check=True)
     folder.rmdir()
@@ -217,6 +251,8 @@ def _unmount(folder: pathlib.Path) -> None:
 
 
 def _fill(path: pathlib.Path) -> None:
-    with contextlib.suppress(OSError), open(path, 'wb', 0) as file:
-        while True:
-            file.write(bytes(1 << 12))
+    with contextlib.suppress(OSError), open(path, 'ab', 0) as file:
+        for size in (1 << 20, 1 << 12):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(size))
