@@ -17,6 +17,7 @@ import typing
 
 from lab import process
 from tests.cluster import trial as trials
+from tests.cluster import upgrade
 from tests.cluster import work
 
 #: Seconds that what is away stays away.
@@ -119,6 +120,31 @@ def rolling_restart(trial: trials.Trial) -> None:
         trial.site.restart(name)
         trial.together(work.Machine.read, half)
     _require_same(trial, before, trial.machines)
+
+
+@_scenario
+def rolling_upgrade(trial: trials.Trial) -> None:
+    """Ironic is upgraded from the oldest release: no machine notices.
+
+    Others are deployed meanwhile, by conductors of both releases.
+    """
+    trial.together(work.Machine.undeploy)
+    ironic = upgrade.Ironic(trial.site)
+    ironic.begin_with_oldest()
+    old = ironic.version()
+    trial.together(work.Machine.enroll)
+    stay, change = trial.machines[::2], trial.machines[1::2]
+    trial.together(work.Machine.deploy, stay)
+    before = _shown(trial, stay)
+    with _deploying(trial, change):
+        for name in ironic.upgrade():
+            trial.tell(f'{name} is upgraded')
+            trial.together(work.Machine.read, stay)
+            _await_deploys(trial, 1)
+    _require_same(trial, before, stay)
+    trial.tell(f'API {old} became {ironic.version()}')
+    if ironic.version() == old:
+        raise process.LabError(f'API {old} is not that of another release')
 
 
 def _shown(trial: trials.Trial,
