@@ -5,9 +5,7 @@
 help:
 	@echo 'make setup      system packages and .venv; the others do it, too'
 	@echo 'make fast       unit and functional tests: minutes'
-	@echo 'make unit, make functional, make journeys, make cluster, make e2e'
-	@echo '                one suite; cluster kills what a small site of several'
-	@echo '                hosts runs, in minutes, and judges what is left'
+	@echo 'make unit, make functional, make journeys, make e2e    one suite'
 	@echo 'make one T=tests.unit.iso.test_cpio     one module, class or test'
 	@echo 'make test       all of these suites'
 	@echo 'make e2e-bootc  deploy a bootable container, which takes minutes'
@@ -22,6 +20,7 @@ help:
 	@echo '                which take minutes'
 	@echo 'make test-cluster  kill what a site of several hosts runs for ten'
 	@echo '                minutes (ARGS=--help tells how), and judge the rest'
+	@echo 'make cluster    the same in small, and in minutes: one of the journeys'
 	@echo 'make test-kills kill a conductor at every step of a boot from streams'
 	@echo '                or over the network, too: minutes'
 	@echo 'make unit-trixie  unit tests on Debian 13 and its Python 3.13, of'
@@ -44,8 +43,12 @@ fast: setup
 test: setup
 	@tools/run-tests.sh
 
-unit functional journeys cluster e2e: setup
+unit functional journeys e2e: setup
 	@tools/run-tests.sh $@
+
+cluster: setup
+	@BASE_TEST_TIMEOUT=600 .venv/bin/python -m testtools.run \
+	    tests.journeys.test_cluster
 
 e2e-bootc: setup
 	@$(if $(IMAGE),.venv/bin/python -m tests.bootc_e2e.trial $(IMAGE) \

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 
-# Run test suites (unit, functional, journeys, cluster, e2e; all of them
+# Run test suites (unit, functional, journeys, e2e; all of them
 # without arguments) and end with the counts. Keeps each suite's subunit
 # stream in .test-results, and shows its ten slowest tests.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 results=.test-results
-suites=${*:-unit functional journeys cluster e2e}
+suites=${*:-unit functional journeys e2e}
 status=0
 # Ironic's base class ends the whole worker when one test takes longer than
 # this many seconds; its 60 are few on a busy machine.
