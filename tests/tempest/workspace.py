@@ -77,8 +77,9 @@ class Workspace:
                        env=self._environment(), capture_output=True)
 
     def _environment(self) -> dict[str, str]:
-        # What tempest keeps of workspaces belongs to this one.
-        return {**os.environ, 'HOME': str(self._directory.parent)}
+        # What tempest keeps of workspaces belongs to this one, and its locks.
+        return {**os.environ, 'HOME': str(self._directory.parent),
+                'TMPDIR': str(self._directory.parent)}
 
 
 def _accounts(identity: keystone.Process
