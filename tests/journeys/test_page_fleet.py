@@ -271,15 +271,15 @@ class FleetTestCase(boot_page.PageTestCase):
         self.server.call('PUT', f'{path}/both/upload',
                          isos.shared('hybrid').read_bytes(),
                          Content_Type='application/octet-stream')
-        for mode, found in (('bios', {'bios'}), ('uefi', {'uefi'}),
-                            (None, {'bios', 'uefi'})):
+        for mode, found in (('bios', {'BIOS'}), ('uefi', {'UEFI'}),
+                            (None, {'BIOS', 'UEFI'})):
             self.known.add(f'firmware-{mode}', boot_mode=mode,
                            instance_info={'boot_iso': 'both'}, **_RUNNING)
             self.open(f'hosts?q=firmware-{mode}')
             self.click(f'firmware-{mode}', 'tbody button')
             self.await_text('dialog', ' from cd')
             paths = self.find('dialog').text.partition('by itself')[2]
-            self.assertEqual(found, {word for word in ('bios', 'uefi')
+            self.assertEqual(found, {word for word in ('BIOS', 'UEFI')
                                      if word in paths}, mode)
             self.find('dialog').send_keys(Keys.ESCAPE)
 

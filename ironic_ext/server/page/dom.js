@@ -176,6 +176,11 @@ export function cutUrls(text, longest = 56) {
     : `${url.slice(0, longest / 2 - 1)}…${url.slice(-longest / 2)}`));
 }
 
+/** Write the firmware that a line begins with as people do. */
+export function firmware(line) {
+  return line.replace(/^(?:bios|uefi)/, (name) => name.toUpperCase());
+}
+
 const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 /** Return a number of bytes for people. */

@@ -6,7 +6,7 @@ import * as api from './api.js';
 import { assign, assigned, imageText, same } from './assignment.js';
 import { hosts, isos } from './collection.js';
 import { choice, show } from './dialogs.js';
-import { element, field, linkTo, moment } from './dom.js';
+import { element, field, firmware, linkTo, moment } from './dom.js';
 import { tell } from './notices.js';
 
 const MODES = [
@@ -39,7 +39,7 @@ function dataImage({ spec, status }) {
 function byItself({ status }, iso) {
   const paths = iso?.status.bootPaths ?? [];
   const own = paths.filter((path) => path.startsWith(status.firmware ?? ' '));
-  return (own.length ? own : paths).join('\n');
+  return (own.length ? own : paths).map(firmware).join('\n');
 }
 
 /** Say that a host has lost its boot medium, if it has. */

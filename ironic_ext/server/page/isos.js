@@ -191,8 +191,8 @@ async function edit(iso) {
           status.isoSize.toLocaleString('en')} bytes)` : ''],
         ['Volume', status.volumeId],
         ['System', status.system],
-        ['Boots by', status.bootLoaders?.join(', ')],
-        ['By itself', status.bootPaths?.join('\n')],
+        ['Boots by', status.bootLoaders?.map(dom.firmware).join(', ')],
+        ['By itself', status.bootPaths?.map(dom.firmware).join('\n')],
         ['Digest', status.digest],
         ['File', spec.isoFile],
         ['Project', spec.project],
@@ -291,7 +291,7 @@ class Row {
     dom.setText(this.error, status.error ?? '');
     dom.setText(this.size, dom.size(status.isoSize));
     dom.setText(this.contents, [status.volumeId,
-      ...(status.bootLoaders ?? [])].filter(Boolean).join('\n'));
+      ...(status.bootLoaders ?? []).map(dom.firmware)].filter(Boolean).join('\n'));
     dom.setText(this.configs, (spec.bootConfigs ?? []).join('\n')
       || 'takes none');
     const users = countUsers(name);
