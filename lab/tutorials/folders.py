@@ -53,6 +53,8 @@ enabled_management_interfaces = redfish
 enabled_vendor_interfaces = no-vendor,redfish
 [deploy]
 iso_master_path = {folder}/masters
+[ext_state]
+dir = {folder}/ext
 [ext_boot]
 leaving_interval = 2
 """
