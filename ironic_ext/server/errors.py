@@ -102,3 +102,7 @@ class UnavailableError(ServerError):
     """The server cannot say yet."""
 
     code, reason = 503, 'ServiceUnavailable'
+
+
+class BusyError(UnavailableError):
+    """More ask than can be served: nothing that the log has for each."""

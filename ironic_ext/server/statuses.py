@@ -6,6 +6,7 @@ import http
 import json
 import logging
 import re
+import time
 import typing
 
 import falcon
@@ -17,6 +18,8 @@ from ironic_ext.server import errors
 
 LOG = logging.getLogger(__name__)
 
+#: Seconds between two complaints that too many ask.
+_SILENCE = 60.0
 #: A machine's token, or what looks like one: paths may be misspelt.
 _TOKEN = re.compile('(?<=/t/)[^/]+|[A-Za-z0-9_-]{48,}')
 _SAID = {404: 'there is nothing of that path',
@@ -74,6 +77,24 @@ def _details(error: Exception) -> dict[str, typing.Any] | None:
     return None
 
 
+class _Complaint:
+    """Something that is said once in a while."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def is_silent(self) -> bool:
+        """Tell whether it was said just now; otherwise it is said now."""
+        now = time.monotonic()
+        if now < self._until:
+            return True
+        self._until = now + _SILENCE
+        return False
+
+
+_BUSY = _Complaint()
+
+
 def judged(error: Exception, method: str, path: str
            ) -> dict[str, typing.Any]:
     """Return the Status of any error; log what is our fault."""
@@ -84,7 +105,8 @@ def judged(error: Exception, method: str, path: str
         LOG.error('%s %s fails', method, path, exc_info=error)
         return document(500, 'InternalError',
                         'the server has an error; its log says more')
-    if body['code'] >= 500:
+    if body['code'] >= 500 and not (
+            isinstance(error, errors.BusyError) and _BUSY.is_silent()):
         LOG.error('%s %s: %s', method, path, str(error))
     return body
 

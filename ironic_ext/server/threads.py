@@ -46,7 +46,7 @@ class Threads:
         """Return what a function returns, or raise what it raises.
 
         :param address: of whom it is for.
-        :raises: UnavailableError when too many came after it
+        :raises: BusyError when too many came after it
         """
         loop = asyncio.get_running_loop()
         await self._turn(loop, address)
@@ -68,7 +68,7 @@ class Threads:
         if len(self._turns) > self._most:
             last = self._turns.last()
             self._turns.leave(last)
-            last.set_exception(errors.UnavailableError(
+            last.set_exception(errors.BusyError(
                 'too many requests came at once: try again in a moment'))
         try:
             await turn
@@ -81,7 +81,10 @@ class Threads:
 
     def _leave(self) -> None:
         """Let the next one begin."""
-        if self._turns:
-            self._turns.take().set_result(None)
-        else:
-            self._free += 1
+        while self._turns:
+            turn = self._turns.take()
+            # One that was cancelled a moment ago is still among them.
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1

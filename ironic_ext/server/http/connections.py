@@ -204,12 +204,14 @@ class Connections:
         :param since: when that began.
         :param seconds: that it has from then on.
         """
-        known = self._waiting.get(connection)
-        if (known is not None and known[2] == seconds
-                and 0 <= since - known[0] < seconds * _LESS):
-            return
         address = self._all.get(connection)
-        if address is not None:
+        known = self._waiting.get(connection)
+        if (known is not None and address is not None and known[2] == seconds
+                and 0 <= since - known[0] < seconds * _LESS):
+            # It is nobody who says nothing.
+            self._waiting.move_to_end(connection)
+            address.waiting.move_to_end(connection)
+        elif address is not None:
             wait = since, since + seconds, seconds
             for waiting in (self._waiting, address.waiting):
                 waiting[connection] = wait

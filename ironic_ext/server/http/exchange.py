@@ -165,7 +165,8 @@ class Exchange:
 
     async def receive(self) -> Message:
         """Return what comes next; see ASGI."""
-        while not self.is_gone and not self.is_answered:
+        # What came is handed out, whether or not the rest does.
+        while not self.is_answered and (self._body or not self.is_gone):
             if self._body or self.is_complete and not self._is_ended:
                 body, self._body = bytes(self._body), bytearray()
                 self._is_ended = self.is_complete

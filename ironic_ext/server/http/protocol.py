@@ -294,8 +294,8 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     def _start(self, request: exchange.Exchange) -> None:
         request.is_begun = True
-        if (self._is_next and request.is_complete
-                and self.writable.is_set()):
+        takes = self.writable.is_set()
+        if takes and self._is_next and request.is_complete:
             # No more than one in a row: the others wait, too.
             self._is_next = False
             try:
@@ -304,7 +304,8 @@ class HttpConnection(asyncio.BufferedProtocol):
             except Exception:
                 LOG.exception('A request fails')
                 return self._fail()
-        self._shared.work(self)
+        if takes:
+            self._shared.work(self)
         # Of a thousand who ask in one moment, each waits for all others.
         self._shared.take_turn(self, self.loop, goes_on=False)
 
@@ -349,7 +350,6 @@ class HttpConnection(asyncio.BufferedProtocol):
             self.resume()
 
     def _wait_for_request(self) -> None:
-        # More of the next one may be here.
         limits = self._shared.limits
         self._shared.wait(self, self.loop.time(),
                           limits.head if self._came else limits.idle)
@@ -431,7 +431,8 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     def got_body(self, began: float) -> float:
         """Wait no more; return the seconds that were waited."""
-        self._shared.work(self)
+        if self.writable.is_set():
+            self._shared.work(self)
         return self.loop.time() - began
 
     def pause_writing(self) -> None:

@@ -114,7 +114,7 @@ class Bridge:
                     if len(body) > limit:
                         raise bodies.too_large(limit)
                     if self._held > _MEMORY:
-                        raise errors.UnavailableError(
+                        raise errors.BusyError(
                             'too many bodies are being sent: try again in '
                             'a moment')
         except TimeoutError as exc:

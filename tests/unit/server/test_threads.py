@@ -122,11 +122,25 @@ class ThreadsTestCase(testtools.TestCase):
         self.assertEqual('d', self.run_with(60, run()))
         self.assertEqual(['a', 'd'], self.begun)
 
+    def test_who_gives_up_in_that_moment_is_passed_over(self):
+        async def run():
+            made = self.threads()
+            first, second = await self.start(made, *'ab')
+            await self.await_begun(1)
+            first.cancel()
+            second.cancel()
+            await asyncio.wait([first, second])
+            self.assertTrue(first.cancelled() and second.cancelled())
+            self.goes_on.set()
+            return await made.run('192.0.2.1', self.work, 'd')
+
+        self.assertEqual('d', self.run_with(60, run()))
+
     def test_of_too_many_who_came_first_is_told_so(self):
         async def run():
             made = self.threads(most=3)
             first, *others = await self.start(made, *range(5))
-            with testtools.ExpectedException(errors.UnavailableError):
+            with testtools.ExpectedException(errors.BusyError):
                 await others[0]
             self.goes_on.set()
             return await asyncio.gather(first, *others[1:])

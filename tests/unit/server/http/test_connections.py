@@ -92,6 +92,15 @@ class RoomTestCase(testtools.TestCase):
         self.enter()
         self.assertEqual([True, False, True, False], self.over(a, b, c, d))
 
+    def test_who_asks_all_the_time_is_not_the_first(self):
+        busy = self.enter(since=1.0)
+        silent = [self.enter(f'192.0.2.{number}', since=1.5)
+                  for number in range(2, 9)]
+        # Too soon for its time to begin anew.
+        self.connections.wait(busy, 1.6, 30.0)
+        self.enter('192.0.2.9')
+        self.assertEqual([False, True], self.over(busy, silent[0]))
+
     def test_a_body_that_dribbles_does_not_stay_by_that(self):
         a, body, c, d = (self.enter(since=number) for number in range(4))
         for number in range(100):
@@ -331,6 +340,17 @@ class PatienceTestCase(served.ServerTestCase):
     def test_an_answer_that_nobody_takes_ends(self):
         connection = self.connect()
         connection.sendall(served.GET.replace(b'/', b'/large', 1))
+        self.await_count(0)
+
+    def test_answers_that_nobody_takes_end_though_more_was_asked(self):
+        large = served.GET.replace(b'/', b'/large', 1)
+        for more in (large, served.POST + b'Content-Length: 5\r\n\r\n1234'):
+            connection = self.connect()
+            connection.sendall(large + more)
+            with contextlib.suppress(OSError):
+                for byte in b'5' + served.GET:
+                    time.sleep(0.01)
+                    connection.sendall(bytes([byte]))
         self.await_count(0)
 
     def test_an_answer_that_is_taken_slowly_goes_out(self):

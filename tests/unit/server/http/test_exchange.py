@@ -36,6 +36,21 @@ class PartsTestCase(testtools.TestCase):
                               'more_body': False}, await reading)
         asyncio.run(run())
 
+    def test_what_came_of_a_body_is_handed_out_when_the_client_is_gone(self):
+        async def run():
+            link = mock.Mock(loop=asyncio.get_running_loop())
+            link.got_body.return_value = 0.0
+            request = exchange.Exchange(link, {})
+            reading = asyncio.ensure_future(request.receive())
+            await asyncio.sleep(0)
+            request.take(b'123')
+            request.disconnect()
+            return await reading, await request.receive()
+
+        self.assertEqual(
+            ({'type': 'http.request', 'body': b'123', 'more_body': True},
+             {'type': 'http.disconnect'}), asyncio.run(run()))
+
 
 class BodyTestCase(served.ServerTestCase):
     """What comes after a head."""
