@@ -137,7 +137,7 @@ class BridgeTestCase(testtools.TestCase):
             # 64 KiB are left.
             self.assertEqual(200, (await self.ask(_Client(
                 bytes(64 << 10)))).status)
-            with testtools.ExpectedException(errors.UnavailableError):
+            with testtools.ExpectedException(errors.BusyError):
                 await self.ask(_Client(bytes((64 << 10) + 1)))
             # Who was refused holds nothing any more.
             self.assertEqual(200, (await self.ask(_Client(
