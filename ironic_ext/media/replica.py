@@ -20,6 +20,8 @@ from ironic_ext.media import records
 from ironic_ext.media.stream import contract
 
 _SUFFIX = '.overlay'
+#: Seconds after which nobody writes any more who has written nothing.
+_SILENT = 600
 
 
 class Overlays:
@@ -70,18 +72,18 @@ class Overlays:
 
         :raises: RecordsError, OSError
         """
-        here = {path.name.removesuffix(_SUFFIX): path
-                for path in self._directory.glob(f'*{_SUFFIX}')
-                if not path.name.startswith('.')}
-        kept = self._records.kept(here)
-        old = time.time() - 3600
-        for medium_id, path in here.items():
-            if medium_id not in kept:
-                path.unlink(missing_ok=True)
-        for path in self._directory.glob('.*'):
-            # What a killed worker left behind.
+        # Of half a file, too, the name begins with the medium.
+        here = {path: path.name.lstrip('.').partition('.')[0]
+                for path in self._directory.iterdir()
+                if _SUFFIX in path.name}
+        kept = self._records.kept(set(here.values()))
+        silent = time.time() - _SILENT
+        for path, medium_id in here.items():
             with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime < old:
+                if medium_id not in kept or (
+                        # What a killed worker left behind.
+                        path.name.startswith('.')
+                        and path.stat().st_mtime < silent):
                     path.unlink()
 
 

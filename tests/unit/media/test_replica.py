@@ -145,12 +145,16 @@ class ReplicaTestCase(database.DatabaseTestCase):
         self.media.find(self.create(1))
         self.media.find(self.create(2))
         self.records.revoke(f'{1:032x}')
-        for name, age in (('.new', 0), ('.old', 7200)):
+        for name, age in ((f'.{2:032x}.overlay.new.part', 0),
+                          (f'.{2:032x}.overlay.old.part', 700),
+                          (f'.{1:032x}.overlay.new.part', 0),
+                          ('sweep.lock', 7200)):
             path = self.directory / name
             path.write_bytes(b'')
             os.utime(path, (time.time() - age,) * 2)
         replica.Overlays(str(self.directory), self.records).sweep()
-        self.assertEqual(['.new', f'{2:032x}.overlay'], self.files())
+        self.assertEqual([f'.{2:032x}.overlay.new.part',
+                          f'{2:032x}.overlay', 'sweep.lock'], self.files())
 
     def test_reads_arrive_in_the_records(self):
         self.create()
