@@ -51,8 +51,8 @@ cluster: setup
 	    tests.journeys.test_cluster
 
 e2e-bootc: setup
-	@$(if $(IMAGE),.venv/bin/python -m tests.bootc_e2e.trial $(IMAGE) \
-	    $(ARGS),tools/run-tests.sh bootc_e2e)
+	@$(if $(IMAGE)$(ARGS),.venv/bin/python -m tests.bootc_e2e.trial \
+	    $(IMAGE) $(ARGS),tools/run-tests.sh bootc_e2e)
 
 e2e-loaders: setup
 	@.venv/bin/python -m tests.layouts $(ARGS)

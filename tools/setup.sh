@@ -108,6 +108,10 @@ if [ "$(cat $venv/installed 2>/dev/null)" != "$wanted" ]; then
     $venv/bin/pip install -q --no-deps -c constraints.txt --upgrade \
         --target $venv/axe axe-playwright-python
     echo "$wanted" > $venv/installed
+elif [ ! -x $venv/bin/ironic-media-server ]; then
+    # Who tries how the suite is taken away takes it from here.
+    say 'Installing ironic-ext again, which was uninstalled'
+    pip_install --no-deps -e .
 fi
 
 # The lab downloads a kernel package, for which apt needs its lists.

@@ -45,7 +45,7 @@ _DISK = 64 << 20
 _MAC = '52:54:00:00:00:08'
 #: Of a page: what its reader is to have as files.
 _EXAMPLES = (pathlib.Path(__file__).parents[2] / 'doc/source/admin/examples',
-             ('move-node.sh', 'move-node-back.sh'))
+             ('move-node.sh', 'move-node-back.sh', 'nodes-left.sh'))
 #: An Ironic that has nothing of the suite.
 _STOCK = """
 [DEFAULT]
@@ -57,6 +57,11 @@ iso_master_path = {folder}/masters
 dir = {folder}/ext
 [ext_boot]
 leaving_interval = 2
+"""
+_LATER = """\
+# The sections [ext_...] are the suite's, for when it is added: its state is in
+# this folder, and what a node leaves is looked for every two seconds instead
+# of once a minute. Without the suite nobody reads them.
 """
 _START = """\
 #!/bin/bash
@@ -178,6 +183,7 @@ class TutorialLab(live_machines.LiveLab):
                                                 default_section='')
         settings.read(stock.config)
         with open(stock.config, 'w') as file:
+            file.write(_LATER)
             settings.write(file)
         for name, text in (
                 ('start-ironic', _START.format(config=stock.config)),

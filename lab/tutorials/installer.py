@@ -51,10 +51,12 @@ from="from $medium"
 say "this stands in for the ISO of a distribution, booted $from"
 say "kernel arguments: $(cat /proc/cmdline)"
 for file in /mnt/ks.cfg /preseed.cfg /mnt/nocloud/user-data \
-        /mnt/nocloud/meta-data /config.ign; do
+        /mnt/nocloud/meta-data /config.ign \
+        /mnt/openstack/latest/meta_data.json; do
     [ -f $file ] || continue
     say "$file:"
     cat $file
+    echo
 done
 
 # A config installs if the arguments name it, as for the real ones.

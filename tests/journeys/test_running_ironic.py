@@ -141,11 +141,14 @@ class RunningIronicTestCase(testtools.TestCase):
         self.assertEqual({ours.rpartition('/')[2], f'boot-{stays.uuid}.iso'},
                          set(self.published()))
         self.assertWorks(moved)
+        self.assertEqual(f'{moved.uuid} None ext_boot ext_media\n',
+                         self.run_script('nodes-left.sh', moved))
 
         self.run_script('move-node-back.sh', moved)
         moved.remember_url(ours)
         left = boot_matrix.Seen('empty', '*', 404, 'gone', '', '')
         self.assertEqual(left, moved.await_seen(left))
+        self.assertEqual('', self.run_script('nodes-left.sh', moved))
         # Ironic's own interfaces rebuild no node that has a boot_iso alone.
         moved.provision('deleted', 'available')
         moved.patch(instance_info__boot_iso=f'{self.url}/live.iso')

@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 import testtools
@@ -57,6 +58,66 @@ class CommandsTestCase(testtools.TestCase):
                     ['make', '--dry-run', target], cwd=_ROOT,
                     stdin=subprocess.DEVNULL, capture_output=True, text=True)
                 self.assertEqual(0, done.returncode, done.stderr)
+
+    def test_make_helps_with_a_trial_that_has_no_image(self):
+        if not shutil.which('make'):
+            raise unittest.SkipTest('there is no make')
+        for given, run in (('ARGS=--help', 'tests.bootc_e2e.trial'),
+                           ('IMAGE=a/b:c', 'tests.bootc_e2e.trial a/b:c'),
+                           ('', 'tools/run-tests.sh bootc_e2e')):
+            done = subprocess.run(
+                ['make', '--dry-run', 'e2e-bootc', *given.split()],
+                cwd=_ROOT, stdin=subprocess.DEVNULL, capture_output=True,
+                text=True)
+            self.assertIn(run, done.stdout)
+
+
+class SetupTestCase(testtools.TestCase):
+    """tools/setup.sh, with an environment that is made up."""
+
+    _PROGRAM = '.venv/bin/ironic-media-server'
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        files = ('tools/setup.sh', 'setup.cfg', 'setup.py',
+                 'requirements.txt', 'lab/requirements.txt',
+                 'constraints.txt')
+        for name in files:
+            (self.root / name).parent.mkdir(exist_ok=True)
+            shutil.copy(_ROOT / name, self.root / name)
+        (self.root / '.venv/bin').mkdir(parents=True)
+        for name, does in (('python', ''), ('bindep', ''), (
+                'pip', 'echo "$@" >> pip.log')):
+            self._write(f'.venv/bin/{name}', does)
+        self._write(self._PROGRAM, '')
+        (self.root / '.venv/installed').write_bytes(subprocess.run(
+            ['sha256sum', *files[1:]], cwd=self.root, check=True,
+            stdin=subprocess.DEVNULL, capture_output=True).stdout)
+
+    def _write(self, name, does):
+        path = self.root / name
+        path.write_text(f'#!/bin/sh\n{does}\n')
+        path.chmod(0o755)
+
+    def installed(self):
+        """Run it; return what pip was asked for."""
+        done = subprocess.run(
+            [str(self.root / 'tools/setup.sh'), 'test'],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        self.assertEqual(0, done.returncode, done.stderr)
+        log = self.root / 'pip.log'
+        return log.read_text().splitlines() if log.exists() else []
+
+    def test_nothing_is_done_when_all_is_there(self):
+        self.assertEqual([], self.installed())
+
+    def test_what_was_uninstalled_is_installed_again(self):
+        (self.root / self._PROGRAM).unlink()
+        asked, = self.installed()
+        self.assertTrue(asked.endswith(' --no-deps -e .'), asked)
 
 
 def _help(makefile: str) -> str:

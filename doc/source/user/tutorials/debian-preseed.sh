@@ -29,6 +29,7 @@ d-i passwd/username string ops
 d-i passwd/user-password-crypted password !
 d-i clock-setup/utc boolean true
 d-i time/zone string UTC
+d-i partman-auto/disk string /dev/sda
 d-i partman-auto/method string regular
 d-i partman-auto/choose_recipe select atomic
 d-i partman-partitioning/confirm_write_new_label boolean true

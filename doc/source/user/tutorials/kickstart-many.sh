@@ -61,8 +61,8 @@ openstack baremetal boot apply -F hosts
 openstack baremetal boot config preview server-install --host server1
 # [deploy]
 openstack baremetal node deploy $names --wait 1800
-openstack baremetal host boot list
 # [progress]
+openstack baremetal host boot list -c name -c state -c completed_at
 openstack baremetal host boot history server1
 openstack baremetal node boot media show server1
 # [end]
