@@ -19,7 +19,7 @@ from ironic_ext.images import href
 #: Keys of driver_internal_info.
 KEY = 'ext_boot'
 GENERATION_KEY = 'ext_boot_generation'
-#: Boot modes: until the installed system reports, or as long as assigned.
+#: Boot modes: until it reports as installed, or as long as assigned.
 ONCE, FOREVER = 'once', 'forever'
 #: Keys of instance_info.
 ISO_KEY, CONFIG_KEY = 'boot_iso', 'boot_config'
@@ -31,7 +31,7 @@ _Map = collections.abc.Mapping[str, typing.Any]
 class Cause(enum.StrEnum):
     """What ended a boot."""
 
-    #: The installed system, or the installer's last script, reported.
+    #: The installer's last script, or the installed system, reported.
     REPORT = 'report'
     #: The node has no ISO to boot any more.
     LOCAL_BOOT = 'local boot'

@@ -55,7 +55,7 @@ def _boot(before: hosts.Host, after: hosts.Host
           ) -> collections.abc.Iterator[Change]:
     old, new = before.boot, after.boot
     if after.completed and after.completed != before.completed:
-        yield Change(BOOT, 'the installed system reported that it runs')
+        yield Change(BOOT, 'the machine reported that it is installed')
     if new.cause is not None and old.cause is None:
         yield Change(BOOT, f'its boot ends: {new.cause.value}')
     if new.disk_at and not old.disk_at:

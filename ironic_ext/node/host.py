@@ -57,7 +57,7 @@ class Host:
     :ivar config: name of a BootConfig, an inline config, or None.
     :ivar config_forced: whether it is used with an ISO whose system does not
         seem to read it.
-    :ivar completed: when the installed system reported, RFC 3339, or ''.
+    :ivar completed: when it reported that it is installed, RFC 3339, or ''.
     :ivar data_image: see node.data_image.kept().
     :ivar boot: what a conductor knows of the boot that it prepared.
     :ivar delivery: how its config is to reach it, '' for the default.

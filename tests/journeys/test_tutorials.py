@@ -186,7 +186,7 @@ class TutorialsTestCase(testtools.TestCase):
         events = process.await_condition(
             lambda: self.ended(f'server{_MACHINES}'), 'the end of its boot',
             timeout=60)
-        self.assertIn('the installed system reported that it runs', events)
+        self.assertIn('the machine reported that it is installed', events)
 
     def ended(self, name: str) -> list[str]:
         """Return the events of a host, [] before its boot has ended."""

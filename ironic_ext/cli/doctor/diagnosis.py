@@ -239,8 +239,8 @@ def _end(seen: Seen) -> Finding:
                        'medium was not seen out of its drive yet',
                        'wait a minute, or see the conductor\'s log')
     if state.mode == boot_state.ONCE:
-        return Finding('end', State.OPEN, 'it boots this once, until the '
-                       'installed system reports boot-complete',
+        return Finding('end', State.OPEN, 'it boots this once, until '
+                       'the machine reports that it is installed',
                        _tell(seen, 'management'))
     return Finding('end', State.OPEN, 'it boots this each time')
 

@@ -155,8 +155,8 @@ class SetHostBoot(_OneHost):
         config.add_argument('--no-config', action='store_true',
                             help='No config')
         parser.add_argument('--mode', choices=('once', 'forever'),
-                            help='Until the installed system reports, or '
-                                 'as long as it is assigned')
+                            help='Until the machine reports that it is '
+                                 'installed, or as long as it is assigned')
         address = parser.add_mutually_exclusive_group()
         address.add_argument('--ip', metavar='<address>',
                              help='Address by which the boot server knows '

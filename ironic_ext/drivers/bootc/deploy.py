@@ -197,7 +197,8 @@ def _sent_within_the_fence(adapter: typing.Any, request: typing.Any,
     :raises: RegistryError
     """
     # A registry that ironic.conf names is the operator's choice.
-    known = urlparse.urlsplit(request.url).netloc in _configured_hosts()
+    asked = urlparse.urlsplit(request.url)
+    known = asked.netloc in _configured_hosts()
     try:
         options['proxies'] = _pinned_proxies(adapter, options['proxies'])
         return walls.send(adapter, request,
@@ -205,14 +206,18 @@ def _sent_within_the_fence(adapter: typing.Any, request: typing.Any,
     except OSError as exc:
         if isinstance(exc, requests.RequestException):
             raise
-        raise errors.RegistryError(
-            'the registry is not asked: the proxy, or the registry, cannot '
-            f'be resolved: {exc.strerror or exc}') from None
+        raise _unresolved(asked.hostname, exc) from None
     except walls.Refused as exc:
         raise errors.RegistryError(
             f'the registry is not asked: {exc}. '
             '[ext_images]allowed_networks of ironic.conf says which '
             'addresses are open') from None
+
+
+def _unresolved(host: str | None, exc: OSError) -> errors.RegistryError:
+    return errors.RegistryError(
+        f'the registry is not asked: {host} cannot be resolved: '
+        f'{exc.strerror or exc}')
 
 
 def _pinned_proxies(adapter: typing.Any,
@@ -222,16 +227,19 @@ def _pinned_proxies(adapter: typing.Any,
 
     A name server could tell another one when it is asked again.
 
-    :raises: Refused, OSError
+    :raises: Refused, RegistryError
     """
     found = {}
     for scheme, proxy in proxies.items():
         found[scheme] = proxy
         if proxy != wishes.configured_proxy():
-            found[scheme] = walls.pinned(proxy, owners.fence())
+            host = urlparse.urlsplit(proxy).hostname
+            try:
+                found[scheme] = walls.pinned(proxy, owners.fence())
+            except OSError as exc:
+                raise _unresolved(f'the proxy {host}', exc) from None
             # TLS is still spoken with the one of that name.
-            adapter.proxy_names[found[scheme]] = urlparse.urlsplit(
-                proxy).hostname
+            adapter.proxy_names[found[scheme]] = host
     return found
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Where an installed system reports that it runs."""
+"""Where a machine reports that it is installed."""
 
 import datetime
 import typing

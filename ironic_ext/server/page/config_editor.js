@@ -96,7 +96,7 @@ const VARIABLES = [
   ['properties', 'of the node, such as properties.cpu_arch'],
   ['extra', 'of the node, such as extra.rack'],
   ['boot.config_url', 'where the machine gets this config'],
-  ['boot.complete_url', 'where the installed system reports'],
+  ['boot.complete_url', 'where the machine reports that it is installed'],
   ['boot.token', 'by which the machine is known'],
 ];
 

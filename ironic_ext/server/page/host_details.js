@@ -11,10 +11,10 @@ import { tell } from './notices.js';
 
 const MODES = [
   { value: 'forever', text: 'Each time',
-    hint: 'Until another ISO is chosen.' },
+    hint: 'Until another ISO is chosen, the medium is ejected, or the node '
+      + 'is undeployed.' },
   { value: 'once', text: 'Once',
-    hint: 'Until the installed system reports that it runs; then from the '
-      + 'disk.' },
+    hint: 'Until it reports that it is installed; then from the disk.' },
 ];
 
 /** Make a list of terms, leaving out what is empty. */
@@ -130,13 +130,13 @@ export async function showHost(host) {
       : now.config],
     ['Next boot', status.nextBoot?.text],
     ['Firmware', { bios: 'BIOS', uefi: 'UEFI' }[status.firmware]],
-    ['The ISO by itself', byItself(host, isos.get(now.image))],
+    ['What the ISO starts unattended', byItself(host, isos.get(now.image))],
     ['Boot medium', bootMedium(status)],
     ['Data image', dataImage(host)],
     ['Driver', status.driver],
     ['State', status.provisionState],
     ['On its way to', status.targetProvisionState],
-    ['Installed system reported', status.bootCompletedAt],
+    ['Reported as installed', status.bootCompletedAt],
     ['Maintenance', status.maintenance ? 'yes' : ''],
     ['Problem', status.problem],
     ['Last error', status.lastError],
@@ -148,8 +148,9 @@ export async function showHost(host) {
       known,
       history(host),
       mode.group,
-      field('Declared address', address, 'The machine is known by it. For '
-        + 'machines that get theirs from nobody whom the server can ask.'),
+      field('Declared address', address, 'Who asks from this address is '
+        + 'this host. Only for machines whose address neither Neutron nor a '
+        + 'DHCP server tells the boot server.'),
     ],
     submit: async () => {
       const latest = hosts.get(metadata.name, metadata.namespace) ?? host;

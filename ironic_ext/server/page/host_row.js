@@ -126,7 +126,9 @@ export class Row {
     dom.setAttribute(this.config, 'aria-label',
       `Config of ${metadata.name}`);
     this.once.hidden = now.mode !== 'once';
-    dom.setText(this.once, status.bootCompletedAt ? 'once: done' : 'once');
+    dom.setText(this.once, status.bootCompletedAt
+      ? `once: installed, reported ${dom.moment(status.bootCompletedAt)}`
+      : 'once');
     const power = powerBadge(status);
     dom.setBadge(this.power, power.text, power.tone);
     dom.setText(this.powerNote, power.note);

@@ -274,7 +274,7 @@ def _machines() -> Schema:
         '/t/{token}/{path}': {'parameters': _path('token', 'path'),
                               'get': file},
         '/api/v1/boot-complete': {'post': _operation(
-            'Tell that the installed system runs.',
+            'Tell that the machine is installed.',
             {'202': {'description': 'Noted; the disk is not the boot device '
                                     'yet. Report again to see it.'},
              '204': {'description': 'Noted; the host boots from its disk, '

@@ -4,6 +4,7 @@
 
 from importlib import metadata
 import json
+import socket
 import unittest.mock
 
 from ironic.common import exception
@@ -69,6 +70,22 @@ class BootcTestCase(base.DriverTestCase):
                           bootc._sent_within_the_fence, adapter, asked,
                           proxies=dict(proxies))
         self.assertEqual(2, adapter.send.call_count)
+
+    def test_a_host_that_cannot_be_resolved_is_named(self):
+        self.replace(socket, 'getaddrinfo').side_effect = socket.gaierror(
+            -2, 'Name or service not known')
+        asked = requests.Request(
+            'GET', 'https://registry.example/v2/').prepare()
+        for proxies, host in (
+                ({}, 'registry.example'),
+                ({'https': 'http://me:pw@gate.example:3128'},
+                 'the proxy gate.example')):
+            refused = self.assertRaises(
+                errors.RegistryError, bootc._sent_within_the_fence,
+                unittest.mock.Mock(proxy_names={}), asked, proxies=proxies)
+            self.assertEqual(
+                f'the registry is not asked: {host} cannot be resolved: '
+                'Name or service not known', str(refused))
 
     def publish(self, digest):
         def answer(image, machine, *, trust, credential, timeout, send):
