@@ -29,8 +29,6 @@ _CARD = ('-netdev', 'user,id=boot,bootfile={bootfile}',
 # What stock Ironic puts there once, for all nodes.
 _BOOT_SCRIPT = 'boot.ipxe'
 _CONFIG = """
-[DEFAULT]
-enabled_boot_interfaces = iso-sanboot,redfish-iso
 [dhcp]
 dhcp_provider = none
 [pxe]
@@ -48,6 +46,8 @@ rebuild_interval = 5
 
 class NetworkLab(stack.Lab):
     """A lab with a tgtd, and nodes of iso-sanboot."""
+
+    other_boot_interfaces = ('redfish-iso',)
 
     def __init__(self, **options: Any) -> None:
         super().__init__(drivers=stack.Drivers(

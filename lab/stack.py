@@ -2,6 +2,7 @@
 
 """The whole lab: all services in one directory, up and down together."""
 
+from collections.abc import Sequence
 import contextlib
 import dataclasses
 import json
@@ -52,6 +53,8 @@ class Lab:
     #: What another kind of lab replaces.
     hypervisor_class = hypervisor.Libvirtd
     emulator_class = emulator.SushyEmulator
+    #: Enabled beside that of its own nodes.
+    other_boot_interfaces: Sequence[str] = ()
 
     def __init__(self, *, cache: pathlib.Path = DEFAULT_CACHE,
                  drivers: Drivers = Drivers(), extra_config: str = '',
@@ -117,7 +120,8 @@ class Lab:
             self._subdirectory('ironic'), http_root=self.http_root,
             http_url=self.web.url, images=self.images,
             hardware_types=self._drivers.hardware_type,
-            boot_interfaces=self._drivers.boot_interface,
+            boot_interfaces=','.join((
+                self._drivers.boot_interface, *self.other_boot_interfaces)),
             deploy_interfaces=','.join(dict.fromkeys(
                 ('ramdisk', 'direct', self._drivers.deploy_interface))),
             callback_host=hypervisor.HOST,

@@ -118,6 +118,7 @@ class TutorialLab(live_machines.LiveLab):
             (folder / 'exports').mkdir()
             self._tgtd = tgtd.Tgtd(folder, outlives=self._outlives)
             self._run(services, self._tgtd)
+            self.other_boot_interfaces = ('iso-sanboot',)
             text = pxe.settings(folder, self._tgtd)
         return text
 
