@@ -278,10 +278,20 @@ class FleetTestCase(boot_page.PageTestCase):
             self.open(f'hosts?q=firmware-{mode}')
             self.click(f'firmware-{mode}', 'tbody button')
             self.await_text('dialog', ' from cd')
-            paths = self.find('dialog').text.partition('by itself')[2]
+            paths = self.find('dialog').text.partition('unattended')[2]
             self.assertEqual(found, {word for word in ('BIOS', 'UEFI')
                                      if word in paths}, mode)
             self.find('dialog').send_keys(Keys.ESCAPE)
+
+    def test_when_a_host_was_installed_is_beside_its_iso(self):
+        self.known.add('done-0', instance_info={
+            'boot_iso': 'live', 'ext_boot_mode': 'once',
+            'ext_boot_completed_at': '2026-11-29T06:59:00+00:00'},
+            **_RUNNING)
+        self.open('hosts?q=done-0')
+        self.await_text('small.once', 'once: installed, reported ')
+        self.click('done-0', 'tbody button')
+        self.await_text('dialog dt', 'Reported as installed')
 
     def links(self):
         """Return where the links of the details lead to."""
