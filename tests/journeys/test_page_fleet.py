@@ -189,6 +189,10 @@ class FleetTestCase(boot_page.PageTestCase):
                     'mobile': False})
             self.assertEqual(0, self.browser.execute_script(_SIDEWAYS),
                              width)
+        # Names have the room, and not the columns beside them.
+        for label in ('ISO', 'Config'):
+            self.assertGreater(self.find(
+                f'td[data-label="{label}"] select').rect['width'], 150)
 
     def test_many_are_rebuilt_but_those_that_need_not(self):
         nodes = self.waiting('many', 2)
