@@ -11,6 +11,7 @@ import collections.abc
 import json
 import threading
 import typing
+import weakref
 
 from ironic_ext import catalog
 from ironic_ext.catalog import resources
@@ -26,6 +27,8 @@ from ironic_ext.server.machines import identity
 
 #: Characters of configs without templates that are kept ready to be served.
 _READY = 64 << 20
+#: Choices of ISO and config that are remembered to fit.
+_FITS = 1 << 14
 #: What Ironic's API shows in place of a secret (node_sanitize in
 #: ironic/api/controllers/v1/node.py).
 _HIDDEN = '******'
@@ -59,6 +62,10 @@ class Configs:
             tuple[str, str], config_formats.Config] = (
                 collections.OrderedDict())
         self._size = 0
+        # By image, config and project: what was judged to fit.
+        self._fits: dict[tuple[str, str, str], tuple[
+            weakref.ref[catalog.ISCSICdrom] | None,
+            weakref.ref[catalog.BootConfig]]] = {}
         self._lock = threading.Lock()
 
     def of(self, host: hosts.Host, by_token: bool = True
@@ -109,10 +116,35 @@ class Configs:
         take.
         """
         try:
-            found = _config_of(host, view.View(self._kept, host.project))
+            found = self._judged(host)
         except (LookupError, errors.ServerError, catalog.CatalogError):
             return None
         return None if found.spec.template else self._kept_ready(found)
+
+    def _judged(self, host: hosts.Host) -> catalog.BootConfig:
+        """Return the config that a host names, of what is in memory.
+
+        Many ask for the same again; ISO and config are other objects when
+        somebody has changed them.
+
+        :raises: LookupError, NotFoundError, InvalidError
+        """
+        named = host.image, host.config_name, host.project
+        known = self._fits.get(named)
+        if known is not None:
+            found = self._kept.config(host.config_name)
+            if found is not None and found is known[1]() and (
+                    known[0] is None
+                    or self._kept.iso(host.image) is known[0]()):
+                return found
+        seen = view.View(self._kept, host.project)
+        config, iso = _config_of(host, seen), iso_of(host, seen)
+        if iso is not None or not resources.is_name(host.image):
+            if len(self._fits) >= _FITS:
+                self._fits.clear()
+            self._fits[named] = (None if iso is None else weakref.ref(iso),
+                                 weakref.ref(config))
+        return config
 
     def _named(self, host: hosts.Host, seen: view.View
                ) -> config_formats.Config:

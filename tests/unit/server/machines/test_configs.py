@@ -140,6 +140,33 @@ class ConfigsTestCase(testtools.TestCase):
             'server', 'reboot\n', version='2')
         self.assertIsNone(self.at_hand(boot_config='server'))
 
+    def test_what_is_at_hand_is_judged_anew_when_it_changes(self):
+        info = {'boot_iso': 'netinst', 'boot_config': 'server'}
+        made = self.configs.of(test_hosts.host(instance_info=info))
+        for _number in range(2):
+            self.assertIs(made, self.at_hand(**info))
+        # The ISO does not list it any more.
+        fitting = self.catalog.found['ISCSICdrom', 'netinst']
+        self.catalog.found['ISCSICdrom', 'netinst'] = test_hosts.iso(
+            'netinst', 'facts')
+        self.assertIsNone(self.at_hand(**info))
+        self.catalog.found['ISCSICdrom', 'netinst'] = fitting
+        self.assertIs(made, self.at_hand(**info))
+        # It is another project's now.
+        host = dataclasses.replace(test_hosts.host(instance_info=info),
+                                   owner='p')
+        self.assertIsNone(self.configs.at_hand(host))
+        del self.catalog.found['BootConfig', 'server']
+        self.assertIsNone(self.at_hand(**info))
+
+    def test_an_iso_that_is_not_there_yet_is_looked_for_again(self):
+        info = {'boot_iso': 'new', 'boot_config': 'server'}
+        self.text(boot_config='server')
+        self.at_hand(**info)
+        self.catalog.found['ISCSICdrom', 'new'] = test_hosts.iso(
+            'new', 'other')
+        self.assertIsNone(self.at_hand(**info))
+
     def test_what_takes_time_or_is_an_error_is_not_at_hand(self):
         self.text(boot_config='other')
         for info in ({'boot_config': 'facts'}, {'boot_config': 'gone'},
