@@ -60,7 +60,9 @@ class HistoryWriter(follower.Follower):
         """
         node = host.uuid
         now = time.time()
-        known = self._fetched.setdefault(node, {})
+        known = self._fetched.get(node)
+        if known is None:
+            known = self._fetched[node] = {}
         key = kind, text, address
         if now - known.get(key, 0) < _AGAIN:
             return
