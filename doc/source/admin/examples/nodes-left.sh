@@ -7,6 +7,8 @@ openstack baremetal node list --limit 0 -f json \
 import json, sys
 KEYS = {"ext_boot", "ext_media", "ext_sanboot", "ext_data_image"}
 for node in json.load(sys.stdin):
-    left = KEYS & set(node["Driver Internal Info"] or ())
+    # Some releases of the client have "Driver Internal Info".
+    node = {key.lower().replace(" ", "_"): node[key] for key in node}
+    left = KEYS & set(node["driver_internal_info"] or ())
     if left:
-        print(node["UUID"], node["Name"], *sorted(left))'
+        print(node["uuid"], node["name"], *sorted(left))'
