@@ -29,6 +29,9 @@ LOG = logging.getLogger(__name__)
 #: As a stream where a media server answers, else as a file.
 AUTO = 'auto'
 
+#: What a drive has while the machine boots from another one.
+_BESIDE = frozenset((media.Purpose.DATA, media.Purpose.CONFIG_DRIVE))
+
 #: Seconds that an answer of the media server is believed.
 _HEALTH_LIFE = 30.0
 _HEALTH_TIMEOUT = 5.0
@@ -201,7 +204,7 @@ class Deliveries:
         overlay = None if plain else image.overlay
         now = time.time()
         stream = media.Stream(
-            medium, node=self._node, name=tokens.file_name(self._name),
+            medium, node=self._node, name=self._file_name(medium),
             size=image.size, digest=base.digest if plain else image.digest,
             base=base, created_at=now,
             overlay_size=overlay.file_size if overlay else 0,
@@ -215,6 +218,15 @@ class Deliveries:
             # the caller's lease keeps the base.
             self._holds().hold(base.digest, owner(medium.id))
         return self._stream(medium, stream, token)
+
+    def _file_name(self, medium: media.Medium) -> str:
+        name = self._name
+        if medium.purpose in _BESIDE:
+            # sushy-tools (2.2) keeps what is in a machine's drives in files
+            # of the last parts of URLs: of two that are called alike the
+            # second one would be in both drives.
+            name = f'{name}-{medium.id[:8]}'
+        return tokens.file_name(name)
 
     def find(self, medium: media.Medium, lifetime: float | None = None
              ) -> Delivered | None:

@@ -98,6 +98,19 @@ class DeliveryTestCase(database.DatabaseTestCase):
         self.assertEqual([(BASE.digest, f'media:{medium.id}')],
                          self.holds.held)
 
+    def test_what_is_in_drives_at_a_time_has_names_of_its_own(self):
+        # A BMC that is an emulator takes the same name for the same file.
+        deliveries = self.deliveries()
+        names = [deliveries.deliver(deliveries.new(purpose), Image(),
+                                    BASE).url.rpartition('/')[2]
+                 for purpose in (media.Purpose.INSTANCE, media.Purpose.DATA,
+                                 media.Purpose.DATA,
+                                 media.Purpose.CONFIG_DRIVE)]
+        self.assertEqual('node-7.iso', names[0])
+        self.assertEqual(4, len(set(names)))
+        for name in names[1:]:
+            self.assertRegex(name, r'^node-7-[0-9a-f]{8}\.iso$')
+
     def test_a_url_is_recognised_by_its_mark(self):
         for kind in ('stream', 'file'):
             deliveries = self.deliveries(kind)
