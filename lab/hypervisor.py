@@ -31,7 +31,8 @@ _SOCKET_SUFFIX = len('/config/libvirt/qemu/lib/domain-99-0123456789ab'
                      '/monitor.sock')
 
 POOL = 'lab'
-#: Of machines whose agent is reached: each has a network of its own.
+#: Of machines whose agent is reached, unless they are told another one: each
+#: has a network of its own.
 MAC = '52:54:00:12:34:56'
 #: Where machines reach what listens on 127.0.0.1 here: QEMU's user
 #: networking.
@@ -137,6 +138,7 @@ class Hardware:
         is reached, or None.
     :ivar ssh_port: port of 127.0.0.1 that leads to port 22 of a machine with
         an agent, or None.
+    :ivar mac: of the card of a machine with an agent.
     :ivar tpm: whether there is a TPM 2.0.
     :ivar cpu: a model of QEMU's, "" for all that it can. The least is the
         default; newer distributions are built for x86-64-v2 or -v3.
@@ -146,6 +148,7 @@ class Hardware:
     disk: int = 0
     agent_port: int | None = None
     ssh_port: int | None = None
+    mac: str = MAC
     tpm: bool = False
     cpu: str = 'qemu64'
 
@@ -263,9 +266,11 @@ class Libvirtd(process.Service):
         if hardware.agent_port is not None:
             network = ''
             ports = {9999: hardware.agent_port, 22: hardware.ssh_port}
-            options = _FORWARDING_NETWORK.format(mac=MAC, forwarded=''.join(
+            forwarded = ''.join(
                 _FORWARDED.format(port=port, inside=inside)
-                for inside, port in ports.items() if port is not None))
+                for inside, port in ports.items() if port is not None)
+            options = _FORWARDING_NETWORK.format(mac=hardware.mac,
+                                                 forwarded=forwarded)
         with self.connection() as connection:
             connection.defineXML(_DOMAIN.format(
                 name=name, uuid=identity, firmware=boot, console=console,
