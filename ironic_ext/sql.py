@@ -170,12 +170,16 @@ class Tables:
         self._schema = schema
         self._count = count
         self._failure = failure
+        self._errors: tuple[type[Exception], ...] = (
+            sqlalchemy.exc.SQLAlchemyError,)
         try:
             with self._translated():
                 #: For transactions of other kinds.
                 self.engine = connect(connection, schema)
         except (ImportError, OSError, ValueError) as exc:
             raise failure(exc) from exc
+        # The driver is asked without SQLAlchemy, too.
+        self._errors += self.engine.dialect.loaded_dbapi.Error,
         self._reader = reading(self.engine)
         self._writer = writing(self.engine)
         # Several times a second: the same text, and not made anew.
@@ -191,9 +195,26 @@ class Tables:
             upgrade(self.engine, self._schema)
 
     def count(self) -> int:
-        """Return the count, which tells whether anything changed; cheap."""
-        with self.reading() as connection:
-            return int(connection.exec_driver_sql(self._look).scalar_one())
+        """Return the count, which tells whether anything changed; cheap.
+
+        The driver is asked: what SQLAlchemy does for a transaction and for
+        results takes five times as long.
+        """
+        with self._translated():
+            connection = self.engine.raw_connection()
+            try:
+                with contextlib.closing(connection.cursor()) as cursor:
+                    cursor.execute(self._look)
+                    row = cursor.fetchone()
+                if row is None:
+                    raise sqlalchemy.exc.NoResultFound('it has no count')
+                return int(row[0])
+            except Exception as exc:
+                # The pool is not to try it again.
+                connection.invalidate(exc)
+                raise
+            finally:
+                connection.close()
 
     @contextlib.contextmanager
     def reading(self) -> collections.abc.Iterator[sqlalchemy.Connection]:
@@ -214,7 +235,7 @@ class Tables:
     def _translated(self) -> collections.abc.Iterator[None]:
         try:
             yield
-        except sqlalchemy.exc.SQLAlchemyError as exc:
+        except self._errors as exc:
             raise self._failure(exc) from exc
 
 

@@ -8,11 +8,13 @@ import os
 import pathlib
 import ssl
 import sys
+import tempfile
 
 import trustme
 
 from lab import process
 from tests import boot_server
+from tests import isos
 
 _NGINX = """\
 daemon off;
@@ -123,11 +125,21 @@ class Server(boot_server.Process):
         for number in range(configs):
             self._make('bootconfigs', f'config{number:04}', _config(
                 number % 10 == TEMPLATE))
+        with tempfile.TemporaryDirectory() as folder:
+            image = isos.isolinux_bios(pathlib.Path(folder)).read_bytes()
         for number in range(10):
-            self._make('iscsi-cdroms', f'iso{number}', {
-                'isoFile': f'iso{number}.iso', 'bootConfigs': [
+            name = f'iso{number}'
+            self._make('iscsi-cdroms', name, {
+                'isoFile': f'{name}.iso', 'bootConfigs': [
                     f'config{config:04}' for config in range(configs)
                     if config % 10 == number]})
+            path = f'/api/v1/iscsi-cdroms/{name}'
+            required(self.call('PUT', f'{path}/upload', image,
+                               Content_Type='application/octet-stream'), 200)
+            # So that its machines get what they boot.
+            required(self.call('PATCH', f'{path}/status', {'status': {
+                'targetIQN': f'iqn.2000-02.com.example:{name}',
+                'portalIP': '192.0.2.1'}}), 200)
 
     def _make(self, kind: str, name: str, spec: dict[str, object]) -> None:
         required(self.call('POST', f'/api/v1/{kind}', {

@@ -13,6 +13,7 @@ import fixtures
 import sqlalchemy
 import testtools
 
+from ironic_ext.host_records import database as host_records
 from ironic_ext.media import database as tables
 from ironic_ext.media import records
 from ironic_ext.media import tokens as media_tokens
@@ -227,6 +228,42 @@ class PostgreSQLTestCase(_Tests, testtools.TestCase):
                     self.whoever).scalar_one())
             self.assertEqual([], mine)
         self.assertEqual(0, engine.pool.checkedout())
+
+    def test_what_is_counted_without_sqlalchemy_fails_in_its_words(self):
+        counted = sql.Tables(self.connection, host_records.SCHEMA,
+                             host_records.STATE.c.serial, LookupError)
+        self.addCleanup(counted.close)
+        self.assertRaises(LookupError, counted.count)
+        counted.upgrade()
+        with counted.writing() as (connection, number):
+            connection.execute(sqlalchemy.update(host_records.STATE).values(
+                serial=number))
+        self.assertEqual(1, counted.count())
+        other, stock = self.opened(), counted.engine.raw_connection
+        cutting = [True]
+
+        def connect():
+            found = stock()
+            if cutting:
+                cursor = found.cursor()
+                cursor.execute(self.whoever)
+                mine, = cursor.fetchone()
+                cursor.close()
+                with other.begin() as connection:
+                    connection.exec_driver_sql(self.cut.format(mine))
+            return found
+
+        self.useFixture(fixtures.MockPatchObject(
+            counted.engine, 'raw_connection', connect))
+        # More than the pool has.
+        for _number in range(20):
+            self.assertRaises(LookupError, counted.count)
+        self.assertEqual(0, counted.engine.pool.checkedout())
+        cutting.clear()
+        self.assertEqual(1, counted.count())
+        with counted.engine.begin() as connection:
+            connection.execute(sqlalchemy.delete(host_records.STATE))
+        self.assertRaises(LookupError, counted.count)
 
     def test_transactions_of_one_connection_have_each_its_isolation(self):
         engine, other = self.opened(), self.opened()

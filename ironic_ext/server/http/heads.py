@@ -56,7 +56,9 @@ def require_plain(version: str, target: bytes, headers: list[
         raise RefusedError(400, 'the target is no path')
     hosts = lengths = 0
     expects = False
+    size = len(target)
     for name, value in headers:
+        size += len(name) + len(value)
         if name == b'host':
             hosts += 1
             if not _HOST.fullmatch(value):
@@ -77,7 +79,14 @@ def require_plain(version: str, target: bytes, headers: list[
         raise RefusedError(400, 'Host must be given once')
     if lengths > 1:
         raise RefusedError(400, 'the length must be given once')
+    if size > _MAX_HEAD:
+        # It came at once.
+        raise _large()
     return expects
+
+
+def _large() -> RefusedError:
+    return RefusedError(431, 'the head has too many bytes')
 
 
 def unquoted(path: str) -> str:
@@ -95,7 +104,7 @@ def require_bounds(came: int, received: int | None) -> None:
     """
     if received is None:
         if came > _MAX_HEAD:
-            raise RefusedError(431, 'the head has too many bytes')
+            raise _large()
     elif came > _MAX_FRAMING + 8 * received:
         raise RefusedError(400, 'the body has more frames than bytes')
 

@@ -133,10 +133,13 @@ class Configs:
         known = self._fits.get(named)
         if known is not None:
             found = self._kept.config(host.config_name)
-            if found is not None and found is known[1]() and (
-                    known[0] is None
-                    or self._kept.iso(host.image) is known[0]()):
-                return found
+            if found is not None and found is known[1]():
+                if known[0] is None:
+                    return found
+                iso = self._kept.iso(host.image)
+                # One that is gone is no object either.
+                if iso is not None and iso is known[0]():
+                    return found
         seen = view.View(self._kept, host.project)
         config, iso = _config_of(host, seen), iso_of(host, seen)
         if iso is not None or not resources.is_name(host.image):

@@ -2,6 +2,8 @@
 
 """The iPXE script of a host that asks the boot server."""
 
+import weakref
+
 from ironic_ext import catalog
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import view
@@ -14,6 +16,12 @@ from ironic_ext.server import answers
 from ironic_ext.server import errors
 from ironic_ext.server.machines import configs
 from ironic_ext.server.machines import identity
+
+#: Choices of an ISO that are remembered.
+_KNOWN = 1 << 14
+
+#: Where an ISO is booted from, or the sentence that tells why it is not.
+_Ending = san.Location | str
 
 
 class Ipxe:
@@ -33,6 +41,9 @@ class Ipxe:
         self._isos = isos
         self._kept = kept
         self._run = run
+        # By image and project: what became of an ISO in memory.
+        self._endings: dict[tuple[str, str], tuple[
+            weakref.ref[catalog.ISCSICdrom], _Ending]] = {}
 
     async def get(self, asked: identity.Asked) -> answers.Answer:
         """Return the script; a MAC that nobody has gets one, too.
@@ -65,40 +76,59 @@ class Ipxe:
             return kept
         if host.boots_locally:
             return scripts.local(host.name, host.properties)
-        project = host.project
         try:
-            iso = configs.iso_of(host, view.View(self._kept, project))
+            iso, ending = self._at_hand(host)
         except LookupError:
             iso = await self._run(configs.iso_of, host,
-                                  view.View(self._isos, project))
-        if iso is None and not resources.is_name(host.image):
-            return scripts.problem(
-                f'The ISO of {host.name} is given by URL, not by a name of '
-                'the catalog')
-        return script(host, iso, mac)
+                                  view.View(self._isos, host.project))
+            ending = _ending(host, iso)
+        return _script(host, iso, ending, mac)
+
+    def _at_hand(self, host: hosts.Host
+                 ) -> tuple[catalog.ISCSICdrom | None, _Ending]:
+        """Return the ISO of a host, of what is in memory, and its ending.
+
+        Many boot the same one; it is another object when somebody has
+        changed it.
+
+        :raises: LookupError
+        """
+        chosen = host.image, host.project
+        known = self._endings.get(chosen)
+        if known is not None:
+            iso = self._kept.iso(host.image)
+            if iso is not None and iso is known[0]():
+                return iso, known[1]
+        iso = configs.iso_of(host, view.View(self._kept, host.project))
+        ending = _ending(host, iso)
+        if iso is not None:
+            if len(self._endings) >= _KNOWN:
+                self._endings.clear()
+            self._endings[chosen] = weakref.ref(iso), ending
+        return iso, ending
 
 
-def script(host: hosts.Host, iso: catalog.ISCSICdrom | None, mac: str
-           ) -> str:
-    """Return what a host boots.
+def _script(host: hosts.Host, iso: catalog.ISCSICdrom | None,
+            ending: _Ending, mac: str) -> str:
+    if iso is None or isinstance(ending, str):
+        return scripts.problem(str(ending))
+    return scripts.sanboot(iso.metadata.name, host.name, mac, ending)
 
-    :param iso: its ISO, None for what the catalog does not have.
-    :param mac: as hosts.mac() writes it.
+
+def _ending(host: hosts.Host, iso: catalog.ISCSICdrom | None) -> _Ending:
+    """Return where an ISO is booted from, or why it is not.
+
+    That of an ISO says nothing of the host.
     """
-    if host.boots_locally:
-        return scripts.local(host.name, host.properties)
     if iso is None:
-        return scripts.problem(
-            f'The ISO of {host.name} is not in the catalog')
+        return f'The ISO of {host.name} is ' + (
+            'not in the catalog' if resources.is_name(host.image)
+            else 'given by URL, not by a name of the catalog')
     name = iso.metadata.name
     if iso.status.phase != 'Ready':
-        return scripts.problem(
-            f'ISO {name} is not ready, it is {iso.status.phase}')
+        return f'ISO {name} is not ready, it is {iso.status.phase}'
     try:
         target = targets.of_iso(iso.status)
     except san.SanError:
-        return scripts.problem(
-            f'The iSCSI target of ISO {name} makes no sense')
-    if target is None:
-        return scripts.problem(f'ISO {name} has no iSCSI target')
-    return scripts.sanboot(name, host.name, mac, target)
+        return f'The iSCSI target of ISO {name} makes no sense'
+    return target or f'ISO {name} has no iSCSI target'

@@ -81,6 +81,10 @@ class RefusalTestCase(served.ServerTestCase):
     def test_a_head_has_its_bounds(self):
         self.refused(b'GET /' + b'a' * 40000, 431)
         self.refused(served.GET[:-2] + b'X: ' + b'x' * 40000, 431)
+        # Also when all of it is here at once.
+        self.refused(b'GET /' + b'a' * 40000 + served.GET[5:], 431)
+        self.refused(served.GET[:-2] + b'X: ' + b'x' * 40000 + b'\r\n\r\n',
+                     431)
         self.refused(served.GET[:-2] + b'X: y\r\n' * 200 + b'\r\n', 431)
 
     def test_frames_without_a_body_have_their_bounds(self):

@@ -159,6 +159,23 @@ class ConfigsTestCase(testtools.TestCase):
         del self.catalog.found['BootConfig', 'server']
         self.assertIsNone(self.at_hand(**info))
 
+    def test_an_iso_that_is_gone_lets_nobody_have_what_it_listed(self):
+        shared = config('server')
+        self.catalog.found['BootConfig', 'server'] = dataclasses.replace(
+            shared, spec=dataclasses.replace(shared.spec, shared=True))
+        host = test_hosts.host(owner='p', instance_info={
+            'boot_iso': 'netinst', 'boot_config': 'server'})
+        for iso in ('netinst', 'own'):
+            self.catalog.found['ISCSICdrom', 'netinst'] = dataclasses.replace(
+                test_hosts.iso(iso, 'server'), spec=catalog.ISCSICdromSpec(
+                    boot_configs=('server',), shared=True))
+            made = self.configs.of(host)
+            for _number in range(2):
+                self.assertIs(made, self.configs.at_hand(host))
+        del self.catalog.found['ISCSICdrom', 'netinst']
+        self.assertIsNone(self.configs.at_hand(host))
+        self.assertRaises(errors.ConflictError, self.configs.of, host)
+
     def test_an_iso_that_is_not_there_yet_is_looked_for_again(self):
         info = {'boot_iso': 'new', 'boot_config': 'server'}
         self.text(boot_config='server')
