@@ -56,12 +56,25 @@ class Console:
             return text.encode() in file.read()
 
 
+def is_in_phase(status: collections.abc.Mapping[str, typing.Any],
+                phase: str, reason: str = '') -> bool:
+    """Tell whether a data image is in a phase, for a reason.
+
+    :param status: as the passthru method ``data_image`` shows it.
+    :param reason: part of what it says of it; not all phases have one.
+    """
+    return (status['phase'] == phase
+            and reason in (status.get('reason') or ''))
+
+
 def requests_of(media: collections.abc.Iterable[
-        collections.abc.Mapping[str, typing.Any]]) -> int:
+        collections.abc.Mapping[str, typing.Any]],
+        purpose: str = 'instance') -> int:
     """Return how often a node's newest boot medium was read from.
 
     :param media: as the passthru method ``boot_media`` shows them.
+    :param purpose: what the medium is for.
     """
     found = [medium for medium in media
-             if medium.get('purpose') == 'instance' and medium.get('read')]
+             if medium.get('purpose') == purpose and medium.get('read')]
     return int(found[-1]['read']['requests']) if found else 0

@@ -25,5 +25,5 @@ class TempestTestCase(testtools.TestCase):
         self.assertEqual(0, done.returncode, done.stdout[-20000:])
         counts = {name: int(count) for name, count in re.findall(
             r' - (Passed|Skipped|Failed): (\d+)', done.stdout)}
-        self.assertEqual({'Passed': 8, 'Skipped': 0, 'Failed': 0}, counts,
+        self.assertEqual({'Passed': 10, 'Skipped': 3, 'Failed': 0}, counts,
                          done.stdout[-20000:])

@@ -33,6 +33,11 @@ def main() -> int:
                       const=sites.made_up, default=sites.machine,
                       help='with a BMC that has no machine: what the '
                            'machine does is not seen')
+    kind.add_argument('--agents', dest='site', action='store_const',
+                      const=sites.agents,
+                      help='with agents in their machines: a rescue to its '
+                           'end, and a bootable container. Takes a quarter '
+                           'of an hour, and needs root')
     kind.add_argument('--official', dest='site', action='store_const',
                       const=sites.fake_hardware,
                       help='the API tests of ironic-tempest-plugin, on an '

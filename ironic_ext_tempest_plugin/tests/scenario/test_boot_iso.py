@@ -5,7 +5,7 @@
 from tempest import config
 from tempest.lib import decorators
 
-from ironic_ext_tempest_plugin import proofs
+from ironic_ext_tempest_plugin import config as options
 from ironic_ext_tempest_plugin.tests.scenario import base
 
 CONF = config.CONF
@@ -25,9 +25,7 @@ class BootIsoTest(base.NodeScenarioTest):
         self.assertIsNone(shown['error'])
         self.assertTrue(shown['bmc']['medium'])
         again = f'{argument}.again'
-        self.update_node(self.node['uuid'], [
-            {'op': 'add', 'path': '/instance_info/kernel_append_params',
-             'value': again}])
+        self.set_info('instance_info', kernel_append_params=again)
         watch = self.watch()
         self.ask('rebuild', base.States.ACTIVE)
         watch.prove(again)
@@ -37,12 +35,6 @@ class BootIsoTest(base.NodeScenarioTest):
         self.assertIsNone(self.passthru('next_boot')['bmc']['medium'])
         self.ask('manage', 'manageable')
         self.ask('provide', base.States.AVAILABLE)
-
-    def undeploy(self) -> None:
-        """Give the node back, if it is not yet."""
-        if self.get_node(self.node['uuid'])['provision_state'] not in (
-                base.States.AVAILABLE, base.States.MANAGEABLE):
-            super().undeploy()
 
     @decorators.idempotent_id('6f1c5c5e-5f0a-4c1d-9a44-1c4d0f6f1f02')
     def test_a_boot_for_once_ends(self) -> None:
@@ -58,21 +50,60 @@ class BootIsoTest(base.NodeScenarioTest):
         self.assertEqual('disk', shown['device'])
         self.assertIsNone(shown['bmc']['medium'])
 
-    @decorators.idempotent_id('6f1c5c5e-5f0a-4c1d-9a44-1c4d0f6f1f03')
-    def test_a_data_image_comes_and_goes(self) -> None:
-        """A running machine gets an ISO, which goes again."""
-        if not CONF.ironic_ext.data_image:
-            raise self.skipException('[ironic_ext]data_image is not set')
-        self.deploy()
-        self.addCleanup(self.passthru, 'data_image', 'DELETE')
-        self.passthru('data_image', 'PUT',
-                      {'url': CONF.ironic_ext.data_image})
-        proofs.await_condition(
-            lambda: self.passthru('data_image')['status']['phase']
-            == 'attached',
-            'the data image to be attached', CONF.ironic_ext.boot_timeout)
-        self.passthru('data_image', 'DELETE')
-        proofs.await_condition(
-            lambda: self.passthru('data_image')['status']['phase']
-            == 'detached',
-            'the data image to be gone', CONF.ironic_ext.boot_timeout)
+    @decorators.idempotent_id('6f1c5c5e-5f0a-4c1d-9a44-1c4d0f6f1f06')
+    def test_user_data_arrives(self) -> None:
+        """The config drive is in the ISO, and the system there finds it."""
+        if not (CONF.ironic_ext.shows_user_data
+                and CONF.ironic_ext.proof == options.CONSOLE):
+            raise self.skipException(
+                '[ironic_ext]shows_user_data is not set, or proof is not '
+                f'{options.CONSOLE}')
+        text = f'{CONF.ironic_ext.probe_argument}.user-data'
+        watch = self.watch()
+        self.deploy(configdrive={
+            'meta_data': {'hostname': 'tempest'},
+            'user_data': f'#!/bin/sh\necho {text} >/dev/console\n'})
+        watch.show(text)
+
+
+class RescueTest(base.NodeScenarioTest):
+    """An ISO of its own for the rescue, by redfish-iso."""
+
+    #: Of the agent's kernel arguments, one that no instance has.
+    _ARGUMENT = 'boot_method=vmedia'
+
+    @classmethod
+    def skip_checks(cls) -> None:
+        """Skip where there is no such ISO."""
+        super().skip_checks()
+        if not CONF.ironic_ext.rescue_iso:
+            raise cls.skipException('[ironic_ext]rescue_iso is not set')
+
+    @decorators.idempotent_id('6f1c5c5e-5f0a-4c1d-9a44-1c4d0f6f1f07')
+    def test_a_rescue_boots_its_iso_and_gives_the_node_back(self) -> None:
+        """The agent has its arguments; then the instance boots again."""
+        argument = f'{CONF.ironic_ext.probe_argument}.rescued'
+        self.addCleanup(self.set_info, 'driver_info', rescue_iso=self.node[
+            'driver_info'].get('rescue_iso'))
+        self.set_info('driver_info', rescue_iso=CONF.ironic_ext.rescue_iso)
+        watch = self.watch()
+        # The other key would be the agent's arguments as well, in place of
+        # those of driver_info.
+        self.deploy(ramdisk_kernel_arguments=argument)
+        watch.prove(argument)
+
+        watch = self.watch()
+        has_agent = CONF.ironic_ext.rescue_iso_has_agent
+        self.ask('rescue', 'rescue' if has_agent else 'rescue wait',
+                 rescue_password='tempest-7Hq2')
+        watch.prove(self._ARGUMENT, 'agent')
+
+        watch = self.watch()
+        if not has_agent:
+            self.set_node_provision_state(self.node['uuid'], 'abort')
+            # It is what is wanted here, and an error to who waits for it.
+            self.wait_provisioning_state(
+                self.node['uuid'], 'rescue failed',
+                timeout=CONF.baremetal.active_timeout)
+        self.ask('unrescue', base.States.ACTIVE)
+        watch.prove(argument)

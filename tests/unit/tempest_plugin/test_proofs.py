@@ -43,6 +43,14 @@ class ReadsTestCase(testtools.TestCase):
         self.assertEqual(7, proofs.requests_of(media[:1]))
         self.assertEqual(0, proofs.requests_of([{'purpose': 'instance',
                                                  'read': None}]))
+        self.assertEqual(9, proofs.requests_of(media, 'data image'))
+
+    def test_a_phase_may_have_no_reason(self):
+        self.assertTrue(proofs.is_in_phase({'phase': 'detached'}, 'detached'))
+        status = {'phase': 'waiting', 'reason': 'until it is started'}
+        self.assertTrue(proofs.is_in_phase(status, 'waiting', 'started'))
+        self.assertFalse(proofs.is_in_phase(status, 'waiting', 'failed'))
+        self.assertFalse(proofs.is_in_phase(status, 'attached'))
 
 
 class AwaitTestCase(testtools.TestCase):
