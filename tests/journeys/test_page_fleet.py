@@ -296,6 +296,7 @@ class FleetTestCase(boot_page.PageTestCase):
         self.await_text('small.once', 'once: installed, reported ')
         self.click('done-0', 'tbody button')
         self.await_text('dialog dt', 'Reported as installed')
+        self.await_text('dialog dd', 'Nov 29, 2026')
 
     def links(self):
         """Return where the links of the details lead to."""
