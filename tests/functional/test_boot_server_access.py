@@ -14,6 +14,7 @@ from tests.functional.one_boot_server import config
 from tests.functional.one_boot_server import CONFIGS
 from tests.functional.one_boot_server import MAC
 from tests.functional.one_boot_server import PATIENCE
+from tests.functional import openstack_client
 
 
 class SourceAddressTestCase(one_boot_server.OneServerTestCase):
@@ -88,6 +89,19 @@ class BasicTestCase(one_boot_server.OneServerTestCase):
         self.call('GET', CONFIGS, code=401, X_Identity_Status='Confirmed',
                   X_Roles='admin')
         self.call('GET', CONFIGS, Authorization='Basic YWRtaW46c2VjcmV0')
+
+    def test_clients_log_in_with_it(self):
+        for password, code in (('secret', 0), ('wrong', 1)):
+            environment = {
+                'OS_AUTH_TYPE': 'http_basic', 'OS_USERNAME': 'admin',
+                'OS_PASSWORD': password, 'OS_ENDPOINT': self.ironic.url,
+                'IRONIC_BOOT_SERVER_URL': self.server.url}
+            for run in (openstack_client.run,
+                        openstack_client.run_standalone):
+                found = run(environment, 'host', 'boot', 'list', '-f', 'json')
+                self.assertEqual(code, found.returncode, found.stderr)
+                self.assertEqual(code, found.stderr.count(
+                    'give a user and password'), found.stderr)
 
     def test_machines_and_the_page_need_none(self):
         self.call('GET', '/')

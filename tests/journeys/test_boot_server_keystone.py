@@ -266,23 +266,25 @@ class KeystoneTestCase(testtools.TestCase):
         self.assertEqual(200, answer.code)
         self.assertTrue(answer.text.startswith('#!ipxe'))
 
-    def test_openstackclient_finds_the_server_and_logs_in(self):
+    def test_clients_find_the_server_and_log_in(self):
         path = self.config()
-        result = subprocess.run(
-            [str(pathlib.Path(sys.executable).parent / 'openstack'),
-             'baremetal', 'boot', 'config', 'list', '-f', 'json'],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            env={**{key: value for key, value in os.environ.items()
-                    if not key.startswith('OS_')},
-                 'OS_AUTH_URL': self.keystone.url, 'OS_USERNAME': 'admin',
-                 'OS_PASSWORD': keystone.PASSWORD,
-                 'OS_PROJECT_NAME': 'admin',
-                 'OS_USER_DOMAIN_ID': 'default',
-                 'OS_PROJECT_DOMAIN_ID': 'default',
-                 'OS_IDENTITY_API_VERSION': '3'})
-        self.assertEqual('', result.stderr)
-        self.assertIn(path.rpartition('/')[2], [
-            row['name'] for row in json.loads(result.stdout)])
+        for command in (('openstack', 'baremetal'), ('baremetal',)):
+            result = subprocess.run(
+                [str(pathlib.Path(sys.executable).parent / command[0]),
+                 *command[1:], 'boot', 'config', 'list', '-f', 'json'],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                env={**{key: value for key, value in os.environ.items()
+                        if not key.startswith('OS_')},
+                     'OS_AUTH_URL': self.keystone.url,
+                     'OS_USERNAME': 'admin',
+                     'OS_PASSWORD': keystone.PASSWORD,
+                     'OS_PROJECT_NAME': 'admin',
+                     'OS_USER_DOMAIN_ID': 'default',
+                     'OS_PROJECT_DOMAIN_ID': 'default',
+                     'OS_IDENTITY_API_VERSION': '3'})
+            self.assertEqual('', result.stderr, command)
+            self.assertIn(path.rpartition('/')[2], [
+                row['name'] for row in json.loads(result.stdout)])
 
 
 class PageTestCase(boot_page.PageTestCase):
