@@ -69,6 +69,7 @@ connection = sqlite:///{directory}/ironic.sqlite
 [deploy]
 http_root = {http_root}
 http_url = {http_url}
+iso_master_path = {directory}/masters
 
 # The emulator shows at once what is in its drives.
 [ext_boot]
@@ -76,8 +77,14 @@ media_timeout = 8
 media_poll_interval = 0.2
 insert_retry_interval = 1
 
+[ext_state]
+dir = {directory}/ext
+
 [oslo_concurrency]
 lock_path = {directory}/locks
+
+[pxe]
+instance_master_path = {directory}/instance-masters
 
 [redfish]
 use_swift = false

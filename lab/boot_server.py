@@ -40,6 +40,9 @@ endpoint_override = {ironic}
 [ext_images]
 cache_dir = {directory}/cache
 min_free_space = 0
+
+[ext_state]
+dir = {directory}/state
 {extra}
 """
 

@@ -33,6 +33,9 @@ workers = 1
 metrics_port = {metrics_port}
 stop_timeout = 5
 
+[ext_state]
+dir = {directory}/state-{port}
+
 [conductor]
 file_url_allowed_paths = {images}
 """

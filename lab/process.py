@@ -53,6 +53,15 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
+def accepts(port: int) -> bool:
+    """Tell whether somebody listens on a TCP port of 127.0.0.1."""
+    try:
+        with socket.create_connection(('127.0.0.1', port), timeout=5):
+            return True
+    except OSError:
+        return False
+
+
 def http_answers(url: str) -> bool:
     """Tell whether anything speaks HTTP at the URL, whatever it answers."""
     try:

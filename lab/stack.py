@@ -53,8 +53,9 @@ class Lab:
     #: What another kind of lab replaces.
     hypervisor_class = hypervisor.Libvirtd
     emulator_class = emulator.SushyEmulator
-    #: Enabled beside that of its own nodes.
+    #: Enabled beside those of its own nodes.
     other_boot_interfaces: Sequence[str] = ()
+    other_deploy_interfaces: Sequence[str] = ()
 
     def __init__(self, *, cache: pathlib.Path = DEFAULT_CACHE,
                  drivers: Drivers = Drivers(), extra_config: str = '',
@@ -123,7 +124,8 @@ class Lab:
             boot_interfaces=','.join((
                 self._drivers.boot_interface, *self.other_boot_interfaces)),
             deploy_interfaces=','.join(dict.fromkeys(
-                ('ramdisk', 'direct', self._drivers.deploy_interface))),
+                ('ramdisk', 'direct', self._drivers.deploy_interface,
+                 *self.other_deploy_interfaces))),
             callback_host=hypervisor.HOST,
             extra=(self._media_config + self._extra_config
                    + self.boot_server.shared_config),

@@ -23,7 +23,9 @@ from lab import hypervisor
 from lab import live_machines
 from lab import process
 from lab import pxe
+from lab import registry
 from lab import tgtd
+from lab.tutorials import container
 from lab.tutorials import installer
 
 #: Tutorial -> its machines. The first one is the one of $SYSTEM.
@@ -34,6 +36,7 @@ MACHINES = {
     'coreos-live': ('worker-1',),
     'cloud-init-disk': ('server-7',),
     'iscsi': ('server-8',),
+    'bootc': ('server-9',),
     'running-ironic': ('old-1',)}
 #: The ISO of a tutorial, which is at $ISO_URL; and what lies in its folder.
 _ISOS = {'debian-preseed': 'debian.iso', 'ubuntu-autoinstall': 'ubuntu.iso',
@@ -43,6 +46,9 @@ _FILES = {'kickstart-many': 'fedora.iso', 'coreos-live': 'coreos.iso'}
 #: Bytes: what boots from it is a sector.
 _DISK = 64 << 20
 _MAC = '52:54:00:00:00:08'
+#: Of the machine that becomes a container: MiB, and bytes.
+_LARGE_MEMORY = 3072
+_LARGE_DISK = 8 << 30
 #: Of a page: what its reader is to have as files.
 _EXAMPLES = (pathlib.Path(__file__).parents[2] / 'doc/source/admin/examples',
              ('move-node.sh', 'move-node-back.sh', 'nodes-left.sh'))
@@ -51,10 +57,6 @@ _STOCK = """
 [DEFAULT]
 enabled_management_interfaces = redfish
 enabled_vendor_interfaces = no-vendor,redfish
-[deploy]
-iso_master_path = {folder}/masters
-[ext_state]
-dir = {folder}/ext
 [ext_boot]
 leaving_interval = 2
 """
@@ -109,21 +111,26 @@ class TutorialLab(live_machines.LiveLab):
     :ivar machines: name -> machine, after fill().
     """
 
+    other_deploy_interfaces = ('bootc-ext',)
     _tgtd: tgtd.Tgtd | None = None
 
     def _prepare(self, services: contextlib.ExitStack) -> str:
-        text = ''
+        self._registry = registry.Registry(self._subdirectory('registry'),
+                                           outlives=self._outlives)
+        self._run(services, self._registry)
+        text = self._registry.settings
         if not os.geteuid():
             folder = self._subdirectory('san')
             (folder / 'exports').mkdir()
             self._tgtd = tgtd.Tgtd(folder, outlives=self._outlives)
             self._run(services, self._tgtd)
             self.other_boot_interfaces = ('iso-sanboot',)
-            text = pxe.settings(folder, self._tgtd)
+            text += pxe.settings(folder, self._tgtd)
         return text
 
     def services(self) -> list[process.Service]:
-        return super().services() + ([self._tgtd] if self._tgtd else [])
+        return [*super().services(), self._registry,
+                *([self._tgtd] if self._tgtd else [])]
 
     def fill(self) -> None:
         """Make the machines and the folders."""
@@ -140,10 +147,15 @@ class TutorialLab(live_machines.LiveLab):
     def _fill(self, tutorial: str) -> None:
         folder = self.folder / tutorial
         folder.mkdir()
+        firmware = hypervisor.Firmware.BIOS
+        hardware = hypervisor.Hardware(disk=_DISK)
+        if tutorial == 'bootc':
+            firmware = hypervisor.Firmware.UEFI
+            hardware = hypervisor.Hardware(
+                memory=_LARGE_MEMORY, disk=_LARGE_DISK,
+                agent_port=process.free_port())
         machines = [
-            self.hypervisor.add_machine(
-                name, hypervisor.Firmware.BIOS,
-                hypervisor.Hardware(disk=_DISK))
+            self.hypervisor.add_machine(name, firmware, hardware)
             for name in MACHINES[tutorial]]
         self.machines.update({one.name: one for one in machines})
         systems = [f'/redfish/v1/Systems/{one.identity}' for one in machines]
@@ -167,6 +179,17 @@ class TutorialLab(live_machines.LiveLab):
             pxe.plug(machines[0], _MAC,
                      f'http://{hypervisor.HOST}:{self.web.port}/boot.ipxe')
             values.update(MAC=_MAC, IRONIC_CONF=str(self.ironic.config))
+        elif tutorial == 'bootc':
+            iso = self.images / 'deploy.iso'
+            container.write_command(
+                folder / 'build', iso, hardware.agent_port,
+                self._registry.push_command(container.SOURCE,
+                                            container.NAME))
+            values.update(
+                MAC=hypervisor.MAC,
+                IMAGE=f'{self._registry.host}/{container.NAME}',
+                PULL_SECRET=self._registry.secret,
+                DEPLOY_ISO_URL=f'{self.web.image_url}/{iso.name}')
         elif tutorial == 'running-ironic':
             values.update(self._add_stock_ironic(folder))
         self._write_settings(folder / 'settings', values)

@@ -236,7 +236,7 @@ class TutorialsTestCase(testtools.TestCase):
         served.push('os/fedora', oci_images.image(), '42')
         said = self.run_tutorial(
             'bootc', IMAGE=f'{served.host}/os/fedora:42',
-            PULL_SECRET=_PULL_SECRET,
+            PULL_SECRET=_PULL_SECRET, MAC=_MAC,
             DEPLOY_ISO_URL=f'{self.web.url}/fedora.iso')
         self.assertNotRegex(said, r'\| deploy +\| False')
         self.assertNotIn(password, said)

@@ -11,6 +11,8 @@ openstack baremetal node create --name server-9 --driver redfish-ext \
     --driver-info redfish_username="$BMC_USER" \
     --driver-info redfish_password="$BMC_PASSWORD" \
     --driver-info deploy_iso="$DEPLOY_ISO_URL"
+openstack baremetal port create "$MAC" --node "$(
+    openstack baremetal node show server-9 -f value -c uuid)"
 openstack baremetal node manage server-9 --wait 600
 openstack baremetal node provide server-9 --wait 600
 # [image]
