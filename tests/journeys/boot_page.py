@@ -209,6 +209,21 @@ def iso_file() -> pathlib.Path:
     return isos.shared('isolinux_bios')
 
 
+class Browser(webdriver.Chrome):
+    """Chromium with a directory of its own for what it leaves."""
+
+    def __init__(self, options, driver):
+        # A browser that is ended does not clear up.
+        self._folder = tempfile.TemporaryDirectory(
+            prefix='browser-', ignore_cleanup_errors=True)
+        super().__init__(options, webdriver.ChromeService(
+            driver, env={**os.environ, 'TMPDIR': self._folder.name}))
+
+    def quit(self):
+        super().quit()
+        self._folder.cleanup()
+
+
 def start_browser():
     """Start Chromium without a window; SkipTest where there is none."""
     driver = shutil.which('chromedriver')
@@ -224,7 +239,7 @@ def start_browser():
     options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
     # What the browser asks for in a window of its own is answered by it.
     options.enable_bidi = True
-    return webdriver.Chrome(options, webdriver.ChromeService(driver))
+    return Browser(options, driver)
 
 
 @functools.cache

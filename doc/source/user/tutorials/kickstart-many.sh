@@ -49,7 +49,7 @@ openstack baremetal iso create fedora --file fedora.iso \
     --config server-install --wait 600
 # [hosts]
 mkdir -p hosts
-for name in $names; do
+for name in $(cut -d ' ' -f 1 machines.txt); do
     cat > hosts/"$name".yaml <<END
 kind: BareMetalHost
 metadata: {name: $name}
@@ -60,7 +60,7 @@ openstack baremetal boot apply -F hosts --dry-run
 openstack baremetal boot apply -F hosts
 openstack baremetal boot config preview server-install --host server1
 # [deploy]
-openstack baremetal node deploy $names --wait 1800
+openstack baremetal node deploy $(cut -d ' ' -f 1 machines.txt) --wait 1800
 # [progress]
 openstack baremetal host boot list -c name -c state -c completed_at
 openstack baremetal host boot history server1
