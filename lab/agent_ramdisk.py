@@ -69,7 +69,7 @@ for path in /sys/class/net/e*; do
     busybox udhcpc -q -t 20 -i ${{path##*/}} -s /etc/udhcpc.sh
 done
 [ -x /etc/lab-start ] && /etc/lab-start &
-# As long as the machine runs; it is switched off from outside.
+# As long as the machine runs.
 while :; do
     python3 -c 'from ironic_python_agent.cmd import agent; agent.run()' \\
         --config-dir /etc/ironic-python-agent.d
@@ -86,6 +86,13 @@ case $1 in
         ip address replace "$ip/$mask" dev "$interface"
         ip route replace default via "$router" ;;
 esac
+"""
+
+# There is no init to ask; who asked the agent is answered first.
+_POWEROFF = """\
+#!/bin/sh
+sync
+(sleep 2; busybox poweroff -f) > /dev/null 2>&1 &
 """
 
 
@@ -143,7 +150,7 @@ def extension(cache: pathlib.Path) -> pathlib.Path:
     sources = [path for name in _EXTENSION
                for path in (_TREE / name, *(_TREE / name).rglob('*.py'))
                if path.is_file()]
-    inputs: list[str | bytes] = [_INIT, _DHCP]
+    inputs: list[str | bytes] = [_INIT, _DHCP, _POWEROFF]
     for path in sorted(sources):
         inputs += [str(path.relative_to(_TREE)), path.read_bytes()]
     return debian_root.cached(cache, 'agent-extension', inputs,
@@ -181,8 +188,9 @@ def _make_extension(directory: pathlib.Path) -> None:
             else:
                 (source / entry).parent.mkdir(exist_ok=True)
                 shutil.copy(_TREE / entry, source / entry)
-        (root / 'etc').mkdir(parents=True)
-        for path, text in ('init', _INIT), ('etc/udhcpc.sh', _DHCP):
+        for path, text in (('init', _INIT), ('etc/udhcpc.sh', _DHCP),
+                           ('usr/sbin/poweroff', _POWEROFF)):
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text)
             (root / path).chmod(0o755)
         _pip_install(root, None, '--no-deps', str(source))

@@ -48,6 +48,9 @@ enabled_rescue_interfaces = no-rescue
 enabled_storage_interfaces = noop
 enabled_vendor_interfaces = redfish-ext
 
+[agent]
+certificates_path = {directory}/certificates
+
 [api]
 host_ip = 127.0.0.1
 port = {port}
