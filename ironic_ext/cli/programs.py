@@ -38,7 +38,7 @@ def status() -> int:
 
 def doctor() -> int:
     """Run ``ironic-ext-doctor``."""
-    return _run('cli.doctor.command', 'conductor')
+    return _run('cli.doctor.command', 'client')
 
 
 def targets() -> int:
@@ -65,8 +65,8 @@ def _run(name: str, extra: str) -> int:
             raise
         sys.stderr.write(
             f'{sys.argv[0]}: {missing} is not installed: this program '
-            f'needs the extra "{extra}", as in '
-            f'pip install "ironic-ext[{extra}]"\n')
+            f'needs the extra "{extra}", as in pip install \'.[{extra}]\', '
+            'in a clone of its repository\n')
         return 1
     code: int = program.main()
     return code

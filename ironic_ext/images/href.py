@@ -5,18 +5,9 @@
 from urllib import parse as urlparse
 
 from ironic_ext.images import errors
+from ironic_ext.web.urls import redacted
 
-
-def redacted(href: str) -> str:
-    """Return an href that is fit for logs: no user, password or query."""
-    try:
-        parts = urlparse.urlsplit(href)
-        if not parts.scheme or not parts.netloc:
-            return href.partition('?')[0]
-        host = parts.netloc.rpartition('@')[2]
-        return urlparse.urlunsplit((parts.scheme, host, parts.path, '', ''))
-    except ValueError:
-        return '(malformed URL)'
+__all__ = ('redacted', 'scheme')
 
 
 def scheme(href: str) -> str:

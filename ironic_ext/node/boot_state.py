@@ -14,7 +14,8 @@ import hashlib
 import json
 import typing
 
-from ironic_ext.images import href
+from ironic_ext.web import urls
+
 
 #: Keys of driver_internal_info.
 KEY = 'ext_boot'
@@ -176,7 +177,7 @@ def choice(info: _Map) -> tuple[str, str]:
     if isinstance(config, collections.abc.Mapping):
         text = json.dumps(config, sort_keys=True, default=str)
         config = f'inline {hashlib.sha256(text.encode()).hexdigest()[:16]}'
-    return (href.redacted(image) if isinstance(image, str) else '',
+    return (urls.redacted(image) if isinstance(image, str) else '',
             config if isinstance(config, str) else '')
 
 

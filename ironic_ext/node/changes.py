@@ -5,10 +5,10 @@
 import collections.abc
 import typing
 
-from ironic_ext.images import href
 from ironic_ext.node import data_image
 from ironic_ext.node import failure
 from ironic_ext.node import host as hosts
+from ironic_ext.web import urls
 
 #: What events are about.
 ASSIGNED, STATE, POWER, ERROR = 'assigned', 'state', 'power', 'error'
@@ -77,7 +77,7 @@ def _assigned(host: hosts.Host) -> str:
               else ' with a config of its own' if host.config else '')
     if not host.image:
         return f'to boot from its disk{config}'
-    return f'{href.redacted(host.image)}{config}, {host.boot_mode}'
+    return f'{urls.redacted(host.image)}{config}, {host.boot_mode}'
 
 
 def _phase(host: hosts.Host) -> str:

@@ -15,13 +15,13 @@ import typing
 
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import view
-from ironic_ext.images import href
 from ironic_ext.node import boot_state
 from ironic_ext.node import config_fit
 from ironic_ext.node import data_image as host_data_images
 from ironic_ext.node import errors
 from ironic_ext.node import failure
 from ironic_ext.node import next_boot
+from ironic_ext.web import urls
 
 KIND = 'BareMetalHost'
 DEFAULT_NAMESPACE = 'default'
@@ -236,7 +236,7 @@ def facts(*, uuid: str, name: str, macs: collections.abc.Sequence[str],
 def spec(host: Host) -> dict[str, typing.Any]:
     """Return what can be changed."""
     shown: dict[str, typing.Any] = {
-        'image': href.redacted(host.image) or resources.LOCAL_BOOT,
+        'image': urls.redacted(host.image) or resources.LOCAL_BOOT,
         'bootMode': host.boot_mode}
     if host.address:
         shown['ip'] = host.address

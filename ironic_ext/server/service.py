@@ -242,7 +242,7 @@ def notifications(conf: cfg.ConfigOpts, heard: hints.Hints
         raise ValueError(
             '[ext_server]notification_topics is set, and oslo.messaging is '
             'not installed: install the extra "notifications", as in pip '
-            'install "ironic-ext[server,notifications]", or set no topics'
+            'install \'.[server,notifications]\', or set no topics'
         ) from exc
     return [listening.connect(conf, heard)]
 

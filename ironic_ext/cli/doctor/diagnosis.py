@@ -13,6 +13,10 @@ from ironic_ext.node import next_boot
 
 _Document = collections.abc.Mapping[str, typing.Any]
 _INTERFACES = ('boot', 'deploy', 'management', 'power')
+# Those that miss something as long as nothing is chosen.
+_OF_BOOTS = frozenset(('boot', 'deploy'))
+# Any of these in instance_info is a choice.
+_CHOICES = (boot_state.ISO_KEY, 'image_source', 'kernel', 'ramdisk')
 
 
 class State(enum.StrEnum):
@@ -65,7 +69,7 @@ class Finding:
 
 def of(seen: Seen) -> list[Finding]:
     """Return the steps of a boot, in their order."""
-    return [_node(seen.node), _validation(seen.validation),
+    return [_node(seen.node), _validation(seen),
             _drives(seen), _delivery(seen), _reading(seen), _path(seen),
             _token(seen), _end(seen)]
 
@@ -105,14 +109,20 @@ def _node(node: _Document) -> Finding:
     return Finding('node', State.OK, said)
 
 
-def _validation(found: _Document | str) -> Finding:
+def _validation(seen: Seen) -> Finding:
+    found = seen.validation
     if isinstance(found, str):
         return Finding('validate', State.UNKNOWN, found)
-    bad = [f'{name}: {_short(found[name].get("reason"))}'
+    bad = {name: f'{name}: {_short(found[name].get("reason"))}'
            for name in _INTERFACES
-           if name in found and found[name].get('result') is False]
+           if name in found and found[name].get('result') is False}
+    if bad and _is_idle(seen.node) and not bad.keys() - _OF_BOOTS:
+        return Finding('validate', State.OPEN,
+                       'nothing is chosen for it to boot',
+                       'openstack baremetal node set --instance-info '
+                       'boot_iso=..., if it is to boot an ISO')
     if bad:
-        return Finding('validate', State.FAILED, '; '.join(bad),
+        return Finding('validate', State.FAILED, '; '.join(bad.values()),
                        'set what is missing, or change what is wrong')
     return Finding('validate', State.OK,
                    f'{", ".join(_INTERFACES)} accept the node')
@@ -242,6 +252,8 @@ def _end(seen: Seen) -> Finding:
         return Finding('end', State.OPEN, 'it boots this once, until '
                        'the machine reports that it is installed',
                        _tell(seen, 'management'))
+    if _is_idle(seen.node) and not state.iso:
+        return Finding('end', State.OPEN, 'nothing was booted that could end')
     return Finding('end', State.OPEN, 'it boots this each time')
 
 
@@ -265,6 +277,13 @@ def _tell(seen: Seen, kind: str) -> str:
 
 def _media(seen: Seen) -> collections.abc.Sequence[_Document]:
     return () if isinstance(seen.media, str) else seen.media
+
+
+def _is_idle(node: _Document) -> bool:
+    """Tell whether nothing is chosen for a node to boot."""
+    info = node.get('instance_info')
+    return not isinstance(info, collections.abc.Mapping) or not any(
+        map(info.get, _CHOICES))
 
 
 def _is_over(seen: Seen) -> bool:

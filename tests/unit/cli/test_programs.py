@@ -56,4 +56,5 @@ class ProgramsTestCase(testtools.TestCase):
                              (name, found.stderr))
             self.assertRegex(
                 found.stderr, rf'^{name}: \w+ is not installed: this program '
-                r'needs the extra "(conductor|server)", as in pip install ')
+                r'needs the extra "(conductor|server|client)", as in pip '
+                r"install '\.\[\1\]'")

@@ -87,4 +87,4 @@ class NotificationsTestCase(testtools.TestCase):
             sys.modules.pop(_MODULE, None)
             refusal = str(self.assertRaises(
                 ValueError, self.listeners, ['boot1']))
-        self.assertIn('ironic-ext[server,notifications]', refusal)
+        self.assertIn('.[server,notifications]', refusal)

@@ -22,7 +22,8 @@ def seen(**given):
     """Return a boot that is well."""
     return dataclasses.replace(diagnosis.Seen(
         node={'driver': 'redfish-ext', 'boot_interface': 'redfish-iso',
-              'provision_state': 'active', 'power_state': 'power on'},
+              'provision_state': 'active', 'power_state': 'power on',
+              'instance_info': {'boot_iso': 'live'}},
         validation={name: {'result': True} for name in (
             'boot', 'deploy', 'management', 'power')},
         drives=[{'name': 'Virtual CD', 'image': 'node-7.iso',
@@ -131,6 +132,25 @@ class DiagnosisTestCase(testtools.TestCase):
                 provision_state='available', power_state='power off')))}
         for step in ('delivery', 'reading', 'token', 'end'):
             self.assertEqual(diagnosis.State.OPEN, found[step])
+
+    def test_what_nothing_is_chosen_for_has_nothing_to_be_mended(self):
+        missing = {'result': False, 'reason': 'Missing are: [\'kernel\']'}
+        idle = {'media': [], 'reachable': None, 'drives': [{
+            'name': 'CD', 'image': None, 'inserted': False}],
+            'node': node(instance_info={}), 'validation': {
+                **seen().validation, 'boot': missing, 'deploy': missing}}
+        found = diagnosis.of(seen(**idle))
+        self.assertIsNone(diagnosis.place(found))
+        said = {finding.step: finding.said for finding in found}
+        self.assertEqual(
+            ('nothing is chosen for it to boot',
+             'nothing was booted that could end'),
+            (said['validate'], said['end']))
+        # What a BMC or a deployment needs is another thing.
+        idle['validation']['power'] = missing
+        self.is_first('validate', **idle)
+        del idle['validation']['power']
+        self.is_first('validate', **{**idle, 'node': node()})
 
     def test_who_has_interfaces_of_ironics_own_is_told_of_ours(self):
         stock = node(vendor_interface='no-vendor')
