@@ -283,6 +283,11 @@ class TutorialsTestCase(testtools.TestCase):
                 area = image.read_file('/images/ignition.img')
                 self.assertIn(
                     config, zlib.decompressobj(wbits=31).decompress(area))
+        eject = self.folder / 'eject.sh'
+        eject.write_text('openstack baremetal node boot media eject worker-1')
+        self.assertIn('worker-1: the medium is ejected, and the disk is the '
+                      'boot device', self.run_text(eject))
+        self.assertEqual({}, self.emulator.inserted(self.system))
 
     def test_a_running_machine_gets_a_seed_of_cloud_init(self):
         said = self.run_tutorial('cloud-init-disk')

@@ -126,7 +126,7 @@ class EjectBootMedium(command.Command):
         failures = []
         for node in parsed_args.nodes:
             try:
-                seen = _MEDIA.call(manager.baremetal, node, 'DELETE')
+                seen = _MEDIA.delete(manager.baremetal, node)
             except Exception as error:
                 failures.append(f'{node}: {error}')
                 continue

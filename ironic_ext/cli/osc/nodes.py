@@ -4,8 +4,10 @@
 
 import argparse
 import collections.abc
+import contextlib
 import dataclasses
 import typing
+from urllib import parse
 
 from ironicclient import exc
 from osc_lib import exceptions
@@ -53,15 +55,23 @@ class Passthru:
 
         :raises: CommandError when the node's interfaces do not have it.
         """
-        try:
+        with self._told(client, node):
             answer = client.node.vendor_passthru(
                 node, self.method, args=arguments, http_method=http_method)
-        except exc.BadRequest as error:
-            for kind in self.needed:
-                self._require(client, node, kind, error)
-            raise
         found: fields.Resource = {} if answer is None else answer.to_dict()
         return found
+
+    def delete(self, client: typing.Any, node: str) -> fields.Resource:
+        """Call it with DELETE and return what it answers.
+
+        The client's own way to call it drops that.
+
+        :raises: CommandError when the node's interfaces do not have it.
+        """
+        path = f'/v1/nodes/{parse.quote(node)}/vendor_passthru/{self.method}'
+        with self._told(client, node):
+            _response, found = client.http_client.json_request('DELETE', path)
+        return found if isinstance(found, dict) else {}
 
     def nodes(self, client: typing.Any, named: collections.abc.Sequence[str]
               ) -> collections.abc.Sequence[str]:
@@ -71,6 +81,17 @@ class Passthru:
             node.name or node.uuid for node in client.node.list(
                 limit=0, fields=['uuid', 'name', *kinds])
             if all(_has_it(getattr(node, kind)) for kind in kinds)]
+
+    @contextlib.contextmanager
+    def _told(self, client: typing.Any, node: str
+              ) -> collections.abc.Iterator[None]:
+        """Say what a node needs whose interfaces do not have the method."""
+        try:
+            yield
+        except exc.BadRequest as error:
+            for kind in self.needed:
+                self._require(client, node, kind, error)
+            raise
 
     def _require(self, client: typing.Any, node: str, kind: str,
                  error: Exception) -> None:
