@@ -38,6 +38,8 @@ def record(path: pathlib.Path, lab: stack.Lab, link: pathlib.Path) -> None:
         'directory': str(lab.directory),
         'link': str(link),
         'libvirt': lab.hypervisor.uri,
+        'files': [str(file) for service in lab.services()
+                  for file in service.leaves],
         'processes': [[service.pid, _start_time(service.pid)]
                       for service in lab.services()]}))
 
@@ -59,6 +61,8 @@ def stop(path: pathlib.Path) -> bool:
         _stop_group(pid, when)
     for started in pathlib.Path(state['directory']).rglob('*.pid'):
         _stop_started(started)
+    for file in state['files']:
+        pathlib.Path(file).unlink(missing_ok=True)
     shutil.rmtree(state['directory'], ignore_errors=True)
     pathlib.Path(state['link']).unlink(missing_ok=True)
     path.unlink()

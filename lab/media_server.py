@@ -13,14 +13,18 @@ import urllib.request
 from lab import process
 
 PROGRAM = str(pathlib.Path(sys.executable).parent / 'ironic-media-server')
+#: Where it is on record what BMCs have read.
+READS_CONFIG = """\
+[ext_media]
+connection = sqlite:///{directory}/media.sqlite
+"""
 #: What conductor and media servers have to agree on.
 SHARED_CONFIG = """\
 [ext_images]
 cache_dir = {directory}/store
 min_free_space = 0
 
-[ext_media]
-connection = sqlite:///{directory}/media.sqlite
+""" + READS_CONFIG + """\
 delivery = {delivery}
 server_url = {url}
 """

@@ -92,6 +92,8 @@ class Service:
     stop_timeout = 15.0
     #: What ends it, and what it gets when the lab's process dies.
     stop_signal = signal.SIGTERM
+    #: Files outside its directory that it leaves behind.
+    leaves: Sequence[pathlib.Path] = ()
 
     def __init__(self, name: str, directory: pathlib.Path, *,
                  outlives: bool = False) -> None:
@@ -170,10 +172,7 @@ class Service:
         try:
             os.killpg(process.pid, first_signal)
             process.wait(self.stop_timeout)
-        except ProcessLookupError:
-            process.wait()
-            return
-        except subprocess.TimeoutExpired:
+        except (ProcessLookupError, subprocess.TimeoutExpired):
             pass
         # The leader may be gone while a worker of its group lives on.
         try:
@@ -181,6 +180,8 @@ class Service:
         except ProcessLookupError:
             pass
         process.wait()
+        for path in self.leaves:
+            path.unlink(missing_ok=True)
 
     def log_tail(self) -> str:
         """Return the end of the log."""

@@ -56,7 +56,7 @@ class NetworkLab(stack.Lab):
     def _prepare(self, services: contextlib.ExitStack) -> str:
         folder = self._subdirectory('san')
         self.exports = folder / 'exports'
-        self.exports.mkdir()
+        self.exports.mkdir(mode=0o700)
         self.tgtd = tgtd.Tgtd(folder, outlives=self._outlives)
         self._run(services, self.tgtd)
         return settings(folder, self.tgtd)

@@ -116,7 +116,8 @@ class Lab:
             self._subdirectory('boot'), outlives=self._outlives,
             host=address or '127.0.0.1',
             public_url=f'http://{address or hypervisor.HOST}:{{port}}',
-            identity='address' if address else '')
+            identity='address' if address else '',
+            extra=self._reads_config)
         self.ironic = bare_metal.Ironic(
             self._subdirectory('ironic'), http_root=self.http_root,
             http_url=self.web.url, images=self.images,
@@ -164,6 +165,8 @@ class Lab:
             stack.callback(self.balancer.stop)
             self.balancer.start()
             url = self.balancer.url
+        self._reads_config = media_server.READS_CONFIG.format(
+            directory=directory)
         self._media_config = media_server.SHARED_CONFIG.format(
             directory=directory, url=url,
             delivery='stream' if self._replicas else 'file')

@@ -14,6 +14,7 @@ _TGTD = '/usr/sbin/tgtd'
 _TGTADM = '/usr/sbin/tgtadm'
 # tgtd's sockets have numbers; 0 is the one of a tgtd that is installed.
 _NUMBERS = range(1000, 32000)
+_SOCKETS = pathlib.Path('/run/tgtd')
 
 
 class Tgtd(process.Service):
@@ -31,6 +32,8 @@ class Tgtd(process.Service):
         super().__init__('tgtd', directory, outlives=outlives)
         self.number = random.choice(_NUMBERS)
         self.port = process.free_port()
+        name = f'socket.{self.number}'
+        self.leaves = (_SOCKETS / name, _SOCKETS / f'{name}.lock')
 
     def command(self) -> Sequence[str]:
         return [_TGTD, '-f', '-C', str(self.number), '--iscsi',

@@ -166,7 +166,7 @@ class Checks(upgradecheck.UpgradeCommands):
 
     def revisions(self) -> upgradecheck.Result:
         """Look at the tables in the databases."""
-        warnings, failures = [], []
+        notes, failures = [], []
         for name, schema, group, command in _TABLES:
             url = self._conf[group].connection
             try:
@@ -183,23 +183,29 @@ class Checks(upgradecheck.UpgradeCommands):
             if found > schema.head:
                 failures.append(f'{what}: they are of a newer ironic-ext')
             elif url.startswith('sqlite'):
-                warnings.append(f'{what}: nothing to do, whoever opens them '
-                                'brings them up')
+                notes.append(f'{what}: nothing to do, whoever opens them '
+                             'brings them up')
             else:
                 failures.append(f'{what}: run "{command}"')
-        return _result(warnings, failures)
+        return _result((), failures, notes)
 
     def stores(self) -> upgradecheck.Result:
         """Look whether directories can be used, and by whom."""
-        warnings, failures = [], []
+        warnings, failures, notes = [], [], []
         for group, name in _STORES:
             path = self._conf[group][name]
             option = f'[{group}]{name}'
             try:
                 mode = os.stat(path).st_mode
             except FileNotFoundError:
-                warnings.append(f'{option}: {path} is not there yet: '
-                                + _to_be_made(path))
+                what = f'{option}: {path} is not there yet: '
+                if above := _not_writable_above(path):
+                    warnings.append(
+                        f'{what}make it if this host needs it, for the user '
+                        f'who runs this: that one may not write to {above}')
+                else:
+                    notes.append(f'{what}nothing to do, it is made when it '
+                                 'is needed')
                 continue
             except OSError as exc:
                 failures.append(f'{option}: {path}: {exc.strerror}')
@@ -213,7 +219,7 @@ class Checks(upgradecheck.UpgradeCommands):
             elif (group, name) not in _PUBLIC and mode & 0o077:
                 warnings.append(f'{option}: {path} is open to other users '
                                 'of this host: chmod 0700')
-        return _result(warnings, failures)
+        return _result(warnings, failures, notes)
 
     def directories(self) -> upgradecheck.Result:
         """Look for state below what nodes may name, or a web server has."""
@@ -292,15 +298,12 @@ def _is_own(name: str) -> bool:
                    group=group, name=name))
 
 
-def _to_be_made(path: str) -> str:
-    """Return who makes a directory that is not there."""
+def _not_writable_above(path: str) -> str:
+    """Return where a directory cannot be made by this user, '' if it can."""
     above = os.path.dirname(os.path.abspath(path))
     while not os.path.exists(above):
         above = os.path.dirname(above)
-    if os.access(above, os.W_OK | os.X_OK):
-        return 'nothing to do, it is made when it is needed'
-    return (f'make it if this host needs it, for the user who runs this: '
-            f'that one may not write to {above}')
+    return '' if os.access(above, os.W_OK | os.X_OK) else above
 
 
 def _result(warnings: collections.abc.Sequence[str] = (),

@@ -121,7 +121,7 @@ class TutorialLab(live_machines.LiveLab):
         text = self._registry.settings
         if not os.geteuid():
             folder = self._subdirectory('san')
-            (folder / 'exports').mkdir()
+            (folder / 'exports').mkdir(mode=0o700)
             self._tgtd = tgtd.Tgtd(folder, outlives=self._outlives)
             self._run(services, self._tgtd)
             self.other_boot_interfaces = ('iso-sanboot',)

@@ -17,7 +17,7 @@ openstack baremetal node provide server-8 --wait 600
 # [deploy]
 openstack baremetal node set server-8 \
     --instance-info boot_iso="$ISO_URL" \
-    --instance-info kernel_append_params="console=ttyS0"
+    --instance-info kernel_append_params="console=ttyS0 role=worker"
 openstack baremetal node validate server-8
 openstack baremetal node deploy server-8 --wait 1800
 # [targets]
