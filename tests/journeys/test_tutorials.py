@@ -39,7 +39,7 @@ _ROOT = pathlib.Path(ironic_ext.__file__).parents[1]
 _TUTORIALS = _ROOT / 'doc/source/user/tutorials'
 #: As the page of it says.
 _MACHINES = 20
-_MAC = '52:54:00:aa:00:08'
+_MAC, _OTHER_MAC = '52:54:00:aa:00:08', '52:54:00:aa:00:09'
 _PULL_SECRET = 'deployer:SecretWord'
 _IRONIC = """
 [DEFAULT]
@@ -236,7 +236,7 @@ class TutorialsTestCase(testtools.TestCase):
         served.push('os/fedora', oci_images.image(), '42')
         said = self.run_tutorial(
             'bootc', IMAGE=f'{served.host}/os/fedora:42',
-            PULL_SECRET=_PULL_SECRET, MAC=_MAC,
+            PULL_SECRET=_PULL_SECRET, MAC=_OTHER_MAC,
             DEPLOY_ISO_URL=f'{self.web.url}/fedora.iso')
         self.assertNotRegex(said, r'\| deploy +\| False')
         self.assertNotIn(password, said)
