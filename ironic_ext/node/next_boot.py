@@ -108,7 +108,7 @@ class NextBoot:
     :param chosen: ISO that is chosen, but not what it boots; '' for none.
     :param takes: what makes it boot that.
     :param recorded: what the records say where the BMC shows something else;
-        '' where they agree, or it was not asked.
+        '' where they agree or say nothing, or it was not asked.
     """
 
     device: Device
@@ -151,10 +151,18 @@ def of(host: Host, shown: Shown | None = None) -> NextBoot:
         return recorded
     found = dataclasses.replace(_seen(host, shown, recorded),
                                 chosen=recorded.chosen, takes=recorded.takes)
-    if (found.device, found.image) == (recorded.device, recorded.image):
+    if (recorded.device is Device.UNKNOWN or not _is_on_record(host)
+            or (found.device, found.image)
+            == (recorded.device, recorded.image)):
         return found
     return dataclasses.replace(found, recorded=dataclasses.replace(
         recorded, takes=Takes.NOTHING).text)
+
+
+def _is_on_record(host: Host) -> bool:
+    """Tell whether anything was chosen for a host, or done with it."""
+    return bool(host.image or host.boot.iso or host.boot.disk_at
+                or host.boot.ended_at)
 
 
 def _seen(host: Host, shown: Shown, recorded: NextBoot) -> NextBoot:

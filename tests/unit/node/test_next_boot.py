@@ -152,6 +152,40 @@ class ShownTestCase(testtools.TestCase):
         self.assertIn('On record is another thing: It will boot live.',
                       found.text)
 
+    def test_records_that_say_nothing_contradict_nobody(self):
+        for interface in ('redfish-iso', 'redfish-virtual-media', 'ipxe'):
+            for state in ('available', 'active', 'rescue'):
+                host = hosts.from_node({
+                    'uuid': '1', 'provision_state': state,
+                    'boot_interface': interface, 'instance_info': {}}, ())
+                for device, text in (
+                        ('disk', 'It will boot from its disk.'),
+                        ('pxe', 'It will boot over the network.'),
+                        ('', 'It will boot what its firmware finds first.')):
+                    found = answers.of(host, answers.Shown(device=device))
+                    self.assertEqual((text, ''), (found.text, found.recorded),
+                                     (interface, state))
+
+    def test_a_choice_that_is_not_deployed_yet_contradicts_nobody(self):
+        host = hosts.from_node({
+            'uuid': '1', 'provision_state': 'available',
+            'boot_interface': 'redfish-iso', 'instance_info': {
+                'boot_iso': 'live'}}, ())
+        self.assertEqual(
+            'It will boot from its disk. To boot live, which is chosen for '
+            'it, it has to be deployed.',
+            answers.of(host, answers.Shown(device='disk')).text)
+
+    def test_an_end_on_record_that_the_bmc_does_not_show_is_told(self):
+        host = hosts.from_node({
+            'uuid': '1', 'provision_state': 'active',
+            'boot_interface': 'redfish-iso', 'instance_info': {},
+            'boot': prepared('', disk_at=5, ended_at=6)}, ())
+        self.assertEqual(
+            'It will boot what its firmware finds first. On record is '
+            'another thing: It will boot from its disk.',
+            answers.of(host, answers.Shown()).text)
+
     def test_an_empty_drive_boots_nothing(self):
         self.assertEqual('unknown', self.of(device='cdrom').device.value)
 
