@@ -259,6 +259,7 @@ def document(host: Host, version: str) -> dict[str, typing.Any]:
         'provisionState': host.provision_state,
         'targetProvisionState': host.target_provision_state,
         'maintenance': host.maintenance, 'driver': host.driver,
+        'bootInterface': host.boot_interface,
         'nextBoot': _next_boot(host)}
     for name, value in (('owner', host.owner), ('lessee', host.lessee),
                         ('lastError', host.last_error),

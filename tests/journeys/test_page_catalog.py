@@ -103,8 +103,9 @@ class TestCatalog(boot_page.PageTestCase):
         self.open('isos')
         self.control(f'Delete {iso}').click()
         self.click('Delete', 'dialog button')
-        self.await_text('dialog [role="alert"]', f'in use by BareMetalHost/'
-                                                 f'default/{host}')
+        # In the page's words, not the API's.
+        self.find('dialog [role="alert"]',
+                  f'ISO "{iso}" is in use by host {host}: change those first')
         self.click('Cancel', 'dialog button')
         self.assertIn('Ready', self._row(iso).text)
 
@@ -207,6 +208,11 @@ class TestCatalog(boot_page.PageTestCase):
         self.field('Host').send_keys(host)
         self.click('Render', 'dialog button')
         self.await_text('dialog pre', f'I am {host}.')
+        # It is for another host as well, until it is closed.
+        self.field('Host').send_keys(Keys.CONTROL, 'a', Keys.NULL, 'nobody')
+        self.click('Render', 'dialog button')
+        self.await_text('dialog [role="alert"]', 'does not exist')
+        self.click('Close', 'dialog button')
 
     def _row(self, name):
         return self.control(f'Edit {name}').find_element(

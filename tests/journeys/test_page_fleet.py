@@ -14,14 +14,11 @@ import sys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tests import boot_server
-from tests import ironic_stand_in
 from tests import isos
 from tests.journeys import boot_page
+from tests.journeys import page_fleet
 
-HOSTS = 5000
-_RUNNING = {'driver': 'redfish-ext', 'boot_interface': 'redfish-iso',
-            'deploy_interface': 'ramdisk', 'provision_state': 'active'}
+_RUNNING = page_fleet.RUNNING
 # Of "make setup".
 _AXE = pathlib.Path(sys.prefix, 'axe/axe_playwright_python/axe.min.js')
 _VIOLATIONS = '''
@@ -30,77 +27,37 @@ axe.run(document, {resultTypes: ['violations']}).then(
     (found) => done(found.violations.map((each) => [each.id, each.help,
         ...each.nodes.map((node) => node.html)])), (error) => done([error]));
 '''
+# Of the text of a select, and what is there beside its arrow.
+_ROOM = '''
+const [select] = arguments;
+const style = getComputedStyle(select);
+const text = document.createElement('span');
+text.style.font = style.font;
+text.style.whiteSpace = 'nowrap';
+text.style.position = 'absolute';
+text.textContent = select.selectedOptions[0].text;
+document.body.append(text);
+const needed = text.getBoundingClientRect().width;
+text.remove();
+return [needed, select.clientWidth - parseFloat(style.paddingLeft)
+        - parseFloat(style.paddingRight) - 16];
+'''
 _SIDEWAYS = '''
 const {scrollWidth, clientWidth} = document.documentElement;
 return scrollWidth - clientWidth;
 '''
 
 
-class FleetTestCase(boot_page.PageTestCase):
+class TestFleet(page_fleet.FleetTestCase):
+    """With the page of a server that has many hosts."""
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.browser = boot_page.shared_browser()
-        cls.known = cls._start(ironic_stand_in.IronicStandIn(), 'known')
-        for number in range(HOSTS):
-            cls.known.add(f'server{number:04}', '52:54:00:00:'
-                          f'{number >> 8:02x}:{number & 255:02x}')
-        cls.server = cls._start(boot_server.BootServer(
-            cls.ironic.url, options='auth_strategy = noauth\n'
-            'ironic_public_url = '
-            'https://ironic.example.com/v1/'), 'process')
-        for method, path, body, kind in (
-                ('POST', 'bootconfigs', {
-                    'metadata': {'name': 'config'}, 'spec': {
-                        'format': 'ignition',
-                        'data': {'config.ign': boot_page.IGNITION}}}, {}),
-                ('POST', 'iscsi-cdroms', {
-                    'metadata': {'name': 'live'}, 'spec': {
-                        'isoFile': 'live.iso', 'bootConfigs': ['config']}},
-                 {}),
-                ('PUT', 'iscsi-cdroms/live/upload',
-                 isos.shared('isolinux_bios').read_bytes(),
-                 {'Content_Type': 'application/octet-stream'})):
-            cls.server.call(method, f'/api/v1/{path}', body, **kind)
-
-    @classmethod
-    def _start(cls, fixture, name):
-        if name == 'known':
-            cls.ironic = fixture
-        fixture.setUp()
-        cls.addClassCleanup(fixture.cleanUp)
-        return getattr(fixture, name)
-
-    def waiting(self, prefix, count):
-        """Add nodes that boot something else than chosen; their UUIDs."""
-        return {f'{prefix}-{number}': self.known.add(
-            f'{prefix}-{number}', instance_info={'boot_iso': 'live'},
-            driver_internal_info={'ext_boot': {'iso': 'other'}}, **_RUNNING)
-            for number in range(count)}
-
-    def targets(self, nodes):
-        """Return what Ironic was asked for, by name."""
-        with self.known.lock:
-            return {name: self.known.nodes[uuid]['target_provision_state']
-                    for name, uuid in nodes.items()}
+    hosts = 5000
 
     def violations(self):
         """Return what axe-core has against what is shown."""
         if not self.browser.execute_script('return !!window.axe'):
             self.browser.execute_script(_AXE.read_text())
         return self.browser.execute_async_script(_VIOLATIONS)
-
-    def test_a_host_is_rebuilt_after_it_was_said_what_is_lost(self):
-        nodes = self.waiting('alone', 1)
-        self.open('hosts?q=alone')
-        self.control('Rebuild alone-0').click()
-        self.await_text('dialog', 'boots live')
-        self.await_text('dialog', 'may overwrite its disks')
-        self.assertEqual({'alone-0': None}, self.targets(nodes))
-        self.click('Rebuild', 'dialog button')
-        self.await_text('#notices', 'alone-0 is being rebuilt.')
-        self.assertEqual({'alone-0': 'rebuild'}, self.targets(nodes))
 
     def test_a_host_that_ironic_would_not_deploy_is_not_offered_it(self):
         for state in ('manageable', 'available'):
@@ -116,23 +73,6 @@ class FleetTestCase(boot_page.PageTestCase):
         self.click('Deploy or rebuild\u2026', '.bulk button')
         self.await_text('dialog', 'This is what happens to 1 of 2 hosts:')
         self.await_text('dialog', 'it has to be made available first')
-
-    def test_a_host_that_runs_loses_its_medium_after_a_word_alone(self):
-        nodes = self.waiting('disk', 1)
-        self.open('hosts?q=disk-0')
-        self.choose('ISO of disk-0', 'local disk')
-        self.control('Save disk-0').click()
-        self.await_text('dialog', 'It has live now: its medium is taken out, '
-                                  'even while it runs from it.')
-        self.assertEqual('live', self.chosen(nodes['disk-0']))
-        self.click('Save', 'dialog button')
-        self.await_text('#notices', 'disk-0 has local disk now.')
-        self.assertIsNone(self.chosen(nodes['disk-0']))
-
-    def chosen(self, node):
-        """Return the ISO that Ironic has for a node."""
-        with self.known.lock:
-            return self.known.nodes[node]['instance_info'].get('boot_iso')
 
     def test_the_end_of_a_url_is_seen_where_there_is_little_room(self):
         self.known.add(
@@ -162,9 +102,27 @@ class FleetTestCase(boot_page.PageTestCase):
         self.open('hosts?q=by-url')
         control = self.control('ISO of by-url')
         self.assertEqual(
-            '\u2026/fedora-42.iso (by URL)',
+            '\u2026/fedora-42.iso',
             boot_page.ui.Select(control).first_selected_option.text)
         self.assertEqual(url, control.get_attribute('title'))
+        self.addCleanup(self.browser.execute_cdp_cmd,
+                        'Emulation.clearDeviceMetricsOverride', {})
+        # The longest names show their ends, and all of them.
+        self.known.add('by-url-of-a-long-name', power_state=None,
+                       instance_info={'boot_iso': url.replace(
+                           '42', 'server-42-installer-x86_64')}, **_RUNNING)
+        for width in (1200, 1280):
+            self.browser.execute_cdp_cmd(
+                'Emulation.setDeviceMetricsOverride', {
+                    'width': width, 'height': 500, 'deviceScaleFactor': 1,
+                    'mobile': False})
+            for name in ('by-url', 'by-url-of-a-long-name'):
+                needed, there = self.browser.execute_script(
+                    _ROOM, self.control(f'ISO of {name}'))
+                self.assertLessEqual(needed, there, (name, width))
+        self.assertEqual(
+            '\u2026aller-x86_64.iso', boot_page.ui.Select(self.control(
+                'ISO of by-url-of-a-long-name')).first_selected_option.text)
 
     def test_nothing_is_beside_a_window_of_any_width(self):
         nodes = self.waiting('wide-rack00-server', 3)
@@ -196,14 +154,17 @@ class FleetTestCase(boot_page.PageTestCase):
 
     def test_many_are_rebuilt_but_those_that_need_not(self):
         nodes = self.waiting('many', 2)
+        self.known.change(nodes['many-1'], power_state='power on')
         self.known.add('many-other', **_RUNNING)
         self.open('hosts?q=many')
         self.control('Select many-other')
         self.control('Select all hosts that are found').click()
         self.click('Deploy or rebuild\u2026', '.bulk button')
         self.await_text('dialog', 'This is what happens to 2 of 3 hosts:')
-        self.await_text('dialog', 'is restarted, boots live, and may lose '
-                                  'what its disks have')
+        for name, starts in (('many-0', 'switched on'),
+                             ('many-1', 'restarted')):
+            self.await_text('dialog li', f'{name} is rebuilt: it is {starts}, '
+                            'boots live, and may lose what its disks have')
         self.assertEqual({None}, set(self.targets(nodes).values()))
         self.click('Deploy or rebuild', 'dialog button')
         self.await_text('dialog', '2 of 2 hosts begun.')
@@ -286,17 +247,6 @@ class FleetTestCase(boot_page.PageTestCase):
             self.assertEqual(found, {word for word in ('BIOS', 'UEFI')
                                      if word in paths}, mode)
             self.find('dialog').send_keys(Keys.ESCAPE)
-
-    def test_when_a_host_was_installed_is_beside_its_iso(self):
-        self.known.add('done-0', instance_info={
-            'boot_iso': 'live', 'ext_boot_mode': 'once',
-            'ext_boot_completed_at': '2026-11-29T06:59:00+00:00'},
-            **_RUNNING)
-        self.open('hosts?q=done-0')
-        self.await_text('small.once', 'once: installed, reported ')
-        self.click('done-0', 'tbody button')
-        self.await_text('dialog dt', 'Reported as installed')
-        self.await_text('dialog dd', 'Nov 29, 2026')
 
     def links(self):
         """Return where the links of the details lead to."""

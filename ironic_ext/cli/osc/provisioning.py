@@ -54,9 +54,12 @@ def confirm(host: fields.Resource) -> None:
     :raises: CommandError when it may not, or nobody can be asked.
     """
     name = host['metadata']['name']
+    power = host['status'].get('power')
     loses = (f'{name} is {host["status"].get("provisionState")} and '
-             f'{host["status"].get("power") or "of unknown power"}: a rebuild '
-             'restarts it, ends what runs on it, and may overwrite its disks')
+             f'{power or "of unknown power"}: a rebuild '
+             + ('switches it on' if power == 'power off'
+                else 'restarts it, ends what runs on it')
+             + ', and may overwrite its disks')
     if not sys.stdin.isatty():
         raise exceptions.CommandError(f'{loses}; say --yes for that')
     print(f'{loses}.\nRebuild it? [y/N] ', end='', file=sys.stderr,

@@ -77,12 +77,27 @@ async function logIn(refused) {
   return Boolean(token);
 }
 
+// What the API calls its resources, and what the page does.
+const WORDS = [
+  [/\bBareMetalHost\/default\/([^\s,/]+)/g, 'host $1'],
+  [/\bBareMetalHost\/([^\s,]+)/g, 'host $1'],
+  [/\bBareMetalHost "(?:default\/)?/g, 'host "'],
+  [/\bISCSICdrom\/([^\s,]+)/g, 'ISO $1'], [/\bISCSICdrom\b/g, 'ISO'],
+  [/\b(?:BootConfig|bootConfigRef)\b/g, 'config'],
+];
+
+/** Return a text of the API in the words of the page. */
+function inWords(text) {
+  return WORDS.reduce((found, [name, word]) => found.replace(name, word),
+    text);
+}
+
 /** Read an answer's Status. */
 export function errorOf(code, text) {
   try {
     const body = JSON.parse(text);
     if (typeof body.message === 'string') {
-      return new ApiError(code, body.message, body.details);
+      return new ApiError(code, inWords(body.message), body.details);
     }
   } catch {
     // Not of this API: what stands before it may answer, too.

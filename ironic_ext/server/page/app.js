@@ -6,7 +6,7 @@ import * as address from './address.js';
 import * as api from './api.js';
 import * as collections from './collection.js';
 import { askForToken } from './dialogs.js';
-import { moment, setText } from './dom.js';
+import { setParts, timeOf } from './dom.js';
 import { configsView } from './configs.js';
 import { hostsView } from './hosts.js';
 import { isosView } from './isos.js';
@@ -53,18 +53,18 @@ function showConnection() {
   login.hidden = !used.some((one) => one.refused);
   if (broken) {
     connection.className = 'connection broken';
-    setText(connection, `Not up to date${broken.liveAt
-      ? ` since ${moment(broken.liveAt)}` : ''}: ${broken.error.message}`);
+    setParts(connection, 'Not up to date', ...broken.liveAt
+      ? [' since ', timeOf(broken.liveAt)] : [], `: ${broken.error.message}`);
   } else if (stale) {
     connection.className = 'connection broken';
-    setText(connection, `As of ${moment(stale.stale.since)}: `
-      + stale.stale.reason);
+    setParts(connection, 'As of ', timeOf(stale.stale.since),
+      `: ${stale.stale.reason}`);
   } else if (used.every((one) => one.state === 'live')) {
     connection.className = 'connection live';
-    setText(connection, 'Live');
+    setParts(connection, 'Live');
   } else {
     connection.className = 'connection';
-    setText(connection, 'Loading…');
+    setParts(connection, 'Loading…');
   }
   // What is shown of the power is as old as that.
   main.classList.toggle('stale', Boolean(broken || stale));

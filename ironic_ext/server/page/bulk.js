@@ -4,14 +4,14 @@
 // to each, then what did.
 
 import {
-  assign, assigned, fitting, imageText, LOCAL_BOOT, lostMedium, same,
+  assign, assigned, imageText, LOCAL_BOOT, lostMedium, mayUse, misfit, same,
 } from './assignment.js';
 import { configs, hosts, isos } from './collection.js';
 import { choice, show } from './dialogs.js';
 import * as dom from './dom.js';
 import { described } from './host_row.js';
 import { compare } from './host_search.js';
-import { HOW, switchPower } from './power.js';
+import { HOW, started, switchPower } from './power.js';
 import { provision, provisioning } from './provisioning.js';
 
 const { element } = dom;
@@ -43,13 +43,12 @@ function power(verb, going, targets, test) {
   };
 }
 
-/** Return the config that a host gets with an ISO: one, or the one it has. */
+/** Return the config that a host gets with an ISO, or why it gets none. */
 function configFor(host, image, wanted) {
-  const names = fitting(image, isos.get(image), [...configs.items.values()]
-    .map((config) => config.metadata.name));
   const config = wanted === 'keep' ? assigned(host).config : wanted;
-  return { config: config && names?.includes(config) ? config : '',
-    misfit: config && !names?.includes(config) ? config : '' };
+  const reason = config && misfit(host, image, isos.get(image), config,
+    configs.get(config));
+  return { config: reason ? '' : config, reason };
 }
 
 function lost(host, image) {
@@ -80,9 +79,13 @@ const ASSIGN = {
   },
   plan(host, [image, wanted]) {
     const now = assigned(host);
-    const { config, misfit } = configFor(host, image.value, wanted.value);
-    if (misfit && wanted.value !== 'keep') {
-      return left(`${imageText(image.value)} does not take ${misfit}`);
+    const iso = isos.get(image.value);
+    if (iso && !mayUse(host, iso)) {
+      return left(`its project may not use ${image.value}`);
+    }
+    const { config, reason } = configFor(host, image.value, wanted.value);
+    if (reason && wanted.value !== 'keep') {
+      return left(`${wanted.value} does not fit: ${reason}`);
     }
     const then = { ...now, image: image.value, config };
     if (same(now, then)) {
@@ -103,7 +106,7 @@ const END = {
   plan(host) {
     const now = assigned(host);
     if (now.image === LOCAL_BOOT) {
-      return left('it boots from its disk');
+      return left('it has that already');
     }
     return {
       text: `no longer ${described(now)}${lost(host, LOCAL_BOOT)}`,
@@ -124,8 +127,8 @@ const PROVISION = {
         : host.status.nextBoot?.text ?? 'nothing is chosen for it');
     }
     return {
-      text: `${found.passive}: it is restarted, boots ${found.chosen}, and may `
-        + 'lose what its disks have',
+      text: `${found.passive}: it ${started(host)}, boots ${found.chosen}, `
+        + 'and may lose what its disks have',
       run: () => provision(host, found.target),
     };
   },

@@ -78,7 +78,7 @@ export async function preview(document) {
   suggest();
   const result = element('div.preview', { 'aria-live': 'polite' });
   await show({
-    title: 'Preview', action: 'Render', wide: true,
+    title: 'Preview', action: 'Render', dismissal: 'Close', wide: true,
     content: [dom.field('Host', host, 'Templates are filled with its facts; '
       + 'without a host they have none.'), suggestions, result],
     submit: async () => {

@@ -13,6 +13,7 @@ import { element, field, freshId } from './dom.js';
  * @param {Node[]} options.content
  * @param {string} [options.action] what the main button says; without it
  *     there is only a button that closes.
+ * @param {string} [options.dismissal] what the button says that closes it.
  * @param {boolean} [options.danger]
  * @param {boolean} [options.wide]
  * @param {boolean} [options.stays] whether it stays when the work is done,
@@ -23,7 +24,8 @@ import { element, field, freshId } from './dom.js';
  * @returns {Promise<*>} what submit() returned, null when closed without.
  */
 export function show({ title, content, action, danger = false, wide = false,
-  stays = false, submit = async () => true }) {
+  dismissal = action ? 'Cancel' : 'Close', stays = false,
+  submit = async () => true }) {
   return new Promise((resolve) => {
     const titleId = freshId('title');
     const work = new AbortController();
@@ -32,7 +34,7 @@ export function show({ title, content, action, danger = false, wide = false,
     const alert = element('p.dialog-alert', { role: 'alert' });
     const dismiss = element('button', {
       type: 'button', click: () => (isWorking ? stop() : dialog.close()),
-    }, action ? 'Cancel' : 'Close');
+    }, dismissal);
 
     function stop() {
       work.abort();
@@ -72,7 +74,7 @@ export function show({ title, content, action, danger = false, wide = false,
           }
           isWorking = false;
           dismiss.disabled = false;
-          dismiss.textContent = 'Cancel';
+          dismiss.textContent = dismissal;
         } finally {
           main.disabled = false;
         }

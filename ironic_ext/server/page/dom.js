@@ -72,6 +72,15 @@ export function setText(node, text) {
   }
 }
 
+/** Change what is in a node only if it differs, likewise. */
+export function setParts(node, ...parts) {
+  const wanted = node.cloneNode(false);
+  wanted.append(...parts);
+  if (!wanted.isEqualNode(node)) {
+    node.replaceChildren(...wanted.childNodes);
+  }
+}
+
 /** Set an attribute, or remove it for null, only if it differs. */
 export function setAttribute(node, name, value) {
   if (value === null || value === undefined) {
@@ -161,11 +170,27 @@ const dates = new Intl.DateTimeFormat(undefined, {
   dateStyle: 'medium', timeStyle: 'medium',
 });
 
-/** Return a time for people: of today, without the date. */
-export function moment(when) {
+/** Return a time for people: local, of today without the date. */
+function moment(when) {
   const then = new Date(when);
   return (then.toDateString() === new Date().toDateString()
     ? times : dates).format(then);
+}
+
+const whole = new Intl.DateTimeFormat(undefined, {
+  dateStyle: 'long', timeStyle: 'long',
+});
+
+/** Make a time for people, with the whole of it under the mouse. */
+export function timeOf(when) {
+  const then = new Date(when);
+  if (Number.isNaN(then.getTime())) {
+    // Some may be set by anybody.
+    return document.createTextNode(when);
+  }
+  return element('time', {
+    datetime: then.toISOString(), title: whole.format(then),
+  }, moment(then));
 }
 
 const URLS = /[a-z][a-z0-9+.-]*:\/\/[^\s'"<>]*[^\s'"<>:;,.)]/gi;

@@ -6,7 +6,7 @@ import * as api from './api.js';
 import { assign, assigned, imageText, same } from './assignment.js';
 import { hosts, isos } from './collection.js';
 import { choice, show } from './dialogs.js';
-import { element, field, firmware, linkTo, moment } from './dom.js';
+import { element, field, firmware, linkTo, timeOf } from './dom.js';
 import { tell } from './notices.js';
 
 const MODES = [
@@ -59,7 +59,7 @@ function history(host) {
         const { items } = await api.get(`${api.hostPath(host)}/history`);
         events.replaceChildren(...items.length ? items.map(
           ({ at, kind, text }) => element('li', {},
-            element('time', { datetime: at }, moment(at)), ' ',
+            timeOf(at), ' ',
             element('strong', {}, kind), ` ${text}`))
           : [element('li', {}, 'Nothing was seen yet.')]);
       } catch (error) {
@@ -137,7 +137,7 @@ export async function showHost(host) {
     ['State', status.provisionState],
     ['On its way to', status.targetProvisionState],
     ['Reported as installed',
-      status.bootCompletedAt && moment(status.bootCompletedAt)],
+      status.bootCompletedAt && timeOf(status.bootCompletedAt)],
     ['Maintenance', status.maintenance ? 'yes' : ''],
     ['Problem', status.problem],
     ['Last error', status.lastError],

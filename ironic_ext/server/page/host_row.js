@@ -4,7 +4,7 @@
 
 import {
   assign, assigned, configOptions, fitting, imageText, isoOptions,
-  lostMedium, same,
+  lostMedium, misfit, same,
 } from './assignment.js';
 import { configs, hosts, isos } from './collection.js';
 import { confirm } from './dialogs.js';
@@ -17,15 +17,15 @@ import { provisionButton } from './provisioning.js';
 const { element } = dom;
 
 /** What all rows choose from, sorted once. */
-const offered = { isos: [], names: [], known: new Set() };
+const offered = { isos: [], configs: new Map() };
 
 /** Read what there is to choose. */
 export function readCatalog() {
   offered.isos = [...isos.items.values()].sort((one, other) => (
     compare(one.metadata.name, other.metadata.name)));
-  offered.names = [...configs.items.values()].map((config) => (
-    config.metadata.name)).sort(compare);
-  offered.known = new Set(offered.names);
+  offered.configs = new Map([...configs.items.values()].map(
+    (config) => [config.metadata.name, config]).sort(
+    ([one], [other]) => compare(one, other)));
 }
 
 /** A row, which keeps its elements while the host changes. */
@@ -112,11 +112,11 @@ export class Row {
     dom.setText(this.namespace, metadata.namespace === 'default' ? ''
       : metadata.namespace);
     dom.setText(this.macs, status.macs.join('\n'));
-    dom.setOptions(this.image, isoOptions(offered.isos, shown.image),
-      shown.image);
-    const names = fitting(shown.image, isos.get(shown.image), offered.names);
+    dom.setOptions(this.image, isoOptions(this.host, offered.isos,
+      shown.image), shown.image);
+    const names = this.#fitting(shown.image);
     dom.setOptions(this.config, configOptions(
-      names, configs.loaded ? offered.known : new Set(names),
+      names, configs.loaded ? offered.configs : null,
       shown.config, !!status.inlineConfig), shown.config);
     this.config.disabled = (names === null && !shown.config) || this.saving;
     this.image.disabled = this.saving;
@@ -126,9 +126,9 @@ export class Row {
     dom.setAttribute(this.config, 'aria-label',
       `Config of ${metadata.name}`);
     this.once.hidden = now.mode !== 'once';
-    dom.setText(this.once, status.bootCompletedAt
-      ? `once: installed, reported ${dom.moment(status.bootCompletedAt)}`
-      : 'once');
+    dom.setParts(this.once, ...status.bootCompletedAt
+      ? ['once: installed, reported ', dom.timeOf(status.bootCompletedAt)]
+      : ['once']);
     const power = powerBadge(status);
     dom.setBadge(this.power, power.text, power.tone);
     dom.setText(this.powerNote, power.note);
@@ -161,10 +161,14 @@ export class Row {
         ...this.buttons.shown(this.host)]);
   }
 
+  #fitting(image) {
+    return fitting(this.host, image, isos.get(image), offered.configs);
+  }
+
   /** Choose an ISO; a config that does not fit it goes. */
   #chooseImage(image) {
     const { config } = this.draft ?? assigned(this.host);
-    const names = fitting(image, isos.get(image), offered.names);
+    const names = this.#fitting(image);
     this.#choose({ image, config: names?.includes(config) ? config : '' });
   }
 
@@ -172,8 +176,8 @@ export class Row {
   #lost() {
     const { config } = assigned(this.host);
     const { image } = this.draft;
-    return config && !this.draft.config && !fitting(
-      image, isos.get(image), offered.names)?.includes(config) ? config : '';
+    return config && !this.draft.config
+      && !this.#fitting(image)?.includes(config) ? config : '';
   }
 
   #choose(change) {
@@ -196,7 +200,8 @@ export class Row {
     const lost = this.#lost();
     if (lost && !await confirm({
       title: `Take ${lost} from ${this.host.metadata.name}?`, danger: true,
-      text: `${imageText(this.draft.image)} does not take it. `
+      text: `It loses its config: ${misfit(this.host, this.draft.image,
+        isos.get(this.draft.image), lost, offered.configs.get(lost))}. `
         + `${this.host.metadata.name} is to have `
         + `${described(this.draft)}, and no config.`,
       action: 'Save', submit: async () => true,

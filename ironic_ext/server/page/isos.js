@@ -230,8 +230,9 @@ async function remove(iso) {
   const { name } = iso.metadata;
   const gone = await confirm({
     title: `Delete ${name}?`, action: 'Delete', danger: true,
-    text: iso.spec.isoFile ? 'Its file goes, too.'
-      : 'It can be fetched again by its URL.',
+    text: !iso.spec.isoFile ? 'It can be fetched again by its URL.'
+      : iso.status.phase === 'Pending' ? 'Nothing was uploaded to it yet.'
+        : 'Its file goes, too.',
     submit: async () => {
       await api.remove(api.path('iscsi-cdroms', name));
       return true;

@@ -37,6 +37,13 @@ export async function switchPower(host, target) {
   hosts.note(await api.post(`${api.hostPath(host)}/power`, { target }));
 }
 
+/** Say what becomes of a host that Ironic has boot anew. */
+export function started({ status }) {
+  return status.power === 'power on' ? 'is restarted'
+    : status.power === 'power off' ? 'is switched on'
+      : 'is switched on, or restarted';
+}
+
 /** Say what a host will boot. */
 function boots(host) {
   return host.status.nextBoot?.text ?? '';

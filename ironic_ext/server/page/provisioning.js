@@ -7,6 +7,7 @@ import { hosts } from './collection.js';
 import { confirm } from './dialogs.js';
 import { element, setAttribute } from './dom.js';
 import { tell } from './notices.js';
+import { started } from './power.js';
 
 const VERBS = {
   deploy: { verb: 'Deploy', passive: 'is deployed',
@@ -38,8 +39,10 @@ async function ask(host) {
   const { name } = host.metadata;
   const done = await confirm({
     title: `${verb} ${name}?`, action: verb, danger: true,
-    text: `It is restarted, and boots ${chosen}. What runs on it ends, and `
-      + 'what the ISO installs may overwrite its disks.',
+    text: `It ${started(host)}, and boots ${chosen}. `
+      + `${host.status.power === 'power off' ? 'What'
+        : 'What runs on it ends, and what'} the ISO installs may overwrite `
+      + 'its disks.',
     submit: async () => {
       await provision(host, target);
       return true;

@@ -22,13 +22,13 @@ def host(state='active', target=None, **status):
 
 class ConfirmTestCase(testtools.TestCase):
 
-    def answer(self, text, is_terminal=True):
+    def answer(self, text, is_terminal=True, **status):
         """Answer; return the question."""
         said = io.StringIO()
         with (unittest.mock.patch('sys.stdin', io.StringIO(text)) as stdin,
               contextlib.redirect_stderr(said)):
             stdin.isatty = lambda: is_terminal
-            provisioning.confirm(host())
+            provisioning.confirm(host(**status))
         return said.getvalue()
 
     def test_who_says_yes_was_told_what_is_lost(self):
@@ -36,6 +36,14 @@ class ConfirmTestCase(testtools.TestCase):
             said = self.answer(text)
             self.assertIn('server1 is active and power on', said)
             self.assertIn('may overwrite its disks', said)
+
+    def test_what_does_not_run_does_not_end(self):
+        said = self.answer('y\n', power='power off')
+        self.assertIn('power off: a rebuild switches it on, and may '
+                      'overwrite', said)
+        for power in ('power on', None):
+            self.assertIn('restarts it, ends what runs on it',
+                          self.answer('y\n', power=power))
 
     def test_whatever_else_leaves_it_as_it_is(self):
         for text in ('\n', '', 'n\n', 'yess\n'):
