@@ -28,10 +28,13 @@ class Delivery:
     :ivar base_url: makes the URL of the directory where the machine, and
         nobody else, finds its files; None when there is no such place. The
         URL is a secret.
+    :ivar lost: what to do, since the system that is booted does not see the
+        files of its ISO; '' where it does.
     """
 
     way: str = INJECT
     base_url: collections.abc.Callable[[], str] | None = None
+    lost: str = ''
 
     def __post_init__(self) -> None:
         """Refuse a way that is unknown.
@@ -52,7 +55,7 @@ class Delivery:
         if self.way == URL:
             return self.by_url(config)
         try:
-            return config.place(image)
+            return self._seen(config.place(image))
         except (errors.ConfigError, iso.NoSpaceError) as exc:
             if self.way == INJECT or self.base_url is None:
                 raise
@@ -64,6 +67,17 @@ class Delivery:
                 f'{reason}; by URL it cannot be had either: {exc}') from exc
         return dataclasses.replace(placement, notes=(
             f'the machine gets its boot config by URL: {reason}',))
+
+    def _seen(self, placement: base.Placement) -> base.Placement:
+        """Refuse a file in the ISO that the kernel is told to look for.
+
+        :raises: ConfigError
+        """
+        if self.lost and placement.files and placement.arguments:
+            raise errors.refusal(
+                'the boot config is a file in the ISO, which the system does '
+                f'not see once its kernel runs: {self.lost}')
+        return placement
 
     def by_url(self, config: configs.Config) -> base.Placement:
         """Plan the kernel arguments that make a machine fetch a config.

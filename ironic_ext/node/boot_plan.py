@@ -134,12 +134,13 @@ class BootPlan:
         if self.config is None:
             return self, ()
         facts = config_formats.ImageFacts.of(image)
-        misfit = ''
+        misfit, delivery = '', self.delivery
         if self.forces_config:
             misfit = self.config.format.misfit(facts)
+            delivery = dataclasses.replace(delivery, lost='')
         else:
             config_fit.require_read(self.config.format, facts)
-        placement = self.delivery.place(self.config, facts)
+        placement = delivery.place(self.config, facts)
         return dataclasses.replace(
             self, injection=placement.onto(self.injection),
             config=None), (*((misfit,) if misfit else ()), *placement.notes)

@@ -157,7 +157,8 @@ class IsoSanboot(ipxe.iPXEBoot):
         with instance.planned(task, CONF.pxe.kernel_append_params,
                               patient=patient) as plan:
             way = delivery.way(task, plan)
-            yield delivery.with_ibft(task, plan, way), way
+            yield delivery.without_medium(
+                delivery.with_ibft(task, plan, way), way), way
 
     # What is made
 

@@ -11,6 +11,7 @@ import collections.abc
 import dataclasses
 
 from ironic_ext import iso
+from ironic_ext.node import config_fit
 
 #: Kernel arguments that make an initrd log in to the target that the iBFT
 #: names: dracut.cmdline(7), and README.Debian of open-iscsi.
@@ -68,7 +69,7 @@ def advice(image: iso.IsoImage, injection: iso.Injection, *,
     :returns: sentences, none where nothing speaks against it.
     """
     words = {*injection.append_args.split(), *_own_arguments(image)}
-    if by_iscsi and any(word.startswith(_IBFT) for word in words):
+    if by_iscsi and _logs_in(words):
         return []
     remedy = 'set instance_info/sanboot_ibft, or ' if by_iscsi else ''
     found = []
@@ -86,6 +87,27 @@ def advice(image: iso.IsoImage, injection: iso.Injection, *,
             f'system that does not find its medium: {remedy}boot by virtual '
             'media')
     return found
+
+
+def config_remedy(injection: iso.Injection, *, by_iscsi: bool) -> str:
+    """Return what to do for a config that is a file in the image.
+
+    The image's own arguments are not known here; whoever has some that log
+    in says so.
+
+    :param injection: what is put into the image.
+    :returns: '' where the system sees that file.
+    """
+    if by_iscsi and _logs_in(injection.append_args.split()):
+        return ''
+    return ('set instance_info/boot_config_delivery to "url", '
+            + ('or instance_info/sanboot_ibft, ' if by_iscsi else '')
+            + 'or boot by virtual media; if it sees the file, set '
+            f'instance_info/{config_fit.FORCED_KEY} to true')
+
+
+def _logs_in(words: collections.abc.Iterable[str]) -> bool:
+    return any(word.startswith(_IBFT) for word in words)
 
 
 def _has(image: iso.IsoImage, path: str) -> bool:

@@ -112,6 +112,13 @@ def with_ibft(task: typing.Any, plan: boot_plan.BootPlan, how: Way
         plan.injection, append_args=arguments))
 
 
+def without_medium(plan: boot_plan.BootPlan, how: Way) -> boot_plan.BootPlan:
+    """Return the plan of a system that iPXE leaves without its medium."""
+    return dataclasses.replace(plan, delivery=dataclasses.replace(
+        plan.delivery, lost=live_systems.config_remedy(
+            plan.injection, by_iscsi=how.transport == records.ISCSI)))
+
+
 def require(task: typing.Any, plan: boot_plan.BootPlan, how: Way) -> None:
     """Make sure that the node's ISO can be delivered that way.
 
@@ -266,8 +273,9 @@ def _advise(task: typing.Any, plan: boot_plan.BootPlan, how: Way,
             base: images.BaseImage) -> None:
     with customised_iso.opened(base) as image:
         try:
+            placed, _notes = plan.with_config_in(image)
             sentences = live_systems.advice(
-                image, plan.injection,
+                image, placed.injection,
                 by_iscsi=how.transport == records.ISCSI)
         except iso.IsoError:
             # It boots, or it does not; that is not for advice to decide.

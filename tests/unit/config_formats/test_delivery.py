@@ -2,6 +2,8 @@
 
 """Configs that are put into an ISO, or fetched by a URL."""
 
+import dataclasses
+
 import testtools
 
 from ironic_ext import catalog
@@ -50,6 +52,31 @@ class DeliveryTestCase(testtools.TestCase):
 
     def test_without_a_boot_server_the_isos_reason_is_told(self):
         self.assertIn('no initrd', self.refusal(by('auto', url=None)))
+
+    def test_a_file_that_the_system_does_not_see_is_refused(self):
+        kickstart = config_formats.resolve(catalog.BootConfigSpec(
+            'kickstart', {'ks.cfg': 'text\n'}))
+        image = config_formats.ImageFacts(volume_id='LIVE')
+
+        def lost(way, **given):
+            return dataclasses.replace(by(way, **given), lost='do that')
+
+        self.assertIn('hd:LABEL', by('inject').place(
+            kickstart, image).arguments)
+        for delivery in (lost('inject'), lost('auto', url=None)):
+            self.assertIn('its kernel runs: do that', self.refusal(
+                delivery, kickstart, image))
+        placement = lost('auto').place(kickstart, image)
+        self.assertEqual(({}, True), (
+            placement.files, SECRET in placement.arguments))
+        # What is in the initrd arrives, and of files that no argument names
+        # nothing is known.
+        plain = config_formats.resolve(catalog.BootConfigSpec(
+            'plain', {'notes.txt': 'x'}))
+        for config in (self.ignition, plain):
+            self.assertEqual(
+                by('inject').place(config, TAKES),
+                lost('inject').place(config, TAKES))
 
     def test_a_url_needs_a_boot_server(self):
         self.assertIn('public_url', self.refusal(by('url', url=None)))

@@ -17,6 +17,7 @@ from ironic_ext.drivers import ironic_patches
 from ironic_ext import host_records
 from ironic_ext.media import publish
 from ironic_ext import san
+from tests import isos
 from tests.unit.drivers import base
 from tests.unit.drivers.boot import sanboot_base
 
@@ -325,6 +326,28 @@ class WayTestCase(sanboot_base.SanbootTestCase):
             self.say(sanboot_ibft=value, sanboot_transport='iscsi')
             self.assertIn('dracut, initramfs-tools', self.failure(
                 exception.InvalidParameterValue, 'validate'))
+
+    def test_a_config_that_the_system_would_not_see_is_refused(self):
+        self.base.write_bytes(isos.shared('isolinux_bios').read_bytes())
+        said = {'boot_config': {'format': 'kickstart',
+                                'data': {'ks.cfg': 'text\n'}},
+                'boot_config_forced': False}
+        for transport, remedies in (('http', 0), ('iscsi', 1)):
+            self.say(sanboot_transport=transport, **said)
+            for exc, method in (
+                    (exception.InvalidParameterValue, 'validate'),
+                    (exception.InstanceDeployFailure, 'prepare_instance')):
+                failure = self.failure(exc, method)
+                self.assertIn('the boot config is a file in the ISO', failure)
+                self.assertIn('boot_config_delivery to "url"', failure)
+                self.assertEqual(remedies, failure.count('sanboot_ibft'))
+        self.say(sanboot_ibft=True)
+        self.call('prepare_instance')
+        self.say(sanboot_ibft=None, boot_config_forced=True)
+        with self.assertLogs('ironic_ext', 'WARNING') as logs:
+            self.call('prepare_instance')
+        self.assertIn('the files and the config drive in the ISO are not '
+                      'seen', ''.join(logs.output))
 
     def test_targets_that_cannot_be_made_are_told_before(self):
         self.targets.failure = san.TargetDaemonError('tgtd does not run')
