@@ -58,7 +58,19 @@ def go_on(task: typing.Any, withdraw: Withdraw, *, at_once: bool = False
     if not state.is_ending:
         return state
     if not state.disk_at:
-        seen = set_disk(task)
+        try:
+            seen = set_disk(task)
+        except exception.IronicException as exc:
+            if state.cause is not boot_state.Cause.EJECT:
+                raise
+            # Who has it ejected wants that of a machine without a disk, too.
+            withdraw(task)
+            close(node, disk_seen=False)
+            raise exception.IronicException(
+                f'the medium of node {node.uuid} is ejected, but its BMC does '
+                f'not make the disk its boot device ({exc}): set one that it '
+                'has, by "openstack baremetal node boot device set"'
+            ) from exc
         state = dataclasses.replace(state, disk_at=time.time(),
                                     disk_seen=seen)
         boot_record.save(node, state)

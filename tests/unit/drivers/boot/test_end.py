@@ -357,6 +357,27 @@ class EndTestCase(base.RedfishIsoTestCase):
             self.call('end_boot', boot_state.Cause.EJECT)
             self.assertEnded()
 
+    def test_an_eject_needs_no_disk(self):
+        self.deploy()
+        taken = self.boot_device.side_effect
+        self.boot_device.side_effect = refused = exception.RedfishError(
+            error='there is no Hdd')
+        failure = self.failure(exception.IronicException, 'end_boot',
+                               boot_state.Cause.EJECT)
+        self.assertIn('is ejected, but', failure)
+        self.assertIn('there is no Hdd', failure)
+        self.assertClean()
+        self.assertEqual((True, 0), (bool(self.state().ended_at),
+                                     self.state().disk_at))
+        # Nothing else ends without the disk.
+        self.boot_device.side_effect = taken
+        self.deploy()
+        self.boot_device.side_effect = refused
+        self.failure(exception.RedfishError, 'end_boot',
+                     boot_state.Cause.LOCAL_BOOT)
+        self.assertFalse(self.state().ended_at)
+        self.assertNotEqual([], self.records())
+
     def test_what_cannot_be_ejected_is_said(self):
         self.deploy()
         self.bmc.slots[0].stuck = True
