@@ -31,6 +31,9 @@ class TutorialLabTestCase(tutorial_folders.TutorialFoldersTestCase):
                     f'openstack baremetal node power on {name}')
         self.await_console('kickstart-many', name,
                            f'{name} {installer.BOOTED}')
+        self.assertIn('the ISO: first read', self.run_in(
+            'kickstart-many',
+            f'openstack baremetal host boot history {name}'))
 
     def test_a_running_machine_sees_its_seed_come_and_go(self):
         self.await_console('cloud-init-disk', 'server-7',
