@@ -76,6 +76,10 @@ const [selector, text] = arguments;
 return Array.from(document.querySelectorAll(selector)).some(each =>
     each.innerText.includes(text));
 '''
+_GOES_BACK = '''
+return /^#\\/hosts\\/[^?]*\\//.test(location.hash)
+    && document.querySelector('dialog[open]') === null;
+'''
 IGNITION = '{"ignition": {"version": "3.4.0"}}'
 HOST = '/api/v1/namespaces/default/baremetalhosts/'
 
@@ -297,6 +301,9 @@ class PageTestCase(testtools.TestCase):
 
     def open(self, view='hosts'):
         """Load the page anew."""
+        # Details that were closed go back, and that would end the loading.
+        self.wait(lambda browser: not browser.execute_script(_GOES_BACK),
+                  'the address of what is shown')
         # By another URL. To go by an empty page starts another process.
         self.browser.get(
             f'{self.server.url}/?{next(self.numbers)}#/{view}')

@@ -303,6 +303,13 @@ class TestFleet(page_fleet.FleetTestCase):
                     self.await_text('dialog', 'vnc: ')
                 if wrong := self.violations():
                     found[view, opener] = wrong
+                if opener == 'Add by URL':
+                    self.field('Name').send_keys('typed')
+                    self.browser.execute_script('location.hash = "#/hosts"')
+                    self.await_text('dialog h2', 'Leave without saving?')
+                    if wrong := self.violations():
+                        found['leave'] = wrong
+                    self.click('Stay', 'dialog button')
                 if opener:
                     self.find('dialog').send_keys(Keys.ESCAPE)
             self.assertEqual({}, found, (scheme, width))

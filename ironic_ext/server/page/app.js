@@ -5,7 +5,7 @@
 import * as address from './address.js';
 import * as api from './api.js';
 import * as collections from './collection.js';
-import { askForToken } from './dialogs.js';
+import * as dialogs from './dialogs.js';
 import { setParts, timeOf } from './dom.js';
 import { configsView } from './configs.js';
 import { hostsView } from './hosts.js';
@@ -21,14 +21,63 @@ const main = document.getElementById('main');
 const connection = document.getElementById('connection');
 const login = document.getElementById('login');
 let current = null;
+let shown = '';
+// Takes back the question whether to leave, while it is asked.
+let asking = null;
 
-/** Show the view that the address names. */
-function route() {
+/** Return the name of the view that the address says, and what of it. */
+function named() {
   const { view, path, query } = address.parse(location.hash);
-  const key = view in VIEWS ? view : 'hosts';
+  return { key: view in VIEWS ? view : 'hosts', path, query };
+}
+
+/** Say what of a view is lost when it goes; '' for nothing. */
+function unsaved() {
+  return current?.unsaved?.() ?? '';
+}
+
+/** Whether the view that is shown can show what the address says. */
+function stays(key) {
+  return key === shown && 'go' in current;
+}
+
+/** Follow the address, unless something would be lost for it. */
+async function follow() {
+  if (asking) {
+    if (!address.hasMoved()) {
+      asking.abort();
+    }
+    return;
+  }
+  if (!address.hasMoved()) {
+    return;
+  }
+  const lost = dialogs.unsaved() || (stays(named().key) ? '' : unsaved());
+  if (lost) {
+    asking = new AbortController();
+    const leaves = await dialogs.mayLeave(lost, asking.signal);
+    asking = null;
+    if (!leaves) {
+      address.restore();
+      return;
+    }
+  }
+  route();
+}
+
+/** Show what the address names. */
+function route() {
+  const { key, path, query } = named();
+  dialogs.closeAll();
+  address.settle();
+  if (stays(key)) {
+    current.go(path, query);
+    return;
+  }
   current?.close();
   const first = current === null;
   current = VIEWS[key].make(path, query);
+  shown = key;
   main.replaceChildren(current.node);
   current.shown?.();
   document.title = `${VIEWS[key].title} – Bare metal boot`;
@@ -70,7 +119,7 @@ function showConnection() {
   main.classList.toggle('stale', Boolean(broken || stale));
 }
 
-api.onLogin(askForToken);
+api.onLogin(dialogs.askForToken);
 for (const collection of collections.all) {
   collection.addEventListener('state', showConnection);
 }
@@ -79,7 +128,12 @@ login.addEventListener('click', () => {
     collection.retry();
   }
 });
-window.addEventListener('hashchange', route);
+window.addEventListener('hashchange', follow);
+window.addEventListener('beforeunload', (event) => {
+  if (dialogs.unsaved() || unsaved()) {
+    event.preventDefault();
+  }
+});
 // The skip link must not change the view.
 document.querySelector('.skip').addEventListener('click', (event) => {
   event.preventDefault();

@@ -46,7 +46,7 @@ export async function conflict(mine, theirs) {
   const ways = choice('What is it to be?', WAYS, THEIRS);
   return show({
     title: `${theirs.metadata.name} was changed by somebody else`,
-    action: 'Go on', wide: true,
+    action: 'Go on', wide: true, isDraft: false,
     content: [
       element('div.preview', {}, ...(differ.length ? differ.map(
         (path) => beside(path, mine.spec.data[path],
@@ -79,6 +79,7 @@ export async function preview(document) {
   const result = element('div.preview', { 'aria-live': 'polite' });
   await show({
     title: 'Preview', action: 'Render', dismissal: 'Close', wide: true,
+    isDraft: false,
     content: [dom.field('Host', host, 'Templates are filled with its facts; '
       + 'without a host they have none.'), suggestions, result],
     submit: async () => {

@@ -119,6 +119,7 @@ export function editor(known) {
     required: true, pattern: '[A-Za-z0-9._\\-]+', maxlength: '253',
     value: known, readOnly: known !== '', spellcheck: 'false',
     autocomplete: 'off', title: 'Letters, digits, ".", "_" and "-"',
+    input: () => { dirty = true; },
   });
   const format = element('select', { change: () => { dirty = true; } });
   const template = element('input', {
@@ -308,11 +309,6 @@ export function editor(known) {
     }, text);
   }
 
-  const ask = (event) => {
-    if (dirty) {
-      event.preventDefault();
-    }
-  };
   form.append(
     element('div.fields', {}, dom.field('Name', name),
       dom.field('Format', format),
@@ -327,7 +323,6 @@ export function editor(known) {
       trying('Preview…', () => preview(document())), save));
   form.hidden = true;
   hosts.start();
-  window.addEventListener('beforeunload', ask);
   load().catch((error) => complain(
     `${known || 'The editor'} cannot be shown: ${error.message}`));
   return {
@@ -335,9 +330,10 @@ export function editor(known) {
       element('div.bar', {}, element('a', { href: '#/configs' },
         '← All configs'), element('h1', { id: 'view-title' },
         known || 'New config')), form),
+    unsaved: () => (dirty
+      ? `What was changed in ${known || 'the new config'} is lost.` : ''),
     close() {
       hosts.stop();
-      window.removeEventListener('beforeunload', ask);
     },
   };
 }

@@ -5,6 +5,28 @@
 
 import { element, field, freshId } from './dom.js';
 
+// Those that are open, the last one on top.
+const opened = new Set();
+
+/** Say what is lost when the dialogs close; '' for nothing. */
+export function unsaved() {
+  return [...opened].map((one) => one.unsaved()).find(Boolean) ?? '';
+}
+
+/** Close all dialogs that belong to what the address says. */
+export function closeAll() {
+  for (const one of [...opened].filter((each) => !each.isApart).reverse()) {
+    one.close();
+  }
+}
+
+/** Return what a form's controls have. */
+function entered(form) {
+  return JSON.stringify([...form.elements].map(
+    ({ type, checked, value }) => (
+      ['checkbox', 'radio'].includes(type) ? checked : value)));
+}
+
 /**
  * Show a dialog with a form.
  *
@@ -19,12 +41,17 @@ import { element, field, freshId } from './dom.js';
  * @param {boolean} [options.stays] whether it stays when the work is done,
  *     which says what became of it. To dismiss it meanwhile ends the work,
  *     and the next time the dialog.
+ * @param {boolean} [options.isDraft] whether what was entered is worth a
+ *     question before it is lost to another address.
+ * @param {boolean} [options.isApart] whether it stays at another address.
+ * @param {AbortSignal} [options.signal] closes it.
  * @param {function(AbortSignal): Promise} [options.submit] does the work;
  *     the dialog stays open, with the error, when it fails.
  * @returns {Promise<*>} what submit() returned, null when closed without.
  */
 export function show({ title, content, action, danger = false, wide = false,
   dismissal = action ? 'Cancel' : 'Close', stays = false,
+  isDraft = Boolean(action) && !stays, isApart = false, signal = null,
   submit = async () => true }) {
   return new Promise((resolve) => {
     const titleId = freshId('title');
@@ -92,21 +119,48 @@ export function show({ title, content, action, danger = false, wide = false,
       },
       close: () => {
         work.abort();
+        opened.delete(own);
         dialog.remove();
         resolve(result);
       },
     }, form);
     document.body.append(dialog);
+    const before = entered(form);
+    const own = {
+      isApart,
+      close: () => {
+        opened.delete(own);
+        dialog.close();
+      },
+      unsaved: () => (isWorking ? 'What is not begun yet is left as it is.'
+        : isDraft && entered(form) !== before
+          ? `What was entered in “${title}” is lost.` : ''),
+    };
+    opened.add(own);
+    signal?.addEventListener('abort', own.close);
     dialog.showModal();
   });
 }
 
 /** Ask before something is done that cannot be taken back. */
 export function confirm({ title, text, action, danger = false, extra = [],
-  submit }) {
+  submit, ...options }) {
   return show({
-    title, action, danger, submit,
+    title, action, danger, submit, isDraft: false, ...options,
     content: [element('p', {}, text), ...extra],
+  });
+}
+
+/**
+ * Ask whether something that is not saved may get lost.
+ *
+ * @param {string} lost says what.
+ * @param {AbortSignal} signal takes the question back.
+ */
+export function mayLeave(lost, signal) {
+  return confirm({
+    title: 'Leave without saving?', text: lost, action: 'Leave',
+    dismissal: 'Stay', danger: true, signal,
   });
 }
 
@@ -141,7 +195,7 @@ export function askForToken(check) {
     spellcheck: 'false',
   });
   return show({
-    title: 'Log in', action: 'Log in',
+    title: 'Log in', action: 'Log in', isDraft: false, isApart: true,
     content: [field('Token of Keystone', token,
       'As "openstack token issue -f value -c id" prints it. It is kept '
       + 'until this tab is closed.')],

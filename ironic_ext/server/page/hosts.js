@@ -10,6 +10,7 @@ import * as dom from './dom.js';
 import { showHost } from './host_details.js';
 import { readCatalog, Row } from './host_row.js';
 import * as search from './host_search.js';
+import { complain } from './notices.js';
 
 const { element } = dom;
 const VIEW = 'hosts';
@@ -44,11 +45,10 @@ const CHOICES = {
 export function hostsView(path, query) {
   const rows = new Map();
   const selected = new Map();
-  const wanted = Object.fromEntries(
-    ['q', 'show', 'state', 'iso', 'config', 'sort'].map(
-      (name) => [name, query.get(name) ?? '']));
-  let page = Math.max(0, (Number.parseInt(query.get('page'), 10) || 1) - 1);
-  let toOpen = path.length === 2 ? path : null;
+  const wanted = {};
+  let page = 0;
+  let toOpen = null;
+  // Namespace and name of the host whose details are shown.
   let opened = [];
   // All hosts in their order; null when that is to be found anew.
   let ordered = null;
@@ -56,13 +56,12 @@ export function hostsView(path, query) {
 
   const q = element('input', {
     type: 'search', placeholder: 'Name, MAC, IP, ISO, error …',
-    spellcheck: 'false', value: wanted.q, input: () => choose('q', q.value),
+    spellcheck: 'false', input: () => choose('q', q.value),
   });
   const show = element('select', {
     change: () => choose('show', show.value),
   }, ...Object.entries(search.KINDS).map(([value, { text }]) => element(
     'option', { value }, text)));
-  show.value = wanted.show in search.KINDS ? wanted.show : 'all';
   const choices = Object.fromEntries(Object.keys(CHOICES).map((name) => [
     name, element('select', {
       change: (event) => choose(name, event.target.value),
@@ -96,6 +95,20 @@ export function hostsView(path, query) {
   const pages = element('nav.pages', { 'aria-label': 'Pages of hosts' },
     back, where, on);
 
+  /** Take from an address what is to be shown. */
+  function read(to, parameters) {
+    for (const name of ['q', 'show', 'state', 'iso', 'config', 'sort']) {
+      wanted[name] = parameters.get(name) ?? '';
+    }
+    q.value = wanted.q;
+    show.value = wanted.show in search.KINDS ? wanted.show : 'all';
+    page = Math.max(
+      0, (Number.parseInt(parameters.get('page'), 10) || 1) - 1);
+    toOpen = to.length === 2 ? to : null;
+    opened = [];
+    ordered = null;
+  }
+
   function choose(name, value) {
     wanted[name] = value;
     turn(0);
@@ -115,30 +128,45 @@ export function hostsView(path, query) {
   }
 
   /** Put into the address what is shown. */
-  function note() {
-    address.replace(VIEW, opened, {
+  function note(put = address.replace) {
+    put(VIEW, opened, {
       ...wanted, show: wanted.show === 'all' ? '' : wanted.show,
       sort: wanted.sort === 'host' ? '' : wanted.sort,
       page: page ? String(page + 1) : '',
     });
   }
 
-  async function open(host) {
-    opened = [host.metadata.namespace, host.metadata.name];
-    note();
+  /** Show the details of a host, to which the address leads, or is to. */
+  async function open(host, put = address.push) {
+    const own = [host.metadata.namespace, host.metadata.name];
+    opened = own;
+    note(put);
     await showHost(host);
+    if (opened !== own) {
+      // Another address has closed them.
+      return;
+    }
     opened = [];
-    note();
+    if (!address.leave()) {
+      note();
+    }
   }
 
   /** Open what the address names, once it is there. */
   function openNamed() {
-    const host = toOpen && hosts.get(toOpen[1], toOpen[0]);
+    if (!toOpen) {
+      return;
+    }
+    const [namespace, name] = toOpen;
+    const host = hosts.get(name, namespace);
     if (host || hosts.loaded) {
       toOpen = null;
     }
     if (host) {
-      open(host);
+      open(host, address.replace);
+    } else if (hosts.loaded) {
+      complain(`There is no host ${name} that you may see.`);
+      note();
     }
   }
 
@@ -189,7 +217,7 @@ export function hostsView(path, query) {
     const { uid } = host.metadata;
     let row = rows.get(uid);
     if (!row) {
-      row = new Row(host, select, open);
+      row = new Row(host, select, (shown) => open(shown));
       rows.set(uid, row);
     } else if (row.host !== host || row.stale) {
       row.stale = false;
@@ -268,6 +296,7 @@ export function hostsView(path, query) {
     render();
   }
 
+  read(path, query);
   const used = [hosts, isos, configs];
   hosts.addEventListener('change', hostsChanged);
   hosts.addEventListener('state', render);
@@ -287,7 +316,21 @@ export function hostsView(path, query) {
             label, choices[name])))),
       bulk.node, table, empty, pages),
     shown: openNamed,
+    go(to, parameters) {
+      read(to, parameters);
+      renderChoices();
+      render();
+      openNamed();
+    },
+    unsaved() {
+      const names = [...rows.values()].filter(
+        (row) => row.draft && !row.saving).map(
+        (row) => row.host.metadata.name);
+      return names.length ? 'What was chosen is lost of '
+        + `${names.join(', ')}.` : '';
+    },
     close() {
+      opened = [];
       used.forEach((collection) => collection.stop());
       hosts.removeEventListener('change', hostsChanged);
       hosts.removeEventListener('state', render);
