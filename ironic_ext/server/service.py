@@ -3,6 +3,7 @@
 """The boot server as a process: its parts, its threads, its end."""
 
 import concurrent.futures
+import errno
 import ipaddress
 import logging
 import os
@@ -100,18 +101,18 @@ class BootServer:
             self._records, self._history, self._imports, directory,
             signer, self._pools[0], self._pools[1],
             _lessees(conf, api), rules,
-            _links(conf, signer, self._records),
+            links(conf, signer, self._records),
             conf.ext_boot.config_delivery))
-        links = connections.Connections(
+        clients = connections.Connections(
             connections.Limits(options.max_connections,
                                options.max_connections_per_address),
             lambda host: identity.is_of(host, proxies), _tls(conf))
-        self._server = server.Server(application, links, self._end_watches,
+        self._server = server.Server(application, clients, self._end_watches,
                                      application.at_once)
         self._address = options.host_ip, options.port
         self._figures = figures.Figures(
             application.answered, self._index, self._mirror, self._poller,
-            api, links)
+            api, clients)
         self._metrics = options.metrics_host_ip, options.metrics_port
         self._has_projects = options.auth_strategy == 'keystone'
 
@@ -127,10 +128,7 @@ class BootServer:
 
         :raises: OSError when the port is taken
         """
-        family = socket.getaddrinfo(
-            *self._address, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server(self._address, family=family,
-                                        backlog=server.BACKLOG)
+        listener = listen(*self._address)
         end_metrics = figures.serve(self._figures, *self._metrics) if (
             self._metrics[1]) else lambda: None
         sys.setswitchinterval(_SWITCH)
@@ -172,6 +170,29 @@ class BootServer:
         self._catalog.close()
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """Return the socket that clients connect to.
+
+    :raises: OSError
+    """
+    try:
+        family = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family,
+                                    backlog=server.BACKLOG)
+    except OSError as exc:
+        raise OSError(
+            f'cannot listen on {host} port {port}: {_reason(exc)}: '
+            + ('end what has the port, or set another [ext_server]port'
+               if exc.errno == errno.EADDRINUSE
+               else 'look at [ext_server]host_ip')) from exc
+
+
+def _reason(exc: OSError) -> str:
+    # socket.create_server() adds the address to it.
+    return (exc.strerror or str(exc)).partition(' (while attempting')[0]
+
+
 def machine_identity(conf: cfg.ConfigOpts, *, has_addresses: bool,
                      was_upgraded: bool) -> str:
     """Return how machines without a token are known, and warn of it.
@@ -206,12 +227,19 @@ def machine_identity(conf: cfg.ConfigOpts, *, has_addresses: bool,
     return identity.MAC
 
 
-def _links(conf: cfg.ConfigOpts, signer: tokens.Tokens,
-           records: record_mirror.RecordMirror) -> configs.Links:
-    """Return what makes what templates know of this server."""
+def links(conf: cfg.ConfigOpts, signer: tokens.Tokens,
+          records: record_mirror.RecordMirror) -> configs.Links:
+    """Return what makes what templates know of this server.
+
+    :raises: ValueError
+    """
     url = (conf.ext_server.public_url or '').rstrip('/')
     if not url:
         return lambda host: {}
+    if not ironic_api.is_url(url):
+        raise ValueError(
+            '[ext_server]public_url must be a URL of http or https, such as '
+            'http://192.0.2.1:8093')
     return lambda host: dict(tokens.links(url, signer.new(
         host.uuid, conf.ext_server.token_lifetime,
         records.generation(host))[0]))

@@ -11,10 +11,13 @@ import datetime
 import json
 import threading
 import typing
+from urllib import parse as urlparse
 
 from keystoneauth1 import adapter
 from keystoneauth1 import exceptions
+from keystoneauth1 import http_basic
 from keystoneauth1 import loading
+from keystoneauth1 import plugin
 from oslo_config import cfg
 
 from ironic_ext.node import boot_state
@@ -58,18 +61,49 @@ def connect(conf: cfg.ConfigOpts) -> 'IronicApi':
     :raises: ValueError
     """
     auth, session = login(conf)
-    if auth is None and not conf[GROUP].endpoint_override:
+    _require_place(conf, auth)
+    try:
+        return IronicApi(loading.load_adapter_from_conf_options(
+            conf, GROUP, session=session, auth=auth))
+    except exceptions.ClientException as exc:
+        raise ValueError(f'[{GROUP}]: {exc}') from exc
+
+
+def _require_place(conf: cfg.ConfigOpts, auth: typing.Any) -> None:
+    """Refuse what does not say where Ironic is, or who asks it.
+
+    :raises: ValueError
+    """
+    url = conf[GROUP].endpoint_override
+    if isinstance(auth, plugin.FixedEndpointPlugin):
+        url = url or auth.endpoint
+    if not url and (auth is None
+                    or isinstance(auth, plugin.FixedEndpointPlugin)):
         raise ValueError(
             f'[{GROUP}] does not say where Ironic is: set auth_type = none '
             'and endpoint_override to the URL of an Ironic without a login, '
             'auth_type = http_basic, username and password as well for one '
             'with passwords, or auth_type = password, auth_url, username, '
             'password, user_domain_name and system_scope = all for Keystone')
+    if url and not is_url(url):
+        raise ValueError(
+            f'[{GROUP}]endpoint_override must be a URL of http or https, '
+            'such as http://192.0.2.1:6385')
+    if isinstance(auth, http_basic.HTTPBasicAuth) and not (
+            auth.username and auth.password):
+        raise ValueError(
+            f'[{GROUP}]auth_type is http_basic: set username and password, '
+            'too')
+
+
+def is_url(text: str) -> bool:
+    """Tell whether something is a URL of a web service."""
     try:
-        return IronicApi(loading.load_adapter_from_conf_options(
-            conf, GROUP, session=session, auth=auth))
-    except exceptions.ClientException as exc:
-        raise ValueError(f'[{GROUP}]: {exc}') from exc
+        parts = urlparse.urlsplit(text)
+        return parts.scheme in ('http', 'https') and bool(
+            parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def login(conf: cfg.ConfigOpts) -> tuple[typing.Any, typing.Any]:

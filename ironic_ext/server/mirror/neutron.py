@@ -93,8 +93,13 @@ def connect(conf: cfg.ConfigOpts, api: ironic_api.IronicApi
     :raises: ValueError
     """
     auth, session = ironic_api.login(conf)
+    url = conf.ext_server.neutron_endpoint
+    if url and not ironic_api.is_url(url):
+        raise ValueError(
+            '[ext_server]neutron_endpoint must be a URL of http or https, '
+            'such as http://192.0.2.1:9696')
     return NeutronAddresses(adapter.Adapter(
         session=session, auth=auth, service_type='network',
         interface=conf.ext_ironic.valid_interfaces,
         region_name=conf.ext_ironic.region_name,
-        endpoint_override=conf.ext_server.neutron_endpoint), api.bound)
+        endpoint_override=url), api.bound)

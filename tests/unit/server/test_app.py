@@ -6,9 +6,9 @@ import concurrent.futures
 import dataclasses
 import ipaddress
 import json
-import os
 import unittest.mock
 
+import bcrypt
 import falcon.inspect
 import fixtures
 import jsonschema
@@ -172,8 +172,11 @@ class AppTestCase(testtools.TestCase):
         self.assertEqual((304, b''), (again.status, again.data))
 
     def test_headers_are_the_same_for_all(self):
+        users = self.useFixture(fixtures.TempDir()).join('htpasswd')
+        with open(users, 'wb') as file:
+            file.write(b'u:' + bcrypt.hashpw(b'p', bcrypt.gensalt(4)))
         conf, parts, index = make(auth_strategy='http_basic',
-                                  http_basic_auth_user_file=os.devnull)
+                                  http_basic_auth_user_file=users)
         index.loaded.set()
         index.put(test_hosts.host())
         application = app.make(conf, parts)

@@ -2,6 +2,7 @@
 
 """How machines without a token are known, and what is listened to."""
 
+import socket
 import sys
 from unittest import mock
 
@@ -88,3 +89,45 @@ class NotificationsTestCase(testtools.TestCase):
             refusal = str(self.assertRaises(
                 ValueError, self.listeners, ['boot1']))
         self.assertIn('.[server,notifications]', refusal)
+
+
+class PublicUrlTestCase(testtools.TestCase):
+
+    def links(self, url):
+        conf = cfg.ConfigOpts()
+        options.register_opts(conf)
+        conf([], default_config_files=[])
+        conf.set_override('public_url', url, group='ext_server')
+        self.addCleanup(conf.clear_override, 'public_url',
+                        group='ext_server')
+        return service.links(conf, mock.Mock(), mock.Mock())
+
+    def test_what_is_no_url_is_refused_at_the_start(self):
+        for url in ('not-a-url', '192.0.2.1:8093', 'ftp://192.0.2.1',
+                    'http://', 'http://[192.0.2.1', 'http://x:port'):
+            exc = self.assertRaises(ValueError, self.links, url)
+            self.assertIn('[ext_server]public_url must be a URL', str(exc))
+
+    def test_a_url_or_none_is_taken(self):
+        for url in ('', 'http://192.0.2.1:8093/', 'https://boot.example',
+                    'http://[2001:db8::1]:8093'):
+            self.links(url)
+
+
+class ListenTestCase(testtools.TestCase):
+
+    def test_a_port_that_is_taken_is_named(self):
+        with socket.create_server(('127.0.0.1', 0)) as other:
+            port = other.getsockname()[1]
+            exc = self.assertRaises(OSError, service.listen, '127.0.0.1',
+                                    port)
+        self.assertEqual(
+            f'cannot listen on 127.0.0.1 port {port}: Address already in '
+            'use: end what has the port, or set another [ext_server]port',
+            str(exc))
+
+    def test_an_address_that_is_not_of_this_host_is_named(self):
+        exc = self.assertRaises(OSError, service.listen, '192.0.2.77', 0)
+        self.assertEqual(
+            'cannot listen on 192.0.2.77 port 0: Cannot assign requested '
+            'address: look at [ext_server]host_ip', str(exc))

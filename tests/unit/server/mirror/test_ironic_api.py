@@ -2,8 +2,10 @@
 
 """Ironic's API: what its configuration lacks, and what a login sees."""
 
+import os
 import unittest.mock
 
+import fixtures
 from keystoneauth1 import adapter
 from keystoneauth1 import exceptions
 from keystoneauth1 import noauth
@@ -44,6 +46,41 @@ class ConnectTestCase(testtools.TestCase):
         for word in ('[ext_ironic]', 'auth_type = none', 'endpoint_override',
                      'http_basic', 'auth_url', 'system_scope = all'):
             self.assertIn(word, str(error))
+
+    def loaded(self, text):
+        path = os.path.join(self.useFixture(fixtures.TempDir()).path, 'c')
+        with open(path, 'w') as file:
+            file.write(f'[ext_ironic]\n{text}\n')
+        made = cfg.ConfigOpts()
+        ironic_api.register_opts(made)
+        made(['--config-file', path])
+        return made
+
+    def test_a_login_without_a_place_is_told_what_to_say(self):
+        for text in ('auth_type = none',
+                     'auth_type = http_basic\nusername = u\npassword = p'):
+            error = self.assertRaises(ValueError, ironic_api.connect,
+                                      self.loaded(text))
+            self.assertIn('does not say where Ironic is', str(error))
+        for name in ('endpoint', 'endpoint_override'):
+            ironic_api.connect(self.loaded(
+                f'auth_type = none\n{name} = http://127.0.0.1:1'))
+
+    def test_a_place_that_is_no_url_is_refused(self):
+        for name in ('endpoint', 'endpoint_override'):
+            error = self.assertRaises(ValueError, ironic_api.connect,
+                                      self.loaded('auth_type = none\n'
+                                                  f'{name} = 127.0.0.1:1'))
+            self.assertIn('must be a URL', str(error))
+
+    def test_a_password_without_a_user_is_told_what_to_say(self):
+        text = 'auth_type = http_basic\nendpoint = http://127.0.0.1:1\n'
+        for more in ('', 'username = u', 'password = p'):
+            error = self.assertRaises(ValueError, ironic_api.connect,
+                                      self.loaded(text + more))
+            self.assertIn('set username and password', str(error))
+        ironic_api.connect(self.loaded(
+            text + 'username = u\npassword = p'))
 
     def test_an_endpoint_is_enough(self):
         ironic_api.connect(conf(endpoint_override='http://127.0.0.1:1'))

@@ -5,9 +5,12 @@
 import unittest.mock
 
 from keystoneauth1 import exceptions
+from oslo_config import cfg
 import testtools
 
+from ironic_ext import conf as options
 from ironic_ext.server import errors
+from ironic_ext.server.mirror import ironic_api
 from ironic_ext.server.mirror import neutron
 
 IP, MAC, PORT = '192.0.2.5', '52:54:00:00:00:01', 'port-1'
@@ -58,3 +61,23 @@ class NeutronAddressesTestCase(testtools.TestCase):
                               self.addresses.lessees, IP)
         self.answer([])
         self.assertEqual(frozenset(), self.addresses.lessees(IP))
+
+
+class ConnectTestCase(testtools.TestCase):
+
+    def test_an_endpoint_that_is_no_url_is_refused(self):
+        conf = cfg.ConfigOpts()
+        options.register_opts(conf)
+        ironic_api.register_opts(conf)
+        conf([], default_config_files=[])
+        self.addCleanup(conf.clear_override, 'neutron_endpoint',
+                        group='ext_server')
+        for url, good in (('neutron:9696', False),
+                          ('http://neutron:9696', True), (None, True)):
+            conf.set_override('neutron_endpoint', url, group='ext_server')
+            if good:
+                neutron.connect(conf, unittest.mock.Mock())
+                continue
+            exc = self.assertRaises(ValueError, neutron.connect, conf,
+                                    unittest.mock.Mock())
+            self.assertIn('[ext_server]neutron_endpoint must be', str(exc))
