@@ -264,11 +264,12 @@ def _initrd_files(path: boot_path.BootPath,
     return Arrived()
 
 
-def settle(arrivals: tuple[Arrival, ...],
+def settle(arrivals: tuple[Arrival, ...], injection: injections.Injection,
            wanted: collections.abc.Sequence[str], partial: bool,
            image: str) -> list[str]:
     """Return warnings for what does not arrive, or refuse it.
 
+    :param injection: that was asked for.
     :param wanted: see planner.inject().
     :param image: what it is called.
     :raises: InjectionError
@@ -282,17 +283,38 @@ def settle(arrivals: tuple[Arrival, ...],
                 f'{image} does not boot by {name}: it boots by '
                 f'{", ".join(one.name for one in live) or "nothing"}')
     _refuse_slip(image, live)
-    lacking = _told(required)
-    if lacking and not partial:
+    told = _told(required)
+    if told and (not partial or _is_all(injection, required)):
         raise errors.InjectionError(
             f'{image} cannot take the injection on every boot path that is '
-            f'asked for: {"; ".join(lacking)}')
-    if not wanted and live and all(one.lacks for one in live) \
-            and not partial:
+            f'asked for: {"; ".join(told)}')
+    if not wanted and live and all(one.lacks for one in live) and (
+            not partial or _is_all(injection, live)):
         raise errors.InjectionError(
             f'{image} takes the injection on no boot path: '
             + '; '.join(_told(live)))
-    return [f'{one.name}: {text}' for one in live for text in one.lacks]
+    if live or not _is_of_boots(injection):
+        return [f'{one.name}: {text}' for one in live for text in one.lacks]
+    why = '; '.join([f'{image} boots by nothing', *_told(arrivals)])
+    if not partial or _is_all(injection, arrivals):
+        raise errors.InjectionError(why)
+    return [why]
+
+
+def _is_of_boots(injection: injections.Injection) -> bool:
+    """Tell whether nobody meets some of it unless the image boots."""
+    return bool(injection.changes_arguments or injection.initrd_files
+                or injection.timeout is not None)
+
+
+def _is_all(injection: injections.Injection,
+            arrivals: collections.abc.Iterable[Arrival]) -> bool:
+    """Tell whether nothing is left beside what does not arrive."""
+    return not (injection.files or injection.esp_files
+                or injection.ignition is not None or any(
+                    isinstance(outcome, Arrived) for one in arrivals
+                    for outcome in (one.arguments, one.initrd_files,
+                                    one.unattended)))
 
 
 def _refuse_slip(image: str, live: collections.abc.Sequence[Arrival]

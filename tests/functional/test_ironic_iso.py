@@ -269,6 +269,12 @@ class InjectTestCase(IronicIsoTestCase):
             done = self.run_command(*words, status=2)
             self.assertIn(b'error: ', done.stderr)
 
+    def test_a_slip_in_an_option_is_told_by_the_command_itself(self):
+        said = self.run_command('inject', 'x', '--apend', 'a=1',
+                                status=2).stderr
+        self.assertIn(b'usage: ironic-iso inject', said)
+        self.assertIn(b'--apend a=1 (did you mean --append?)', said)
+
     def test_version_and_completion_are_printed(self):
         self.assertTrue(self.run_command('--version').stdout.startswith(
             b'ironic-iso '))

@@ -347,4 +347,4 @@ class NetworkBootTest(_Case):
         self.assertFalse((self.folder / 'x').exists())
         self.assert_error(self.run_command(
             'pxe', isos.shared('rr_only'), '-d', self.folder / 'x',
-            status=1), 'does not boot')
+            status=1), 'boots by nothing')

@@ -11,6 +11,7 @@ import collections.abc
 import contextlib
 import dataclasses
 import os
+import re
 import stat
 import sys
 
@@ -328,7 +329,12 @@ def _parsed(parser: argparse.ArgumentParser,
             args.run is _ls and args.path == '/'):
         args.path = rest.pop()
     if rest:
-        parser.error('unrecognized arguments: ' + ' '.join(rest))
+        import difflib
+        known = re.findall('--[a-z][a-z-]+', args.own.format_help())
+        near = difflib.get_close_matches(
+            rest[0].partition('=')[0], known, 1, 0.7)
+        args.own.error('unrecognized arguments: ' + ' '.join(rest) + (
+            f' (did you mean {near[0]}?)' if near else ''))
     return args
 
 

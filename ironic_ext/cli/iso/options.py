@@ -117,6 +117,8 @@ def build_parser(run: Commands) -> argparse.ArgumentParser:
     command.add_argument('shell', choices=completion.SHELLS,
                          help='whose script')
     command.set_defaults(run=run['completion'], parser=parser)
+    for command in commands.choices.values():
+        command.set_defaults(own=command)
     return parser
 
 

@@ -148,8 +148,9 @@ def _chosen(image: iso.IsoImage, entry: str, firmware: str
     paths = [path for path in boot_path.boot_paths(image, wanted=(firmware,))
              if not path.dead]
     if not paths:
-        raise errors.CommandError(f'{image.path} does not boot by '
-                                  f'{firmware}')
+        raise errors.CommandError(f'{image.path} boots by nothing' if (
+            firmware == 'all') else f'{image.path} does not boot by '
+                                    f'{firmware}')
     whys = []
     for path in paths:
         if path.walk.lost:

@@ -228,24 +228,29 @@ def _cannot(image: images.IsoImage,
                'show the old ones')
         return dict.fromkeys(('kernel_arguments', 'files', 'initrd_files'),
                              why)
-    cannot = {}
+    cannot: dict[str, str] = {}
     live = [path for path in paths if not path.dead]
     if not any(config.entries for config in configs) and not any(
             not arrival.why_no_arguments(path) for path in live):
         cannot['kernel_arguments'] = (
             'no boot configuration with a Linux kernel was found (GRUB, '
             'ISOLINUX or systemd-boot)')
-    elif live:
+    else:
         _tell(cannot, 'kernel_arguments', {
-            path.name: arrival.why_no_arguments(path) for path in live})
+            path.name: arrival.why_no_arguments(path)
+            for path in live or paths})
     if not live and not discovery.initrds_of(
             image, configs):
         cannot['initrd_files'] = (
             'no boot configuration names an initrd in the image\'s own '
             'file system')
-    elif live:
+    else:
         _tell(cannot, 'initrd_files', {
-            path.name: arrival.why_no_initrd_files(path) for path in live})
+            path.name: arrival.why_no_initrd_files(path)
+            for path in live or paths})
+    if not paths:
+        for kind in ('kernel_arguments', 'initrd_files'):
+            cannot.setdefault(kind, 'the image boots by nothing')
     return cannot
 
 

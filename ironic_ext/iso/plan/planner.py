@@ -119,8 +119,8 @@ class _Plan(drafts.Draft):
                        for one in arrivals) for name in wanted):
             # To say how the image boots instead.
             arrivals = self._arrivals(('all',))
-        self.warnings += arrival.settle(arrivals, wanted, self.partial,
-                                        self.image.path)
+        self.warnings += arrival.settle(
+            arrivals, self.asked, wanted, self.partial, self.image.path)
         return self._compose(arrivals)
 
     def _plan_part(self, plan: collections.abc.Callable[[], None],

@@ -162,6 +162,35 @@ class ArrivalTest(testtools.TestCase):
             'isolinux_bios', partial=True, esp_files={'/x': b'y'},
             ignition=b'{}'))
 
+    def test_a_part_that_reaches_nobody_who_asked_is_none(self) -> None:
+        what = {'for_': ('uefi',), 'partial': True, 'append_args': 'a=1'}
+        self.assertIn('whose stub', self.refused('unified_kernel', **what))
+        self.inject('unified_kernel', **what, files={'/x': b'y'})
+
+    def test_what_boots_by_nothing_is_refused_with_the_reason(self) -> None:
+        image = self.dir / 'no-kernel.iso'
+        data = isos.shared('grub_bios').read_bytes()
+        image.write_bytes(data.replace(b' /live/vmlinuz ',
+                                       b' /live/missing '))
+        with iso.IsoImage.open(image) as base:
+            inspection = iso.inspect(base)
+            for kind in ('kernel_arguments', 'initrd_files'):
+                self.assertIn('the image has no /live/missing',
+                              inspection.cannot[kind])
+            for given in ({'append_args': 'a=1'}, {'initrd_files': _FILES},
+                          {'timeout': 5}):
+                for partial in (False, True):
+                    error = str(self.assertRaises(
+                        iso.InjectionError, iso.inject, base,
+                        iso.Injection(**given), for_=('all',),
+                        partial=partial))
+                    self.assertIn('no-kernel.iso boots by nothing; bios from '
+                                  'cd, bios from disk: ', error)
+                    self.assertIn('the image has no /live/missing', error)
+            # A file in it is there for whoever reads the medium.
+            iso.inject(base, iso.Injection(files={'/x': b'y'}),
+                       for_=('all',)).close()
+
     def test_what_every_path_lacks_is_said_once(self) -> None:
         said = self.refused('isolinux_bios', timeout=5, default='Nope')
         self.assertEqual(1, said.count('entry "Nope"'), said)

@@ -330,19 +330,26 @@ class InjectionTest(testtools.TestCase):
                               image.read_file(path))
 
     def test_arguments_apply_to_a_configuration_that_is_given(self) -> None:
-        config = b'linux /boot/vmlinuz a\ninitrd /boot/initrd\n'
+        config = b'linux /live/vmlinuz a\ninitrd /live/initrd.img\n'
         path = isos.KINDS['grub_bios'].configs[0]
         image = self._written(isos.shared('grub_bios'),
                               files={path: config}, append_args='b=2')
-        self.assertIn(b'linux /boot/vmlinuz a b=2\n',
+        self.assertIn(b'linux /live/vmlinuz a b=2\n',
                       image.read_file(path))
 
-    def test_arguments_apply_to_a_configuration_that_is_new(self) -> None:
-        image = self._written(
-            isos.shared('plain_rr_joliet'), append_args='b=2',
-            files={'/boot/grub/grub.cfg': b'linux /vmlinuz a\n'})
-        self.assertEqual(b'linux /vmlinuz a b=2\n',
-                         image.read_file('/boot/grub/grub.cfg'))
+    def test_what_boots_by_nothing_has_its_configuration_changed_alone(
+            self) -> None:
+        what = {'append_args': 'b=2', 'files': {
+            '/boot/grub/grub.cfg': b'linux /vmlinuz a\n'}}
+        with iso.IsoImage.open(isos.shared('plain_rr_joliet')) as image:
+            error = self.assertRaises(
+                iso.InjectionError, iso.inject, image, iso.Injection(**what))
+            self.assertTrue(str(error).endswith('boots by nothing'), error)
+            with iso.inject(image, iso.Injection(**what),
+                            partial=True) as made:
+                self.assertEqual([str(error)], list(made.warnings))
+                self.assertIn(b'linux /vmlinuz a b=2\n',
+                              made.read(0, made.size))
 
 
 class RefusalTest(testtools.TestCase):
