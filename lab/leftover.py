@@ -61,7 +61,7 @@ def stop(path: pathlib.Path) -> bool:
         _stop_group(pid, when)
     for started in pathlib.Path(state['directory']).rglob('*.pid'):
         _stop_started(started)
-    for file in state['files']:
+    for file in state.get('files', ()):
         pathlib.Path(file).unlink(missing_ok=True)
     shutil.rmtree(state['directory'], ignore_errors=True)
     pathlib.Path(state['link']).unlink(missing_ok=True)
