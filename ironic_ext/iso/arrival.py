@@ -71,6 +71,11 @@ class Arrival(typing.NamedTuple):
         return f'{self.firmware} from {self.medium}'
 
     @property
+    def waits(self) -> bool:
+        """Whether nothing starts before somebody touches the machine."""
+        return self.starts.startswith(boot_path.WAITS)
+
+    @property
     def lacks(self) -> tuple[str, ...]:
         """Sentences: what of the injection does not arrive, and why."""
         return tuple(

@@ -41,6 +41,8 @@ _DEFAULTS = {'BOOTX64.EFI': 'x64', 'BOOTIA32.EFI': 'ia32',
 _GRUB_CPU = {'x64': 'x86_64', 'ia32': 'i386', 'aa64': 'arm64',
              'arm': 'arm', 'riscv64': 'riscv64'}
 _BIOS_BYTES = 4 << 20
+#: What a menu does that starts nothing by itself.
+WAITS = 'waits for a key'
 #: What it means that something else than a kernel starts.
 _WHAT = {'local': ' (boots the disk)', 'exit': ' (leaves the loader)',
          'nothing': ' (starts nothing)', 'chain': ' (another loader)',
@@ -117,10 +119,10 @@ class BootPath(typing.NamedTuple):
             return f'nothing: {walk.lost}' if walk.dead else 'not known'
         start = walk.unattended
         if start is None:
-            return 'waits for a key'
+            return WAITS
         title = start.title or start.ident or 'the only entry'
         if walk.seconds is None:
-            return f'waits for a key; the default is "{title}"'
+            return f'{WAITS}; the default is "{title}"'
         after = (f'after {walk.seconds:g} s' if walk.seconds else 'at once')
         what = _WHAT.get(start.kind, '')
         return f'"{title}" {after}{what}'

@@ -14,6 +14,7 @@ import fixtures
 import testtools
 
 from tests.functional import judges
+from tests import iso_cases
 from tests import iso_parts
 from tests import isos
 
@@ -268,6 +269,12 @@ class InjectTestCase(IronicIsoTestCase):
                       ['write', 'x'], ['completion', 'fish']):
             done = self.run_command(*words, status=2)
             self.assertIn(b'error: ', done.stderr)
+
+    def test_a_menu_that_waits_is_told_with_what_arrives(self):
+        said = self.run_command('inject', iso_cases.shared('waiting_menu'),
+                                '--append', 'a=1', '--dry-run').stdout
+        self.assertIn(b': everything arrives; unattended: waits for a key',
+                      said)
 
     def test_a_slip_in_an_option_is_told_by_the_command_itself(self):
         said = self.run_command('inject', 'x', '--apend', 'a=1',

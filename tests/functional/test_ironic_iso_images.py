@@ -184,7 +184,8 @@ class NetworkTest(_Case):
 
     def test_what_is_no_keyfile_is_refused(self):
         keyfile = self.folder / 'eno1.nmconnection'
-        for text, words in (('TYPE=Ethernet\n', 'no section headers'),
+        for text, words in (('TYPE=Ethernet\n', 'without a section'),
+                            ('[connection]\nid=x\nfoo\n', 'in line 3 is'),
                             ('[ipv4]\nmethod=auto\n', 'no "id"'),
                             ('[connection]\nid=x\n', 'no "type"')):
             keyfile.write_text(text)

@@ -60,10 +60,15 @@ def _require_keyfile(path: str, content: bytes) -> None:
         parser.read_string(content.decode())
     except UnicodeDecodeError as exc:
         raise errors.CommandError(f'{path} is no text in UTF-8') from exc
-    except configparser.Error as exc:
+    except configparser.MissingSectionHeaderError as exc:
         raise errors.CommandError(
-            f'{path} is no keyfile of NetworkManager: '
-            f'{" ".join(str(exc).split())}') from exc
+            f'{path} is no keyfile of NetworkManager: it begins, in line '
+            f'{exc.lineno}, without a section such as [connection]') from exc
+    except configparser.ParsingError as exc:
+        lines = ', '.join(str(number) for number, _line in exc.errors)
+        raise errors.CommandError(
+            f'{path} is no keyfile of NetworkManager: what is in line '
+            f'{lines} is neither a section nor "key=value"') from exc
     for key in ('id', 'type'):
         if not parser.get('connection', key, fallback=''):
             raise errors.CommandError(

@@ -72,7 +72,7 @@ class Written:
         for path in self.boot_paths:
             if not path.dead:
                 said = '; '.join(path.lacks) or everything
-                if path.unattended is not None:
+                if path.unattended is not None or path.waits:
                     said += f'; unattended: {path.starts}'
                 lines.append(f'  {path.name}: {printable.escaped(said)}')
         return '\n'.join(lines)
