@@ -133,6 +133,21 @@ class BootApi:
         document: Resource = found.json() if found.content else {}
         return document
 
+    def delete(self, path: str, names: collections.abc.Iterable[str]
+               ) -> None:
+        """Delete resources of a list, all that can be.
+
+        :raises: CommandError with what is said of each that is left
+        """
+        failures = []
+        for name in names:
+            try:
+                self.call('DELETE', item(path, name))
+            except exceptions.CommandError as exc:
+                failures.append(f'{name}: {exc}')
+        if failures:
+            raise exceptions.CommandError('\n'.join(failures))
+
     def send(self, method: str, path: str, body: object = None,
              **options: typing.Any) -> typing.Any:
         """Send a request; return the answer, whatever it is."""

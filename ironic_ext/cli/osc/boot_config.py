@@ -134,10 +134,12 @@ class DeleteBootConfig(command.Command):
                                  nargs='+')
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Delete the configs in their order; the first failure ends it."""
-        api = boot_api.BootApi.of(self, parsed_args)
-        for name in parsed_args.name:
-            api.call('DELETE', boot_api.item(boot_api.CONFIGS, name))
+        """Delete the configs in their order.
+
+        :raises: CommandError when one is left
+        """
+        boot_api.BootApi.of(self, parsed_args).delete(
+            boot_api.CONFIGS, parsed_args.name)
 
 
 class PreviewBootConfig(command.Command):

@@ -102,13 +102,23 @@ class ListBootMedia(shown.List):
             yield from media_of(client, node)
 
 
-class EjectBootMedium(command.Command):
+_EJECTED = (
+    fields.Field('node', 'node'),
+    fields.Field('ejected', 'ejected'),
+    fields.Field('boot_device', 'boot_device'),
+    fields.Field('error', 'error'))
+
+
+class EjectBootMedium(shown.Told, command.Lister):
     """End a node's boot from its ISO: the disk boots, the medium goes.
 
     The disk becomes the boot device at once and for good, and the medium is
     ejected even if the machine runs from it. The ISO boots again after the
-    next deployment or rebuild.
+    next deployment or rebuild. What was seen is told in words, or as fields
+    with -f.
     """
+
+    _seen: list[fields.Resource]
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the nodes."""
@@ -117,24 +127,33 @@ class EjectBootMedium(command.Command):
                             help='Names or UUIDs of nodes')
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Ask, and say what was seen.
-
-        :raises: CommandError when a boot of these did not come to its end
-        """
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[
+            shown.Names, list[fields.Row]]:
+        """Ask, and note what was seen."""
         manager: typing.Any = self.app.client_manager
-        failures = []
+        self._seen = []
         for node in parsed_args.nodes:
             try:
                 seen = _MEDIA.delete(manager.baremetal, node)
             except Exception as error:
-                failures.append(f'{node}: {error}')
-                continue
+                seen = {'ejected': False, 'error': str(error)}
             if not seen.get('ejected'):
-                failures.append(f'{node}: the medium is not ejected yet')
-                continue
-            print(f'{node}: the medium is ejected, and the disk is the '
-                  'boot device' + ('' if seen.get('boot_device') == 'disk'
-                                   else ' (the BMC does not show it)'))
-        if failures:
-            raise exceptions.CommandError('\n'.join(failures))
+                seen.setdefault('error', 'the medium is not ejected yet')
+            self._seen.append({**seen, 'node': node})
+        return (tuple(field.name for field in _EJECTED),
+                [tuple(field.of(seen) for field in _EJECTED)
+                 for seen in self._seen])
+
+    def words(self) -> collections.abc.Iterator[str]:
+        """Say what was ejected."""
+        for seen in self._seen:
+            if not seen.get('error'):
+                yield (f'{seen["node"]}: the medium is ejected, and the disk '
+                       'is the boot device'
+                       + ('' if seen.get('boot_device') == 'disk'
+                          else ' (the BMC does not show it)'))
+
+    def failures(self) -> list[str]:
+        """Say which boots did not come to their end."""
+        return [f'{seen["node"]}: {seen["error"]}' for seen in self._seen
+                if seen.get('error')]

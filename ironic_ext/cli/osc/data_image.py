@@ -6,6 +6,7 @@ A password comes from a file, the environment or a prompt: what is on the
 command line, every user of the host can see.
 """
 
+import abc
 import argparse
 import base64
 import collections.abc
@@ -87,7 +88,7 @@ def _requests_unlogged() -> collections.abc.Iterator[None]:
             logger.setLevel(level)
 
 
-class _Change(command.Command):
+class _Change(shown.Told, command.ShowOne):
     """What commands that change a data image have in common."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -100,13 +101,40 @@ class _Change(command.Command):
                  f'({_WAIT_SECONDS} by default); fail when it fails')
         return parser
 
+    @abc.abstractmethod
+    def change(self, node: _Node, parsed_args: argparse.Namespace
+               ) -> fields.Resource | None:
+        """Ask for the change, and wait if so told.
+
+        :returns: the data image then, as far as it is known.
+        :raises: CommandError
+        """
+
+    def take_action(self, parsed_args: argparse.Namespace
+                    ) -> tuple[shown.Names, fields.Row]:
+        """Return the fields of the data image, for who wants them.
+
+        :raises: CommandError
+        """
+        node = self._node(parsed_args)
+        resource = self.change(node, parsed_args)
+        if self.in_words(parsed_args):
+            return (), ()
+        seen = node.get() if resource is None else resource
+        return (tuple(field.name for field in _FIELDS),
+                tuple(field.of(seen) for field in _FIELDS))
+
+    def words(self) -> tuple[str, ...]:
+        """Return none: what is waited for is said meanwhile."""
+        return ()
+
     def _node(self, parsed_args: argparse.Namespace) -> _Node:
         manager: typing.Any = self.app.client_manager
         return _Node(manager.baremetal, parsed_args.node)
 
     def _await(self, node: _Node, seconds: float,
                settled: collections.abc.Callable[[fields.Resource], bool]
-               ) -> None:
+               ) -> fields.Resource:
         """Wait for the data image to be as wanted; say what is seen.
 
         :raises: CommandError
@@ -127,7 +155,7 @@ class _Change(command.Command):
                 print(saying, file=self.app.stderr)
                 said = saying
             if is_settled:
-                return
+                return resource
             if time.monotonic() >= deadline:
                 raise exceptions.CommandError(
                     f'the data image of node {node.name} is still {saying} '
@@ -148,7 +176,7 @@ class AttachDataImage(_Change):
     The conductor keeps it attached: it goes in again after a reset of the
     BMC or a manual eject. The password of --username is read from
     --password-file, from the environment (DATA_IMAGE_PASSWORD) or from a
-    prompt.
+    prompt. With -f the data image is shown.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -190,17 +218,18 @@ class AttachDataImage(_Change):
                  'default, which verifies and keeps it')
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
+    def change(self, node: _Node, parsed_args: argparse.Namespace
+               ) -> fields.Resource | None:
         """Ask for the image, and wait if so told.
 
         :raises: CommandError
         """
-        node = self._node(parsed_args)
         resource = node.put(_spec(parsed_args))
-        if parsed_args.wait is not None:
-            self._await(node, parsed_args.wait,
-                        lambda seen: _is_attached(seen,
-                                                  resource['generation']))
+        if parsed_args.wait is None:
+            return resource
+        return self._await(node, parsed_args.wait,
+                           lambda seen: _is_attached(
+                               seen, resource['generation']))
 
 
 def _is_attached(resource: fields.Resource, generation: int) -> bool:
@@ -273,18 +302,19 @@ def _password(parsed_args: argparse.Namespace) -> str:
 
 
 class DetachDataImage(_Change):
-    """Detach the data image of a machine"""
+    """Detach the data image of a machine; with -f it is shown"""
 
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
+    def change(self, node: _Node, parsed_args: argparse.Namespace
+               ) -> fields.Resource | None:
         """Ask for it to go, and wait if so told.
 
         :raises: CommandError
         """
-        node = self._node(parsed_args)
         node.delete()
-        if parsed_args.wait is not None:
-            self._await(node, parsed_args.wait, lambda seen: (
-                seen['status']['phase'] == 'detached'))
+        if parsed_args.wait is None:
+            return None
+        return self._await(node, parsed_args.wait, lambda seen: (
+            seen['status']['phase'] == 'detached'))
 
 
 class ShowDataImage(shown.Show):

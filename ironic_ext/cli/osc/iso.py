@@ -202,10 +202,12 @@ class DeleteIso(command.Command):
                                  nargs='+')
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Delete the ISOs in their order; the first failure ends it."""
-        api = boot_api.BootApi.of(self, parsed_args)
-        for name in parsed_args.name:
-            api.call('DELETE', boot_api.item(boot_api.ISOS, name))
+        """Delete the ISOs in their order.
+
+        :raises: CommandError when one is left
+        """
+        boot_api.BootApi.of(self, parsed_args).delete(
+            boot_api.ISOS, parsed_args.name)
 
 
 def _add_wait(parser: typing.Any) -> None:

@@ -7,7 +7,9 @@ import argparse
 import collections.abc
 import typing
 
+from cliff import display
 from osc_lib.command import command
+from osc_lib import exceptions
 
 from ironic_ext.cli.osc import fields
 
@@ -80,3 +82,47 @@ class List(command.Lister):
         return (tuple(field.name for field in wanted),
                 (tuple(field.of(resource) for field in wanted)
                  for resource in self.resources(parsed_args)))
+
+
+class Told(display.DisplayCommandBase[typing.Any]):
+    """A command that changes something, and tells in words what came of it.
+
+    Programs get that as fields: whoever gives ``-f`` or ``-c``. A class has
+    this before ShowOne or Lister.
+    """
+
+    @abc.abstractmethod
+    def words(self) -> collections.abc.Iterable[str]:
+        """Return lines for people, after the action."""
+
+    def failures(self) -> collections.abc.Sequence[str]:
+        """Return what did not succeed, once the rest was told."""
+        return ()
+
+    @staticmethod
+    def in_words(parsed_args: argparse.Namespace) -> bool:
+        """Tell whether nobody asked for fields."""
+        return parsed_args.formatter is None and not parsed_args.columns
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Leave it open whether a format is given."""
+        parser = super().get_parser(prog_name)
+        parser.set_defaults(formatter=None)
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Act, and tell.
+
+        :raises: CommandError
+        """
+        if self.in_words(parsed_args):
+            self.take_action(parsed_args)
+            for line in self.words():
+                self.app.stdout.write(f'{line}\n')
+        else:
+            parsed_args.formatter = (parsed_args.formatter
+                                     or self.formatter_default)
+            super().run(parsed_args)
+        if self.failures():
+            raise exceptions.CommandError('\n'.join(self.failures()))
+        return 0

@@ -4,6 +4,8 @@
 
 import argparse
 import datetime
+import io
+import json
 import types
 import unittest.mock
 
@@ -53,7 +55,7 @@ class BootMediaTestCase(testtools.TestCase):
         client.node.list.return_value = self.nodes
         client.node.get.side_effect = lambda name, fields: next(
             node for node in self.nodes if name in (node.name, node.uuid))
-        self.app = unittest.mock.Mock()
+        self.app = unittest.mock.Mock(stdout=io.StringIO())
         self.app.client_manager.baremetal = client
 
     def passthru(self, node, method, args, http_method):
@@ -162,16 +164,32 @@ class BootMediaTestCase(testtools.TestCase):
         self.assertEqual([], self.listed('u8'))
         self.assertEqual(1, len(self.listed('node-7', 'u8')))
 
+    def eject(self, *arguments):
+        command = boot_media.EjectBootMedium(self.app, argparse.Namespace())
+        return command.run(command.get_parser('x').parse_args(arguments))
+
     def test_an_eject_says_what_was_seen(self):
-        with unittest.mock.patch('builtins.print') as printed:
-            self.run_command(boot_media.EjectBootMedium, 'node-7')
-        printed.assert_called_once_with(
-            'node-7: the medium is ejected, and the disk is the boot device')
+        self.assertEqual(0, self.eject('node-7'))
+        self.assertEqual('node-7: the medium is ejected, and the disk is the '
+                         'boot device\n', self.app.stdout.getvalue())
 
     def test_an_eject_that_is_not_seen_is_an_error(self):
-        with unittest.mock.patch('builtins.print'):
-            error = self.assertRaises(
-                exceptions.CommandError, self.run_command,
-                boot_media.EjectBootMedium, 'node-9', 'node-7')
+        error = self.assertRaises(exceptions.CommandError, self.eject,
+                                  'node-9', 'node-7')
         self.assertEqual('node-9: the medium is not ejected yet',
                          str(error))
+        self.assertIn('node-7: the medium is ejected',
+                      self.app.stdout.getvalue())
+
+    def test_programs_see_what_an_eject_came_to(self):
+        self.assertRaises(exceptions.CommandError, self.eject,
+                          'node-9', 'node-7', '-f', 'json')
+        self.assertEqual([
+            {'node': 'node-9', 'ejected': False, 'boot_device': None,
+             'error': 'the medium is not ejected yet'},
+            {'node': 'node-7', 'ejected': True, 'boot_device': 'disk',
+             'error': None}], json.loads(self.app.stdout.getvalue()))
+
+    def test_a_field_of_an_eject_can_be_chosen(self):
+        self.eject('node-7', '-c', 'boot_device', '-f', 'value')
+        self.assertEqual('disk\n', self.app.stdout.getvalue())

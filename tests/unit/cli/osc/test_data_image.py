@@ -238,6 +238,37 @@ class WaitTestCase(CommandTestCase):
         self.assertEqual('detaching\ndetached\n', self.app.stderr.getvalue())
 
 
+class FormatTestCase(CommandTestCase):
+
+    def output(self, kind, *arguments):
+        self.app.stdout = io.StringIO()
+        command = kind(self.app, argparse.Namespace())
+        self.assertEqual(0, command.run(
+            command.get_parser('x').parse_args(['node-7', *arguments])))
+        return self.app.stdout.getvalue()
+
+    def test_people_are_told_nothing_and_nothing_more_is_asked(self):
+        self.assertEqual('', self.output(data_image.AttachDataImage,
+                                         '--url', 'x'))
+        self.answers = [NOTHING]
+        self.assertEqual('', self.output(data_image.DetachDataImage))
+        self.assertEqual(['PUT', 'DELETE'], [call[1] for call in self.calls])
+
+    def test_programs_get_the_data_image(self):
+        self.answers = [resource('pending', 2)]
+        found = json.loads(self.output(data_image.AttachDataImage,
+                                       '--url', 'x', '-f', 'json'))
+        self.assertEqual(('pending', 2),
+                         (found['phase'], found['generation']))
+        self.answers = [resource('pending', 2), resource('attached', 2)]
+        self.assertEqual('attached\n', self.output(
+            data_image.AttachDataImage, '--url', 'x', '--wait', '-f',
+            'value', '-c', 'phase'))
+        self.answers = [NOTHING, resource('detaching', 3)]
+        self.assertEqual('detaching\n', self.output(
+            data_image.DetachDataImage, '-f', 'value', '-c', 'phase'))
+
+
 class ShowTestCase(CommandTestCase):
 
     def show(self):
