@@ -9,6 +9,7 @@ exit code 1 (2 for usage). `verify` ends with 1 when it found damage.
 
 import argparse
 import collections.abc
+import dataclasses
 import json
 import os
 import sys
@@ -239,9 +240,10 @@ def _store(args: argparse.Namespace, access: images.Access | None = None,
            glance: collections.abc.Callable[[], typing.Any] | None = None
            ) -> images.ImageStore:
     conf = _conf(args)
-    return configured.store_from(
-        conf, configured.settings_from(conf, access, glance=glance),
-        args.cache_dir)
+    settings = dataclasses.replace(
+        configured.settings_from(conf, access, glance=glance),
+        without_glance='name its cloud of clouds.yaml by --os-cloud')
+    return configured.store_from(conf, settings, args.cache_dir)
 
 
 def _find(store: images.ImageStore, text: str) -> images.StoredImage:

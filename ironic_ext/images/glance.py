@@ -104,8 +104,8 @@ class GlanceImageService(ironic_contract.IronicImageService):
     @functools.cached_property
     def _proxy(self) -> typing.Any:
         if self.settings.glance is None:
-            raise errors.HrefError('there is no Glance: [glance] of '
-                                   'ironic.conf is not set up')
+            raise errors.HrefError('there is no Glance: '
+                                   f'{self.settings.without_glance}')
         return self.settings.glance()
 
     def _image(self, href: str) -> typing.Any:

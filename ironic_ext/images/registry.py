@@ -37,7 +37,11 @@ def service_for(href: str, settings: image_settings.Settings
     glance = settings.glance is not None
     if not scheme and glance and is_uuid(href):
         scheme = 'glance'
-    elif not scheme or (scheme == 'glance' and not glance):
+    elif not glance and (scheme == 'glance' or is_uuid(href)):
+        raise errors.HrefError(
+            f'"{hrefs.redacted(href)[:200]}" is an image in Glance: '
+            f'{settings.without_glance}')
+    elif not scheme:
         raise errors.HrefError(_unknown(href, glance))
     try:
         make = _plugin(scheme)
@@ -75,14 +79,41 @@ def is_uuid(text: str) -> bool:
 # Looking an entry point up costs some 100 microseconds each time.
 @functools.cache
 def _plugin(scheme: str) -> typing.Any:
-    return driver.DriverManager(NAMESPACE, scheme, invoke_on_load=False,
-                                on_load_failure_callback=_log).driver
+    """Return what makes the service of a scheme.
+
+    :raises: HrefError when it cannot be loaded, NoMatches, MultipleMatches
+    """
+    failures: list[BaseException] = []
+
+    def failed(_manager: typing.Any, _entry_point: typing.Any,
+               exc: BaseException) -> None:
+        failures.append(exc)
+
+    try:
+        return driver.DriverManager(NAMESPACE, scheme, invoke_on_load=False,
+                                    on_load_failure_callback=failed).driver
+    except exception.NoMatches as exc:
+        if not failures:
+            raise
+        raise errors.HrefError(
+            f'the service for {scheme}:// cannot be loaded: {failures[0]}'
+            + (': install openstacksdk, which the extra "conductor" brings'
+               if _lacks_openstack(failures[0]) else '')) from exc
+
+
+def _lacks_openstack(exc: BaseException) -> bool:
+    """Tell whether nothing is wrong but that openstacksdk is not there."""
+    return isinstance(exc, ModuleNotFoundError) and str(
+        exc.name).partition('.')[0] == 'openstack'
 
 
 def _log(manager: typing.Any, entry_point: typing.Any,
          exc: BaseException) -> None:
-    LOG.error('The image service %(name)s cannot be loaded: %(error)s',
-              {'name': entry_point, 'error': exc})
+    if entry_point.name == 'glance' and _lacks_openstack(exc):
+        # Of the extras only "conductor" has it: who asks for it is told.
+        return
+    LOG.error('The service for images of %(name)s:// cannot be loaded: '
+              '%(error)s', {'name': entry_point.name, 'error': exc})
 
 
 def _unknown(href: str, glance: bool) -> str:
@@ -91,5 +122,4 @@ def _unknown(href: str, glance: bool) -> str:
     text = f'"{hrefs.redacted(href)[:200]}" is no image reference: use '
     if glance:
         return f'{text}{", ".join(known)} or the UUID of an image in Glance'
-    return (f'{text}{" or ".join(known)} (there is no Glance: [glance] of '
-            'ironic.conf is not set up)')
+    return f'{text}{" or ".join(known)}'

@@ -76,6 +76,7 @@ class Settings:
     :param allow_md5: accept MD5, which stops accidents but no attacker.
     :param glance: returns the image proxy of an openstacksdk connection;
         None where there is no Glance.
+    :param without_glance: what to do about that, for messages.
     :param glance_permits: called with an image of that proxy; tells
         whether it may be used.
     """
@@ -103,3 +104,4 @@ class Settings:
     glance: collections.abc.Callable[[], typing.Any] | None = None
     glance_permits: collections.abc.Callable[
         [typing.Any], bool] = lambda image: True
+    without_glance: str = 'only the conductor has images from there'

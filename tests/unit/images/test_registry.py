@@ -2,8 +2,10 @@
 
 """Tests for finding the service of a URL scheme."""
 
+import sys
 import unittest.mock
 
+import fixtures
 from stevedore import exception
 import testtools
 
@@ -44,8 +46,43 @@ class RegistryTestCase(testtools.TestCase):
     def test_without_glance_its_images_are_refused_in_so_many_words(self):
         for href in (UUID, f'glance://{UUID}'):
             text = self.refusal(href, settings.Settings())
-            self.assertIn('there is no Glance', text)
-            self.assertNotIn('glance://,', text)
+            self.assertEqual(
+                f'"{href}" is an image in Glance: only the conductor has '
+                'images from there', text)
+        for href in ('none://x', 'my-image'):
+            text = self.refusal(href, settings.Settings())
+            self.assertNotIn('lance', text)
+            self.assertIn('use file:// or http:// or https://', text)
+
+    def test_glance_without_openstacksdk_is_told_who_asks_for_it_alone(self):
+        log = self.useFixture(fixtures.FakeLogger('ironic_ext'))
+        # As where it is not installed.
+        hidden = {name: None for name in list(sys.modules)
+                  if name.partition('.')[0] == 'openstack'}
+        with unittest.mock.patch.dict(sys.modules, {
+                **hidden, 'openstack': None}):
+            sys.modules.pop('ironic_ext.images.glance', None)
+            registry._plugin.cache_clear()
+            self.addCleanup(registry._plugin.cache_clear)
+            self.refusal('none://x', settings.Settings())
+            self.assertEqual('', log.output)
+            text = self.refusal(UUID)
+        self.assertIn('install openstacksdk, which the extra "conductor"',
+                      text)
+        self.assertIn('glance://', text)
+        self.assertEqual('', log.output)
+
+    def test_a_service_that_is_broken_is_logged_by_its_scheme(self):
+        log = self.useFixture(fixtures.FakeLogger('ironic_ext'))
+        registry._plugin.cache_clear()
+        self.addCleanup(registry._plugin.cache_clear)
+        name = 'ironic_ext.images.file'
+        with unittest.mock.patch.dict(sys.modules, {name: None}):
+            self.assertIn('the service for file:// cannot be loaded',
+                          self.refusal('file:///x'))
+            self.assertNotIn('file://', registry.schemes())
+        self.assertIn('images of file:// cannot be loaded', log.output)
+        self.assertNotIn('EntryPoint', log.output)
 
     def test_a_service_of_another_version_is_not_used(self):
         class Newer(file.FileImageService):
