@@ -198,25 +198,37 @@ def _checked(path: BootPath, image: images.IsoImage,
             image.esps[path.esp].volume, changes.esp_files.get(path.esp, {}))
     kinds: dict[Place, str] = {}
 
+    def kind_of(place: Place) -> str:
+        found = kinds.get(place)
+        if found is None:
+            files = places.get(place.device)
+            found = kinds[place] = (
+                'elsewhere' if files is None else 'linux'
+                if files.kind(place.path) == 'file' else 'missing')
+        return found
+
     def judged(start: Start) -> Start:
         kernel = start.kernel
         if (start.kind != 'linux' or kernel is None
                 or kernel.device == 'memdisk'):
             return start
-        kind = kinds.get(kernel)
-        if kind is None:
-            files = places.get(kernel.device)
-            kind = kinds[kernel] = (
-                'elsewhere' if files is None else 'linux'
-                if files.kind(kernel.path) == 'file' else 'missing')
-        return (start if kind == 'linux'
-                else start._replace(kind=kind))
+        there = tuple([place for place in start.initrds
+                       if kind_of(place) != 'missing'])
+        if there != start.initrds:
+            start = start._replace(initrds=there)
+        kind = kind_of(kernel)
+        return start if kind == 'linux' else start._replace(kind=kind)
     walk = path.walk
     starts = tuple(map(judged, walk.starts))
     unattended = judged(walk.unattended) if walk.unattended else None
     if all(kind == 'linux' for kind in kinds.values()):
         return path
-    walk = walk._replace(starts=starts, unattended=unattended)
+    kernels = {start.kernel for start in walk.starts}
+    walk = walk._replace(
+        starts=starts, unattended=unattended, notes=walk.notes + tuple(
+            f'the image has no {place}, which its menu names as an initrd'
+            for place, kind in kinds.items()
+            if kind == 'missing' and place not in kernels))
     if starts and all(start.kind == 'missing' for start in starts):
         lacking = sorted({str(start.kernel) for start in starts})
         walk = walk._replace(

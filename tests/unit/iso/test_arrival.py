@@ -191,6 +191,22 @@ class ArrivalTest(testtools.TestCase):
             iso.inject(base, iso.Injection(files={'/x': b'y'}),
                        for_=('all',)).close()
 
+    def test_an_initrd_that_is_not_there_takes_nothing(self) -> None:
+        image = self.dir / 'no-initrd.iso'
+        image.write_bytes(isos.shared('grub_bios').read_bytes().replace(
+            b'initrd /live/initrd.img', b'initrd /live/missing.im'))
+        with iso.IsoImage.open(image) as base:
+            inspection = iso.inspect(base)
+            self.assertIn('no kernel that it starts has an initrd',
+                          inspection.cannot['initrd_files'])
+            self.assertNotIn('kernel_arguments', inspection.cannot)
+            for path in inspection.boot_paths:
+                self.assertIn('the image has no /live/missing.im, which its '
+                              'menu names as an initrd', path.notes)
+            self.assertRaises(
+                iso.InjectionError, iso.inject, base,
+                iso.Injection(initrd_files=_FILES), for_=('all',))
+
     def test_what_every_path_lacks_is_said_once(self) -> None:
         said = self.refused('isolinux_bios', timeout=5, default='Nope')
         self.assertEqual(1, said.count('entry "Nope"'), said)
