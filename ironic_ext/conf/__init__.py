@@ -13,6 +13,7 @@ from ironic_ext.conf import bootc
 from ironic_ext.conf import catalog
 from ironic_ext.conf import data_image
 from ironic_ext.conf import images
+from ironic_ext.conf import ironic
 from ironic_ext.conf import media
 from ironic_ext.conf import san
 from ironic_ext.conf import server
@@ -53,4 +54,5 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """Return the options by group, for ``oslo-config-generator``."""
-    return [(group, list(opts)) for group, opts in _ALL]
+    return [*((group, list(opts)) for group, opts in _ALL),
+            (ironic.GROUP, ironic.options())]

@@ -20,12 +20,13 @@ from keystoneauth1 import loading
 from keystoneauth1 import plugin
 from oslo_config import cfg
 
+from ironic_ext.conf import ironic
 from ironic_ext.node import boot_state
 from ironic_ext.node import data_image as host_data_images
 from ironic_ext.node import host as hosts
 from ironic_ext.server import errors
 
-GROUP = 'ext_ironic'
+GROUP = ironic.GROUP.name
 #: Inventories, network_data and all fields of hosts.FIELDS.
 _MICROVERSION = '1.81'
 #: Parsing a page holds up all threads: some milliseconds for as many nodes.
@@ -40,19 +41,12 @@ EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
 Node = dict[str, typing.Any]
 
 
-def options() -> list[cfg.Opt]:
-    """Return the options of [ext_ironic]."""
-    return [*loading.get_auth_common_conf_options(),
-            *loading.get_session_conf_options(),
-            *loading.get_adapter_conf_options(include_deprecated=False)]
-
-
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register [ext_ironic]."""
     loading.register_auth_conf_options(conf, GROUP)
     loading.register_session_conf_options(conf, GROUP)
     loading.register_adapter_conf_options(conf, GROUP)
-    conf.set_default('service_type', 'baremetal', group=GROUP)
+    conf.set_default('service_type', ironic.SERVICE_TYPE, group=GROUP)
 
 
 def connect(conf: cfg.ConfigOpts) -> 'IronicApi':

@@ -6,7 +6,6 @@ import configparser
 import re
 import textwrap
 
-from keystoneauth1 import loading
 from oslo_config import cfg
 import testtools
 
@@ -16,6 +15,11 @@ from tests.unit.docs import pages
 
 _BLOCK = re.compile(r'^\.\. code-block:: ini\n\n((?:   .*\n|\n)+)',
                     re.MULTILINE)
+
+
+def _listed() -> dict[str, list[cfg.Opt]]:
+    """Return options by group, as the page of all options has them."""
+    return {group.name: options for group, options in ext_conf.list_opts()}
 
 
 class BootServerPageTestCase(testtools.TestCase):
@@ -35,10 +39,21 @@ class BootServerPageTestCase(testtools.TestCase):
         conf = cfg.ConfigOpts()
         ext_conf.register_opts(conf)
         known = {ironic_api.GROUP: {
-            option.dest for option in (
-                *ironic_api.options(), *loading.get_auth_plugin_conf_options(
-                    self.shown[ironic_api.GROUP]['auth_type']))}}
+            option.dest for option in _listed()[ironic_api.GROUP]}}
         for group in self.shown.sections():
             if group.startswith('ext_'):
                 self.assertEqual(set(), set(self.shown[group]) - (
                     known.get(group) or set(conf[group])), group)
+
+    def test_the_login_is_among_all_options(self) -> None:
+        conf = cfg.ConfigOpts()
+        ironic_api.register_opts(conf)
+        listed = {option.dest: option
+                  for option in _listed()[ironic_api.GROUP]}
+        # Deprecated by keystoneauth.
+        taken = set(conf[ironic_api.GROUP]) - {'interface'}
+        self.assertEqual(set(), taken - set(listed))
+        for name in ('username', 'password', 'endpoint_override',
+                     'system_scope', 'endpoint'):
+            self.assertIn(name, listed)
+        self.assertEqual('baremetal', listed['service_type'].default)
