@@ -61,7 +61,8 @@ ip link set lo up
 /lib/systemd/systemd-udevd --daemon
 udevadm trigger --action=add
 udevadm settle
-mkdir -p /etc/ironic-python-agent.d
+# Where the agent leaves the password of a rescue, and expects a folder.
+mkdir -p /etc/ironic-python-agent.d /etc/ipa-rescue-config
 modprobe -a overlay zram
 [ -d /sys/firmware/efi ] && modprobe efivarfs &&
     mount -t efivarfs efivarfs /sys/firmware/efi/efivars
