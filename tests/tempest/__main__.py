@@ -38,6 +38,10 @@ def main() -> int:
                       help='with agents in their machines: a rescue to its '
                            'end, and a bootable container. Takes a quarter '
                            'of an hour, and needs root')
+    kind.add_argument('--cloud-init', dest='site', action='store_const',
+                      const=sites.cloud_init,
+                      help='with a Debian live system: its cloud-init gets '
+                           'the user data')
     kind.add_argument('--official', dest='site', action='store_const',
                       const=sites.fake_hardware,
                       help='the API tests of ironic-tempest-plugin, on an '

@@ -19,6 +19,7 @@ from lab import bare_metal
 from lab import bootc_image
 from lab import hypervisor
 from lab import live_machines
+from lab import live_system
 from lab import media_server
 from lab import process
 from lab import pxe
@@ -32,6 +33,8 @@ from tests import isos
 
 #: Seconds: more than any step needs on a busy machine.
 _PATIENCE = 300
+#: MiB, of a machine that a Debian live system fits into.
+_LIVE_MEMORY = 1536
 #: Every machine has a management interface that knows data images.
 _INTERFACES = {'management_interface': 'redfish-ext',
                'vendor_interface': 'redfish-ext'}
@@ -172,6 +175,24 @@ def agents(directory: pathlib.Path, _identity: keystone.Process
             'bootc_console_file': container.machine.console_path},
             {'driver': 'redfish-ext', 'active_timeout': '3600'},
             tests=r'ironic_ext_tempest_plugin.*(RescueTest|BootcTest)')
+
+
+@contextlib.contextmanager
+def cloud_init(directory: pathlib.Path, _identity: keystone.Process
+               ) -> collections.abc.Iterator[Site]:
+    """A Debian live system, whose cloud-init looks for its user data."""
+    made = live_system.iso(stack.DEFAULT_CACHE)
+    with stack.Lab(media_servers=1) as lab:
+        iso = lab.images / made.name
+        shutil.copyfile(made, iso)
+        node = _provided(lab, lab.create(
+            'tempest', hypervisor.Firmware.BIOS,
+            hypervisor.Hardware(memory=_LIVE_MEMORY)))
+        yield Site(lab.ironic, {
+            'node': node.name, 'iso': f'file://{iso}', 'proof': 'console',
+            'console_file': node.machine.console_path,
+            'boot_timeout': 1800, 'shows_user_data': True},
+            tests=r'ironic_ext_tempest_plugin.*test_user_data')
 
 
 def _with_agent(lab: stack.Lab, name: str, firmware: hypervisor.Firmware,
