@@ -199,6 +199,23 @@ class TestAddress(page_fleet.FleetTestCase):
         self.browser.forward()
         self.await_title('server0001')
 
+    def test_who_has_looked_only_is_not_asked(self):
+        node = self.known.add('looked')
+        self.known.consoles[node] = {'type': 'vnc', 'url': 'https://x/'}
+        self.visit('hosts', 'hosts?q=looked')
+        self.click('looked', 'tbody button')
+        # What is there to look at comes after the dialog.
+        self.find('dialog button', 'Ask for its address')
+        self.click('History', 'dialog summary')
+        self.browser.back()
+        self.await_title('')
+        self.await_address('hosts?q=looked')
+        self.browser.forward()
+        self.click('Ask for its address', 'dialog button')
+        self.await_text('dialog', 'vnc: https://x/')
+        self.browser.back()
+        self.await_title('')
+
     def test_the_address_of_no_host_is_said_to_be_none(self):
         self.open('hosts/default/nobody')
         self.await_text('#alerts', 'There is no host nobody that you may '

@@ -20,10 +20,10 @@ export function closeAll() {
   }
 }
 
-/** Return what a form's controls have. */
+/** Return what a form's controls have; buttons come and go. */
 function entered(form) {
-  return JSON.stringify([...form.elements].map(
-    ({ type, checked, value }) => (
+  return JSON.stringify([...form.querySelectorAll('input, select, textarea')]
+    .map(({ type, checked, value }) => (
       ['checkbox', 'radio'].includes(type) ? checked : value)));
 }
 
