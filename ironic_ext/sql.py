@@ -22,6 +22,9 @@ from sqlalchemy import event
 
 #: Seconds that a writer waits for another one, in SQLite.
 _BUSY = 30
+#: Where drivers of databases come from, by the name they are loaded by.
+_DRIVERS = {'psycopg': 'psycopg[binary]', 'psycopg2': 'psycopg2-binary',
+            'pymysql': 'PyMySQL', 'MySQLdb': 'mysqlclient'}
 # alembic.context is one for the process: two upgrades at once would run
 # with each other's connection.
 _upgrading = threading.Lock()
@@ -75,11 +78,18 @@ def connect(connection: str, schema: Schema) -> sqlalchemy.Engine:
     SQLite's tables are made and changed as needed; for other databases
     that is :func:`upgrade`, called by an operator.
 
-    :raises: sqlalchemy.exc.SQLAlchemyError, OSError, ValueError
+    :raises: sqlalchemy.exc.SQLAlchemyError, ModuleNotFoundError, OSError,
+        ValueError
     """
     url = sqlalchemy.make_url(connection)
     if url.get_backend_name() != 'sqlite':
-        return _server(url)
+        try:
+            return _server(url)
+        except ModuleNotFoundError as exc:
+            name = _DRIVERS.get(exc.name or '', exc.name)
+            raise ModuleNotFoundError(
+                f'{exc}: no extra brings the driver of a database, run pip '
+                f'install \'{name}\'', name=exc.name) from exc
     path = url.database
     if not path or path == ':memory:':
         raise ValueError(f'{schema.option}: SQLite needs the path of a '

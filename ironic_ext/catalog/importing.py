@@ -74,7 +74,9 @@ class Importer:
                 return self._lost(cdrom)
             status = _ready(found, self._inspect(found.path))
         except self._failures as exc:
-            status = _failed(exc)
+            # Whose ISO it is knows the file by its name.
+            status = _failed(exc, self._directory.path(
+                cdrom.spec.iso_file), cdrom.spec.iso_file)
         except Exception as exc:
             self._settle(cdrom, _broken(exc))
             raise
@@ -318,7 +320,8 @@ class Importer:
             return self._inspect(path)
         except self._failures as exc:
             raise errors.InvalidError(errors.Problem(
-                '', f'the upload is refused: {exc}')) from exc
+                '', 'the upload is refused: '
+                    + str(exc).replace(path, 'the file'))) from exc
         except Exception as exc:
             LOG.exception('An upload cannot be looked into')
             raise errors.InvalidError(errors.Problem(

@@ -18,7 +18,8 @@ _HEAD = '#!ipxe\n'
 _URL = re.compile(r'https?://[A-Za-z0-9._~:/?@!+,;=%\[\]-]{1,2000}')
 _WORD = re.compile(r'[A-Za-z0-9._:-]{1,223}')
 _NOT_IN_NAMES = re.compile(r'[^A-Za-z0-9._-]+')
-_NOT_IN_SENTENCES = re.compile(r'[^A-Za-z0-9 ._,()-]')
+# A ":" is not special to iPXE, and MACs are to be read.
+_NOT_IN_SENTENCES = re.compile(r'[^A-Za-z0-9 ._,:()-]')
 _NOT_IN_MACS = re.compile(r'[^0-9A-F:]')
 _LONGEST_NAME = 80
 

@@ -4,6 +4,7 @@
 
 import concurrent.futures
 import pathlib
+import sys
 import unittest.mock
 
 from alembic import config
@@ -13,8 +14,11 @@ import sqlalchemy
 import testtools
 
 from ironic_ext.catalog import database as catalog
+from ironic_ext.catalog import errors
+from ironic_ext.catalog import store
 from ironic_ext.host_records import database as host_records
 from ironic_ext.media import database as media
+from ironic_ext.media import records as media_records
 from ironic_ext import sql
 
 
@@ -35,6 +39,25 @@ class ConnectTestCase(testtools.TestCase):
 
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             self.assertEqual({True}, set(pool.map(tables, range(16))))
+
+
+class DriverTestCase(testtools.TestCase):
+    """A driver that is not installed."""
+
+    def test_it_is_told_by_the_package_that_brings_it(self):
+        for scheme, module, package in (
+                ('postgresql+psycopg', 'psycopg', 'psycopg[binary]'),
+                ('mysql+pymysql', 'pymysql', 'PyMySQL')):
+            with unittest.mock.patch.dict(sys.modules, {module: None}):
+                url = f'{scheme}://ironic:secret@192.0.2.1/ironic'
+                for error in (
+                        self.assertRaises(media_records.RecordsError,
+                                          media_records.MediaRecords, url),
+                        self.assertRaises(errors.DatabaseError,
+                                          store.Catalog, url)):
+                    self.assertIn(f'pip install \'{package}\'', str(error))
+                    self.assertIn(']connection', str(error))
+                    self.assertNotIn('secret', str(error))
 
 
 class StartTestCase(testtools.TestCase):

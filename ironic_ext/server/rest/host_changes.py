@@ -49,8 +49,9 @@ def planned(host: hosts.Host, spec: object, patch: object | None, *,
             if found is None:
                 raise catalog.InvalidError(catalog.Problem(
                     'spec.image', f'"{image[:80]}" is no ISO of the '
-                    f'catalog: create the ISCSICdrom first, or write '
-                    f'"{resources.LOCAL_BOOT}"{view.hint(host.project)}'))
+                    f'catalog: add it there first, or have the host boot '
+                    f'from its disk ("{resources.LOCAL_BOOT}")'
+                    f'{view.hint(host.project)}'))
             rules.require_bootable(found)
     if config != host.config_name:
         # An inline config goes when it is replaced, or removed by name.
@@ -69,8 +70,8 @@ def planned(host: hosts.Host, spec: object, patch: object | None, *,
         except catalog.InvalidError as exc:
             if (isinstance(patch, dict) and 'bootConfigRef' not in patch):
                 raise errors.ConflictError(
-                    f'{exc}; change both together, or add '
-                    '"bootConfigRef": null') from exc
+                    f'{exc}; choose a config together with the ISO, or none '
+                    '("bootConfigRef": null; --no-config)') from exc
             raise
     if mode != host.boot_mode:
         changes[hosts.MODE_KEY] = mode

@@ -336,9 +336,13 @@ class ImportingTestCase(database.CatalogTestCase):
 
     def test_an_upload_that_is_no_iso_is_refused_and_can_be_repeated(self):
         self._create()
-        self.assertRaises(catalog.InvalidError, self._upload,
-                          'live', [b'x' * 100000])
+        error = self.assertRaises(catalog.InvalidError, self._upload,
+                                  'live', [b'x' * 100000])
+        self.assertIn('the file is not an ISO 9660 image', str(error))
         self.assertEqual('Error', self._status().phase)
+        for said in (str(error), self._status().error):
+            # Where the server has it is nothing to who uploads.
+            self.assertNotIn(str(self.root), said)
         self.assertEqual([], list(self.root.iterdir()))
         self._require_ready(self._upload('live', [self.content]))
 
@@ -376,6 +380,8 @@ class ImportingTestCase(database.CatalogTestCase):
                          [cdrom.metadata.name for cdrom in found])
         self._require_ready(found[0])
         self.assertEqual('Error', found[1].status.phase)
+        self.assertTrue(found[1].status.error.startswith('bad.iso '),
+                        found[1].status.error)
         self.assertEqual([], self.importer.discover())
 
     def test_a_file_of_an_iso_is_found_once_it_is_there(self):

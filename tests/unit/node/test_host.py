@@ -153,8 +153,9 @@ class ChangeTestCase(testtools.TestCase):
                           bootConfigRef='missing')
 
     def test_an_iso_must_exist(self):
-        self.assertRaises(catalog.InvalidError, changes, host(),
-                          image='missing')
+        error = self.assertRaises(catalog.InvalidError, changes, host(),
+                                  image='missing')
+        self.assertIn('add it there first', str(error))
 
     def test_an_iso_that_is_not_ready_is_refused(self):
         self.assertRaises(catalog.ConflictError, changes, host(),
@@ -165,7 +166,9 @@ class ChangeTestCase(testtools.TestCase):
                                        'boot_config': 'builder'})
         error = self.assertRaises(errors.ConflictError, changes, assigned,
                                   image='netinst')
-        self.assertIn('"bootConfigRef": null', str(error))
+        # In the words of the API, and in those of the commands.
+        for word in ('"bootConfigRef": null', '--no-config'):
+            self.assertIn(word, str(error))
         self.assertEqual(
             {'boot_iso': 'netinst', 'boot_config': None},
             changes(assigned, image='netinst', bootConfigRef=None))

@@ -149,7 +149,8 @@ class AnswerTestCase(_TestCase):
         self.assertIn('is not in the catalog', self.text())
 
     def test_a_mac_that_nobody_has_is_told_on_the_console(self):
-        self.assertIn('no host has the MAC', self.text('52:54:00:00:00:77'))
+        self.assertIn('no host has the MAC 52:54:00:00:00:77',
+                      self.text('52:54:00:00:00:77'))
 
     def test_what_a_conductor_left_is_for_the_machine_itself(self):
         secret = '#!ipxe\nset password S3cret\nsanboot iscsi:x\n'
