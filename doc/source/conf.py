@@ -39,4 +39,9 @@ man_pages = [
         ('ironic-iso', 'look into bootable ISOs and customise them', 1),
         ('ironic-ext-images', 'look into the store of base images', 8),
         ('ironic-media-server', 'serve customised ISOs to BMCs', 8),
-        ('ironic-boot-server', 'serve ISOs, configs and hosts', 8))]
+        ('ironic-boot-server', 'serve ISOs, configs and hosts', 8),
+        ('ironic-ext-doctor', 'say where the boot of a node stands', 1),
+        ('ironic-ext-state', 'show and move the state of a host', 8),
+        ('ironic-ext-status', 'look whether all is well with a host', 8),
+        ('ironic-ext-targets', 'list and rebuild iSCSI targets', 8),
+        ('ironic-ext-tgt-account', 'add an account to tgtd', 8))]

@@ -11,6 +11,7 @@ Run as a command, with root's rights where the caller has none.
 """
 
 import argparse
+import collections.abc
 import contextlib
 import json
 import os
@@ -113,7 +114,7 @@ def _copy(one: socket.socket, other: socket.socket) -> None:
             return
 
 
-def main() -> int:
+def main(argv: collections.abc.Sequence[str] | None = None) -> int:
     """Add the account whose name and password are read from stdin."""
     parser = argparse.ArgumentParser(
         description='Add an account to tgtd: {"username": ..., '
@@ -122,7 +123,7 @@ def main() -> int:
                         default=0,
                         help='which tgtd of this host: the port number that '
                              'it was started with, tgtd -C (default: 0)')
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     try:
         facts = json.load(sys.stdin)
         complaint = add(str(facts['username']), str(facts['password']),

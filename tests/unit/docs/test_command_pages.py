@@ -11,9 +11,13 @@ import fixtures
 import testtools
 
 from ironic_ext.cli import boot_server
+from ironic_ext.cli.doctor import command as doctor
 from ironic_ext.cli import images
 from ironic_ext.cli import iso
 from ironic_ext.cli import media_server
+from ironic_ext.cli import state
+from ironic_ext.cli import targets
+from ironic_ext.san.tgt import account
 from tests.unit.docs import pages
 
 _TERM = re.compile(r'^``(.+)``$', re.MULTILINE)
@@ -22,6 +26,8 @@ _ENTRY = re.compile(r'^  (\S.*?)(?:  .*)?$', re.MULTILINE)
 _COMMAND = re.compile(r'^    (\w+)', re.MULTILINE)
 _SERVERS = {'ironic-boot-server': boot_server,
             'ironic-media-server': media_server}
+_OTHERS = {'ironic-ext-doctor': doctor.main,
+           'ironic-ext-tgt-account': account.main}
 _HELP = (frozenset({'-h', '--help'}), '')
 
 
@@ -77,6 +83,14 @@ class ProgramsTestCase(testtools.TestCase):
                 if 'export IRONIC_BOOT_SERVER_URL' in line:
                     self.assertIn('OS_AUTH_TYPE=none', after, path.name)
 
+    def test_each_has_a_manual_page(self):
+        told = set(re.findall(r"\(\(?'([\w-]+)', '[^']+', \d\)",
+                              (pages.SOURCE / 'conf.py').read_text()))
+        self.assertEqual(told, {point.name for point
+                                in importlib.metadata.entry_points(
+                                    group='console_scripts')
+                                if point.value.startswith('ironic_ext.')})
+
     def test_manual_pages_go_where_man_looks(self):
         install = pages.read('install/index')
         for section in re.findall(r"', (\d)\)[,\]]",
@@ -116,6 +130,19 @@ class CommandPagesTestCase(testtools.TestCase):
 
     def test_ironic_ext_images_takes_what_its_page_says(self):
         self.assert_told('ironic-ext-images', images.main)
+
+    def test_programs_with_commands_take_what_their_pages_say(self):
+        for name, program in (('ironic-ext-state', state),
+                              ('ironic-ext-targets', targets)):
+            self.assert_told(name, program.main)
+
+    def test_other_programs_take_what_their_pages_say(self):
+        for name, program in _OTHERS.items():
+            taken = _arguments(_help(program))
+            self.assertTrue(taken)
+            self.assertEqual(
+                taken, [_signature(term)
+                        for term in _sections(name)['Options']], name)
 
     def test_servers_take_what_their_pages_say(self):
         for name, program in _SERVERS.items():
