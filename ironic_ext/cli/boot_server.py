@@ -61,6 +61,9 @@ def load(arguments: collections.abc.Sequence[str] | None = None
     log.setup(conf, PROG)
     for name in ('alembic', 'keystoneauth', 'urllib3'):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # With each look at Ironic it warns of a Keystone that is away, which is
+    # told once as the reason why hosts are not up to date.
+    logging.getLogger('keystoneauth.identity').setLevel(logging.ERROR)
     return conf
 
 

@@ -308,7 +308,7 @@ def _documents(path: pathlib.Path) -> collections.abc.Iterator[
                         f'{", ".join(_ORDER)}) and metadata.name')
                 yield str(file), document
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
-        raise exceptions.CommandError(f'{path}: {exc}') from exc
+        raise _unreadable(path, exc) from exc
 
 
 def _file(text: str) -> tuple[str, str]:
@@ -318,4 +318,14 @@ def _file(text: str) -> tuple[str, str]:
     try:
         return path, pathlib.Path(file).read_text()
     except (OSError, UnicodeDecodeError) as exc:
-        raise exceptions.CommandError(f'{file}: {exc}') from exc
+        raise _unreadable(file, exc) from exc
+
+
+def _unreadable(file: object, exc: Exception) -> exceptions.CommandError:
+    """Return what is said of a file; of a directory the file has its name."""
+    if isinstance(exc, OSError):
+        return exceptions.CommandError(
+            f'{exc.filename or file}: {exc.strerror}')
+    if isinstance(exc, UnicodeDecodeError):
+        return exceptions.CommandError(f'{file}: it is no text in UTF-8')
+    return exceptions.CommandError(f'{file}: {exc}')

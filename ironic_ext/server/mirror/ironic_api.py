@@ -326,9 +326,7 @@ class IronicApi:
                          'Accept': 'application/json'},
                 endpoint_filter={'version': None}, **options)
         except exceptions.ClientException as exc:
-            raise errors.IronicError(
-                f'Ironic\'s API does not answer: {type(exc).__name__}'
-            ) from exc
+            raise errors.IronicError(_unanswered(exc)) from exc
         if answer.status_code >= 400:
             raise _failure(answer)
         try:
@@ -366,6 +364,19 @@ def _bare(node: Node) -> Node:
             'boot_generation': boot_state.generation(
                 node.get('driver_internal_info')),
             'data_image': host_data_images.kept(node)}
+
+
+def _unanswered(exc: exceptions.ClientException) -> str:
+    """Return who did not answer; what the exception says can name users."""
+    if isinstance(exc, exceptions.DiscoveryFailure):
+        return f'Keystone does not answer: look at [{GROUP}]auth_url'
+    if isinstance(exc, exceptions.Unauthorized):
+        return f'Keystone refuses the login of [{GROUP}]'
+    if isinstance(exc, exceptions.EndpointNotFound):
+        return ('Keystone\'s catalog has no Ironic: look at '
+                f'[{GROUP}]region_name and valid_interfaces, or set '
+                'endpoint_override')
+    return f'Ironic\'s API does not answer: {type(exc).__name__}'
 
 
 def _failure(answer: typing.Any) -> errors.ServerError:

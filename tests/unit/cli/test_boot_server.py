@@ -2,10 +2,26 @@
 
 """Tests for the command of the boot server."""
 
+import logging
+
 import fixtures
 import testtools
 
 from ironic_ext.cli import boot_server
+
+
+class LogTestCase(testtools.TestCase):
+
+    def test_a_keystone_that_is_away_does_not_fill_the_log(self):
+        folder = self.useFixture(fixtures.TempDir()).path
+        open(f'{folder}/ironic.conf', 'w').close()
+        logger = logging.getLogger('keystoneauth.identity.generic.base')
+        for name in ('keystoneauth', 'keystoneauth.identity'):
+            parent = logging.getLogger(name)
+            self.addCleanup(parent.setLevel, parent.level)
+        boot_server.load(['--config-file', f'{folder}/ironic.conf'])
+        self.assertFalse(logger.isEnabledFor(logging.WARNING))
+        self.assertTrue(logger.isEnabledFor(logging.ERROR))
 
 
 class OpenDoorTestCase(testtools.TestCase):

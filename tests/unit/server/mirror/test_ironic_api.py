@@ -99,6 +99,28 @@ class ConnectTestCase(testtools.TestCase):
             exceptions.ConnectFailure())).is_narrow)
 
 
+class UnansweredTestCase(testtools.TestCase):
+    """Who it is that does not answer."""
+
+    def test_keystone_is_told_from_ironic(self):
+        client = unittest.mock.Mock()
+        for exc, said in (
+                (exceptions.DiscoveryFailure('secret'),
+                 'Keystone does not answer: look at [ext_ironic]auth_url'),
+                (exceptions.Unauthorized('secret'),
+                 'Keystone refuses the login of [ext_ironic]'),
+                (exceptions.EndpointNotFound('secret'),
+                 'Keystone\'s catalog has no Ironic: look at '
+                 '[ext_ironic]region_name and valid_interfaces, or set '
+                 'endpoint_override'),
+                (exceptions.ConnectFailure('secret'),
+                 'Ironic\'s API does not answer: ConnectFailure')):
+            client.request.side_effect = exc
+            found = self.assertRaises(errors.IronicError, next,
+                                      ironic_api.IronicApi(client).nodes())
+            self.assertEqual(said, str(found))
+
+
 class PublicUrlTestCase(testtools.TestCase):
     """The endpoint for people, as Keystone's catalog has it."""
 

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Tests for what is said of files that cannot be read."""
+
+import argparse
+import pathlib
+import unittest.mock
+
+import fixtures
+from osc_lib import exceptions
+import testtools
+
+from ironic_ext.cli.osc import boot_config
+
+
+class FilesTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+
+    def said(self, kind, *arguments):
+        command = kind(unittest.mock.Mock(), argparse.Namespace())
+        return str(self.assertRaises(
+            exceptions.CommandError, command.run,
+            command.get_parser('x').parse_args(
+                ['--boot-server-url', 'http://192.0.2.1', *arguments])))
+
+    def test_a_file_is_named_once(self):
+        missing = str(self.folder / 'missing')
+        for said in (self.said(boot_config.Apply, '-F', missing),
+                     self.said(boot_config.CreateBootConfig, 'x',
+                               '--config-format', 'plain', '--file',
+                               missing)):
+            self.assertEqual(f'{missing}: No such file or directory', said)
+
+    def test_what_is_no_text_is_said_so(self):
+        path = self.folder / 'a.yaml'
+        path.write_bytes(b'\xff\xfe')
+        for said in (self.said(boot_config.Apply, '-F', str(path)),
+                     self.said(boot_config.CreateBootConfig, 'x',
+                               '--config-format', 'plain', '--file',
+                               str(path))):
+            self.assertEqual(f'{path}: it is no text in UTF-8', said)
