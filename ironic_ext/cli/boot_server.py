@@ -7,7 +7,6 @@ and needs nothing but Ironic's API.
 """
 
 import collections.abc
-import importlib.metadata
 import ipaddress
 import logging
 import signal
@@ -21,6 +20,7 @@ from oslo_policy import policy
 
 from ironic_ext import catalog
 from ironic_ext.catalog import store
+from ironic_ext.cli import version
 from ironic_ext import conf as options
 from ironic_ext.conf import state
 from ironic_ext import host_records
@@ -55,7 +55,7 @@ def load(arguments: collections.abc.Sequence[str] | None = None
     policy_opts.set_defaults(conf, 'ext-server-policy.yaml')
     conf.register_cli_opts(_CLI_OPTS)
     log.register_options(conf)
-    conf(arguments, project='ironic', prog=PROG, version=_version(),
+    conf(arguments, project='ironic', prog=PROG, version=version.text(),
          description='Serve ISOs, boot configs and hosts: to operators, and '
                      'to machines that boot.')
     log.setup(conf, PROG)
@@ -120,10 +120,3 @@ def warn_of_open_door(conf: cfg.ConfigOpts) -> None:
 def _once(thread: threading.Thread) -> None:
     if thread.ident is None:
         thread.start()
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version('ironic-ext')
-    except importlib.metadata.PackageNotFoundError:
-        return '(not installed)'

@@ -22,6 +22,7 @@ from ironic_ext.cli import images_access
 from ironic_ext.cli import images_progress
 from ironic_ext.cli import images_report
 from ironic_ext.cli import progress
+from ironic_ext.cli import version
 from ironic_ext import conf as ext_conf
 from ironic_ext.conf import state
 from ironic_ext import images
@@ -56,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--cache-dir', metavar='DIR',
                         help='directory of the store, instead of '
                         '[ext_images]cache_dir')
+    version.add_option(parser)
     commands = parser.add_subparsers(metavar='COMMAND', required=True)
     _add_reading_commands(commands)
     _add_fetch(commands)

@@ -17,6 +17,7 @@ import sys
 from oslo_config import cfg
 from oslo_log import log
 
+from ironic_ext.cli import version
 from ironic_ext import conf as options
 from ironic_ext.conf import state
 from ironic_ext.images import configured
@@ -58,7 +59,7 @@ def load(arguments: collections.abc.Sequence[str] | None = None
     configured.register_ironic_opts(conf)
     conf.register_cli_opts(_CLI_OPTS)
     log.register_options(conf)
-    conf(arguments, project='ironic', prog=PROG, version=_version(),
+    conf(arguments, project='ironic', prog=PROG, version=version.text(),
          description='Serve customised ISO images to BMCs, straight from '
                      'their base images.')
     log.setup(conf, PROG)
@@ -151,11 +152,3 @@ def main(arguments: collections.abc.Sequence[str] | None = None) -> int:
         print(f'{PROG}: {exc}', file=sys.stderr)
         return 1
     return 0
-
-
-def _version() -> str:
-    import importlib.metadata
-    try:
-        return importlib.metadata.version('ironic-ext')
-    except importlib.metadata.PackageNotFoundError:
-        return '(not installed)'

@@ -16,6 +16,7 @@ import sys
 
 from oslo_config import cfg
 
+from ironic_ext.cli import version
 from ironic_ext import conf as ext_conf
 from ironic_ext.conf import state
 
@@ -41,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
         '--config-file', metavar='FILE', action='append',
         help='configuration to read (default: that of Ironic); may be given '
         'more than once')
+    version.add_option(parser)
     commands = parser.add_subparsers(metavar='COMMAND', required=True)
     command = commands.add_parser('show', help='show where everything is')
     command.set_defaults(run=_show)

@@ -16,6 +16,7 @@ import sys
 
 from oslo_config import cfg
 
+from ironic_ext.cli import version
 from ironic_ext import conf as ext_conf
 from ironic_ext.conf import state
 from ironic_ext import san
@@ -35,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         '--config-file', metavar='FILE', action='append',
         help='configuration to read [ext_san] from (default: that of '
         'Ironic); may be given more than once')
+    version.add_option(parser)
     commands = parser.add_subparsers(metavar='COMMAND', required=True)
     command = commands.add_parser(
         'list', help='list the targets and who needs them')

@@ -20,6 +20,7 @@ from openstack import exceptions as sdk_errors
 
 from ironic_ext.cli.doctor import diagnosis
 from ironic_ext.cli.doctor import look
+from ironic_ext.cli import version
 from ironic_ext import printable
 
 PROG = 'ironic-ext-doctor'
@@ -43,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
                              'by')
     parser.add_argument('--json', action='store_true',
                         help='print JSON instead of lines')
+    version.add_option(parser)
     return parser
 
 

@@ -92,14 +92,14 @@ class ListBootMedia(shown.List):
 
     def resources(self, parsed_args: argparse.Namespace
                   ) -> collections.abc.Iterator[fields.Resource]:
-        """Ask one node after the other.
-
-        :raises: CommandError when one cannot tell.
-        """
+        """Ask one node after the other; one that cannot tell is a failure."""
         manager: typing.Any = self.app.client_manager
         client = manager.baremetal
         for node in _MEDIA.nodes(client, parsed_args.node):
-            yield from media_of(client, node)
+            try:
+                yield from media_of(client, node)
+            except Exception as error:
+                self.failures.append(f'{node}: {error}')
 
 
 _EJECTED = (

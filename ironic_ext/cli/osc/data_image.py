@@ -349,13 +349,14 @@ class ListDataImages(shown.List):
 
     def resources(self, parsed_args: argparse.Namespace
                   ) -> collections.abc.Iterator[fields.Resource]:
-        """Ask one node after the other.
-
-        :raises: CommandError when one cannot tell.
-        """
+        """Ask one node after the other; one that cannot tell is a failure."""
         manager: typing.Any = self.app.client_manager
         client = manager.baremetal
         for name in _IMAGE.nodes(client, parsed_args.node):
-            resource = _Node(client, name).get()
+            try:
+                resource = _Node(client, name).get()
+            except Exception as error:
+                self.failures.append(f'{name}: {error}')
+                continue
             if parsed_args.node or resource['generation']:
                 yield {'node': name, **resource}

@@ -50,6 +50,8 @@ class List(command.Lister):
 
     :cvar all_fields: all fields in their order.
     :cvar listed: names of those that a line has without --long.
+    :ivar failures: what could not be told, and why. The others are shown,
+        and the command ends with 1.
     """
 
     all_fields: typing.ClassVar[tuple[fields.Field, ...]]
@@ -62,6 +64,20 @@ class List(command.Lister):
 
         :raises: CommandError
         """
+
+    def __init__(self, *arguments: typing.Any, **named: typing.Any) -> None:
+        super().__init__(*arguments, **named)
+        self.failures: list[str] = []
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Show what there is, then fail for what is not.
+
+        :raises: CommandError
+        """
+        code = int(super().run(parsed_args))
+        if self.failures:
+            raise exceptions.CommandError('\n'.join(self.failures))
+        return code
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add --long."""

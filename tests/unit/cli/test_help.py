@@ -134,7 +134,8 @@ class ConfigurationTestCase(testtools.TestCase):
     def test_a_number_has_its_unit(self) -> None:
         wrong = {}
         for group, options in conf.list_opts():
-            for option in options:
+            # The words of that one are keystoneauth's.
+            for option in () if group.name == 'ext_ironic' else options:
                 if isinstance(option, (cfg.IntOpt, cfg.FloatOpt)) and (
                         not isinstance(option, cfg.PortOpt)
                         and not _UNITS.search(option.help)

@@ -164,6 +164,16 @@ class BootMediaTestCase(testtools.TestCase):
         self.assertEqual([], self.listed('u8'))
         self.assertEqual(1, len(self.listed('node-7', 'u8')))
 
+    def test_a_node_that_cannot_tell_does_not_keep_the_others(self):
+        command = boot_media.ListBootMedia(self.app, argparse.Namespace())
+        error = self.assertRaises(
+            exceptions.CommandError, command.run,
+            command.get_parser('x').parse_args(
+                ['u8', 'node-7', '-f', 'json']))
+        self.assertIn('u8: no handler', str(error))
+        self.assertEqual(['node-7'], [
+            row['node'] for row in json.loads(self.app.stdout.getvalue())])
+
     def eject(self, *arguments):
         command = boot_media.EjectBootMedium(self.app, argparse.Namespace())
         return command.run(command.get_parser('x').parse_args(arguments))

@@ -312,6 +312,18 @@ class ShowTestCase(CommandTestCase):
                          [value.human_readable() for value in row[:2]])
         self.assertEqual(['node-1', 'u1'], [call[0] for call in self.calls])
 
+    def test_a_node_that_cannot_tell_does_not_keep_the_others(self):
+        self.answers = [exc.BadRequest('no route'), resource()]
+        self.app.stdout = io.StringIO()
+        command = data_image.ListDataImages(self.app, argparse.Namespace())
+        error = self.assertRaises(
+            exceptions.CommandError, command.run,
+            command.get_parser('x').parse_args(
+                ['node-8', 'node-7', '-f', 'json']))
+        self.assertIn('node-8: no route', str(error))
+        self.assertEqual(['node-7'], [
+            row['node'] for row in json.loads(self.app.stdout.getvalue())])
+
     def test_nodes_that_are_named_are_listed_anyhow(self):
         self.answers = [NOTHING]
         _names, rows = self.run_command(data_image.ListDataImages, 'node-9')
