@@ -23,8 +23,8 @@ def require_fit(iso: resources.ISCSICdrom | None, config_name: str, *,
     takes none; a stranger's ISO, which shows to its owner what is put into
     it, takes what is the owner's own, or open to any ISO.
 
-    :param iso: None for an ISO that the catalog does not have: it is given
-        by URL.
+    :param iso: None where the catalog has none: it is given by URL, or the
+        node boots from its disk.
     :param config_name: '' for no config, which always fits.
     :param config: of that name, None if there is none for the project.
     :param project: that uses the node, '' for the operator.
@@ -47,9 +47,10 @@ def require_fit(iso: resources.ISCSICdrom | None, config_name: str, *,
                        f'create the BootConfig first{view.hint(project)}')
     if iso is None and project not in ('', config.spec.project) and (
             not config.spec.any_iso):
-        raise _invalid(f'{field} "{config_name}" does not fit an ISO that is '
-                       'given by URL: take one of the catalog that lists it, '
-                       'or let anyISO be set in the BootConfig')
+        # An ISO by URL, or a disk.
+        raise _invalid(f'{field} "{config_name}" is not the project\'s own, '
+                       'and goes with an ISO of the catalog alone that lists '
+                       'it: take one, or let anyISO be set in the BootConfig')
 
 
 def require_bootable(iso: resources.ISCSICdrom) -> None:

@@ -50,8 +50,10 @@ class RulesTestCase(testtools.TestCase):
 
     def test_an_owners_iso_takes_their_own_and_what_is_open(self):
         config = database.config('a', shared=True, project='op')
-        self.assertIn('anyISO', self._refused(
-            None, 'a', config=config, project='t'))
+        # The same for a disk, of which nobody gave a URL.
+        said = self._refused(None, 'a', config=config, project='t')
+        self.assertIn('anyISO', said)
+        self.assertNotIn('URL', said)
         rules.require_fit(None, 'a', project='t', config=database.config(
             'a', shared=True, any_iso=True))
         rules.require_fit(None, 'a', project='t', config=database.config(
