@@ -29,10 +29,8 @@ _ARGUMENTS = {
 #: They are about all that there are, and need no argument.
 _LISTS = ('boot_config_list', 'host_boot_list', 'iso_list',
           'node_boot_media_list', 'node_data_image_list')
-#: They print one line for each, or a file as it is.
-_TEXTS = ('boot_config_delete', 'boot_config_preview', 'iso_delete',
-          'node_boot_media_eject', 'node_data_image_attach',
-          'node_data_image_detach')
+#: They print nothing, or a file as it is.
+_TEXTS = ('boot_config_delete', 'boot_config_preview', 'iso_delete')
 _PROGRAMS = {
     'ironic-boot-server': ('--config-file', '{folder}/none'),
     'ironic-ext-doctor': ('nobody', '--ca-file', '{folder}/none'),

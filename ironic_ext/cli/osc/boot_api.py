@@ -144,7 +144,9 @@ class BootApi:
             try:
                 self.call('DELETE', item(path, name))
             except exceptions.CommandError as exc:
-                failures.append(f'{name}: {exc}')
+                text = str(exc)
+                failures.append(text if f'"{name}"' in text
+                                else f'{name}: {text}')
         if failures:
             raise exceptions.CommandError('\n'.join(failures))
 

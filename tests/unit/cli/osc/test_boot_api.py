@@ -25,7 +25,8 @@ class DeleteTestCase(testtools.TestCase):
         self.assertEqual('DELETE', method)
         name = url.rpartition('/')[2]
         if name.startswith('unknown'):
-            text = json.dumps({'message': f'there is no "{name}"'})
+            text = json.dumps({'message': f'there is no "{name}"'
+                               if name == 'unknown1' else 'in use'})
             return unittest.mock.Mock(status_code=404, json=lambda:
                                       json.loads(text))
         self.deleted.append(name)
@@ -43,8 +44,8 @@ class DeleteTestCase(testtools.TestCase):
                 exceptions.CommandError, self.delete, kind, 'a', 'unknown1',
                 'b', 'unknown2', 'c')
             self.assertEqual(['a', 'b', 'c'], self.deleted)
-            self.assertEqual('unknown1: there is no "unknown1"\n'
-                             'unknown2: there is no "unknown2"', str(error))
+            self.assertEqual('there is no "unknown1"\nunknown2: in use',
+                             str(error))
 
     def test_nothing_is_said_of_those_that_are_gone(self):
         self.delete(iso.DeleteIso, 'a', 'b')
