@@ -193,7 +193,8 @@ def _reading(seen: Seen) -> Finding:
         return Finding('reading', State.OPEN,
                        'nothing is streamed to it, so no reads are known')
     read = streams[-1]['read']
-    said = f'{read.get("percent")}% by {read.get("requests")} requests'
+    said = (f'{read.get("percent")}% by {read.get("requests")} request'
+            + ('s' if read.get('requests') != 1 else ''))
     if read.get('requests'):
         return Finding('reading', State.OK, said)
     if _is_over(seen) or seen.node.get('power_state') != 'power on':
@@ -237,23 +238,30 @@ def _token(seen: Seen) -> Finding:
 
 def _end(seen: Seen) -> Finding:
     state = boot_state.of(seen.node.get('driver_internal_info'))
+    cause = state.cause.value if state.cause else '?'
     if state.error:
         return Finding('end', State.WARNING, _short(state.error),
                        'the conductor tries again; see its log')
     if state.ended_at:
-        return Finding('end', State.OK, 'its medium is out, ended by '
-                       f'{state.cause.value if state.cause else "?"}')
+        return Finding('end', State.OK, f'its medium is out, ended by {cause}')
+    if state.is_ending and state.disk_at and (
+            state.cause is boot_state.Cause.REPORT):
+        return Finding('end', State.OPEN, 'ended by report: it boots from its '
+                       'disk now; the medium goes when Ironic switches it '
+                       'the next time, after [ext_boot]eject_after in any '
+                       'case')
     if state.is_ending:
-        return Finding('end', State.WARNING, 'under way, ended by '
-                       f'{state.cause.value if state.cause else "?"}: the '
-                       'medium was not seen out of its drive yet',
+        return Finding('end', State.WARNING, f'under way, ended by {cause}: '
+                       + ('the medium was not seen out of its drive yet'
+                          if state.disk_at else
+                          'the disk is not its boot device yet'),
                        'wait a minute, or see the conductor\'s log')
+    if not (state.iso or state.begun):
+        return Finding('end', State.OPEN, 'no boot of an ISO was begun')
     if state.mode == boot_state.ONCE:
         return Finding('end', State.OPEN, 'it boots this once, until '
                        'the machine reports that it is installed',
                        _tell(seen, 'management'))
-    if _is_idle(seen.node) and not state.iso:
-        return Finding('end', State.OPEN, 'nothing was booted that could end')
     return Finding('end', State.OPEN, 'it boots this each time')
 
 

@@ -126,6 +126,16 @@ class DiagnosisTestCase(testtools.TestCase):
         self.assertEqual((diagnosis.State.OK, 'its medium is out, ended by '
                           'report'), (found[-1].state, found[-1].said))
 
+    def test_an_installed_machine_waits_for_nothing_that_is_wrong(self):
+        found = diagnosis.of(seen(node=internal(
+            cause=boot_state.Cause.REPORT, disk_at=4.0, iso='live')))
+        self.assertIsNone(diagnosis.place(found))
+        self.assertEqual(diagnosis.State.OPEN, found[-1].state)
+        self.assertIn('it boots from its disk now', found[-1].said)
+        # Others are to be over at once.
+        self.is_first('end', node=internal(
+            cause=boot_state.Cause.EJECT, disk_at=4.0, iso='live'))
+
     def test_before_the_deployment_there_is_nothing_yet(self):
         found = {finding.step: finding.state for finding in diagnosis.of(
             seen(media=[], reachable=None, node=node(
@@ -144,7 +154,7 @@ class DiagnosisTestCase(testtools.TestCase):
         said = {finding.step: finding.said for finding in found}
         self.assertEqual(
             ('nothing is chosen for it to boot',
-             'nothing was booted that could end'),
+             'no boot of an ISO was begun'),
             (said['validate'], said['end']))
         # What a BMC or a deployment needs is another thing.
         idle['validation']['power'] = missing
