@@ -3,7 +3,6 @@
 """What is answered, to machines and to operators alike, and its headers."""
 
 import collections.abc
-import dataclasses
 import functools
 import json
 import typing
@@ -26,8 +25,7 @@ class Lines(typing.Protocol):
         """Let go of what it holds, read or not."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(typing.NamedTuple):
     """An answer of the application, before it is sent.
 
     :ivar content_type: '' for none.

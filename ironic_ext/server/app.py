@@ -59,11 +59,12 @@ _App: typing.TypeAlias = 'falcon.App[typing.Any, typing.Any]'
 
 API = '/api/v1'
 _CONFIG, _COMPLETE = f'{API}/bootconfig', f'{API}/boot-complete'
+_FILES = _CONFIG + '/'
 #: What machines can ask for.
 MACHINES = (_CONFIG, _CONFIG + '/{path}', '/t/{token}', '/t/{token}/{path}',
             _COMPLETE, '/ipxe', '/healthz', '/readyz')
 #: Where these answers begin that nobody is to store, errors as well.
-_NOT_STORED = (_CONFIG + '/', '/t/', '/ipxe/')
+_NOT_STORED = (_FILES, '/t/', '/ipxe/')
 _MAX_TEXT = 4096
 #: What Anaconda says of each network card, and of how many it is believed.
 _CARD, _MAX_CARDS = b'x-rhn-provisioning-mac-', 32
@@ -202,9 +203,9 @@ class Machines:
                 return answers.failure(statuses.unknown_path())
             return _refused(scope, 'GET') or await self._config.get(
                 _asked(scope, token), file)
-        if path == _CONFIG or path.startswith(_CONFIG + '/'):
+        if path == _CONFIG or path.startswith(_FILES):
             return _refused(scope, 'GET') or await self._config.get(
-                _asked(scope), path[len(_CONFIG) + 1:])
+                _asked(scope), path[len(_FILES):])
         if path == '/ipxe':
             return _refused(scope, 'GET') or await self._ipxe.get(
                 _asked(scope))
@@ -417,10 +418,11 @@ def _query(text: bytes) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     query = text.decode('latin-1')
-    # Most machines say one thing, and as it is.
-    pairs = [query.split('=')] if _PLAIN.fullmatch(query) else (
-        urllib.parse.parse_qsl(query, keep_blank_values=True))
-    for name, value in pairs:
+    if len(query) <= _MAX_TEXT and _PLAIN.fullmatch(query):
+        # Most machines say one thing, and as it is.
+        name, _equals, value = query.partition('=')
+        return {name: value}
+    for name, value in urllib.parse.parse_qsl(query, keep_blank_values=True):
         if name in ('token', 'mac') and (name in found
                                          or len(value) > _MAX_TEXT):
             raise errors.BadRequestError(

@@ -186,6 +186,10 @@ class Finder:
         :raises: NotFoundError, ConflictError, TooManyError,
             UnavailableError
         """
+        found = self._index.by_mac(mac)
+        if len(found) == 1 and not self._guesses:
+            # Nobody has guessed wrong, neither did this one.
+            return found[0]
         return await self._guesses.judge(
             address, lambda: self._one(self._index.by_mac(mac),
                                        f'the MAC {mac}'))

@@ -67,7 +67,7 @@ class CatalogMirror(follower.Follower):
 
         :raises: DatabaseError
         """
-        return typing.cast(catalog.ISCSICdrom | None,
+        return typing.cast('catalog.ISCSICdrom | None',
                            self._get(catalog.ISCSICdrom, name))
 
     def config(self, name: str) -> catalog.BootConfig | None:
@@ -75,7 +75,7 @@ class CatalogMirror(follower.Follower):
 
         :raises: DatabaseError
         """
-        return typing.cast(catalog.BootConfig | None,
+        return typing.cast('catalog.BootConfig | None',
                            self._get(catalog.BootConfig, name))
 
     @property
@@ -102,8 +102,8 @@ class CatalogMirror(follower.Follower):
             return self._kept(kind, name)
         key = kind.kind, name
         found = typing.cast(
-            resources.Resource | None, self._catalog.find(
-                typing.cast(typing.Any, kind), name))
+            'resources.Resource | None', self._catalog.find(
+                typing.cast('typing.Any', kind), name))
         with self._lock:
             # What changed while the database was asked is not kept.
             if generation == self._generation and key not in self._items:
@@ -190,7 +190,7 @@ class CatalogMirror(follower.Follower):
         for kind in (catalog.ISCSICdrom, catalog.BootConfig):
             following = ''
             while True:
-                page = self._catalog.page(typing.cast(typing.Any, kind),
+                page = self._catalog.page(typing.cast('typing.Any', kind),
                                           after=following)
                 for item in page.items:
                     if self.ending.is_set() or self._bytes > _MAX_BYTES // 2:
@@ -237,7 +237,7 @@ class AtHand:
 
         :raises: KeyError when it is not at hand
         """
-        return typing.cast(catalog.ISCSICdrom | None,
+        return typing.cast('catalog.ISCSICdrom | None',
                            self._kept(catalog.ISCSICdrom, name))
 
     def config(self, name: str) -> catalog.BootConfig | None:
@@ -245,7 +245,7 @@ class AtHand:
 
         :raises: KeyError when it is not at hand
         """
-        return typing.cast(catalog.BootConfig | None,
+        return typing.cast('catalog.BootConfig | None',
                            self._kept(catalog.BootConfig, name))
 
 

@@ -142,7 +142,7 @@ class Watches:
                 raise errors.TooManyError(
                     'there are too many watches ([ext_server]max_watches): '
                     'try again in a moment')
-            return dataclasses.replace(answer, data=_Watch(
+            return answer._replace(data=_Watch(
                 source, since, initial, receive,
                 _Times(self._interval, seconds), self._pool,
                 self._free.release, rights))
