@@ -330,6 +330,13 @@ class PageTestCase(testtools.TestCase):
         """Return the control of an accessible name."""
         return self.find(f'[aria-label="{label}"]')
 
+    def press(self, label):
+        """Click the control of an accessible name.
+
+        Its row may be drawn anew in that moment.
+        """
+        self.wait(lambda _: [self.control(label).click()], label)
+
     def field(self, label):
         """Return the control of a visible label."""
         found = self.find('label', label)
@@ -337,9 +344,8 @@ class PageTestCase(testtools.TestCase):
             By.ID, found.get_attribute('for'))
 
     def choose(self, label, value):
-        select = self.control(label)
-        self.wait(lambda _: value in self.options(label), value)
-        ui.Select(select).select_by_visible_text(value)
+        self.wait(lambda _: value in self.options(label) and [ui.Select(
+            self.control(label)).select_by_visible_text(value)], value)
 
     def options(self, label):
         return self.browser.execute_script(
@@ -351,4 +357,4 @@ class PageTestCase(testtools.TestCase):
                   == value, f'{label} to be {value}')
 
     def click(self, text, selector='button'):
-        self.find(selector, text).click()
+        self.wait(lambda _: [self.find(selector, text).click()], text)

@@ -194,7 +194,8 @@ class RealConductorTestCase(testtools.TestCase):
                         and not self.emulator.inserted(system))
 
     def test_a_doctor_finds_what_is_wrong_with_a_node(self):
-        self.enroll(boot_interface='redfish-iso', deploy_interface='ramdisk')
+        self.enroll(boot_interface='redfish-iso', deploy_interface='ramdisk',
+                    instance_info={'boot_iso': 'no-such-iso'})
 
         def examined(name='server1'):
             done = subprocess.run(

@@ -339,6 +339,6 @@ class PageTestCase(boot_page.PageTestCase):
 
     def test_who_may_only_read_is_told_so_by_the_server(self):
         self.log_in(self.services.viewer)
-        self.control('Switch on server1').click()
+        self.press('Switch on server1')
         self.click('Switch on', 'dialog button')
         self.await_text('dialog [role="alert"]', 'forbids it')

@@ -29,7 +29,7 @@ class TestHosts(boot_page.PageTestCase):
         self.choose(f'Config of {host}', fits)
         # Nothing changes before it is saved.
         self.assertEqual('localboot', self.server.host(host)['spec']['image'])
-        self.control(f'Save {host}').click()
+        self.press(f'Save {host}')
         self.await_text('#notices', f'{host} has {iso} with {fits} now.')
         spec = self.server.host(host)['spec']
         self.assertEqual((iso, fits), (spec['image'], spec['bootConfigRef']))
@@ -45,7 +45,7 @@ class TestHosts(boot_page.PageTestCase):
         self.assertFalse(self.control(f'Config of {host}').is_enabled())
         # Never without a word.
         self.await_text('tbody', f'{config} does not fit, and goes.')
-        self.control(f'Save {host}').click()
+        self.press(f'Save {host}')
         self.await_text('dialog', f'{live} does not take it.')
         self.click('Save', 'dialog button')
         self.await_text('#notices', f'{host} has {live} now.')
@@ -67,7 +67,7 @@ class TestHosts(boot_page.PageTestCase):
         self.open()
         self.choose(f'ISO of {host}', iso)
         with self.stack.locked(host):
-            self.control(f'Save {host}').click()
+            self.press(f'Save {host}')
             self.await_text('#alerts', f'{host} is not changed: Ironic '
                                        'refuses')
         self.assertEqual('localboot', self.control(
@@ -97,13 +97,13 @@ class TestHosts(boot_page.PageTestCase):
     def test_power_is_switched_after_a_confirmation_only(self):
         host = self.node()
         self.open()
-        self.control(f'Switch on {host}').click()
+        self.press(f'Switch on {host}')
         self.find('dialog').send_keys(Keys.ESCAPE)
         self.wait(lambda browser: not browser.find_elements(
             By.TAG_NAME, 'dialog'), 'the end of the dialog')
         self.assertEqual('power off',
                          self.server.host(host)['status']['power'])
-        self.control(f'Switch on {host}').click()
+        self.press(f'Switch on {host}')
         self.await_text('dialog', 'It will boot from its disk.')
         self.click('Switch on', 'dialog button')
         self.control(f'Restart {host}')
@@ -284,7 +284,7 @@ class TestManyHosts(boot_page.PageTestCase):
         self.open(f'hosts?q={prefix}')
         self.await_value(f'Config of {names[0]}', config)
         self.await_value(f'ISO of {names[1]}', live)
-        self.control('Select all hosts that are found').click()
+        self.press('Select all hosts that are found')
         self.await_text('.bulk', '3 hosts selected')
         self.click('Set ISO and config\u2026', '.bulk button')
         ui.Select(self.find('dialog select')).select_by_visible_text(live)
@@ -306,7 +306,7 @@ class TestManyHosts(boot_page.PageTestCase):
         self.open(f'hosts?q={prefix}')
         self.control(f'Select {names[0]}')
         for name in names:
-            self.control(f'Select {name}').click()
+            self.press(f'Select {name}')
         self.click('Switch on\u2026', '.bulk button')
         with self.stack.locked(names[0]):
             self.click('Switch on', 'dialog button')

@@ -225,7 +225,7 @@ class TestAddress(page_fleet.FleetTestCase):
     def test_who_works_on_many_hosts_is_asked_before_that_ends(self):
         self.visit('isos', 'hosts?q=server')
         self.control('Select server0001')
-        self.control('Select all hosts that are found').click()
+        self.press('Select all hosts that are found')
         self.click('Switch on\u2026', '.bulk button')
         with self.known.lock:
             self.click('Switch on', 'dialog button')

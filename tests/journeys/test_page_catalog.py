@@ -44,7 +44,7 @@ class TestCatalog(boot_page.PageTestCase):
             'application/octet-stream',
             **{'Content-Range': f'bytes 0-{half - 1}/{len(content)}'})
         self.open('isos')
-        self.control(f'Upload {name}').click()
+        self.press(f'Upload {name}')
         self.await_text('dialog', 'Go on after 512 KiB')
         self.find('dialog input[type="file"]').send_keys(
             str(boot_page.iso_file()))
@@ -83,12 +83,12 @@ class TestCatalog(boot_page.PageTestCase):
         self.assertIn('Fetching', self._row(name).text)
         shown = self.control(f'Fetching of {name}')
         self.assertTrue(0 <= float(shown.get_attribute('value')) < 1)
-        self.control(f'Stop {name}').click()
+        self.press(f'Stop {name}')
         self.await_text('#notices', f'{name}: fetching it is stopped.')
         self.await_text('tbody', 'its fetching was stopped')
         slow.always = None
         asked = len(server.requests)
-        self.control(f'Fetch again {name}').click()
+        self.press(f'Fetch again {name}')
         # Zeros before an ISO are none; what matters is that all came.
         self.wait(lambda _: 'is not an ISO' in self._row(name).text, 'its end')
         again = [request.headers.get('Range')
@@ -101,7 +101,7 @@ class TestCatalog(boot_page.PageTestCase):
         host, iso = self.node(), self.iso()
         self.server.assign(host, image=iso)
         self.open('isos')
-        self.control(f'Delete {iso}').click()
+        self.press(f'Delete {iso}')
         self.click('Delete', 'dialog button')
         # In the page's words, not the API's.
         self.find('dialog [role="alert"]',
@@ -112,7 +112,7 @@ class TestCatalog(boot_page.PageTestCase):
     def test_a_deleted_iso_leaves_the_page(self):
         iso = self.iso()
         self.open('isos')
-        self.control(f'Delete {iso}').click()
+        self.press(f'Delete {iso}')
         self.click('Delete', 'dialog button')
         self.await_text('#notices', f'{iso} is deleted.')
         self.wait(lambda browser: not browser.find_elements(
@@ -169,7 +169,7 @@ class TestCatalog(boot_page.PageTestCase):
         self.wait(lambda _: self.find('textarea').get_attribute('value')
                   == 'theirs', 'what is saved')
         # It would lie over the button, for some seconds.
-        self.control('Dismiss').click()
+        self.press('Dismiss')
         collide('mine again', 'theirs again')
         self.find('dialog input[value="mine"]').click()
         self.click('Go on', 'dialog button')

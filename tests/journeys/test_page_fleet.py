@@ -69,7 +69,7 @@ class TestFleet(page_fleet.FleetTestCase):
         self.assertEqual([], self.browser.find_elements(
             By.CSS_SELECTOR, '[aria-label="Deploy early-manageable"]'))
         self.find('tbody small', 'to deploy it, provide it first')
-        self.control('Select all hosts that are found').click()
+        self.press('Select all hosts that are found')
         self.click('Deploy or rebuild\u2026', '.bulk button')
         self.await_text('dialog', 'This is what happens to 1 of 2 hosts:')
         self.await_text('dialog', 'it has to be made available first')
@@ -158,7 +158,7 @@ class TestFleet(page_fleet.FleetTestCase):
         self.known.add('many-other', **_RUNNING)
         self.open('hosts?q=many')
         self.control('Select many-other')
-        self.control('Select all hosts that are found').click()
+        self.press('Select all hosts that are found')
         self.click('Deploy or rebuild\u2026', '.bulk button')
         self.await_text('dialog', 'This is what happens to 2 of 3 hosts:')
         for name, starts in (('many-0', 'switched on'),
@@ -175,7 +175,7 @@ class TestFleet(page_fleet.FleetTestCase):
         nodes = self.waiting('stopped', 12)
         self.open('hosts?q=stopped')
         self.control('Select stopped-11')
-        self.control('Select all hosts that are found').click()
+        self.press('Select all hosts that are found')
         self.click('Deploy or rebuild\u2026', '.bulk button')
         self.await_text('dialog', 'This is what happens to 12 hosts:')
         with self.known.lock:
@@ -292,7 +292,7 @@ class TestFleet(page_fleet.FleetTestCase):
                 self.open(view)
                 if view == 'hosts?q=seen':
                     for name in nodes:
-                        self.control(f'Select {name}').click()
+                        self.press(f'Select {name}')
                 elif view.startswith('configs/'):
                     self.find('form')
                 if opener:

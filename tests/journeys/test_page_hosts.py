@@ -44,10 +44,10 @@ class TestWhatIsSaid(page_fleet.FleetTestCase):
             self.known.change(nodes['alone-0'], power_state=power)
             self.await_text('tbody .badge', {
                 None: 'Unknown', 'power on': 'On', 'power off': 'Off'}[power])
-            self.control('Rebuild alone-0').click()
+            self.press('Rebuild alone-0')
             self.await_text('dialog p', said)
             self.find('dialog').send_keys(Keys.ESCAPE)
-        self.control('Rebuild alone-0').click()
+        self.press('Rebuild alone-0')
         self.find('dialog')
         self.assertEqual({'alone-0': None}, self.targets(nodes))
         self.click('Rebuild', 'dialog button')
@@ -59,7 +59,7 @@ class TestWhatIsSaid(page_fleet.FleetTestCase):
         self.known.change(nodes['disk-0'], power_state='power on')
         self.open('hosts?q=disk-0')
         self.choose('ISO of disk-0', 'local disk')
-        self.control('Save disk-0').click()
+        self.press('Save disk-0')
         self.await_text('dialog', 'It has live now: its medium is taken '
                                   'away, even while it runs from it.')
         self.assertEqual('live', self.chosen(nodes['disk-0']))
@@ -93,7 +93,7 @@ class TestWhatIsSaid(page_fleet.FleetTestCase):
                 'driver_internal_info': {
                     'ext_boot': fields.pop('ext_boot', booted)}, **fields})
             self.open(f'hosts?q=goes-{name}')
-            self.control(f'Select goes-{name}').click()
+            self.press(f'Select goes-{name}')
             self.click('Boot from the disk\u2026', '.bulk button')
             self.await_text('dialog li', f'goes-{name}')
             self.assertEqual(f'goes-{name} no longer live{said}',
@@ -102,7 +102,7 @@ class TestWhatIsSaid(page_fleet.FleetTestCase):
             # Nor is it asked before.
             if not said:
                 self.choose(f'ISO of goes-{name}', 'local disk')
-                self.control(f'Save goes-{name}').click()
+                self.press(f'Save goes-{name}')
                 self.await_text('#notices',
                                 f'goes-{name} has local disk now.')
 
@@ -146,7 +146,7 @@ class TestWhatIsSaid(page_fleet.FleetTestCase):
                     {'spec': {'bootConfigRef': config}})
                 self.assertEqual(config in by_url, answer.code == 200,
                                  (name, config, answer.text))
-            self.control(f'Select {name}').click()
+            self.press(f'Select {name}')
             self.click('Set ISO and config\u2026', '.bulk button')
             image, config = self.browser.find_elements(
                 By.CSS_SELECTOR, 'dialog select')
@@ -159,6 +159,29 @@ class TestWhatIsSaid(page_fleet.FleetTestCase):
             self.await_text('dialog li', 'its project may not use iso-theirs'
                             if project == 'others' else
                             'iso-theirs with shared')
+
+    def test_a_host_whose_boot_has_ended_is_rebuilt_alone(self):
+        ended = {'ext_boot': {
+            'iso': 'live', 'cause': 'report', 'asked_at': 1.0, 'disk_at': 2.0,
+            'disk_seen': True, 'ended_at': 3.0}}
+        nodes = {name: self.known.add(
+            f'again-{name}', instance_info=info, driver_internal_info=ended,
+            **{**page_fleet.RUNNING, 'power_state': 'power on'})
+            for name, info in (('same', {'boot_iso': 'live'}), ('none', {}))}
+        self.open('hosts?q=again')
+        self.control('Restart again-none')
+        self.assertEqual([], self.browser.find_elements(
+            By.CSS_SELECTOR, '[aria-label="Rebuild again-none"]'))
+        self.press('Select all hosts that are found')
+        self.click('Deploy or rebuild\u2026', '.bulk button')
+        self.await_text('dialog', 'This is what happens to 0 of 2 hosts')
+        self.browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+        self.press('Rebuild again-same')
+        self.await_text('dialog', 'It is restarted, and boots live.')
+        self.click('Rebuild', 'dialog button')
+        self.await_text('#notices', 'again-same is being rebuilt.')
+        self.assertEqual({'same': 'rebuild', 'none': None},
+                         self.targets(nodes))
 
     def test_when_a_host_was_installed_is_beside_its_iso(self):
         self.known.add('done-0', instance_info={
@@ -197,7 +220,7 @@ class TestWhatIsSaid(page_fleet.FleetTestCase):
                     'width': width, 'height': 720, 'deviceScaleFactor': 1,
                     'mobile': False})
             self.open('hosts?q=row-')
-            self.control('Switch off row-00').click()
+            self.press('Switch off row-00')
             self.click('Switch off', 'dialog button')
             self.await_text('#notices', 'row-00 is being switched off.')
             if width > 1024:
@@ -211,7 +234,7 @@ class TestWhatIsSaid(page_fleet.FleetTestCase):
             self.choose('ISO of row-gone', 'live')
             with self.known.lock:
                 del self.known.nodes[node]
-            self.control('Save row-gone').click()
+            self.press('Save row-gone')
             self.await_text('#alerts', 'row-gone is not changed')
             self.browser.execute_script(
                 'window.scrollTo(0, document.body.scrollHeight)')

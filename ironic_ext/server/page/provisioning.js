@@ -3,6 +3,7 @@
 // Deploying and rebuilding: what makes a host boot what is chosen for it.
 
 import * as api from './api.js';
+import { assigned, imageText, LOCAL_BOOT } from './assignment.js';
 import { hosts } from './collection.js';
 import { confirm } from './dialogs.js';
 import { element, setAttribute } from './dom.js';
@@ -29,13 +30,22 @@ export function provisioning({ status }) {
     ? { target, ...VERBS[target], chosen: status.nextBoot.chosen } : null;
 }
 
+/** Return the same of one host whose boot has ended, which is left alone
+ * together with others. */
+function again(host) {
+  const { image } = assigned(host);
+  return host.status.bootEnd && host.status.provisionState === 'active'
+    && !host.status.targetProvisionState && image !== LOCAL_BOOT
+    ? { target: 'rebuild', ...VERBS.rebuild, chosen: imageText(image) } : null;
+}
+
 /** Begin it: the API answers before it is done. */
 export async function provision(host, target) {
   hosts.note(await api.post(`${api.hostPath(host)}/provision`, { target }));
 }
 
 async function ask(host) {
-  const { target, verb, going, chosen } = provisioning(host);
+  const { target, verb, going, chosen } = provisioning(host) ?? again(host);
   const { name } = host.metadata;
   const done = await confirm({
     title: `${verb} ${name}?`, action: verb, danger: true,
@@ -54,7 +64,8 @@ async function ask(host) {
 }
 
 /**
- * Make the button of a host that does not boot what is chosen for it.
+ * Make the button of a host that does not boot what is chosen for it, or has
+ * booted it.
  *
  * @param {function(): object} current returns it as it is now.
  */
@@ -65,7 +76,7 @@ export function provisionButton(current) {
   return {
     /** Return it, if it is of use now. */
     shown(host) {
-      const found = provisioning(host);
+      const found = provisioning(host) ?? again(host);
       if (!found) {
         return [];
       }
