@@ -6,10 +6,12 @@ Whatever is found belongs to an install that nobody waits for any more, since
 an agent runs one command at a time.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
 import signal
+import time
 
 from oslo_concurrency import processutils
 from oslo_log import log
@@ -20,6 +22,10 @@ from ironic_python_agent_ext.bootc import podman
 from ironic_python_agent_ext.bootc import storage
 
 LOG = log.getLogger(__name__)
+
+#: Seconds for processes to end by themselves, and again when they were
+#: killed; and between two looks.
+_PATIENCE, _LOOK = 10.0, 0.05
 
 
 def remove(caller: podman.Podman | None = None) -> None:
@@ -38,6 +44,7 @@ def remove(caller: podman.Podman | None = None) -> None:
     if store is not None:
         _end_container(caller or _as_before())
     _kill()
+    _await_attendants()
     if store is not None:
         store.remove()
     try:
@@ -77,6 +84,25 @@ def _as_before() -> podman.Podman:
         if path.exists():
             variables[variable] = str(path)
     return podman.Podman(storage.STATE, variables)
+
+
+def _await_attendants() -> None:
+    """Wait for those who see the container to its end; else kill them.
+
+    One that comes to it after the store is gone makes another one, in what
+    lies below.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while numbers := [*podman.attendants()]:
+        if time.monotonic() > deadline + _PATIENCE:
+            LOG.warning('Processes of a container do not end: %s', numbers)
+            return
+        if time.monotonic() > deadline:
+            for number in numbers:
+                # conmon leads a session, of which its last podman is.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(number, signal.SIGKILL)
+        time.sleep(_LOOK)
 
 
 def _kill(besides: str | None = None) -> None:

@@ -267,6 +267,24 @@ def container_arguments(mounts: collections.abc.Mapping[str, str],
     return [*found, '--entrypoint=bootc']
 
 
+def attendants() -> collections.abc.Iterator[int]:
+    """Yield the numbers of processes that see the container to its end.
+
+    conmon has an environment of its own (podman 4.3, configureConmonEnv in
+    libpod/oci_conmon_common.go), and the container's name as an argument. It
+    waits for the podman that it starts last, to clean up after the container.
+    """
+    name = CONTAINER.encode()
+    for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):
+        try:
+            if (path.with_name('comm').read_text().strip() == 'conmon'
+                    and name in path.read_bytes().split(b'\0')):
+                yield int(path.parent.name)
+        except OSError:
+            # It ended meanwhile, or is another user's.
+            continue
+
+
 def leftovers() -> collections.abc.Iterator[int]:
     """Yield the numbers of processes that an earlier install left."""
     mark = f'{MARK}=1'.encode()
