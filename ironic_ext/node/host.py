@@ -64,7 +64,8 @@ class Host:
     :ivar provisioned: when ``provision_state`` changed last.
     :ivar generation: of its tokens, as conductors count them.
     :ivar owner: a project, '' for none; likewise ``lessee``.
-    :ivar trusted_owners: see catalog.view.project_of().
+    :ivar project: whose part of the catalog it has: see
+        catalog.view.project_of().
     :ivar firmware: ``bios`` or ``uefi``, '' where nobody says.
     :ivar instance: UUID of the instance that is on it, '' for none.
     :ivar facts: what templates are filled with.
@@ -99,7 +100,7 @@ class Host:
     delivery: str = ''
     owner: str = ''
     lessee: str = ''
-    trusted_owners: collections.abc.Collection[str] = ()
+    project: str = ''
     instance: str = ''
     firmware: str = ''
     facts: _Map[str, typing.Any] = dataclasses.field(
@@ -114,11 +115,6 @@ class Host:
     def title(self) -> str:
         """What messages call it."""
         return f'{KIND}/{self.namespace}/{self.name}'
-
-    @property
-    def project(self) -> str:
-        """The project whose part of the catalog it has."""
-        return view.project_of(self.owner, self.lessee, self.trusted_owners)
 
     @property
     def properties(self) -> _Map[str, typing.Any]:
@@ -187,6 +183,7 @@ def from_node(node: _Map[str, typing.Any],
     inspected = tuple(ip for ip in dict.fromkeys(filter(None, map(
         address, inventory_ips))) if ip not in stated)
     ips = stated + inspected
+    owner, lessee = _text(node.get('owner')), _text(node.get('lessee'))
     host = Host(
         uuid=str(node['uuid']),
         name=name if resources.is_name(name) else str(node['uuid']),
@@ -214,8 +211,8 @@ def from_node(node: _Map[str, typing.Any],
         delivery=(_text(info.get(DELIVERY_KEY))
                   or _text(node.get('boot_config_delivery'))
                   or boot.delivery),
-        owner=_text(node.get('owner')), lessee=_text(node.get('lessee')),
-        trusted_owners=trusted_owners,
+        owner=owner, lessee=lessee,
+        project=view.project_of(owner, lessee, trusted_owners),
         instance=_text(node.get('instance_uuid')), firmware=_firmware(node))
     return dataclasses.replace(host, facts=facts(
         uuid=host.uuid, name=host.name, macs=found_macs, ips=ips,
@@ -329,7 +326,10 @@ def encoded(host: Host, version: str, spec: object = None) -> bytes:
 
 def mac(value: object) -> str:
     """Return a MAC as Ironic writes it, '' for what is none."""
-    text = str(value).strip().lower().replace('-', ':')
+    text = str(value)
+    if _MAC.fullmatch(text):
+        return text
+    text = text.strip().lower().replace('-', ':')
     return text if _MAC.fullmatch(text) else ''
 
 

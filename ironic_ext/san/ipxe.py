@@ -32,33 +32,46 @@ LOCAL_BOOTS = (_EXIT, _SANBOOT) = ('exit', 'sanboot')
 MAC = '${mac}'
 
 
-def sanboot(iso: str, host: str, mac: str, target: location.Location | str
-            ) -> str:
-    """Return the script that boots an image.
+class Sanboot:
+    """The script that boots an image, for any machine.
 
     With a password in it, or the URL of a stream, it is a secret.
-
-    :param iso: what the image is called.
-    :param mac: of the machine, or MAC.
-    :param target: an iSCSI target, or an HTTP URL.
-    :raises: SanError when it cannot be a word of a script.
     """
-    lines = [f'echo Booting {_name(iso)} for {_name(host)} '
-             f'({_machine(mac)})']
-    if isinstance(target, location.Location):
-        if target.chap is not None:
-            lines += [f'set username {_word(target.chap.username)}',
-                      f'set password {_word(target.chap.password)}']
-        if target.initiator:
-            lines.append(f'set initiator-iqn {target.initiator}')
-        uri = target.uri()
-    elif _URL.fullmatch(target):
-        uri = target
-    else:
-        raise errors.SanError(
-            f'the URL of the image of {_name(host)} has characters that '
-            'iPXE scripts cannot carry')
-    return _HEAD + '\n'.join([*lines, f'sanboot {uri}']) + '\n'
+
+    __slots__ = ('_before', '_after')
+
+    def __init__(self, iso: str, target: location.Location | str) -> None:
+        """Judge and write all that is alike for all.
+
+        :param iso: what the image is called.
+        :param target: an iSCSI target, or an HTTP URL.
+        :raises: SanError when it cannot be a word of a script.
+        """
+        lines = []
+        if isinstance(target, location.Location):
+            if target.chap is not None:
+                lines += [f'set username {_word(target.chap.username)}',
+                          f'set password {_word(target.chap.password)}']
+            if target.initiator:
+                lines.append(f'set initiator-iqn {target.initiator}')
+            uri = target.uri()
+        elif _URL.fullmatch(target):
+            uri = target
+        else:
+            raise errors.SanError(
+                f'the URL of image {_name(iso)} has characters that iPXE '
+                'scripts cannot carry')
+        self._before = f'{_HEAD}echo Booting {_name(iso)} for '
+        self._after = '\n' + '\n'.join([*lines, f'sanboot {uri}']) + '\n'
+
+    def text(self, host: str, mac: str) -> str:
+        """Return the script of a machine.
+
+        :param host: its name.
+        :param mac: that it boots with, or MAC.
+        """
+        return (f'{self._before}{_name(host)} ({_machine(mac)})'
+                f'{self._after}')
 
 
 def elsewhere(server: str) -> str:
@@ -79,7 +92,7 @@ def elsewhere(server: str) -> str:
 def has_secret(target: location.Location | str) -> bool:
     """Tell whether the script that boots an image is a secret.
 
-    :param target: as for sanboot().
+    :param target: as for Sanboot.
     """
     return isinstance(target, str) or target.chap is not None
 

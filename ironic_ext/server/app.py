@@ -190,6 +190,7 @@ class Machines:
         self._complete = boot_complete.BootComplete(finder, hosts, self._run)
         self._index = parts.index
         self._check = parts.catalog.revision
+        self._proxies = parts.rules.proxies
 
     async def answer(self, scope: exchange.Scope) -> answers.Answer | None:
         """Return the answer; None to what is not for machines.
@@ -202,20 +203,42 @@ class Machines:
             if not token:
                 return answers.failure(statuses.unknown_path())
             return _refused(scope, 'GET') or await self._config.get(
-                _asked(scope, token), file)
+                self._asked(scope, token), file)
         if path == _CONFIG or path.startswith(_FILES):
             return _refused(scope, 'GET') or await self._config.get(
-                _asked(scope), path[len(_FILES):])
+                self._asked(scope), path[len(_FILES):])
         if path == '/ipxe':
             return _refused(scope, 'GET') or await self._ipxe.get(
-                _asked(scope))
+                self._asked(scope))
         if path == _COMPLETE:
             return _refused(scope, 'POST') or await self._complete.post(
-                _asked(scope))
+                self._asked(scope))
         if path in ('/healthz', '/readyz'):
             return _refused(scope, 'GET') or await self._health(
                 for_machines=path == '/readyz')
         return None
+
+    def _asked(self, scope: exchange.Scope, token: str = ''
+               ) -> identity.Asked:
+        """Return what a request says of who asks.
+
+        :param token: of the path.
+        :raises: BadRequestError
+        """
+        query = _query(scope['query_string'])
+        macs: list[str] = []
+        forwarded: list[str] = []
+        for name, value in scope['headers']:
+            if not name.startswith(b'x-'):
+                continue
+            if name == b'x-forwarded-for':
+                forwarded.append(value.decode('latin-1'))
+            elif name.startswith(_CARD) and len(macs) < _MAX_CARDS:
+                macs.append(value.decode('latin-1'))
+        return identity.Asked(
+            token or query.get('token', ''), query.get('mac', ''),
+            tuple(macs), identity.source_address(
+                scope['client'][0], ','.join(forwarded), self._proxies))
 
     async def _health(self, *, for_machines: bool) -> answers.Answer:
         """Tell whether the server works, or even can answer machines.
@@ -386,27 +409,6 @@ def _refused(scope: exchange.Scope, method: str) -> answers.Answer | None:
     if scope['method'] == 'OPTIONS':
         return answers.Answer(headers=allowed)
     return answers.failure(statuses.unknown_method(), headers=allowed)
-
-
-def _asked(scope: exchange.Scope, token: str = '') -> identity.Asked:
-    """Return what a request says of who asks.
-
-    :param token: of the path.
-    :raises: BadRequestError
-    """
-    query = _query(scope['query_string'])
-    macs: list[str] = []
-    forwarded: list[str] = []
-    for name, value in scope['headers']:
-        if not name.startswith(b'x-'):
-            continue
-        if name == b'x-forwarded-for':
-            forwarded.append(value.decode('latin-1'))
-        elif name.startswith(_CARD) and len(macs) < _MAX_CARDS:
-            macs.append(value.decode('latin-1'))
-    return identity.Asked(
-        token or query.get('token', ''), query.get('mac', ''), tuple(macs),
-        scope['client'][0], ','.join(forwarded))
 
 
 def _query(text: bytes) -> dict[str, str]:

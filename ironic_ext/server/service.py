@@ -151,7 +151,7 @@ class BootServer:
 
     def stop(self) -> None:
         """End the watches and the server; from anywhere."""
-        self._server.should_exit = True
+        self._server.stop()
 
     def _end_watches(self) -> None:
         # What watches wait for ends them.

@@ -168,9 +168,9 @@ class IsoSanboot(ipxe.iPXEBoot):
         node = task.node
         target = delivery.deliver(task, plan, way)
         macs = [port.address for port in task.ports]
-        text = script.sanboot(
-            delivery.title(task, plan), node.name or node.uuid,
-            macs[0] if len(macs) == 1 else script.MAC, target)
+        text = script.Sanboot(delivery.title(task, plan), target).text(
+            node.name or node.uuid,
+            macs[0] if len(macs) == 1 else script.MAC)
         digest = scripts.write(
             task, secret_script.published(node, text, target))
         records.save(node, records.SanbootRecord(way.transport, way.targets,

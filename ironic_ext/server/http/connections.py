@@ -156,7 +156,7 @@ class Connections:
         return len(self._all)
 
     def enter(self, connection: Connection, now: float) -> bool:
-        """Count one; tell whether it may stay.
+        """Count one, and wait for its head; tell whether it may stay.
 
         :param now: seconds, of the event loop's clock.
         """
@@ -174,6 +174,10 @@ class Connections:
         self._addresses[key] = self._all[connection] = address
         address.count += 1
         self._has_entered = True
+        # As wait() would, for whom nobody waits for yet.
+        head = self.limits.head
+        self._waiting[connection] = address.waiting[connection] = (
+            now, now + head, head)
         return True
 
     def leave(self, connection: Connection) -> None:

@@ -52,24 +52,6 @@ def head(code: int, default: bytes, headers: Headers) -> bytes:
         _STATUS_LINES[code], default, block(headers))
 
 
-class Block:
-    """Headers as they are sent, made once for as long as they are the same."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._headers: Headers = ()
-        self._made = b''
-
-    def of(self, headers: Headers) -> bytes:
-        """Return them.
-
-        :param headers: that do not change; others are another object.
-        """
-        if headers is not self._headers:
-            self._headers, self._made = headers, block(headers)
-        return self._made
-
-
 def plain(code: int, sentence: str, default: bytes) -> bytes:
     """Return an answer that no application has made.
 
@@ -86,18 +68,16 @@ def plain(code: int, sentence: str, default: bytes) -> bytes:
 class Link(typing.Protocol):
     """The connection of a request.
 
+    :ivar default_block: headers of all answers; see block().
     :ivar writable: whether the client takes what it was sent.
     :ivar is_half_closed: whether the client sends no more.
     """
 
+    default_block: bytes
     transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
     writable: asyncio.Event
     is_half_closed: bool
-
-    @property
-    def default_block(self) -> bytes:
-        """Headers of all answers; see block()."""
 
     def pause(self) -> None:
         """Receive nothing."""
@@ -152,7 +132,8 @@ class Exchange:
     def complete(self) -> None:
         """Note that this was all."""
         self.is_complete = True
-        self._tell()
+        if self._news is not None:
+            self._tell()
 
     def disconnect(self) -> None:
         """Note that nobody waits for the answer."""

@@ -37,7 +37,8 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     _shared: connections.Connections
     _at_once: exchange.AtOnce
-    _block: exchange.Block
+    #: Headers of all answers, as they are sent: the server's class has them.
+    default_block = b''
 
     # What all begin with: most machines ask once.
     host = ''
@@ -71,8 +72,7 @@ class HttpConnection(asyncio.BufferedProtocol):
               at_once: exchange.AtOnce) -> type['HttpConnection']:
         """Return the class of the connections of one server."""
         return type(cls.__name__, (cls,), {
-            '_shared': shared, '_at_once': staticmethod(at_once),
-            '_block': exchange.Block()})
+            '_shared': shared, '_at_once': staticmethod(at_once)})
 
     def __init__(self, config: uvicorn.Config,
                  server_state: uvicorn_server.ServerState,
@@ -94,12 +94,10 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._said = {'scheme': 'https' if self._shared.tls else 'http',
                       'client': peer[:2], 'server': self._shared.server}
         self.host = peer[0]
-        now = self.loop.time()
-        if not self._shared.enter(self, now):
+        if not self._shared.enter(self, self.loop.time()):
             self.transport.abort()
             return
         self._known.add(self)
-        self._shared.wait(self, now, self._shared.limits.head)
         if self._shared.tls is None:
             self.begin()
             return
@@ -117,7 +115,8 @@ class HttpConnection(asyncio.BufferedProtocol):
         # They refer to this: nothing is left to the garbage collector.
         self._parser = self._secured = None
         self.transport = self._raw
-        self.writable.set()
+        if self.writable is not exchange.WRITABLE:
+            self.writable.set()
         for request in self._requests:
             request.disconnect()
 
@@ -286,11 +285,6 @@ class HttpConnection(asyncio.BufferedProtocol):
             request.complete()
             if request is self._requests[0] and not request.is_begun:
                 self._start(request)
-
-    @property
-    def default_block(self) -> bytes:
-        """Headers of all answers, as they are sent."""
-        return self._block.of(self.server_state.default_headers)
 
     def _start(self, request: exchange.Exchange) -> None:
         request.is_begun = True

@@ -58,6 +58,7 @@ class Configs:
         self._kept = kept
         self._links = links
         self._delivery = delivery
+        # What was made first goes first.
         self._ready: collections.OrderedDict[
             tuple[str, str], config_formats.Config] = (
                 collections.OrderedDict())
@@ -129,10 +130,11 @@ class Configs:
 
         :raises: LookupError, NotFoundError, InvalidError
         """
-        named = host.image, host.config_name, host.project
+        name = host.config_name
+        named = host.image, name, host.project
         known = self._fits.get(named)
         if known is not None:
-            found = self._kept.config(host.config_name)
+            found = self._kept.config(name)
             if found is not None and found is known[1]():
                 if known[0] is None:
                     return found
@@ -172,12 +174,7 @@ class Configs:
 
     def _kept_ready(self, config: catalog.BootConfig
                     ) -> config_formats.Config | None:
-        key = _key(config)
-        with self._lock:
-            found = self._ready.get(key)
-            if found is not None:
-                self._ready.move_to_end(key)
-            return found
+        return self._ready.get(_key(config))
 
 
 class MachineConfig:
@@ -214,8 +211,7 @@ class MachineConfig:
         if wanted not in config.files:
             raise errors.NotFoundError(
                 f'the config of host {host.name} has no such file')
-        self._note(host, changes.CONFIG, wanted,
-                   self._finder.origin(asked))
+        self._note(host, changes.CONFIG, wanted, asked.address)
         return answers.Answer(config.files[wanted].encode(),
                               config.content_type(wanted),
                               headers=answers.NO_STORE)

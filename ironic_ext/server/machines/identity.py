@@ -39,15 +39,13 @@ class Asked(typing.NamedTuple):
     :ivar mac: in any form.
     :ivar provisioning_macs: X-RHN-Provisioning-MAC-0 and so on: one for
         each network card, in no order that tells which one boots.
-    :ivar peer: the address of the connection.
-    :ivar forwarded: X-Forwarded-For.
+    :ivar address: where it is from: see source_address().
     """
 
     token: str = ''
     mac: str = ''
     provisioning_macs: tuple[str, ...] = ()
-    peer: str = ''
-    forwarded: str = ''
+    address: str = ''
 
 
 class Run(typing.Protocol):
@@ -136,7 +134,7 @@ class Finder:
             if not report.goes_on:
                 raise _over()
             return report.host
-        address = self.origin(asked)
+        address = asked.address
         if self._rules.by == TOKEN:
             raise errors.ForbiddenError(
                 'configs are had by a token alone: /t/<token>/')
@@ -172,11 +170,6 @@ class Finder:
         if not script or self._rules.by == MAC:
             return script
         return script if host in await self._at(address) else None
-
-    def origin(self, asked: Asked) -> str:
-        """Return where a request comes from: see source_address()."""
-        return source_address(asked.peer, asked.forwarded,
-                              self._rules.proxies)
 
     async def named(self, mac: str, address: str) -> hosts.Host:
         """Return the host with a MAC, whoever asks.
@@ -240,7 +233,7 @@ class Finder:
             token = self._signer.read(asked.token)
         except tokens.TokenError as exc:
             wrong = errors.NotFoundError(str(exc))
-            await self._guesses.judge(self.origin(asked), _raising(wrong))
+            await self._guesses.judge(asked.address, _raising(wrong))
             raise AssertionError from exc
         report = self._report(token)
         if report is None and self._is_newer(token):

@@ -20,8 +20,8 @@ from ironic_ext.server.machines import identity
 #: Choices of an ISO that are remembered.
 _KNOWN = 1 << 14
 
-#: Where an ISO is booted from, or the sentence that tells why it is not.
-_Ending = san.Location | str
+#: What boots an ISO, or the sentence that tells why nothing does.
+_Ending = scripts.Sanboot | str
 
 
 class Ipxe:
@@ -55,7 +55,7 @@ class Ipxe:
         if not mac:
             raise errors.BadRequestError(
                 'give the MAC: /ipxe?mac=${mac}, like 52:54:00:12:34:56')
-        script = await self._script(mac, self._finder.origin(asked))
+        script = await self._script(mac, asked.address)
         return answers.Answer(script.encode(), answers.PLAIN,
                               headers=answers.NO_STORE)
 
@@ -77,16 +77,15 @@ class Ipxe:
         if host.boots_locally:
             return scripts.local(host.name, host.properties)
         try:
-            iso, ending = self._at_hand(host)
+            ending = self._at_hand(host)
         except LookupError:
-            iso = await self._run(configs.iso_of, host,
-                                  view.View(self._isos, host.project))
-            ending = _ending(host, iso)
-        return _script(host, iso, ending, mac)
+            ending = _ending(host, await self._run(
+                configs.iso_of, host, view.View(self._isos, host.project)))
+        return (scripts.problem(ending) if isinstance(ending, str)
+                else ending.text(host.name, mac))
 
-    def _at_hand(self, host: hosts.Host
-                 ) -> tuple[catalog.ISCSICdrom | None, _Ending]:
-        """Return the ISO of a host, of what is in memory, and its ending.
+    def _at_hand(self, host: hosts.Host) -> _Ending:
+        """Return what a host ends in, of what is in memory.
 
         Many boot the same one; it is another object when somebody has
         changed it.
@@ -98,25 +97,18 @@ class Ipxe:
         if known is not None:
             iso = self._kept.iso(host.image)
             if iso is not None and iso is known[0]():
-                return iso, known[1]
+                return known[1]
         iso = configs.iso_of(host, view.View(self._kept, host.project))
         ending = _ending(host, iso)
         if iso is not None:
             if len(self._endings) >= _KNOWN:
                 self._endings.clear()
             self._endings[chosen] = weakref.ref(iso), ending
-        return iso, ending
-
-
-def _script(host: hosts.Host, iso: catalog.ISCSICdrom | None,
-            ending: _Ending, mac: str) -> str:
-    if iso is None or isinstance(ending, str):
-        return scripts.problem(str(ending))
-    return scripts.sanboot(iso.metadata.name, host.name, mac, ending)
+        return ending
 
 
 def _ending(host: hosts.Host, iso: catalog.ISCSICdrom | None) -> _Ending:
-    """Return where an ISO is booted from, or why it is not.
+    """Return what boots an ISO, or why nothing does.
 
     That of an ISO says nothing of the host.
     """
@@ -131,4 +123,6 @@ def _ending(host: hosts.Host, iso: catalog.ISCSICdrom | None) -> _Ending:
         target = targets.of_iso(iso.status)
     except san.SanError:
         return f'The iSCSI target of ISO {name} makes no sense'
-    return target or f'ISO {name} has no iSCSI target'
+    if target is None:
+        return f'ISO {name} has no iSCSI target'
+    return scripts.Sanboot(name, target)

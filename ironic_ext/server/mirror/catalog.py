@@ -30,11 +30,12 @@ _HISTORY = 10000
 _MAX_BYTES = 128 << 20
 _MAX_ITEMS = 20000
 _PAGE = 500
+_ISO, _CONFIG = catalog.ISCSICdrom.kind, catalog.BootConfig.kind
 
 #: Is told after each look which BootConfigs changed, by name; None for any.
 Listener = collections.abc.Callable[[set[str] | None], None]
-_Kept = collections.abc.Callable[[type[resources.Resource], str],
-                                 resources.Resource | None]
+#: By kind and name; None stands for a resource that does not exist.
+_Items = collections.OrderedDict[tuple[str, str], typing.Any]
 
 
 class CatalogMirror(follower.Follower):
@@ -50,10 +51,8 @@ class CatalogMirror(follower.Follower):
         self._catalog = catalog
         self._interval = interval
         self.feed = feeds.Feed(_HISTORY, catalog.revision())
-        # None stands for a resource that does not exist.
-        self._items: collections.OrderedDict[
-            tuple[str, str], resources.Resource | None] = (
-                collections.OrderedDict())
+        # What was read first goes first.
+        self._items: _Items = collections.OrderedDict()
         self._bytes = 0
         self._generation = 0
         self._lock = threading.Lock()
@@ -81,26 +80,14 @@ class CatalogMirror(follower.Follower):
     @property
     def at_hand(self) -> 'AtHand':
         """The part of it for which the database is not asked."""
-        return AtHand(self._kept)
-
-    def _kept(self, kind: type[resources.Resource], name: str
-              ) -> resources.Resource | None:
-        """Return what is in memory.
-
-        :raises: KeyError
-        """
-        key = kind.kind, name
-        with self._lock:
-            found = self._items[key]
-            self._items.move_to_end(key)
-            return found
+        return AtHand(self._items)
 
     def _get(self, kind: type[resources.Resource], name: str
              ) -> resources.Resource | None:
-        generation = self._generation
+        generation, key = self._generation, (kind.kind, name)
         with contextlib.suppress(KeyError):
-            return self._kept(kind, name)
-        key = kind.kind, name
+            kept: resources.Resource | None = self._items[key]
+            return kept
         found = typing.cast(
             'resources.Resource | None', self._catalog.find(
                 typing.cast('typing.Any', kind), name))
@@ -228,25 +215,25 @@ class CatalogMirror(follower.Follower):
 class AtHand:
     """What is in memory of a mirror. Thread-safe."""
 
-    def __init__(self, kept: _Kept) -> None:
-        """Take what returns a resource or raises KeyError."""
-        self._kept = kept
+    def __init__(self, items: _Items) -> None:
+        """Take what there is; each answer looks here, without a lock."""
+        self._items = items
 
     def iso(self, name: str) -> catalog.ISCSICdrom | None:
         """Return an ISO, or None.
 
         :raises: KeyError when it is not at hand
         """
-        return typing.cast('catalog.ISCSICdrom | None',
-                           self._kept(catalog.ISCSICdrom, name))
+        found: catalog.ISCSICdrom | None = self._items[_ISO, name]
+        return found
 
     def config(self, name: str) -> catalog.BootConfig | None:
         """Return a BootConfig with its data, or None.
 
         :raises: KeyError when it is not at hand
         """
-        return typing.cast('catalog.BootConfig | None',
-                           self._kept(catalog.BootConfig, name))
+        found: catalog.BootConfig | None = self._items[_CONFIG, name]
+        return found
 
 
 def _event(change: store.Change) -> feeds.Event:

@@ -18,28 +18,30 @@ class ScriptTestCase(testtools.TestCase):
             '#!ipxe\n'
             'echo Booting coreos-live for server1 (52:54:00:AA:00:01)\n'
             'sanboot iscsi:192.0.2.1:::1:iqn.2000-02.com.example:live\n',
-            script.sanboot('coreos-live', 'server1', MAC,
-                           san.Location(IQN, '192.0.2.1')))
+            script.Sanboot('coreos-live', san.Location(IQN, '192.0.2.1')
+                           ).text('server1', MAC))
 
     def test_the_password_of_a_target_comes_before_it(self):
-        found = script.sanboot('live', 'server1', MAC, san.Location(
-            IQN, '192.0.2.1', chap=san.Chap('node', 'S3cret')))
+        found = script.Sanboot('live', san.Location(
+            IQN, '192.0.2.1', chap=san.Chap('node', 'S3cret'))
+        ).text('server1', MAC)
         self.assertEqual(['set username node', 'set password S3cret'],
                          found.splitlines()[2:4])
         self.assertTrue(found.splitlines()[4].startswith('sanboot iscsi:'))
 
     def test_an_image_is_booted_by_http(self):
         self.assertIn('\nsanboot http://[2001:db8::1]:8092/t-_o/a.iso\n',
-                      script.sanboot('live', 'server1', script.MAC,
-                                     'http://[2001:db8::1]:8092/t-_o/a.iso'))
+                      script.Sanboot('live',
+                                     'http://[2001:db8::1]:8092/t-_o/a.iso'
+                                     ).text('server1', script.MAC))
 
     def test_the_port_that_boots_can_be_left_to_ipxe(self):
-        self.assertIn('(${mac})\n', script.sanboot(
-            'live', 'server1', script.MAC, 'http://a/b'))
+        self.assertIn('(${mac})\n', script.Sanboot(
+            'live', 'http://a/b').text('server1', script.MAC))
 
     def test_names_cannot_add_commands(self):
-        found = script.sanboot('x\nshell', 'y ${net0/mac} && z', 'a\nb',
-                               'http://a/b')
+        found = script.Sanboot('x\nshell', 'http://a/b').text(
+            'y ${net0/mac} && z', 'a\nb')
         self.assertEqual('echo Booting x-shell for y-net0-mac-z (AB)',
                          found.splitlines()[1])
         self.assertEqual(3, found.count('\n'))
@@ -50,8 +52,8 @@ class ScriptTestCase(testtools.TestCase):
                            IQN, '192.0.2.1', chap=san.Chap('a', 'b c')),
                        san.Location(IQN, '192.0.2.1',
                                     chap=san.Chap('${a}', 'b'))):
-            error = self.assertRaises(san.SanError, script.sanboot, 'live',
-                                      'server1', MAC, target)
+            error = self.assertRaises(san.SanError, script.Sanboot, 'live',
+                                      target)
             self.assertNotIn('b c', str(error))
 
     def test_a_host_without_anything_leaves_ipxe(self):

@@ -89,7 +89,7 @@ class Server(fixtures.Fixture):
 
     def stop(self):
         """End it."""
-        self.server.should_exit = True
+        self.server.stop()
         self.thread.join()
 
     def connect(self, source='127.0.0.1'):

@@ -253,7 +253,7 @@ class EndTestCase(served.ServerTestCase):
         self.ask(idle)
         busy.sendall(served.GET.replace(b'/', b'/slow', 1))
         self.assertTrue(self.begun.acquire(timeout=60))
-        self.server.server.should_exit = True
+        self.server.server.stop()
         self.assertClosed(idle)
         self.go_on()
         head, body = self.answered(busy)

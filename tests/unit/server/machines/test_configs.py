@@ -154,7 +154,7 @@ class ConfigsTestCase(testtools.TestCase):
         self.assertIs(made, self.at_hand(**info))
         # It is another project's now.
         host = dataclasses.replace(test_hosts.host(instance_info=info),
-                                   owner='p')
+                                   project='p')
         self.assertIsNone(self.configs.at_hand(host))
         del self.catalog.found['BootConfig', 'server']
         self.assertIsNone(self.at_hand(**info))

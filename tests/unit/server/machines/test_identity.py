@@ -5,7 +5,6 @@
 import asyncio
 import base64
 import contextlib
-import dataclasses
 import hashlib
 import hmac
 import ipaddress
@@ -29,6 +28,7 @@ OTHER = '6f1b2a30-0000-4000-8000-000000000002'
 MACS = {'server1': MAC, 'server2': '52:54:00:00:00:02'}
 UUIDS = {'server1': test_hosts.UUID, 'server2': OTHER}
 KEY = b'k' * 32
+PROXIES = [ipaddress.ip_network('10.0.0.0/8')]
 
 
 def old_token(node):
@@ -50,9 +50,7 @@ class _Case(testtools.TestCase):
         self.asked_for, self.refreshed, self.leases = [], [], {}
         self.finder = identity.Finder(
             self.index, self.signer, self.records, self.lessees,
-            self.run_there, dataclasses.replace(
-                self.rules, proxies=[ipaddress.ip_network('10.0.0.0/8')]),
-            self.refreshed.append)
+            self.run_there, self.rules, self.refreshed.append)
         self.put('server1')
         self.put('server2')
         self.index.loaded.set()
@@ -69,8 +67,10 @@ class _Case(testtools.TestCase):
     async def run_there(self, function, *arguments):
         return function(*arguments)
 
-    def find(self, **said):
-        return asyncio.run(self.finder.asking(identity.Asked(**said))).name
+    def find(self, peer='', forwarded='', **said):
+        address = identity.source_address(peer, forwarded, PROXIES)
+        return asyncio.run(self.finder.asking(identity.Asked(
+            address=address, **said))).name
 
     def assertNobody(self, **said):
         return str(self.assertRaises(errors.NotFoundError, self.find,
@@ -385,10 +385,8 @@ class AskingTestCase(_Case):
 class SourceAddressTestCase(testtools.TestCase):
     """Where a request comes from."""
 
-    PROXIES = [ipaddress.ip_network('10.0.0.0/8')]
-
     def source(self, peer, forwarded=''):
-        return identity.source_address(peer, forwarded, self.PROXIES)
+        return identity.source_address(peer, forwarded, PROXIES)
 
     def test_a_stranger_cannot_say_who_it_is(self):
         self.assertEqual('192.0.2.1', self.source('192.0.2.1', '192.0.2.2'))

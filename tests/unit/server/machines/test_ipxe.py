@@ -168,7 +168,7 @@ class AnswerTestCase(_TestCase):
                 (identity.MAC, '192.0.2.8', True)):
             self.ipxe = self.make(identity.Rules(by))
             text = asyncio.run(self.ipxe.get(identity.Asked(
-                mac=MAC, peer=peer))).data.decode()
+                mac=MAC, address=peer))).data.decode()
             self.assertEqual(is_told, text == secret, (by, peer))
             self.assertEqual(is_told, 'S3cret' in text)
             self.assertTrue(text.startswith('#!ipxe\n'))
