@@ -139,7 +139,7 @@ class Finder:
             raise errors.ForbiddenError(
                 'configs are had by a token alone: /t/<token>/')
         if self._rules.by == MAC and asked.mac:
-            return await self.named(_mac(asked.mac), address)
+            return await self.named(asked.mac, address)
         cards = set(map(anaconda_mac, asked.provisioning_macs)) - {''}
         if self._rules.by == MAC:
             known = {host.uuid: host for mac in cards
@@ -174,15 +174,17 @@ class Finder:
     async def named(self, mac: str, address: str) -> hosts.Host:
         """Return the host with a MAC, whoever asks.
 
-        :param mac: as hosts.mac() writes it.
+        :param mac: in any form.
         :param address: where it is asked from.
-        :raises: NotFoundError, ConflictError, TooManyError,
-            UnavailableError
+        :raises: BadRequestError, NotFoundError, ConflictError,
+            TooManyError, UnavailableError
         """
         found = self._index.by_mac(mac)
         if len(found) == 1 and not self._guesses:
-            # Nobody has guessed wrong, neither did this one.
+            # As Ironic writes it. Nobody has guessed wrong, neither did
+            # this one.
             return found[0]
+        mac = _mac(mac)
         return await self._guesses.judge(
             address, lambda: self._one(self._index.by_mac(mac),
                                        f'the MAC {mac}'))

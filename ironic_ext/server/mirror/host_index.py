@@ -114,12 +114,8 @@ class HostIndex:
         found = self._found[index].get(value)
         if not found:
             return []
-        entries = map(self._entries.get, found)
-        if len(found) == 1:
-            # As it is with MACs.
-            entry = next(entries)
-            return [entry.host] if entry is not None else []
-        return [entry.host for entry in entries if entry is not None]
+        return [entry.host for entry in map(self._entries.get, found)
+                if entry is not None]
 
     def page(self, *, namespace: str = '', search: str = '',
              after: tuple[str, str] = ('', ''), limit: int = 500,
