@@ -159,17 +159,20 @@ class Finder:
         chosen = [host for host in found if cards.intersection(host.macs)]
         return self._one(chosen or found, what)
 
-    async def script_of(self, host: hosts.Host, address: str) -> str | None:
-        """Return the script that conductors have left for a host.
+    def script(self, host: hosts.Host) -> str:
+        """Return the script that conductors have left, '' for none.
+
+        It may be secret: see may_have_script().
+        """
+        return self._records.script(host.uuid)
+
+    async def may_have_script(self, host: hosts.Host, address: str) -> bool:
+        """Tell whether the script of a host is for whoever asks.
 
         :param address: where it is asked for.
-        :returns: '' for none, None when it is for another machine.
         :raises: what the lessees raise
         """
-        script = self._records.script(host.uuid)
-        if not script or self._rules.by == MAC:
-            return script
-        return script if host in await self._at(address) else None
+        return self._rules.by == MAC or host in await self._at(address)
 
     async def named(self, mac: str, address: str) -> hosts.Host:
         """Return the host with a MAC, whoever asks.

@@ -51,23 +51,26 @@ class Ipxe:
         :raises: BadRequestError without a MAC, UnavailableError,
             TooManyError
         """
-        mac = hosts.mac(asked.mac)
-        if not mac:
+        if not asked.mac:
             raise errors.BadRequestError(
                 'give the MAC: /ipxe?mac=${mac}, like 52:54:00:12:34:56')
-        script = await self._script(mac, asked.address)
+        script = await self._script(asked.mac, asked.address)
         return answers.Answer(script.encode(), answers.PLAIN,
                               headers=answers.NO_STORE)
 
     async def _script(self, mac: str, address: str) -> str:
+        """Return the script of who has a MAC, in any form.
+
+        :raises: BadRequestError for none, UnavailableError, TooManyError
+        """
         try:
             # Nothing in it is secret: whoever knows the MAC may have it.
             host = await self._finder.named(mac, address)
         except (errors.NotFoundError, errors.ConflictError) as exc:
             # Not an error of HTTP, of which iPXE shows the number alone.
             return scripts.problem(str(exc))
-        kept = await self._finder.script_of(host, address)
-        if kept is None:
+        kept = self._finder.script(host)
+        if kept and not await self._finder.may_have_script(host, address):
             return scripts.problem(
                 f'The script of {host.name} is for its own machine, which is '
                 'not known by this address')
@@ -81,8 +84,10 @@ class Ipxe:
         except LookupError:
             ending = _ending(host, await self._run(
                 configs.iso_of, host, view.View(self._isos, host.project)))
-        return (scripts.problem(ending) if isinstance(ending, str)
-                else ending.text(host.name, mac))
+        if isinstance(ending, str):
+            return scripts.problem(ending)
+        return ending.text(
+            host.name, mac if mac in host.macs else hosts.mac(mac))
 
     def _at_hand(self, host: hosts.Host) -> _Ending:
         """Return what a host ends in, of what is in memory.
