@@ -39,18 +39,26 @@ Note = collections.abc.Callable[[hosts.Host, str, str, str], None]
 Links = collections.abc.Callable[[hosts.Host], dict[str, typing.Any]]
 
 
+class AtHand(view.Lookup, typing.Protocol):
+    """What is in memory: raises LookupError for the rest.
+
+    :ivar generation: another one after each change.
+    """
+
+    generation: int
+
+
 class Configs:
     """Makes the configs of hosts; keeps those that are alike for all."""
 
-    def __init__(self, lookup: view.Lookup, kept: view.Lookup,
+    def __init__(self, lookup: view.Lookup, kept: AtHand,
                  links: Links = lambda host: {},
                  delivery: str = ways.INJECT) -> None:
         """Take the catalog that configs come from.
 
         :param delivery: how inline configs reach machines unless the node
             says.
-        :param kept: what is in memory of it: raises LookupError for the
-            rest.
+        :param kept: what is in memory of it.
         :param links: what templates know beside the facts of a host: see
             tokens.links().
         """
@@ -63,10 +71,9 @@ class Configs:
             tuple[str, str], config_formats.Config] = (
                 collections.OrderedDict())
         self._size = 0
-        # By image, config and project: what was judged to fit.
+        # By image, config and project: what was judged to fit, and when.
         self._fits: dict[tuple[str, str, str], tuple[
-            weakref.ref[catalog.ISCSICdrom] | None,
-            weakref.ref[catalog.BootConfig]]] = {}
+            int, weakref.ref[config_formats.Config]]] = {}
         self._lock = threading.Lock()
 
     def of(self, host: hosts.Host, by_token: bool = True
@@ -116,40 +123,24 @@ class Configs:
         Nothing is read, parsed or rendered; errors take the time that they
         take.
         """
+        # Many ask for the same again.
+        named = host.image, host.config_name, host.project
+        generation = self._kept.generation
+        known = self._fits.get(named)
+        if known is not None and known[0] == generation:
+            ready = known[1]()
+            if ready is not None:
+                return ready
         try:
-            found = self._judged(host)
+            found = _config_of(host, view.View(self._kept, host.project))
         except (LookupError, errors.ServerError, catalog.CatalogError):
             return None
-        return None if found.spec.template else self._kept_ready(found)
-
-    def _judged(self, host: hosts.Host) -> catalog.BootConfig:
-        """Return the config that a host names, of what is in memory.
-
-        Many ask for the same again; ISO and config are other objects when
-        somebody has changed them.
-
-        :raises: LookupError, NotFoundError, InvalidError
-        """
-        name = host.config_name
-        named = host.image, name, host.project
-        known = self._fits.get(named)
-        if known is not None:
-            found = self._kept.config(name)
-            if found is not None and found is known[1]():
-                if known[0] is None:
-                    return found
-                iso = self._kept.iso(host.image)
-                # One that is gone is no object either.
-                if iso is not None and iso is known[0]():
-                    return found
-        seen = view.View(self._kept, host.project)
-        config, iso = _config_of(host, seen), iso_of(host, seen)
-        if iso is not None or not resources.is_name(host.image):
+        ready = None if found.spec.template else self._kept_ready(found)
+        if ready is not None:
             if len(self._fits) >= _FITS:
                 self._fits.clear()
-            self._fits[named] = (None if iso is None else weakref.ref(iso),
-                                 weakref.ref(config))
-        return config
+            self._fits[named] = generation, weakref.ref(ready)
+        return ready
 
     def _named(self, host: hosts.Host, seen: view.View
                ) -> config_formats.Config:

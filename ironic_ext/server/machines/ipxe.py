@@ -2,8 +2,6 @@
 
 """The iPXE script of a host that asks the boot server."""
 
-import weakref
-
 from ironic_ext import catalog
 from ironic_ext.catalog import resources
 from ironic_ext.catalog import view
@@ -28,11 +26,11 @@ class Ipxe:
     """The script of a host; whom nobody knows is told."""
 
     def __init__(self, finder: identity.Finder, isos: view.Lookup,
-                 kept: view.Lookup, run: identity.Run, note: configs.Note
+                 kept: configs.AtHand, run: identity.Run, note: configs.Note
                  ) -> None:
         """Take who tells machines, and the ISOs.
 
-        :param kept: those in memory: raises LookupError for others.
+        :param kept: those in memory.
         :param run: runs what may wait in a thread.
         :param note: notes what a machine was given.
         """
@@ -41,9 +39,8 @@ class Ipxe:
         self._isos = isos
         self._kept = kept
         self._run = run
-        # By image and project: what became of an ISO in memory.
-        self._endings: dict[tuple[str, str], tuple[
-            weakref.ref[catalog.ISCSICdrom], _Ending]] = {}
+        # By image and project: what became of an ISO in memory, and when.
+        self._endings: dict[tuple[str, str], tuple[int, _Ending]] = {}
 
     async def get(self, asked: identity.Asked) -> answers.Answer:
         """Return the script; a MAC that nobody has gets one, too.
@@ -92,23 +89,21 @@ class Ipxe:
     def _at_hand(self, host: hosts.Host) -> _Ending:
         """Return what a host ends in, of what is in memory.
 
-        Many boot the same one; it is another object when somebody has
-        changed it.
+        Many boot the same one.
 
         :raises: LookupError
         """
         chosen = host.image, host.project
+        generation = self._kept.generation
         known = self._endings.get(chosen)
-        if known is not None:
-            iso = self._kept.iso(host.image)
-            if iso is not None and iso is known[0]():
-                return known[1]
+        if known is not None and known[0] == generation:
+            return known[1]
         iso = configs.iso_of(host, view.View(self._kept, host.project))
         ending = _ending(host, iso)
         if iso is not None:
             if len(self._endings) >= _KNOWN:
                 self._endings.clear()
-            self._endings[chosen] = weakref.ref(iso), ending
+            self._endings[chosen] = generation, ending
         return ending
 
 

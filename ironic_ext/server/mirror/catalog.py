@@ -34,12 +34,47 @@ _ISO, _CONFIG = catalog.ISCSICdrom.kind, catalog.BootConfig.kind
 
 #: Is told after each look which BootConfigs changed, by name; None for any.
 Listener = collections.abc.Callable[[set[str] | None], None]
-#: By kind and name; None stands for a resource that does not exist.
-_Items = collections.OrderedDict[tuple[str, str], typing.Any]
+
+
+class AtHand:
+    """What is in memory, for which the database is not asked. Thread-safe.
+
+    Each machine's answer looks here, without a lock.
+
+    :ivar generation: another one after each change: what was concluded from
+        the resources of one holds as long as it is that.
+    :ivar items: by kind and name; None stands for a resource that does not
+        exist. What was read first comes first.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.generation = 0
+        self.items: collections.OrderedDict[
+            tuple[str, str], typing.Any] = collections.OrderedDict()
+
+    def iso(self, name: str) -> catalog.ISCSICdrom | None:
+        """Return an ISO, or None.
+
+        :raises: KeyError when it is not at hand
+        """
+        found: catalog.ISCSICdrom | None = self.items[_ISO, name]
+        return found
+
+    def config(self, name: str) -> catalog.BootConfig | None:
+        """Return a BootConfig with its data, or None.
+
+        :raises: KeyError when it is not at hand
+        """
+        found: catalog.BootConfig | None = self.items[_CONFIG, name]
+        return found
 
 
 class CatalogMirror(follower.Follower):
-    """A cache of resources by name, and a feed. Thread-safe."""
+    """A cache of resources by name, and a feed. Thread-safe.
+
+    :ivar at_hand: what of the catalog is in memory.
+    """
 
     def __init__(self, catalog: store.Catalog, interval: float) -> None:
         """Begin with what the catalog is now.
@@ -51,10 +86,9 @@ class CatalogMirror(follower.Follower):
         self._catalog = catalog
         self._interval = interval
         self.feed = feeds.Feed(_HISTORY, catalog.revision())
-        # What was read first goes first.
-        self._items: _Items = collections.OrderedDict()
+        self.at_hand = AtHand()
         self._bytes = 0
-        self._generation = 0
+        # Guards what is at hand; whoever reads it reads a generation first.
         self._lock = threading.Lock()
         self._following = threading.Lock()
         self._listener: Listener = lambda names: None
@@ -77,28 +111,24 @@ class CatalogMirror(follower.Follower):
         return typing.cast('catalog.BootConfig | None',
                            self._get(catalog.BootConfig, name))
 
-    @property
-    def at_hand(self) -> 'AtHand':
-        """The part of it for which the database is not asked."""
-        return AtHand(self._items)
-
     def _get(self, kind: type[resources.Resource], name: str
              ) -> resources.Resource | None:
-        generation, key = self._generation, (kind.kind, name)
+        known, key = self.at_hand, (kind.kind, name)
+        generation = known.generation
         with contextlib.suppress(KeyError):
-            kept: resources.Resource | None = self._items[key]
+            kept: resources.Resource | None = known.items[key]
             return kept
         found = typing.cast(
             'resources.Resource | None', self._catalog.find(
                 typing.cast('typing.Any', kind), name))
         with self._lock:
             # What changed while the database was asked is not kept.
-            if generation == self._generation and key not in self._items:
-                self._items[key] = found
+            if generation == known.generation and key not in known.items:
+                known.items[key] = found
                 self._bytes += _size(found)
                 while (self._bytes > _MAX_BYTES
-                       or len(self._items) > _MAX_ITEMS):
-                    self._bytes -= _size(self._items.popitem(last=False)[1])
+                       or len(known.items) > _MAX_ITEMS):
+                    self._bytes -= _size(known.items.popitem(last=False)[1])
         return found
 
     # What changed
@@ -125,9 +155,9 @@ class CatalogMirror(follower.Follower):
                     break
                 complete = found.complete
                 with self._lock:
-                    self._generation += 1
                     for change in found.changes:
                         self._forget(change.kind, change.name)
+                    self.at_hand.generation += 1
                 for change in found.changes:
                     if change.type != feeds.DELETED:
                         self._get(resources.KINDS[change.kind], change.name)
@@ -159,17 +189,18 @@ class CatalogMirror(follower.Follower):
         return list(map(_event, changes.changes)), changes.revision
 
     def _forget(self, kind: str, name: str) -> None:
-        if (kind, name) in self._items:
-            self._bytes -= _size(self._items.pop((kind, name)))
+        items = self.at_hand.items
+        if (kind, name) in items:
+            self._bytes -= _size(items.pop((kind, name)))
 
     def _start_over(self) -> None:
         """Forget everything: too much changed, or the database is new."""
         old, self.feed = self.feed, feeds.Feed(
             _HISTORY, self._catalog.revision())
         with self._lock:
-            self._generation += 1
-            self._items.clear()
+            self.at_hand.items.clear()
             self._bytes = 0
+            self.at_hand.generation += 1
         old.close()
 
     def _warm(self) -> None:
@@ -210,30 +241,6 @@ class CatalogMirror(follower.Follower):
                 LOG.exception('The catalog cannot be followed')
                 self.feed.note_unseen(
                     f'{type(exc).__name__}: see the server\'s log')
-
-
-class AtHand:
-    """What is in memory of a mirror. Thread-safe."""
-
-    def __init__(self, items: _Items) -> None:
-        """Take what there is; each answer looks here, without a lock."""
-        self._items = items
-
-    def iso(self, name: str) -> catalog.ISCSICdrom | None:
-        """Return an ISO, or None.
-
-        :raises: KeyError when it is not at hand
-        """
-        found: catalog.ISCSICdrom | None = self._items[_ISO, name]
-        return found
-
-    def config(self, name: str) -> catalog.BootConfig | None:
-        """Return a BootConfig with its data, or None.
-
-        :raises: KeyError when it is not at hand
-        """
-        found: catalog.BootConfig | None = self._items[_CONFIG, name]
-        return found
 
 
 def _event(change: store.Change) -> feeds.Event:

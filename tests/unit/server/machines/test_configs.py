@@ -19,10 +19,26 @@ from tests.unit.node import test_host as test_hosts
 MAC = '52:54:00:00:00:01'
 
 
+class _Found(dict):
+    generation = 0
+
+    def __setitem__(self, key, item):
+        super().__setitem__(key, item)
+        self.generation += 1
+
+    def __delitem__(self, key):
+        super().__delitem__(key)
+        self.generation += 1
+
+
 class KnownCatalog:
     def __init__(self, *found):
-        self.found = {(item.kind, item.metadata.name): item
-                      for item in found}
+        self.found = _Found({(item.kind, item.metadata.name): item
+                             for item in found})
+
+    @property
+    def generation(self):
+        return self.found.generation
 
     def iso(self, name):
         return self.found.get(('ISCSICdrom', name))
@@ -194,6 +210,8 @@ class ConfigsTestCase(testtools.TestCase):
 
     def test_what_is_not_in_memory_is_not_at_hand(self):
         class Nothing:
+            generation = 0
+
             def iso(self, name):
                 raise KeyError(name)
 

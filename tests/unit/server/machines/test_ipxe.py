@@ -21,6 +21,19 @@ from tests.unit.server import records
 MAC = '52:54:00:00:00:01'
 
 
+class _Kept(dict):
+    """ISOs in memory."""
+
+    generation = 0
+
+    def __setitem__(self, name, iso):
+        super().__setitem__(name, iso)
+        self.generation += 1
+
+    def iso(self, name):
+        return self[name]
+
+
 class _TestCase(testtools.TestCase):
     """A host whose machine asks."""
 
@@ -30,7 +43,7 @@ class _TestCase(testtools.TestCase):
         self.index.loaded.set()
         self.index.put(test_hosts.host(instance_info={'boot_iso': 'live'}))
         self.read = []
-        self.kept = {}
+        self.kept = _Kept()
         self.fetched = []
         self.records = records.Known()
         self.ipxe = self.make(identity.Rules())
@@ -39,15 +52,8 @@ class _TestCase(testtools.TestCase):
         return ipxe.Ipxe(
             identity.Finder(self.index, tokens.Tokens([b'k' * 32]),
                             self.records, rules=rules), self,
-            self._Kept(self.kept), self.run_there,
+            self.kept, self.run_there,
             lambda *fetched: self.fetched.append(fetched))
-
-    class _Kept:
-        def __init__(self, kept):
-            self._kept = kept
-
-        def iso(self, name):
-            return self._kept[name]
 
     def iso(self, name):
         self.read.append(name)
@@ -77,6 +83,12 @@ class IpxeTestCase(_TestCase):
             'sanboot iscsi:192.0.2.1:::1:iqn.2000-02.com.example:live\n',
             self.script({'target_iqn': 'iqn.2000-02.com.example:live',
                          'portal_ip': '192.0.2.1'}, boot_iso='live'))
+
+    def test_a_mac_may_be_written_in_other_forms(self):
+        text = self.script({'target_iqn': 'iqn.2000-02.com.example:live',
+                            'portal_ip': '192.0.2.1'}, boot_iso='live')
+        for form in (MAC.replace(':', '-'), f' {MAC.upper()}'):
+            self.assertEqual(text, self.text(form))
 
     def test_port_and_lun_are_the_targets(self):
         self.assertIn(

@@ -2,6 +2,7 @@
 
 """The catalog close at hand."""
 
+import collections
 import os
 
 import fixtures
@@ -79,10 +80,38 @@ class MirrorTestCase(testtools.TestCase):
                          at_hand.config('server').spec.data['ks.cfg'])
         self.assertIsNone(self.mirror.iso('live'))
         self.assertIsNone(at_hand.iso('live'))
+        generation = at_hand.generation
+        self.mirror.follow()
+        self.assertEqual(generation, at_hand.generation)
         self.replace('reboot\n')
         self.mirror.follow()
+        self.assertNotEqual(generation, at_hand.generation)
         self.assertEqual('reboot\n',
                          at_hand.config('server').spec.data['ks.cfg'])
+
+    def test_a_generation_never_has_what_is_older_than_it(self):
+        at_hand, seen = self.mirror.at_hand, []
+
+        class Items(collections.OrderedDict):
+            def pop(self, key):
+                # Somebody may look here.
+                seen.append(at_hand.generation)
+                return super().pop(key)
+
+            def clear(self):
+                seen.append(at_hand.generation)
+                super().clear()
+
+        at_hand.items = Items()
+        self.text()
+        self.replace('reboot\n')
+        self.mirror.follow()
+        self.assertEqual([at_hand.generation - 1], seen)
+        self.catalog.compact(0)
+        self.replace('new\n')
+        self.catalog.compact(0)
+        self.mirror.follow()
+        self.assertEqual([at_hand.generation - 1], seen[1:])
 
     def test_a_watch_is_told_what_and_not_the_secret(self):
         since = self.mirror.feed.last
