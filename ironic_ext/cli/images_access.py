@@ -84,7 +84,11 @@ def glance(args: argparse.Namespace
     def connect() -> typing.Any:
         # Only here: this import takes longer than most commands.
         import openstack
-        return openstack.connect(args.os_cloud).image
+        from openstack import exceptions
+        try:
+            return openstack.connect(args.os_cloud).image
+        except exceptions.ConfigException as exc:
+            raise UsageError(f'--os-cloud: {exc}') from exc
 
     return connect
 

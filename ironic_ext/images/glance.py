@@ -109,7 +109,7 @@ class GlanceImageService(ironic_contract.IronicImageService):
         return self.settings.glance()
 
     def _image(self, href: str) -> typing.Any:
-        with _translated(href):
+        with _translated(href, self.settings.glance_login):
             image = self._proxy.get_image(_image_id(href))
             permitted = self.settings.glance_permits(image)
         if not permitted:
@@ -126,7 +126,7 @@ class GlanceImageService(ironic_contract.IronicImageService):
     def _read(self, href: str, start: int, end: int
               ) -> collections.abc.Iterator[tuple[int, bytes]]:
         """Yield what is at ``start`` up to ``end``; -1 is to the last."""
-        with _translated(href):
+        with _translated(href, self.settings.glance_login):
             answer = self._get(href, {
                 'Range': f'bytes={start}-{"" if end < 0 else end - 1}'})
             if answer.status_code == 400:
@@ -134,7 +134,8 @@ class GlanceImageService(ironic_contract.IronicImageService):
                 answer.close()
                 answer = self._get(href, {})
             with answer:
-                offset = _require_data(href, answer, start)
+                offset = _require_data(href, answer, start,
+                                       self.settings.glance_login)
                 for chunk in answer.iter_content(_CHUNK):
                     # Without ranges all comes from the beginning.
                     data = chunk[max(start - offset, 0):]
@@ -187,12 +188,15 @@ class _Broken(Exception):
 
 
 @contextlib.contextmanager
-def _translated(href: str) -> collections.abc.Iterator[None]:
-    """Turn the errors of openstacksdk into ours, or into _Broken."""
+def _translated(href: str, login: str) -> collections.abc.Iterator[None]:
+    """Turn the errors of openstacksdk into ours, or into _Broken.
+
+    :param login: where it is said how to log in.
+    """
     try:
         yield
     except sdk_exceptions.HttpException as exc:
-        _refuse(href, int(exc.status_code or 0))
+        _refuse(href, int(exc.status_code or 0), login)
         raise errors.ImageError(
             f'Glance does not give image {hrefs.redacted(href)}: it '
             f'answered {exc.status_code}') from exc
@@ -202,12 +206,13 @@ def _translated(href: str) -> collections.abc.Iterator[None]:
         # From Keystone: what it says can name users and projects.
         raise errors.ImageAccessError(
             f'cannot log in to get image {hrefs.redacted(href)} from '
-            f'Glance: Keystone answered {exc.http_status}: check [glance] '
-            'of ironic.conf') from exc
+            f'Glance: Keystone answered {exc.http_status}: check '
+            f'{login}') from exc
     except ks_exceptions.SSLError as exc:
         raise errors.ImageError(
             f'cannot get image {hrefs.redacted(href)} from Glance: its TLS '
-            'certificate was not accepted: check [glance]cafile') from exc
+            'certificate was not accepted: check the file of its authority '
+            f'in {login} (cafile, or cacert)') from exc
     except (ks_exceptions.ConnectionError, ks_exceptions.DiscoveryFailure,
             requests.ConnectionError,
             requests.Timeout, requests.exceptions.ChunkedEncodingError
@@ -217,25 +222,28 @@ def _translated(href: str) -> collections.abc.Iterator[None]:
             requests.RequestException) as exc:
         raise errors.ImageError(
             f'cannot get image {hrefs.redacted(href)} from Glance '
-            f'({type(exc).__name__}): check [glance] of ironic.conf'
-        ) from exc
+            f'({type(exc).__name__}): check {login}') from exc
 
 
-def _refuse(href: str, status: int) -> None:
+def _refuse(href: str, status: int, login: str) -> None:
     name = f'image {hrefs.redacted(href)}'
     if status in (404, 410):
         raise errors.ImageNotFoundError(
             f'there is no {name} in Glance, or the conductor may not see it')
     if status in (401, 403):
         raise errors.ImageAccessError(
-            f'Glance refuses {name} ({status}): check [glance] of '
-            'ironic.conf, and who the image is shared with')
+            f'Glance refuses {name} ({status}): check {login}, and who the '
+            'image is shared with')
     if status in (408, 429) or status >= 500:
         raise _Broken(f'Glance answered {status}')
 
 
-def _require_data(href: str, answer: requests.Response, start: int) -> int:
-    """Return the offset in the image that the answer starts from."""
+def _require_data(href: str, answer: requests.Response, start: int,
+                  login: str) -> int:
+    """Return the offset in the image that the answer starts from.
+
+    :param login: where it is said how to log in.
+    """
     if answer.status_code == 200:
         return 0
     if answer.status_code == 206:
@@ -246,7 +254,7 @@ def _require_data(href: str, answer: requests.Response, start: int) -> int:
         raise errors.ImageError(
             f'Glance sent another part of image {hrefs.redacted(href)} than '
             'it was asked for: is there a broken cache before it?')
-    _refuse(href, answer.status_code)
+    _refuse(href, answer.status_code, login)
     if answer.status_code == 204:
         raise errors.ImageNotFoundError(
             f'Glance has no data for image {hrefs.redacted(href)}: upload it '

@@ -77,6 +77,7 @@ class Settings:
     :param glance: returns the image proxy of an openstacksdk connection;
         None where there is no Glance.
     :param without_glance: what to do about that, for messages.
+    :param glance_login: where it is said how to log in, for messages.
     :param glance_permits: called with an image of that proxy; tells
         whether it may be used.
     """
@@ -105,3 +106,4 @@ class Settings:
     glance_permits: collections.abc.Callable[
         [typing.Any], bool] = lambda image: True
     without_glance: str = 'only the conductor has images from there'
+    glance_login: str = '[glance] of ironic.conf'

@@ -45,7 +45,8 @@ class Progress:
             return self.phase
         text = f'pulling, {self.stored >> 20} MiB stored'
         if self.size:
-            text += f', {self.size >> 20} MiB to transfer'
+            # What is stored is unpacked, and can be more.
+            text += f', {self.size >> 20} MiB to transfer compressed'
         return f'{text}, layer {self.layers}' if self.layers else text
 
 

@@ -23,10 +23,10 @@ from lab import hypervisor
 from lab import live_machines
 from lab import process
 from lab import pxe
-from lab import registry
 from lab import tgtd
 from lab.tutorials import container
 from lab.tutorials import installer
+from lab.tutorials import registry
 
 #: Tutorial -> its machines. The first one is the one of $SYSTEM.
 MACHINES = {

@@ -165,7 +165,7 @@ def inspection_text(found: 'iso.Inspection') -> str:
                 ('Boot paths', _paths(found)),
                 ('Partitions', _partitions(found)),
                 ('Boot configurations', _configs(found)),
-                ('Kernels', list(found.kernels)),
+                ('Kernels that menus name', list(found.kernels)),
                 ('Injection', _injection(found)),
                 ('Notes', list(found.notes))]
     return '\n\n'.join(

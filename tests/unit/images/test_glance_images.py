@@ -221,7 +221,20 @@ class GlanceTestCase(testtools.TestCase):
         self.proxy.errors = [ks_exceptions.EndpointNotFound()]
         self.assertIn('EndpointNotFound', self.failure(errors.ImageError))
         self.proxy.errors = [ks_exceptions.SSLError()]
-        self.assertIn('cafile', self.failure(errors.ImageError))
+        self.assertIn('[glance] of ironic.conf (cafile',
+                      self.failure(errors.ImageError))
+
+    def test_a_command_says_where_its_own_login_is(self):
+        self.service = self.make(glance_login='clouds.yaml')
+        for problem, kind in (
+                (ks_exceptions.Unauthorized(), errors.ImageAccessError),
+                (_http(403), errors.ImageAccessError),
+                (ks_exceptions.EndpointNotFound(), errors.ImageError),
+                (ks_exceptions.SSLError(), errors.ImageError)):
+            self.proxy.errors = [problem]
+            text = self.failure(kind)
+            self.assertIn('clouds.yaml', text)
+            self.assertNotIn('[glance]', text)
 
     def test_what_is_no_uuid_is_no_image(self):
         for href in ('glance://x', 'glance://', f'glance://{UUID}/x',
