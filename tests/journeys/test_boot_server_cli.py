@@ -295,12 +295,16 @@ class CommandTestCase(testtools.TestCase):
         (self.folder / 'all.yaml').write_text(
             _RESOURCES.replace('image: live', 'image: nobody').replace(
                 'isoFile: live.iso, ', 'isoFile: other.iso, '))
-        found = results('--dry-run')
-        self.assertEqual([('BootConfig', 'unchanged'),
-                          ('ISCSICdrom', 'would change spec.isoFile')],
-                         found[:2])
-        self.assertIn('refused: ', found[2][1])
-        self.assertIn('"nobody" is no ISO of the catalog', found[2][1])
+        judged = self.run_command('boot', 'apply', '-F', str(self.folder),
+                                  '--dry-run', '-f', 'json')
+        self.assertEqual(1, judged.returncode)
+        self.assertIn('BareMetalHost server1: ', judged.stderr)
+        found = json.loads(judged.stdout)
+        self.assertEqual(['unchanged', 'would change spec.isoFile'],
+                         [row['result'] for row in found[:2]])
+        self.assertIn('refused: ', found[2]['result'])
+        self.assertIn('"nobody" is no ISO of the catalog',
+                      found[2]['result'])
         self.assertEqual('live.iso', self.rows(
             'iso', 'show', 'live')['file'])
         self.assertEqual(before, self.rows('host', 'boot', 'list'))
@@ -310,10 +314,23 @@ class CommandTestCase(testtools.TestCase):
         (self.folder / 'first.json').write_text(json.dumps({
             'kind': 'BootConfig', 'metadata': {'name': 'first'}, 'spec': {
                 'format': 'kickstart', 'data': {'ks.cfg': 'text\n'}}}))
-        refused = self.run_command('boot', 'apply', '-F', str(self.folder))
+        (self.folder / 'bad.yaml').write_text(
+            'kind: BootConfig\nmetadata: {name: bad}\n'
+            'spec: {format: nonsense, data: {a: b}}\n')
+        refused = self.run_command('boot', 'apply', '-F', str(self.folder),
+                                   '-f', 'json')
+        self.assertEqual(1, refused.returncode)
+        self.assertEqual(
+            [('second', 'created'), ('bad', 'refused'),
+             ('first', 'created'), ('live', 'created'),
+             ('server1', 'refused')],
+            [(row['name'], row['result'].partition(':')[0])
+             for row in json.loads(refused.stdout)])
         # Its content is not there yet.
         self.assertIn('BareMetalHost server1: ISO "live" cannot be booted',
                       refused.stderr)
+        self.assertIn('bad.yaml: BootConfig bad: ', refused.stderr)
+        (self.folder / 'bad.yaml').unlink()
         self.assertEqual(
             ['first', 'second'],
             [row['name'] for row in self.rows('boot', 'config', 'list')])

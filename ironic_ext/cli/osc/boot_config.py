@@ -175,9 +175,12 @@ class Apply(command.Lister):
     A file holds ISCSICdroms, BootConfigs and BareMetalHosts, in YAML or
     JSON, several of them parted by "---". Of a directory, all such files
     are applied: configs first, then ISOs, then hosts. Of a host its spec is
-    merged; the others are replaced. Nothing is deleted. With --dry-run the
-    boot server judges each change and makes none.
+    merged; the others are replaced. Nothing is deleted. What is refused
+    keeps nothing else from being applied. With --dry-run the boot server
+    judges each change and makes none.
     """
+
+    _refused: collections.abc.Sequence[str] = ()
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the files."""
@@ -193,18 +196,37 @@ class Apply(command.Lister):
             shown.Names, list[tuple[str, str, str]]]:
         """Apply them.
 
-        :raises: CommandError for the first that fails
+        :raises: CommandError for files that cannot be read
         """
         documents = [found for name in parsed_args.filename
                      for found in _documents(pathlib.Path(name))]
         documents.sort(key=lambda found: _ORDER.index(found[1]['kind']))
         api = boot_api.BootApi.of(self, parsed_args)
-        return ('kind', 'name', 'result'), list(
-            _judged(api, documents) if parsed_args.dry_run else (
-                _apply(api, *found) for found in documents))
+        rows, refused = [], []
+        results = (_judged if parsed_args.dry_run else _applied)(
+            api, documents)
+        for (file, document), result in zip(documents, results):
+            kind, name = document['kind'], document['metadata']['name']
+            rows.append((kind, name, result))
+            if result.startswith(_REFUSED):
+                refused.append(
+                    f'{file}: {kind} {name}: {result[len(_REFUSED):]}')
+        self._refused = refused
+        return ('kind', 'name', 'result'), rows
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Apply them, show what became of each, and name what is left.
+
+        :raises: CommandError when one was refused
+        """
+        code: int = super().run(parsed_args)
+        if self._refused:
+            raise exceptions.CommandError('\n'.join(self._refused))
+        return code
 
 
 _ORDER = ('BootConfig', 'ISCSICdrom', 'BareMetalHost')
+_REFUSED = 'refused: '
 
 
 def _request(document: fields.Resource) -> tuple[str, str, fields.Resource]:
@@ -221,12 +243,10 @@ def _request(document: fields.Resource) -> tuple[str, str, fields.Resource]:
 
 
 def _judged(api: boot_api.BootApi, documents: collections.abc.Iterable[
-        tuple[str, fields.Resource]]) -> collections.abc.Iterator[
-            tuple[str, str, str]]:
+        tuple[str, fields.Resource]]) -> collections.abc.Iterator[str]:
     """Yield what would become of each."""
     coming: set[str] = set()
     for _file_name, document in documents:
-        kind, name = document['kind'], document['metadata']['name']
         path, method, body = _request(document)
         before = api.send('GET', path)
         answer = api.send(method, path, body, params={'dryRun': 'All'})
@@ -234,17 +254,17 @@ def _judged(api: boot_api.BootApi, documents: collections.abc.Iterable[
             said = boot_api.said(answer)
             # What it refers to is not there before this is done in earnest.
             waits = coming & set(_strings(body))
-            yield kind, name, (
+            yield (
                 f'not known before {", ".join(sorted(waits))} is there'
                 if waits and answer.status_code in (400, 409, 422)
-                else f'refused: {said}')
+                else _REFUSED + said)
         elif answer.status_code == 201:
-            coming.add(name)
-            yield kind, name, 'would be created'
+            coming.add(document['metadata']['name'])
+            yield 'would be created'
         else:
             paths = _differences(before.json(), answer.json())
-            yield kind, name, ('would change ' + ', '.join(paths) if paths
-                               else 'unchanged')
+            yield ('would change ' + ', '.join(paths) if paths
+                   else 'unchanged')
 
 
 def _strings(value: object) -> collections.abc.Iterator[str]:
@@ -272,20 +292,21 @@ def _differences(before: fields.Resource, after: fields.Resource
     return found
 
 
-def _apply(api: boot_api.BootApi, file: str, document: fields.Resource
-           ) -> tuple[str, str, str]:
-    kind, name = document['kind'], document['metadata']['name']
-    path, method, body = _request(document)
-    before = api.send('GET', path)
-    answer = api.send(method, path, body)
-    if answer.status_code >= 400:
-        raise exceptions.CommandError(
-            f'{file}: {kind} {name}: {boot_api.said(answer)}')
-    if answer.status_code == 201:
-        return kind, name, 'created'
-    same = (before.status_code == 200 and before.headers.get('ETag')
-            == answer.headers.get('ETag'))
-    return kind, name, 'unchanged' if same else 'changed'
+def _applied(api: boot_api.BootApi, documents: collections.abc.Iterable[
+        tuple[str, fields.Resource]]) -> collections.abc.Iterator[str]:
+    """Apply one after the other, and yield what became of it."""
+    for _file_name, document in documents:
+        path, method, body = _request(document)
+        before = api.send('GET', path)
+        answer = api.send(method, path, body)
+        if answer.status_code >= 400:
+            yield _REFUSED + boot_api.said(answer)
+        elif answer.status_code == 201:
+            yield 'created'
+        else:
+            same = (before.status_code == 200 and before.headers.get('ETag')
+                    == answer.headers.get('ETag'))
+            yield 'unchanged' if same else 'changed'
 
 
 def _documents(path: pathlib.Path) -> collections.abc.Iterator[
