@@ -38,7 +38,10 @@ class AttendantsTest(testtools.TestCase):
 
     def test_one_that_goes_on_is_waited_for(self) -> None:
         found, other = self.start(1), self.start(60, 'of-somebody-else')
-        self.assertEqual([found.pid], [*podman.attendants()])
+        # A child of its shell has the same name until it runs its program.
+        process.await_condition(
+            lambda: [found.pid] == [*podman.attendants()],
+            'that it is found alone', timeout=60)
         leftovers._await_attendants()
         self.assertEqual(0, found.wait(10))
         self.assertIsNone(other.poll())
