@@ -61,9 +61,8 @@ class RoomTestCase(testtools.TestCase):
     def enter(self, host='192.0.2.1', since=None):
         made = _Connection(host)
         self.assertTrue(self.connections.enter(made, 0.0))
-        if since is None:
-            self.connections.work(made)
-        else:
+        self.connections.work(made)
+        if since is not None:
             self.connections.wait(made, since, 30.0)
         return made
 

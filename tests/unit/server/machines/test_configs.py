@@ -19,7 +19,9 @@ from tests.unit.node import test_host as test_hosts
 MAC = '52:54:00:00:00:01'
 
 
-class _Found(dict):
+class Found(dict):
+    """What is in memory, and a generation of it."""
+
     generation = 0
 
     def __setitem__(self, key, item):
@@ -33,8 +35,8 @@ class _Found(dict):
 
 class KnownCatalog:
     def __init__(self, *found):
-        self.found = _Found({(item.kind, item.metadata.name): item
-                             for item in found})
+        self.found = Found({(item.kind, item.metadata.name): item
+                            for item in found})
 
     @property
     def generation(self):

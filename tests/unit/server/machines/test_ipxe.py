@@ -16,19 +16,14 @@ from ironic_ext.server.machines import identity
 from ironic_ext.server.machines import ipxe
 from ironic_ext.server.mirror import host_index
 from tests.unit.node import test_host as test_hosts
+from tests.unit.server.machines import test_configs
 from tests.unit.server import records
 
 MAC = '52:54:00:00:00:01'
 
 
-class _Kept(dict):
+class _Kept(test_configs.Found):
     """ISOs in memory."""
-
-    generation = 0
-
-    def __setitem__(self, name, iso):
-        super().__setitem__(name, iso)
-        self.generation += 1
 
     def iso(self, name):
         return self[name]
