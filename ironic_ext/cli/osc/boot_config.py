@@ -196,7 +196,8 @@ class Apply(command.Lister):
             shown.Names, list[tuple[str, str, str]]]:
         """Apply them.
 
-        :raises: CommandError for files that cannot be read
+        :raises: CommandError for files that cannot be read, and for a boot
+            server that does not answer
         """
         documents = [found for name in parsed_args.filename
                      for found in _documents(pathlib.Path(name))]
@@ -205,19 +206,26 @@ class Apply(command.Lister):
         rows, refused = [], []
         results = (_judged if parsed_args.dry_run else _applied)(
             api, documents)
-        for (file, document), result in zip(documents, results):
-            kind, name = document['kind'], document['metadata']['name']
-            rows.append((kind, name, result))
-            if result.startswith(_REFUSED):
-                refused.append(
-                    f'{file}: {kind} {name}: {result[len(_REFUSED):]}')
+        try:
+            for (file, document), result in zip(documents, results):
+                kind, name = document['kind'], document['metadata']['name']
+                rows.append((kind, name, result))
+                if result.startswith(_REFUSED):
+                    refused.append(
+                        f'{file}: {kind} {name}: {result[len(_REFUSED):]}')
+        except exceptions.CommandError as exc:
+            if not rows:
+                raise
+            # What was done is shown in any case.
+            refused.append(f'{exc}: of {len(documents)} resources, those '
+                           f'after the first {len(rows)} are left')
         self._refused = refused
         return ('kind', 'name', 'result'), rows
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Apply them, show what became of each, and name what is left.
 
-        :raises: CommandError when one was refused
+        :raises: CommandError when one was refused or is left
         """
         code: int = super().run(parsed_args)
         if self._refused:

@@ -65,6 +65,16 @@ class CommandTestCase(testtools.TestCase):
         self.assertEqual(0, self.run_command(*words), self.errors)
         return self.output
 
+    def test_a_cloud_that_nobody_has_is_said_to_be_none(self):
+        self.useFixture(fixtures.EnvironmentVariable(
+            'OS_CLIENT_CONFIG_FILE', str(self.folder / 'clouds.yaml')))
+        self.assertEqual(2, self.run_command(
+            'fetch', 'glance://11111111-1111-4111-8111-111111111111',
+            '--os-cloud', 'nobodys'))
+        self.assertIn('--os-cloud: Cloud nobodys was not found',
+                      self.errors)
+        self.assertNotIn('ironic.conf', self.errors)
+
     def json(self, *words):
         return json.loads(self.succeed(*words, '--json'))
 
