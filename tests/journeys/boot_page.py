@@ -80,6 +80,7 @@ _GOES_BACK = '''
 return /^#\\/hosts\\/[^?]*\\//.test(location.hash)
     && document.querySelector('dialog[open]') === null;
 '''
+_NO_QUESTION = 'BeforeUnloadEvent.prototype.preventDefault = () => {};'
 IGNITION = '{"ignition": {"version": "3.4.0"}}'
 HOST = '/api/v1/namespaces/default/baremetalhosts/'
 
@@ -304,6 +305,9 @@ class PageTestCase(testtools.TestCase):
         # Details that were closed go back, and that would end the loading.
         self.wait(lambda browser: not browser.execute_script(_GOES_BACK),
                   'the address of what is shown')
+        # What the test before left unsaved: the driver answers the browser's
+        # question some time after the new page was said to be there.
+        self.browser.execute_script(_NO_QUESTION)
         # By another URL. To go by an empty page starts another process.
         self.browser.get(
             f'{self.server.url}/?{next(self.numbers)}#/{view}')
