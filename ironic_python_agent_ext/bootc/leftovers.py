@@ -92,12 +92,16 @@ def _await_attendants() -> None:
     One that comes to it after the store is gone makes another one, in what
     lies below.
     """
-    deadline = time.monotonic() + _PATIENCE
+    kills = time.monotonic() + _PATIENCE
+    gives_up = None
     while numbers := [*podman.attendants()]:
-        if time.monotonic() > deadline + _PATIENCE:
+        now = time.monotonic()
+        if gives_up and now > gives_up:
             LOG.warning('Processes of a container do not end: %s', numbers)
             return
-        if time.monotonic() > deadline:
+        if now > kills:
+            # Counted from the first time: whoever was late to it kills, too.
+            gives_up = gives_up or now + _PATIENCE
             for number in numbers:
                 # conmon leads a session, of which its last podman is.
                 with contextlib.suppress(ProcessLookupError):

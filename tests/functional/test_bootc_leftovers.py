@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import threading
 import unittest.mock
 
 import fixtures
@@ -19,16 +20,21 @@ from lab import process
 class AttendantsTest(testtools.TestCase):
     """Some are slow, some do not end."""
 
-    def start(self, seconds: int, name: str = podman.CONTAINER
-              ) -> subprocess.Popen[bytes]:
-        """Run what looks like a conmon whose podman takes some time."""
+    def start(self, name: str = podman.CONTAINER) -> subprocess.Popen[bytes]:
+        """Run what looks like a conmon whose podman does not end."""
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         program = folder / 'conmon'
-        program.write_text(f'#!/bin/sh\nsleep {seconds} &\nwait\n')
+        program.write_text('#!/bin/sh\nsleep 60 &\nwait\n')
         program.chmod(0o755)
         found = subprocess.Popen([program, '-n', name],
                                  start_new_session=True)
         self.addCleanup(self._stop, found)
+        if name == podman.CONTAINER:
+            # It has its name some time after it was started, and a child of
+            # its shell the same one until it runs its program.
+            process.await_condition(
+                lambda: [found.pid] == [*podman.attendants()],
+                'that it is found alone', timeout=60)
         return found
 
     def _stop(self, found: subprocess.Popen[bytes]) -> None:
@@ -37,17 +43,16 @@ class AttendantsTest(testtools.TestCase):
         found.wait()
 
     def test_one_that_goes_on_is_waited_for(self) -> None:
-        found, other = self.start(1), self.start(60, 'of-somebody-else')
-        # A child of its shell has the same name until it runs its program.
-        process.await_condition(
-            lambda: [found.pid] == [*podman.attendants()],
-            'that it is found alone', timeout=60)
+        other, found = self.start('of-somebody-else'), self.start()
+        ends = threading.Timer(1, os.killpg, (found.pid, signal.SIGTERM))
+        ends.start()
+        self.addCleanup(ends.cancel)
         leftovers._await_attendants()
-        self.assertEqual(0, found.wait(10))
+        self.assertEqual(-signal.SIGTERM, found.wait(10))
         self.assertIsNone(other.poll())
 
     def test_one_that_does_not_end_is_killed_with_its_podman(self) -> None:
-        found = self.start(60)
+        found = self.start()
         with unittest.mock.patch.object(leftovers, '_PATIENCE', 0.5):
             leftovers._await_attendants()
         self.assertEqual(-signal.SIGKILL, found.wait(10))
