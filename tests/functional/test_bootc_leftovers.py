@@ -20,7 +20,14 @@ from lab import process
 class AttendantsTest(testtools.TestCase):
     """Some are slow, some do not end."""
 
-    def start(self, name: str = podman.CONTAINER) -> subprocess.Popen[bytes]:
+    def setUp(self) -> None:
+        super().setUp()
+        # Containers of real installs are nobody's business here.
+        self.name = f'leftovers-{os.getpid()}'
+        self.useFixture(fixtures.MonkeyPatch(
+            'ironic_python_agent_ext.bootc.podman.CONTAINER', self.name))
+
+    def start(self, name: str) -> subprocess.Popen[bytes]:
         """Run what looks like a conmon whose podman does not end."""
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         program = folder / 'conmon'
@@ -29,7 +36,7 @@ class AttendantsTest(testtools.TestCase):
         found = subprocess.Popen([program, '-n', name],
                                  start_new_session=True)
         self.addCleanup(self._stop, found)
-        if name == podman.CONTAINER:
+        if name == self.name:
             # It has its name some time after it was started, and a child of
             # its shell the same one until it runs its program.
             process.await_condition(
@@ -43,7 +50,7 @@ class AttendantsTest(testtools.TestCase):
         found.wait()
 
     def test_one_that_goes_on_is_waited_for(self) -> None:
-        other, found = self.start('of-somebody-else'), self.start()
+        other, found = self.start('of-somebody-else'), self.start(self.name)
         ends = threading.Timer(1, os.killpg, (found.pid, signal.SIGTERM))
         ends.start()
         self.addCleanup(ends.cancel)
@@ -52,7 +59,7 @@ class AttendantsTest(testtools.TestCase):
         self.assertIsNone(other.poll())
 
     def test_one_that_does_not_end_is_killed_with_its_podman(self) -> None:
-        found = self.start()
+        found = self.start(self.name)
         with unittest.mock.patch.object(leftovers, '_PATIENCE', 0.5):
             leftovers._await_attendants()
         self.assertEqual(-signal.SIGKILL, found.wait(10))
