@@ -50,7 +50,7 @@ class RestartTestCase(testtools.TestCase):
         self.server.start()
         began = time.monotonic()
         self.assertEqual('its own\n', self.machine().text)
-        self.assertLess(time.monotonic() - began, 1)
+        self.assertLess(time.monotonic() - began, 10)
         self.assertIn('ironic-ext/stale-since', self.annotations())
         self.assertEqual(200, self.server.call('GET', '/healthz').code)
         with urllib.request.urlopen(

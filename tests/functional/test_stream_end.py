@@ -66,7 +66,7 @@ class EndTest(testtools.TestCase):
         self.media[TOKEN] = contract.RevokedError('medium-1 was revoked')
         began = time.monotonic()
         stream_worker.await_true(lambda: self._status() == 410, 'the end')
-        self.assertLess(time.monotonic() - began, 1)
+        self.assertLess(time.monotonic() - began, 10)
 
     def test_revocation_ends_a_running_response(self):
         sock = self._stream()
