@@ -243,7 +243,8 @@ def _store(args: argparse.Namespace, access: images.Access | None = None,
            ) -> images.ImageStore:
     conf = _conf(args)
     settings = dataclasses.replace(
-        configured.settings_from(conf, access, glance=glance),
+        configured.settings_from(conf, access, glance=glance,
+                                 reader='this command'),
         without_glance='name its cloud of clouds.yaml by --os-cloud',
         glance_login='the cloud of --os-cloud in clouds.yaml')
     return configured.store_from(conf, settings, args.cache_dir)

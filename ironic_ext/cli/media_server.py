@@ -101,7 +101,7 @@ def connect(conf: cfg.ConfigOpts
     """
     known = records.MediaRecords(conf.ext_media.connection)
     overlays = replica.Overlays(conf.ext_media.overlay_dir, known)
-    settings = configured.settings_from(conf)
+    settings = configured.settings_from(conf, reader='the media server')
     operators = _way(conf, configured.with_catalog(conf, settings),
                      strict=False)
     store = configured.store_from(conf, settings)

@@ -52,16 +52,18 @@ def register_ironic_opts(conf: cfg.ConfigOpts) -> None:
 def settings_from(conf: cfg.ConfigOpts,
                   access: image_settings.Access | None = None, *,
                   glance: collections.abc.Callable[[], typing.Any] | None
-                  = None) -> image_settings.Settings:
+                  = None, reader: str = 'the conductor'
+                  ) -> image_settings.Settings:
     """Return the settings of the image services.
 
     :param conf: with the options of ironic_ext.conf and Ironic's own.
     :param access: by default nothing but the certificates that Ironic
         trusts.
-    :param glance: as in Settings.
+    :param glance: as in Settings; so is ``reader``.
     """
     options = conf.ext_images
     return image_settings.Settings(
+        reader=reader,
         access=access or image_settings.Access(verify=verify_from(conf)),
         connect_timeout=options.connection_timeout,
         stall_timeout=options.stall_timeout,

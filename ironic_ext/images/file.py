@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Images in the file system of the conductor: ``file://`` (RFC 8089).
+"""Images in the file system of who reads them: ``file://`` (RFC 8089).
 
 Only below the directories that the operator allows. A path is walked one
 component at a time from the allowed directory's descriptor, and no symbolic
@@ -45,7 +45,7 @@ class _Root:
 
 
 class FileImageService(ironic_contract.IronicImageService):
-    """Images that the conductor reads like any other file."""
+    """Images that are read like any other file."""
 
     def __init__(self, settings: image_settings.Settings) -> None:
         super().__init__(settings)
@@ -89,7 +89,7 @@ class FileImageService(ironic_contract.IronicImageService):
             finally:
                 os.close(handle)
         except OSError as exc:
-            raise _refusal(href, exc, self.settings.missing_hint) from exc
+            raise _refusal(href, exc, self.settings) from exc
 
     def stat(self, href: str) -> service.ImageVersion:
         with self._open(href) as fd:
@@ -212,19 +212,20 @@ def _path(href: str) -> str:
     return os.path.normpath('/' + path.lstrip('/'))
 
 
-def _refusal(href: str, exc: OSError, missing_hint: str
+def _refusal(href: str, exc: OSError, settings: image_settings.Settings
              ) -> errors.ImageError:
     match exc.errno:
         case errno.ENOENT:
             return errors.ImageNotFoundError(
-                f'{href} does not exist on this conductor{missing_hint}')
+                f'{href} does not exist where {settings.reader} runs'
+                f'{settings.missing_hint}')
         case errno.ENOTDIR:
             return errors.ImageNotFoundError(
                 f'{href} goes through something that is no directory')
         case errno.EACCES | errno.EPERM:
             return errors.ImageAccessError(
-                f'{href} may not be read by the conductor: check its owner '
-                'and mode, and those of the directories')
+                f'{href} may not be read by {settings.reader}: check its '
+                'owner and mode, and those of the directories')
     return errors.ImageError(f'cannot open {href}: {exc.strerror}')
 
 

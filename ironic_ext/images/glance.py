@@ -25,6 +25,7 @@ from ironic_ext.images.for_ironic import contract as ironic_contract
 from ironic_ext.images import href as hrefs
 from ironic_ext.images import registry
 from ironic_ext.images import service
+from ironic_ext.images import settings as image_settings
 
 LOG = logging.getLogger(__name__)
 
@@ -109,14 +110,14 @@ class GlanceImageService(ironic_contract.IronicImageService):
         return self.settings.glance()
 
     def _image(self, href: str) -> typing.Any:
-        with _translated(href, self.settings.glance_login):
+        with _translated(href, self.settings):
             image = self._proxy.get_image(_image_id(href))
             permitted = self.settings.glance_permits(image)
         if not permitted:
             raise errors.ImageNotFoundError(
                 f'image {hrefs.redacted(href)} in Glance belongs to another '
                 'project: make it public, or share it with the project of '
-                'the conductor')
+                f'{self.settings.reader}')
         if image.status != 'active':
             raise errors.ImageError(
                 f'image {hrefs.redacted(href)} in Glance is '
@@ -126,7 +127,7 @@ class GlanceImageService(ironic_contract.IronicImageService):
     def _read(self, href: str, start: int, end: int
               ) -> collections.abc.Iterator[tuple[int, bytes]]:
         """Yield what is at ``start`` up to ``end``; -1 is to the last."""
-        with _translated(href, self.settings.glance_login):
+        with _translated(href, self.settings):
             answer = self._get(href, {
                 'Range': f'bytes={start}-{"" if end < 0 else end - 1}'})
             if answer.status_code == 400:
@@ -134,8 +135,7 @@ class GlanceImageService(ironic_contract.IronicImageService):
                 answer.close()
                 answer = self._get(href, {})
             with answer:
-                offset = _require_data(href, answer, start,
-                                       self.settings.glance_login)
+                offset = _require_data(href, answer, start, self.settings)
                 for chunk in answer.iter_content(_CHUNK):
                     # Without ranges all comes from the beginning.
                     data = chunk[max(start - offset, 0):]
@@ -175,7 +175,7 @@ class GlanceImageService(ironic_contract.IronicImageService):
                     raise errors.ImageError(
                         f'cannot get image {hrefs.redacted(href)} from '
                         f'Glance: {exc}: is Glance up and reachable from '
-                        'the conductor?') from exc
+                        f'where {self.settings.reader} runs?') from exc
                 LOG.warning('Trying to get image %(image)s from Glance '
                             'again: %(reason)s',
                             {'image': hrefs.redacted(href), 'reason': exc})
@@ -188,15 +188,14 @@ class _Broken(Exception):
 
 
 @contextlib.contextmanager
-def _translated(href: str, login: str) -> collections.abc.Iterator[None]:
-    """Turn the errors of openstacksdk into ours, or into _Broken.
-
-    :param login: where it is said how to log in.
-    """
+def _translated(href: str, settings: image_settings.Settings
+                ) -> collections.abc.Iterator[None]:
+    """Turn the errors of openstacksdk into ours, or into _Broken."""
+    login = settings.glance_login
     try:
         yield
     except sdk_exceptions.HttpException as exc:
-        _refuse(href, int(exc.status_code or 0), login)
+        _refuse(href, int(exc.status_code or 0), settings)
         raise errors.ImageError(
             f'Glance does not give image {hrefs.redacted(href)}: it '
             f'answered {exc.status_code}') from exc
@@ -225,25 +224,24 @@ def _translated(href: str, login: str) -> collections.abc.Iterator[None]:
             f'({type(exc).__name__}): check {login}') from exc
 
 
-def _refuse(href: str, status: int, login: str) -> None:
+def _refuse(href: str, status: int, settings: image_settings.Settings
+            ) -> None:
     name = f'image {hrefs.redacted(href)}'
     if status in (404, 410):
         raise errors.ImageNotFoundError(
-            f'there is no {name} in Glance, or the conductor may not see it')
+            f'there is no {name} in Glance, or {settings.reader} may not see '
+            'it')
     if status in (401, 403):
         raise errors.ImageAccessError(
-            f'Glance refuses {name} ({status}): check {login}, and who the '
-            'image is shared with')
+            f'Glance refuses {name} ({status}): check '
+            f'{settings.glance_login}, and who the image is shared with')
     if status in (408, 429) or status >= 500:
         raise _Broken(f'Glance answered {status}')
 
 
 def _require_data(href: str, answer: requests.Response, start: int,
-                  login: str) -> int:
-    """Return the offset in the image that the answer starts from.
-
-    :param login: where it is said how to log in.
-    """
+                  settings: image_settings.Settings) -> int:
+    """Return the offset in the image that the answer starts from."""
     if answer.status_code == 200:
         return 0
     if answer.status_code == 206:
@@ -254,7 +252,7 @@ def _require_data(href: str, answer: requests.Response, start: int,
         raise errors.ImageError(
             f'Glance sent another part of image {hrefs.redacted(href)} than '
             'it was asked for: is there a broken cache before it?')
-    _refuse(href, answer.status_code, login)
+    _refuse(href, answer.status_code, settings)
     if answer.status_code == 204:
         raise errors.ImageNotFoundError(
             f'Glance has no data for image {hrefs.redacted(href)}: upload it '

@@ -50,6 +50,7 @@ class Access:
 class Settings:
     """Everything that a service of any scheme may want to know.
 
+    :param reader: the program that reads images, for messages.
     :param access: credentials and TLS for the href that is asked for.
     :param default_access: called with an href for the operator's own
         credentials where ``access`` has none; returns (user, password),
@@ -82,6 +83,7 @@ class Settings:
         whether it may be used.
     """
 
+    reader: str = 'the conductor'
     access: Access = Access()
     default_access: collections.abc.Callable[
         [str], tuple[str, str] | None] = lambda href: None

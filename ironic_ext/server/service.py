@@ -84,7 +84,8 @@ class BootServer:
         os.makedirs(conf.ext_catalog.iso_dir, mode=0o755, exist_ok=True)
         directory = iso_files.IsoDirectory(
             conf.ext_catalog.iso_dir, conf.ext_catalog.max_iso_size * _MIB)
-        images = configured.store_from(conf, configured.settings_from(conf))
+        images = configured.store_from(conf, configured.settings_from(
+            conf, reader='the boot server'))
         self._imports = iso_imports.IsoImports(
             iso_imports.importer(self._catalog, directory, images),
             self._mirror.follow, conf.ext_catalog.upload_lifetime)

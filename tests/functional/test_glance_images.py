@@ -223,10 +223,12 @@ class GlanceTestCase(RealGlance, testtools.TestCase):
         self.assertLess(relay.passed - passed, 64 << 10)
 
     def test_a_missing_image_is_not_found(self):
+        service = self.through(self.proxy, reader='this command')
         error = self.assertRaises(
-            errors.ImageNotFoundError, self.service.stat,
+            errors.ImageNotFoundError, service.stat,
             '7a1b2c3d-0000-4000-8000-123456789abc')
         self.assertIn('7a1b2c3d', str(error))
+        self.assertIn('this command may not see it', str(error))
 
     def test_an_image_without_data_is_not_active(self):
         queued = self.proxy.create_image(

@@ -75,6 +75,12 @@ class CommandTestCase(testtools.TestCase):
                       self.errors)
         self.assertNotIn('ironic.conf', self.errors)
 
+    def test_who_cannot_find_a_file_is_this_command(self):
+        href = f'file://{self.image.parent}/gone.iso'
+        self.assertEqual(1, self.run_command('fetch', href))
+        self.assertIn(f'{href} does not exist where this command runs',
+                      self.errors)
+
     def json(self, *words):
         return json.loads(self.succeed(*words, '--json'))
 

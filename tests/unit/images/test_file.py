@@ -38,9 +38,9 @@ class FileTestCase(testtools.TestCase):
         self.image.write_bytes(CONTENT)
         self.service = self.allow(self.images)
 
-    def allow(self, *paths, deny=()):
+    def allow(self, *paths, deny=(), **options):
         return file.FileImageService(settings.Settings(
-            allowed_paths=tuple(map(str, paths)),
+            allowed_paths=tuple(map(str, paths)), **options,
             wall=walls.Wall(closed=tuple(map(str, deny)))))
 
     def read(self, path, service=None):
@@ -91,6 +91,16 @@ class PathTestCase(FileTestCase):
     def test_what_looks_like_a_query_is_no_part_of_the_name(self):
         for tail in ('?x', '#x'):
             self.assertIn('%3F', self.refusal(f'{self.image}{tail}'))
+
+    def test_it_is_said_who_misses_an_image(self):
+        for options, reader in (({}, 'the conductor'),
+                                ({'reader': 'this command'},
+                                 'this command')):
+            self.assertIn(
+                f'/gone.iso does not exist where {reader} runs',
+                self.refusal(self.images / 'gone.iso',
+                             errors.ImageNotFoundError,
+                             self.allow(self.images, **options)))
 
     def test_a_nul_byte_is_refused(self):
         self.refusal(f'{self.image}%00.txt')
