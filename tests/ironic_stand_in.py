@@ -30,6 +30,8 @@ class Nodes:
         self.nodes = {}
         self.ports = {}
         self.inventories = {}
+        #: Nodes that are in lists still, and nowhere else any more.
+        self.going = set()
         #: What is said of consoles that are enabled, by node.
         self.consoles = {}
         #: Nodes whose consoles were asked for.
@@ -75,6 +77,10 @@ class Nodes:
         with self.lock:
             self.nodes[node].update(fields, updated_at=_now())
 
+    def has(self, node):
+        """Tell whether a node is there for those who name it."""
+        return node in self.nodes and node not in self.going
+
     def remove(self, node):
         """Delete a node and its ports."""
         with self.lock:
@@ -101,7 +107,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                     if port['address'] == query['address']]})
             elif path == ['ports']:
                 self._list('ports', known.ports, query)
-            elif path[0] == 'nodes' and path[1] in known.nodes:
+            elif path[0] == 'nodes' and known.has(path[1]):
                 if path[2:] == ['inventory']:
                     found = known.inventories.get(path[1])
                     self._answer(200 if found else 404, found or {})
@@ -122,11 +128,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         uuid = self.path.split('/')[3]
         known = self.server.known
         with known.lock:
-            node = known.nodes.get(uuid)
-            if node is None:
+            if not known.has(uuid):
                 self._refuse(404, 'Node could not be found.')
                 return
-            info = dict(node['instance_info'])
+            info = dict(known.nodes[uuid]['instance_info'])
             for change in changes:
                 key = change['path'].split('/')[2]
                 if change['op'] == 'add':
@@ -141,7 +146,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_PUT(self):
         uuid = self.path.split('/')[3]
-        if uuid not in self.server.known.nodes:
+        if not self.server.known.has(uuid):
             self._body()
             self._refuse(404, f'Node {uuid} could not be found.')
             return
@@ -161,7 +166,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _set_data_image(self, uuid, wanted):
         """Put it on record as conductors do."""
         known = self.server.known
-        if uuid not in known.nodes:
+        if not known.has(uuid):
             self._refuse(404, f'Node {uuid} could not be found.')
             return
         if known.nodes[uuid].get('vendor_interface') == 'no-vendor':
