@@ -28,10 +28,10 @@ from ironic_ext.bootc import options as install_options
 from lab import agent_ramdisk
 from lab import boot_iso
 from lab import hypervisor
-from lab import newer_image
 from lab import process
 from lab import stack
 from lab import story
+from tests.bootc_e2e import newer_image
 from tests.bootc_e2e import trial_images
 from tests.bootc_e2e import trial_machine
 from tests.e2e import base

@@ -17,8 +17,8 @@ import subprocess
 from ironic_ext.bootc import credentials
 from ironic_ext.bootc import reference
 from lab import hypervisor
-from lab import newer_image
 from lab import private_network
+from tests.bootc_e2e import newer_image
 from tests.functional import registry
 
 _LOOPBACK = ('127.0.0.1', 'localhost')

@@ -21,8 +21,8 @@ from ironic_ext.drivers.images import customised
 from ironic_ext import iso
 from ironic_ext.node import boot_files
 from ironic_ext.node import boot_plan
-from lab import live_system
 from tests import guest
+from tests.live_e2e import live_system
 from tests import shelves
 
 _CACHE = pathlib.Path(__file__).resolve().parents[2] / '.cache'

@@ -19,7 +19,6 @@ from lab import bare_metal
 from lab import bootc_image
 from lab import hypervisor
 from lab import live_machines
-from lab import live_system
 from lab import media_server
 from lab import process
 from lab import pxe
@@ -30,6 +29,7 @@ from tests.functional import fake_emulator
 from tests.functional import keystone
 from tests.functional import registry
 from tests import isos
+from tests.live_e2e import live_system
 
 #: Seconds: more than any step needs on a busy machine.
 _PATIENCE = 300

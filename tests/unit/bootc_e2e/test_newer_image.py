@@ -9,7 +9,7 @@ import tempfile
 
 import testtools
 
-from lab import newer_image
+from tests.bootc_e2e import newer_image
 from tests import oci_images
 
 
